@@ -1,0 +1,1 @@
+"""The conditional GAN of leukreg: networks, losses, training, sampling, its generator plugin."""

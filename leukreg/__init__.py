@@ -1,0 +1,79 @@
+"""leukreg: run, compare and trust experiments that classify leukemia cells in blood smears.
+
+The public API for plugin authors is what ``__all__`` lists; it is loaded on first use, so that
+``import leukreg`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leukreg.contracts import ClassGenerator as ClassGenerator
+    from leukreg.contracts import Images as Images
+    from leukreg.errors import DataError as DataError
+    from leukreg.errors import LeukregError as LeukregError
+    from leukreg.errors import NotAvailable as NotAvailable
+    from leukreg.errors import Problem as Problem
+    from leukreg.errors import Problems as Problems
+    from leukreg.errors import TrainingError as TrainingError
+    from leukreg.declare import hookimpl as hookimpl
+    from leukreg.declare import plugin as plugin
+    from leukreg.seeds import derive as derive
+    from leukreg.types import BrokenImage as BrokenImage
+    from leukreg.types import Evidence as Evidence
+    from leukreg.types import Finding as Finding
+    from leukreg.types import Fold as Fold
+    from leukreg.types import ImageSpec as ImageSpec
+    from leukreg.types import Labels as Labels
+    from leukreg.types import Lineage as Lineage
+    from leukreg.types import Notice as Notice
+    from leukreg.types import Predictions as Predictions
+    from leukreg.types import RunResult as RunResult
+    from leukreg.types import Sample as Sample
+    from leukreg.types import Samples as Samples
+    from leukreg.types import Score as Score
+    from leukreg.types import Section as Section
+    from leukreg.types import Table as Table
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "leukreg.contracts": ("ClassGenerator", "Images"),
+    "leukreg.errors": (
+        "DataError",
+        "LeukregError",
+        "NotAvailable",
+        "Problem",
+        "Problems",
+        "TrainingError",
+    ),
+    "leukreg.declare": ("hookimpl", "plugin"),
+    "leukreg.seeds": ("derive",),
+    "leukreg.types": (
+        "BrokenImage",
+        "Evidence",
+        "Finding",
+        "Fold",
+        "ImageSpec",
+        "Labels",
+        "Lineage",
+        "Notice",
+        "Predictions",
+        "RunResult",
+        "Sample",
+        "Samples",
+        "Score",
+        "Section",
+        "Table",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted([*_MODULE_OF, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'leukreg' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)

@@ -1,0 +1,196 @@
+"""What ``build`` of each kind of plugin takes and returns.
+
+A plugin may also have ``ready(self) -> None``: called once before any work starts, it raises
+:class:`leukreg.errors.NotAvailable` when what the plugin needs (weights, a folder, a network) is
+not on this machine; the recipe's ``fallback`` for it is then taken, or the run refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from leukreg.types import (
+    Evidence,
+    Finding,
+    ImageSpec,
+    Labels,
+    Lineage,
+    Predictions,
+    RunResult,
+    Samples,
+    Score,
+    Section,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+
+class InputContract(Protocol):
+    """What a backbone expects of its input, per channel R, G, B, on the 0 to 1 scale."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Images(Protocol):
+    """Samples with their pixels, as a generator sees them: the training fold, nothing else."""
+
+    samples: Samples
+
+    def __len__(self) -> int: ...
+
+    def pixels(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Images of these rows, shape ``(len(rows), size, size, 3)``, RGB."""
+        ...
+
+
+class SyntheticImages(Protocol):
+    """What a generator returns: images and, for each, its lineage."""
+
+    pixels: NDArray[np.uint8]
+    """Shape ``(n, size, size, 3)``, RGB."""
+    lineage: tuple[Lineage, ...]
+
+
+class ClassGenerator(Protocol):
+    """Makes images of a class, after being fitted on the training fold."""
+
+    def fit(self, images: Images, seed: int, folder: Path | None) -> None:
+        """Learn from the training rows. ``folder`` keeps snapshots, so a fit can resume.
+
+        Raises:
+            DataError: A class cannot be made from these rows.
+        """
+        ...
+
+    def sample(self, label: str, n: int, seed: int) -> SyntheticImages:
+        """``n`` images of class ``label``; the same seed gives the same images."""
+        ...
+
+
+class Source(Protocol):
+    def build(self) -> Samples:
+        """List the samples, without decoding them all. Raises DataError, NotAvailable."""
+        ...
+
+
+class Augmentation(Protocol):
+    def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:
+        """A function from a uint8 batch ``(b, 3, size, size)`` to one of the same shape and type.
+
+        Each image of the batch gets its own draw, from torch's global generator, which leukreg seeds.
+        """
+        ...
+
+
+class Backbone(Protocol):
+    def build(self) -> nn.Module:
+        """A module from ``(b, 3, h, w)`` normalised floats to the feature map ``(b, c, h', w')``.
+
+        It has ``channels: int`` (c), ``stages: nn.Sequential`` (ordered; running them one after the
+        other is the forward pass) and ``contract: InputContract``.
+        """
+        ...
+
+
+class Attention(Protocol):
+    def build(self, channels: int) -> nn.Module:
+        """A module that keeps the shape ``(b, channels, h, w)``."""
+        ...
+
+
+class Head(Protocol):
+    def build(self, channels: int, labels: Labels) -> nn.Module:
+        """A module from ``(b, channels, h, w)`` to logits ``(b, len(labels))``.
+
+        Best an ``nn.Sequential``: what lies before its first dropout runs once under MC dropout.
+        """
+        ...
+
+
+class Loss(Protocol):
+    def build(self, labels: Labels) -> nn.Module:
+        """A module from logits ``(b, k)`` and targets ``(b,)`` (int64) to a scalar mean loss.
+
+        ``labels.counts`` are the training fold's, ``labels.weights`` the class weights or None.
+        """
+        ...
+
+
+class ClassWeights(Protocol):
+    def build(self, labels: Labels) -> tuple[float, ...]:
+        """One positive weight per class from ``labels.counts`` (a count may be 0)."""
+        ...
+
+
+class Sampler(Protocol):
+    def build(
+        self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
+    ) -> Iterable[int]:
+        """Positions (0 to ``len(targets) - 1``) in the order of one epoch; built anew every epoch.
+
+        ``groups`` are patient ids, or row ids where patients are unknown.
+        """
+        ...
+
+
+class Generator(Protocol):
+    def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator: ...
+
+
+class Optimizer(Protocol):
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """An optimizer over torch parameter groups."""
+        ...
+
+
+class Schedule(Protocol):
+    def build(self, optimizer: torch.optim.Optimizer, steps: int) -> Any:
+        """A torch learning-rate scheduler over ``steps`` optimizer steps.
+
+        ``ReduceLROnPlateau`` is stepped with the validation loss after each epoch, any other after
+        every optimizer step.
+        """
+        ...
+
+
+class Metric(Protocol):
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        """Figures over the scored rows; undefined ones have value None and say why."""
+        ...
+
+
+class Audit(Protocol):
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        """What this rule finds; nothing where the evidence it needs is absent."""
+        ...
+
+
+class Report(Protocol):
+    def build(self, result: RunResult) -> Iterable[Section]:
+        """Sections for the console and the page."""
+        ...
+
+
+CONTRACTS: dict[str, type] = {
+    "source": Source,
+    "augmentation": Augmentation,
+    "backbone": Backbone,
+    "attention": Attention,
+    "head": Head,
+    "loss": Loss,
+    "class-weights": ClassWeights,
+    "sampler": Sampler,
+    "generator": Generator,
+    "optimizer": Optimizer,
+    "schedule": Schedule,
+    "metric": Metric,
+    "audit": Audit,
+    "report": Report,
+}

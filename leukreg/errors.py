@@ -1,0 +1,58 @@
+"""The errors that leukreg shows a person. Each says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class LeukregError(Exception):
+    """Something a user can mend; printed as it is, without a traceback (exit code 2)."""
+
+
+class NotAvailable(LeukregError):
+    """What a plugin needs is not on this machine (weights, a data folder, a network).
+
+    A recipe may declare a ``fallback`` for it; without one this is an ordinary error.
+    """
+
+
+class PluginError(LeukregError):
+    """A plugin is missing, broken, duplicated or breaks its contract."""
+
+
+class DataError(LeukregError):
+    """The images or tables are not what the recipe needs."""
+
+
+class TrainingError(LeukregError):
+    """Training cannot go on, for example because the loss is not a number."""
+
+
+class RunError(LeukregError):
+    """A run folder is missing, incomplete or in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a recipe or table: where it stands and what is wrong with it."""
+
+    message: str
+    where: str | None = None
+    """``file:line``, or an image path, or None where there is no place to point at."""
+    excerpt: str | None = None
+    """The offending text with its markers, ready to print under the message."""
+
+    def __str__(self) -> str:
+        head = f"{self.where}  {self.message}" if self.where else self.message
+        return f"{head}\n{self.excerpt}" if self.excerpt else head
+
+
+class Problems(LeukregError):
+    """All mistakes at once, before any work starts."""
+
+    def __init__(self, problems: Sequence[Problem], closing: str = "nothing was run.") -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        tail = f"{count} problem{'' if count == 1 else 's'}; {closing}"
+        super().__init__("\n".join([*(str(p) for p in self.problems), tail]))

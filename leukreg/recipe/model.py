@@ -1,0 +1,219 @@
+"""The checked recipe: frozen dataclasses, one per TOML table.
+
+Field names are the recipe's keys, the string under a field is its documentation, an
+``annotated_types`` constraint its range. ``Choice`` is any table that names a plugin by ``use``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+from leukreg.types import ImageSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A plugin with its checked options."""
+
+    kind: str
+    name: str
+    plugin: Any
+    """The plugin's instance: its options are its fields, ``build`` its contract."""
+    owner: str
+    """Distribution and version it comes from."""
+    options: Mapping[str, Any]
+    """All options as plain values, defaults included."""
+    fallback: Choice | None = None
+    """Taken, and announced, when ``plugin.ready()`` raises NotAvailable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldsSpec:
+    """``[data.folds]``: how rows are put on the sides of a split."""
+
+    use: Literal["split", "given"] = "split"
+    """"given" takes the source's own split column."""
+    k: Annotated[int, Ge(2)] | None = None
+    """Number of folds; every real row is tested once. Without it one holdout is made."""
+    test: Annotated[float, Gt(0), Lt(1)] = 0.2
+    """Share of the rows held out (holdout only)."""
+    validation: Annotated[float, Ge(0), Lt(1)] = 0.15
+    """Share of the remaining rows used for early stopping and thresholds; 0 for none."""
+    validation_is_test: bool = False
+    """Watch the test rows during training, as the history did. The audit says so."""
+    group: Literal["auto", "patient", "none"] = "auto"
+    """"auto" keeps patients together when every row has one; "patient" insists on it."""
+    stratify: bool = True
+    """Keep class proportions on every side."""
+    duplicates: Literal["together", "ignored"] = "together"
+    """Copies and near copies of one picture stay on one side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """``[data]``: the source (its options stand beside ``use``) and the folds."""
+
+    source: Choice
+    folds: FoldsSpec = field(default_factory=FoldsSpec)
+    broken: Literal["stop", "skip"] = "stop"
+    """What to do with files that are no readable image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """``[model]``: backbone, then attention on its last feature map, then head."""
+
+    backbone: Choice
+    attention: Choice | None = None
+    head: Choice
+    input: Literal["contract", "divided-twice"] = "contract"
+    """"divided-twice" divides by 255 in front of a network that rescales by itself (V1, V5)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec:
+    """``[loss]``: the loss and the class weights it is given."""
+
+    loss: Choice
+    class_weights: Choice | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec:
+    """``[training]``: what all phases share."""
+
+    batch_size: Annotated[int, Ge(1)] = 32
+    feature_views: Annotated[int, Ge(0)] | None = None
+    """Fixed augmented views whose frozen features are computed once and reused every epoch; 0 never
+    reuses; by default 1 without augmentation and 4 with it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "amp"] = "auto"
+    channels_last: Literal["auto", "yes", "no"] = "auto"
+    compile: Literal["auto", "yes", "no"] = "auto"
+    threads: Annotated[int, Ge(1)] | None = None
+    """CPU threads; part of what makes a run repeat to the last bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseSpec:
+    """``[[phase]]``: one stretch of training with one set of trainable layers."""
+
+    name: str
+    unfreeze: int | float | Literal["all"] = 0
+    """0: none of the backbone; an integer: that many last stages; a fraction below 1: that share of
+    the ordered backbone layers that own parameters, from the end; "all" (or 1.0): everything."""
+    epochs: Annotated[int, Ge(1)] = 1
+    optimizer: Choice
+    schedule: Choice | None = None
+    patience: Annotated[int, Ge(1)] | None = None
+    """Stop after so many epochs without a better monitored figure."""
+    monitor: Literal["validation_loss", "validation_accuracy", "train_loss"] | None = None
+    """Figure that decides the best epoch; by default validation loss, or training loss without
+    validation rows."""
+    restore_best: bool = True
+    """Go on from the best epoch's weights, not the last one's."""
+    clip_norm: Annotated[float, Gt(0)] | None = None
+    """Largest gradient norm over all parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisSpec:
+    """``[synthesis]``: which classes are made, by which generator, how many, and where they go."""
+
+    generator: Choice
+    classes: tuple[str, ...]
+    per_class: Annotated[int, Ge(1)]
+    """Synthetic images per class (and fold)."""
+    place: Literal["training-fold", "before-split"] = "training-fold"
+    """"before-split" makes them from all rows and lets them be tested on, as the history did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class McDropoutSpec:
+    """``mc_dropout``: repeated passes with dropout on (Gal and Ghahramani, 2016)."""
+
+    passes: Annotated[int, Ge(2)] = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdSpec:
+    """``threshold``: where the positive class begins (binary tasks only)."""
+
+    rule: Literal["f1", "youden", "fixed"] = "f1"
+    value: Annotated[float, Gt(0), Lt(1)] = 0.5
+    """The threshold for rule "fixed"."""
+    fitted_on: Literal["validation", "scored"] = "validation"
+    """"scored" fits it on the rows it is judged on, as the history did. The audit says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSpec:
+    """``[evaluate]``: what is scored and how."""
+
+    on: Literal["test", "all"] = "test"
+    """"all" scores the training rows too, as V5 did. The audit says so."""
+    positive: str | None = None
+    """Positive class of a binary task; by default the second class."""
+    mc_dropout: McDropoutSpec | None = None
+    threshold: ThresholdSpec | None = None
+    """None: the most probable class."""
+    bootstrap: Annotated[int, Ge(0)] = 1000
+    """Resamples for the 95 % intervals, by patient where patients are known; 0 for none."""
+    metrics: tuple[Choice, ...] = ()
+    """Metric plugins; empty: all of leukreg's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """``[[audit.waive]]``: a finding the author knows of and lives with."""
+
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSpec:
+    """``[audit]``: waived findings and options of rules."""
+
+    waive: tuple[Waiver, ...] = ()
+    rules: tuple[Choice, ...] = ()
+    """Rules whose options differ from their defaults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole experiment, checked."""
+
+    schema: Literal[1] = 1
+    name: str
+    """The file's stem, unless the recipe says otherwise."""
+    title: str = ""
+    seed: Annotated[int, Ge(0)] = 0
+    data: DataSpec
+    image: ImageSpec
+    model: ModelSpec
+    loss: LossSpec
+    augmentation: Choice | None = None
+    sampler: Choice
+    training: TrainingSpec = field(default_factory=TrainingSpec)
+    phases: tuple[PhaseSpec, ...]
+    synthesis: SynthesisSpec | None = None
+    evaluate: EvaluateSpec = field(default_factory=EvaluateSpec)
+    audit: AuditSpec = field(default_factory=AuditSpec)
+    reported: Mapping[str, Any] | None = None
+    """Published figures, kept as written; checked by the audit."""
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """Recipe key to the reason for a value that the source of the experiment does not state."""
+    path: Path | None = None
+    """The recipe file, for messages."""
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+    """The recipe as plain data: extends and overrides applied, every default written out."""
+    given: frozenset[str] = frozenset()
+    """Dotted keys that the recipe (or --set) states; all others are defaults."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Dotted key to ``file:line``, for problems that show only once data are seen."""

@@ -1,0 +1,184 @@
+"""Discover plugins, know their owners, refuse the broken and the duplicated."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from leukreg import hookspecs
+from leukreg.errors import PluginError
+from leukreg.kinds import KINDS
+from leukreg.declare import plugin_name, summary
+
+GROUP = "leukreg"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The installed distribution a plugin comes from."""
+
+    distribution: str
+    version: str
+    entry_point: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A registered plugin class."""
+
+    kind: str
+    name: str
+    cls: type
+    owner: Owner
+
+    @property
+    def summary(self) -> str:
+        return summary(self.cls)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPlugin:
+    """An entry point that could not be used, and why."""
+
+    owner: Owner
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All plugins of this environment."""
+
+    manager: pluggy.PluginManager
+    owners: dict[str, Owner]
+    """By pluggy's plugin name, ``distribution:entry-point``."""
+    entries: dict[tuple[str, str], tuple[Entry, ...]]
+    """By kind and name; more than one entry is a conflict."""
+    broken: tuple[BrokenPlugin, ...]
+
+    def __iter__(self) -> Iterator[Entry]:
+        for found in self.entries.values():
+            yield from found
+
+    def names(self, kind: str) -> list[str]:
+        """The names of a kind, sorted."""
+        return sorted(name for of, name in self.entries if of == kind)
+
+    def conflicts(self) -> list[tuple[Entry, ...]]:
+        """Plugins of one kind and name with several owners."""
+        return [found for found in self.entries.values() if len(found) > 1]
+
+    def get(self, kind: str, name: str) -> Entry:
+        """The one plugin of this kind and name.
+
+        Raises:
+            PluginError: There is none (with a suggestion) or more than one (naming the owners).
+        """
+        found = self.entries.get((kind, name), ())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            owners = " and ".join(f"{e.owner.distribution} {e.owner.version}" for e in found)
+            raise PluginError(f"{kind} {name!r} is claimed by {owners}; uninstall one of them")
+        raise PluginError(self._missing(kind, name))
+
+    def find(self, name: str) -> list[Entry]:
+        """Every plugin of this name, of whatever kind."""
+        return [entry for entry in self if entry.name == name]
+
+    def _missing(self, kind: str, name: str) -> str:
+        message = f"there is no {kind} {name!r}"
+        close = difflib.get_close_matches(name, self.names(kind), n=1)
+        if close:
+            message += f"; did you mean {close[0]!r}?"
+        elif self.names(kind):
+            message += f"; there are {', '.join(self.names(kind))}"
+        for broken in self.broken:
+            message += f" (plugin {broken.owner.distribution} could not be loaded: {broken.reason})"
+        return message
+
+
+def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Registry:
+    """Load every plugin of the entry-point group ``leukreg``; a failing one is kept as broken.
+
+    pluggy's own loader skips a second entry point of the same name without a word and lets one
+    broken plugin end the program, so the entry points are walked here.
+    """
+    manager = pluggy.PluginManager("leukreg")
+    manager.add_hookspecs(hookspecs)
+    owners: dict[str, Owner] = {}
+    broken: list[BrokenPlugin] = []
+    points = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
+    for point in _unique(points):
+        owner = _owner(point)
+        try:
+            _register(manager, point, owner)
+            owners[f"{owner.distribution}:{owner.entry_point}"] = owner
+        except Exception as error:  # a stranger's module may raise anything
+            broken.append(BrokenPlugin(owner, f"{type(error).__name__}: {error}"))
+    entries, faulty = _collect(manager, owners)
+    return Registry(manager, owners, entries, tuple(broken + faulty))
+
+
+@functools.cache
+def installed() -> Registry:
+    """The plugins of this environment, discovered once per process."""
+    return discover()
+
+
+def _unique(points: Iterable[metadata.EntryPoint]) -> list[metadata.EntryPoint]:
+    seen: dict[tuple[str, str, str], metadata.EntryPoint] = {}
+    for point in points:
+        seen.setdefault((_owner(point).distribution, point.name, point.value), point)
+    return sorted(seen.values(), key=lambda point: (_owner(point).distribution, point.name))
+
+
+def _owner(point: metadata.EntryPoint) -> Owner:
+    if point.dist is None:
+        return Owner("(unknown)", "?", point.name)
+    return Owner(point.dist.name, point.dist.version, point.name)
+
+
+def _register(manager: pluggy.PluginManager, point: metadata.EntryPoint, owner: Owner) -> None:
+    module = point.load()
+    misspelt = [name for name in vars(module) if _misspelt(module, name)]
+    if misspelt:
+        hooks = [kind.hook for kind in KINDS.values()]
+        close = difflib.get_close_matches(misspelt[0], hooks, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise PluginError(f"{point.value}: there is no hook {misspelt[0]!r}{hint}")
+    name = f"{owner.distribution}:{owner.entry_point}"
+    manager.register(module, name)
+    if not manager.get_hookcallers(module):
+        manager.unregister(name=name)
+        raise PluginError(f"{point.value}: implements no leukreg hook (is @hookimpl missing?)")
+
+
+def _misspelt(module: Any, name: str) -> bool:
+    marked = hasattr(getattr(module, name), "leukreg_impl")
+    return name.startswith("leukreg_") and marked and not hasattr(hookspecs, name)
+
+
+def _collect(
+    manager: pluggy.PluginManager, owners: dict[str, Owner]
+) -> tuple[dict[tuple[str, str], tuple[Entry, ...]], list[BrokenPlugin]]:
+    entries: dict[tuple[str, str], tuple[Entry, ...]] = {}
+    broken: list[BrokenPlugin] = []
+    for kind in KINDS.values():
+        if kind.name == "command":
+            continue
+        for impl in getattr(manager.hook, kind.hook).get_hookimpls():
+            owner = owners[impl.plugin_name]
+            try:
+                for cls in impl.function():
+                    entry = Entry(kind.name, plugin_name(cls), cls, owner)
+                    key = (entry.kind, entry.name)
+                    entries[key] = (*entries.get(key, ()), entry)
+            except Exception as error:
+                broken.append(BrokenPlugin(owner, f"{kind.hook}: {type(error).__name__}: {error}"))
+    return entries, broken
