@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leukreg.contracts import ClassGenerator as ClassGenerator
     from leukreg.contracts import Images as Images
+    from leukreg.declare import hookimpl as hookimpl
+    from leukreg.declare import plugin as plugin
     from leukreg.errors import DataError as DataError
     from leukreg.errors import LeukregError as LeukregError
     from leukreg.errors import NotAvailable as NotAvailable
     from leukreg.errors import Problem as Problem
     from leukreg.errors import Problems as Problems
     from leukreg.errors import TrainingError as TrainingError
-    from leukreg.declare import hookimpl as hookimpl
-    from leukreg.declare import plugin as plugin
     from leukreg.seeds import derive as derive
     from leukreg.types import BrokenImage as BrokenImage
     from leukreg.types import Evidence as Evidence

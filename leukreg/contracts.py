@@ -84,7 +84,7 @@ class Augmentation(Protocol):
     def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:
         """A function from a uint8 batch ``(b, 3, size, size)`` to one of the same shape and type.
 
-        Each image of the batch gets its own draw, from torch's global generator, which leukreg seeds.
+        Each image of the batch gets its own draw, from torch's global generator, which we seed.
         """
         ...
 

@@ -12,9 +12,9 @@ from typing import Any
 import pluggy
 
 from leukreg import hookspecs
+from leukreg.declare import plugin_name, summary
 from leukreg.errors import PluginError
 from leukreg.kinds import KINDS
-from leukreg.declare import plugin_name, summary
 
 GROUP = "leukreg"
 
