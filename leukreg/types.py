@@ -281,6 +281,10 @@ class RunResult:
     environment: Mapping[str, Any]
     facts: Mapping[str, Any]
     seconds: float
+    pixels: Mapping[str, str] = field(default_factory=dict)
+    """Digest of the decoded pixels by file id (see ``Evidence``)."""
+    twins: tuple[tuple[str, str], ...] = ()
+    statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
