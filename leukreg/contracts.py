@@ -34,14 +34,18 @@ if TYPE_CHECKING:
 class InputContract(Protocol):
     """What a backbone expects of its input, per channel R, G, B, on the 0 to 1 scale."""
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    @property
+    def mean(self) -> tuple[float, float, float]: ...
+
+    @property
+    def std(self) -> tuple[float, float, float]: ...
 
 
 class Images(Protocol):
     """Samples with their pixels, as a generator sees them: the training fold, nothing else."""
 
-    samples: Samples
+    @property
+    def samples(self) -> Samples: ...
 
     def __len__(self) -> int: ...
 
@@ -53,9 +57,13 @@ class Images(Protocol):
 class SyntheticImages(Protocol):
     """What a generator returns: images and, for each, its lineage."""
 
-    pixels: NDArray[np.uint8]
-    """Shape ``(n, size, size, 3)``, RGB."""
-    lineage: tuple[Lineage, ...]
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """Shape ``(n, size, size, 3)``, RGB."""
+        ...
+
+    @property
+    def lineage(self) -> tuple[Lineage, ...]: ...
 
 
 class ClassGenerator(Protocol):
@@ -162,7 +170,13 @@ class Schedule(Protocol):
 
 class Metric(Protocol):
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        """Figures over the scored rows; undefined ones have value None and say why."""
+        """Figures over the scored rows; undefined ones have value None and say why.
+
+        A metric may also have ``resampled(predictions, weights)``, which makes its intervals fast:
+        ``weights`` has shape ``(n, b)``, how often each row stands in each of b resamples, and the
+        answer maps ``(score name, class or None)`` to an array of shape ``(b,)``, NaN where
+        undefined. Without it, ``build`` is called again on each of a few resamples.
+        """
         ...
 
 

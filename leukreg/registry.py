@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -17,6 +18,8 @@ from leukreg.errors import PluginError
 from leukreg.kinds import KINDS
 
 GROUP = "leukreg"
+_ANYTHING = (Exception, SystemExit)
+"""What a stranger's module may raise while it is imported or asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +94,36 @@ class Registry:
         """Every plugin of this name, of whatever kind."""
         return [entry for entry in self if entry.name == name]
 
+    def implementations(self, kind: str) -> list[tuple[Owner, Callable[..., Any]]]:
+        """Who implements the hook of a kind, and the functions themselves, sorted by owner."""
+        hook = getattr(self.manager.hook, KINDS[kind].hook)
+        found = [(self.owners[impl.plugin_name], impl.function) for impl in hook.get_hookimpls()]
+        return sorted(found, key=lambda pair: (pair[0].distribution, pair[0].entry_point))
+
+    def modules(self) -> dict[str, Owner]:
+        """The owner of every registered plugin module, by the module's name."""
+        found = {}
+        for name, module in self.manager.list_name_plugin():
+            found[str(getattr(module, "__name__", name))] = self.owners[name]
+        return found
+
     def _missing(self, kind: str, name: str) -> str:
+        message = self.missing(kind, name)
+        for broken in self.broken:
+            message += f" (plugin {broken.owner.distribution} could not be loaded: {broken.reason})"
+        return message
+
+    def missing(self, kind: str, name: str) -> str:
+        """That there is no such plugin, with a suggestion or what there is."""
         message = f"there is no {kind} {name!r}"
         close = difflib.get_close_matches(name, self.names(kind), n=1)
-        if close:
+        elsewhere = [entry.kind for entry in self.find(name)]
+        if elsewhere:
+            message += f"; {name!r} is a {' and a '.join(elsewhere)}"
+        elif close:
             message += f"; did you mean {close[0]!r}?"
         elif self.names(kind):
             message += f"; there are {', '.join(self.names(kind))}"
-        for broken in self.broken:
-            message += f" (plugin {broken.owner.distribution} could not be loaded: {broken.reason})"
         return message
 
 
@@ -119,7 +143,7 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
         try:
             _register(manager, point, owner)
             owners[f"{owner.distribution}:{owner.entry_point}"] = owner
-        except Exception as error:  # a stranger's module may raise anything
+        except _ANYTHING as error:
             broken.append(BrokenPlugin(owner, f"{type(error).__name__}: {error}"))
     entries, faulty = _collect(manager, owners)
     return Registry(manager, owners, entries, tuple(broken + faulty))
@@ -146,22 +170,31 @@ def _owner(point: metadata.EntryPoint) -> Owner:
 
 def _register(manager: pluggy.PluginManager, point: metadata.EntryPoint, owner: Owner) -> None:
     module = point.load()
-    misspelt = [name for name in vars(module) if _misspelt(module, name)]
-    if misspelt:
-        hooks = [kind.hook for kind in KINDS.values()]
-        close = difflib.get_close_matches(misspelt[0], hooks, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise PluginError(f"{point.value}: there is no hook {misspelt[0]!r}{hint}")
+    _refuse_faulty_hooks(point.value, module)
     name = f"{owner.distribution}:{owner.entry_point}"
-    manager.register(module, name)
-    if not manager.get_hookcallers(module):
-        manager.unregister(name=name)
-        raise PluginError(f"{point.value}: implements no leukreg hook (is @hookimpl missing?)")
+    try:
+        manager.register(module, name)
+        if not manager.get_hookcallers(module):
+            raise PluginError(f"{point.value}: implements no leukreg hook (is @hookimpl missing?)")
+    except Exception:
+        # pluggy keeps what it had registered before it found the fault.
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        raise
 
 
-def _misspelt(module: Any, name: str) -> bool:
-    marked = hasattr(getattr(module, name), "leukreg_impl")
-    return name.startswith("leukreg_") and marked and not hasattr(hookspecs, name)
+def _refuse_faulty_hooks(place: str, module: Any) -> None:
+    hooks = [kind.hook for kind in KINDS.values()]
+    for name, value in vars(module).items():
+        if not inspect.isfunction(value):
+            continue
+        options = getattr(value, "leukreg_impl", None)
+        if options is None and name in hooks:
+            raise PluginError(f"{place}: {name!r} is not marked with @hookimpl")
+        if options and name not in hooks and not options.get("optionalhook"):
+            close = difflib.get_close_matches(name, hooks, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise PluginError(f"{place}: there is no hook {name!r}{hint}")
 
 
 def _collect(
@@ -169,16 +202,25 @@ def _collect(
 ) -> tuple[dict[tuple[str, str], tuple[Entry, ...]], list[BrokenPlugin]]:
     entries: dict[tuple[str, str], tuple[Entry, ...]] = {}
     broken: list[BrokenPlugin] = []
+    registry = Registry(manager, owners, {}, ())
     for kind in KINDS.values():
-        if kind.name == "command":
+        if kind.name == "command":  # commands are click's, asked for by the program alone
             continue
-        for impl in getattr(manager.hook, kind.hook).get_hookimpls():
-            owner = owners[impl.plugin_name]
+        for owner, hook in registry.implementations(kind.name):
             try:
-                for cls in impl.function():
+                for cls in _classes(hook()):
                     entry = Entry(kind.name, plugin_name(cls), cls, owner)
                     key = (entry.kind, entry.name)
                     entries[key] = (*entries.get(key, ()), entry)
-            except Exception as error:
+            except _ANYTHING as error:
                 broken.append(BrokenPlugin(owner, f"{kind.hook}: {type(error).__name__}: {error}"))
     return entries, broken
+
+
+def _classes(returned: Any) -> list[type]:
+    if not isinstance(returned, (list, tuple)):
+        raise PluginError(f"must return a list of plugin classes, not {returned!r}")
+    for cls in returned:
+        if not isinstance(cls, type) or not hasattr(cls, "leukreg_name"):
+            raise PluginError(f"returns {cls!r}, which is not a class marked with @plugin")
+    return list(returned)

@@ -1,0 +1,146 @@
+"""The ``leukreg`` program: commands that are imported when they are called, one error handler."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from leukreg import __version__
+from leukreg.cli.commands import OWN, find, known
+from leukreg.errors import LeukregError, Problems
+
+GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
+_USERS_TO_MEND = {
+    errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG
+}  # fmt: skip
+
+
+class Program(click.Group):
+    """A group whose commands are imported only when one is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*OWN, *known()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in OWN:
+            command = importlib.import_module(f"leukreg.cli.{cmd_name}").command
+            assert isinstance(command, click.Command)
+            return command
+        if cmd_name not in known():
+            return None
+        from leukreg.registry import installed
+
+        found = find(installed()).commands.get(cmd_name)
+        return found[0] if found else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            ctx.fail(f"There is no command {args[0]!r}.{self._suggestion(ctx, args[0])}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in (("Commands", OWN), ("Commands of plugins", known())):
+            if commands:
+                with formatter.section(title):
+                    formatter.write_dl(list(commands.items()))
+
+    def _suggestion(self, ctx: click.Context, name: str) -> str:
+        import difflib
+
+        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        if close:
+            return f" Did you mean {close[0]!r}?"
+        if name.endswith(".toml"):
+            return f" Did you mean 'run {name}'?"
+        return ""
+
+
+@click.group(
+    "leukreg",
+    cls=Program,
+    epilog="Exit codes: 0 good, 1 findings or a failed gate, 2 wrong use, 3 a bug.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="leukreg", message="%(prog)s %(version)s")
+def program() -> None:
+    """Run, compare and trust experiments that classify leukemia cells in blood smears."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    Nothing escapes: what a user can mend is said in a sentence, a bug is logged with its traceback
+    and named with the path of the log.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _invoke(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        code = PIPE_CLOSED
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        code = INTERRUPTED
+    except (click.ClickException, LeukregError, Exception) as error:
+        code = _tell(error, words)
+    return code
+
+
+def _invoke(words: list[str]) -> int:
+    instruction = os.environ.get("_LEUKREG_COMPLETE")
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(program, {}, "leukreg", "_LEUKREG_COMPLETE", instruction)
+    try:
+        with program.make_context("leukreg", words, terminal_width=_width()) as context:
+            result: Any = program.invoke(context)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    return result if isinstance(result, int) else GOOD
+
+
+def _width() -> int:
+    """Columns for help texts; click would import shutil to find out."""
+    try:
+        columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns
+    except (OSError, ValueError):
+        columns = 80
+    return max(50, min(columns, 100) - 2)
+
+
+def _tell(error: Exception, words: list[str]) -> int:
+    if isinstance(error, click.ClickException):
+        error.show()
+        return WRONG_USE
+    if isinstance(error, Problems):
+        click.echo(str(error), err=True)
+        return WRONG_USE
+    if isinstance(error, LeukregError) or getattr(error, "errno", None) in _USERS_TO_MEND:
+        click.echo(f"leukreg: {error}", err=True)
+        return WRONG_USE
+    from leukreg.cli.crash import keep
+
+    click.echo(keep(error, words), err=True)
+    return BUG
+
+
+def _drop_output() -> None:
+    # The reader of our output has gone; without this the interpreter complains when it ends.
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

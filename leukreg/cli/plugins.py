@@ -1,0 +1,202 @@
+"""``leukreg plugins``: list them, show one, write a new one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leukreg.cli.commands import OWN, find
+from leukreg.kinds import KINDS
+
+if TYPE_CHECKING:
+    from leukreg.options import Option
+    from leukreg.registry import Entry, Owner, Registry
+
+Row = tuple[str, str, str, str]
+"""Kind, name, owner with version, and the line that says what it is."""
+
+
+class _Plugins(click.Group):
+    """A word that is no sub-command is the name of a plugin to show."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
+_KIND = click.Choice(sorted(KINDS))
+
+
+@click.group(
+    "plugins", cls=_Plugins, invoke_without_command=True, subcommand_metavar="[NAME | new NAME]"
+)
+@click.option("--kind", type=_KIND, help="Only plugins of this kind.")
+@click.pass_context
+def command(ctx: click.Context, kind: str | None) -> None:
+    """List the plugins, show one, or write a new one.
+
+    Without a name every plugin is listed: kind, name, owner and version. With a name its options
+    are shown with an example for a recipe. Exit code 1: a plugin is broken or claimed twice.
+    """
+    ctx.obj = kind
+    if ctx.invoked_subcommand is None:
+        ctx.exit(_list(kind))
+
+
+@command.command("show")
+@click.argument("name")
+@click.option("--kind", type=_KIND, help="Where several kinds have the name.")
+@click.pass_obj
+def show(outer_kind: str | None, name: str, kind: str | None) -> None:
+    """Show the options of a plugin and an example for a recipe."""
+    from leukreg.errors import PluginError
+    from leukreg.registry import installed
+
+    registry = installed()
+    wanted = kind or outer_kind
+    if wanted == "command" or (wanted is None and name in OWN):
+        raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
+    found = [registry.get(wanted, name)] if wanted else registry.find(name)
+    if not found:
+        if name in find(registry).commands:
+            raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
+        raise PluginError(_unknown(registry, name))
+    click.echo("\n\n".join("\n".join(_details(entry)) for entry in found))
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--kind", type=_KIND, required=True, help="What the plugin is.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder that gets the package's folder. [default: here]",
+)
+def new(name: str, kind: str, out: Path) -> None:
+    """Write a small package with a plugin of this name."""
+    from leukreg.errors import PluginError
+    from leukreg.registry import installed
+    from leukreg.scaffold import write
+
+    if kind == "command" and name in [*OWN, *find(installed()).commands]:
+        raise PluginError(f"there is a command {name!r} already; choose another name")
+    folder = write(name, kind, out)
+    click.echo(f"Wrote {folder}:")
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        click.echo(f"  {path.relative_to(folder)}")
+    click.echo(f"Next: pip install -e {folder}, then leukreg plugins {name} and pytest {folder}")
+
+
+def _list(kind: str | None) -> int:
+    from leukreg.registry import installed
+
+    registry = installed()
+    found = find(registry)
+    rows = [row for row in _rows(registry) if kind in (None, row[0])]
+    if kind in (None, "command"):
+        rows += _commands(found.commands)
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
+        click.echo(_cut("  ".join(cells)))
+    problems = list(_problems(registry))
+    problems += [
+        f"broken  {each.owner.distribution} {each.owner.version} ({each.owner.entry_point}): "
+        f"{each.reason}"
+        for each in (*registry.broken, *found.broken)
+    ]
+    for problem in problems:
+        click.echo(problem, err=True)
+    return 1 if problems else 0
+
+
+def _rows(registry: Registry) -> Iterator[Row]:
+    order = list(KINDS)
+    for entry in sorted(registry, key=lambda entry: (order.index(entry.kind), entry.name)):
+        yield entry.kind, entry.name, _owner(entry.owner), entry.summary
+
+
+def _commands(others: dict[str, tuple[click.Command, Owner]]) -> list[Row]:
+    from leukreg import __version__
+
+    own = [("command", name, f"leukreg {__version__}", line) for name, line in OWN.items()]
+    return own + [
+        ("command", name, _owner(owner), each.get_short_help_str(100))
+        for name, (each, owner) in others.items()
+    ]
+
+
+def _owner(owner: Owner) -> str:
+    return f"{owner.distribution} {owner.version}"
+
+
+def _problems(registry: Registry) -> Iterator[str]:
+    for entries in registry.conflicts():
+        owners = " and ".join(_owner(entry.owner) for entry in entries)
+        first = entries[0]
+        yield f"double  {first.kind} {first.name!r} is claimed by {owners}; uninstall one of them"
+
+
+def _cut(line: str) -> str:
+    """One line stays one line on a terminal; a file or a pipe gets all of it."""
+    width = shutil.get_terminal_size().columns
+    too_long = sys.stdout.isatty() and len(line) > width
+    return (line[: width - 1] + "…") if too_long else line.rstrip()
+
+
+def _unknown(registry: Registry, name: str) -> str:
+    import difflib
+
+    names = sorted({entry.name for entry in registry})
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "; 'leukreg plugins' lists them all"
+    broken = "".join(
+        f"\n(plugin {each.owner.distribution} could not be loaded: {each.reason})"
+        for each in registry.broken
+    )
+    return f"there is no plugin {name!r}{hint}{broken}"
+
+
+def _details(entry: Entry) -> Iterator[str]:
+    from leukreg.options import example_table, options
+
+    yield f"{entry.kind} {entry.name}  ({_owner(entry.owner)})"
+    yield from _paragraphs(entry.cls.__doc__ or "")
+    found = options(entry.cls)
+    yield ""
+    yield "Options" if found else "No options."
+    for option in found:
+        yield from _option(option)
+    table = example_table(entry.kind, entry.cls)
+    yield ""
+    if table is None:
+        yield f"Recipes do not name a {entry.kind}: it works wherever it is installed."
+        return
+    yield "In a recipe"
+    yield from textwrap.indent(table, "  ").splitlines()
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for paragraph in textwrap.dedent("    " + text).strip().split("\n\n"):
+        yield textwrap.fill(" ".join(paragraph.split()), 80)
+
+
+def _option(option: Option) -> Iterator[str]:
+    from leukreg.options import toml
+
+    default = "unset" if option.default is None else toml(option.default)
+    state = "required" if option.required else f"default {default}"
+    yield f"  {option.name}: {option.type} ({state})"
+    yield from textwrap.wrap(
+        option.meaning or "(not documented)", 80, initial_indent="    ", subsequent_indent="    "
+    )

@@ -1,0 +1,117 @@
+"""Contract checks of what brings images in: sources and generators."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Any
+
+from leukreg.errors import DataError
+from leukreg.testing.common import instance, named, require
+from leukreg.testing.examples import example_images
+from leukreg.types import ImageSpec, Labels, Lineage, Origin, Role, Samples
+
+
+def check_source(plugin: Any) -> None:
+    """Rows with classes, files and ids that agree, listed the same way twice."""
+    own, who = instance(plugin), named(plugin)
+    samples = own.build()
+    require(isinstance(samples, Samples), f"{who}: build must return leukreg.Samples")
+    require(samples.rows, f"{who}: lists no rows; raise DataError when there is nothing")
+    require(
+        len(set(samples.classes)) == len(samples.classes) >= 1,
+        f"{who}: classes must be listed once each, not {samples.classes}",
+    )
+    strange = {row.label for row in samples.rows} - set(samples.classes)
+    require(not strange, f"{who}: labels {sorted(strange)} are not among its classes")
+    files: dict[str, str] = {}
+    for row in samples.rows:
+        _check_row(who, row)
+        require(
+            files.setdefault(row.id, row.path) == row.path,
+            f"{who}: id {row.id!r} stands for two files; make ids unique",
+        )
+    require(
+        own.build() == samples, f"{who}: listing twice gives different rows; sort what is walked"
+    )
+
+
+def _check_row(who: str, row: Any) -> None:
+    require(
+        row.id and not Path(row.id).is_absolute() and "\\" not in row.id,
+        f"{who}: id {row.id!r} should be a POSIX path below the root",
+    )
+    require(Path(row.path).is_file(), f"{who}: {row.path} is not a file")
+    require(row.origin in typing.get_args(Origin), f"{who}: {row.origin!r} is no origin")
+    require(
+        row.split is None or row.split in typing.get_args(Role), f"{who}: {row.split!r} is no split"
+    )
+    require(
+        row.origin != "synthetic" or row.lineage is not None,
+        f"{who}: {row.id} is synthetic and has no lineage",
+    )
+
+
+def check_generator(plugin: Any, size: int = 32, folder: Path | None = None) -> None:
+    """Fits, then makes uint8 images with their lineage; the same seed makes the same images."""
+    import numpy as np
+
+    own, who = instance(plugin), named(plugin)
+    images = example_images(size=size)
+    labels = Labels(names=images.samples.classes, counts=tuple(images.samples.counts().values()))
+    label = labels.names[1]
+
+    def fitted() -> Any:
+        made = own.build(ImageSpec(size=size), labels)
+        made.fit(images, 5, folder)
+        return made
+
+    generator = fitted()
+    first = generator.sample(label, 3, 11)
+    require(
+        isinstance(first.pixels, np.ndarray)
+        and first.pixels.dtype == np.uint8
+        and first.pixels.shape == (3, size, size, 3),
+        f"{who}: sample must return uint8 pixels of shape (3, {size}, {size}, 3)",
+    )
+    _check_lineage(who, type(own).leukreg_name, first.lineage, {r.id for r in images.samples.rows})
+    require(
+        np.array_equal(generator.sample(label, 3, 11).pixels, first.pixels),
+        f"{who}: the same seed makes other images",
+    )
+    require(
+        not np.array_equal(generator.sample(label, 3, 12).pixels, first.pixels),
+        f"{who}: another seed makes the very same images",
+    )
+    require(
+        np.array_equal(fitted().sample(label, 3, 11).pixels, first.pixels),
+        f"{who}: fitted again with the same seed it makes other images",
+    )
+    _check_refusal(who, generator)
+
+
+def _check_lineage(who: str, name: str, lineage: Any, ids: set[str]) -> None:
+    require(
+        isinstance(lineage, tuple)
+        and len(lineage) == 3
+        and all(isinstance(each, Lineage) for each in lineage),
+        f"{who}: lineage must be a tuple of one leukreg.Lineage per image",
+    )
+    for each in lineage:
+        require(each.generator == name, f"{who}: lineage names {each.generator!r} as the generator")
+        require(isinstance(each.seed, int), f"{who}: lineage must carry the seed as an int")
+        require(
+            each.parent is None or each.parent in ids,
+            f"{who}: parent {each.parent!r} is no id of a training row",
+        )
+
+
+def _check_refusal(who: str, generator: Any) -> None:
+    try:
+        generator.sample("no-such-class", 1, 0)
+    except DataError:
+        return
+    except Exception as error:
+        raise AssertionError(
+            f"{who}: raises {type(error).__name__} for a class it cannot make; raise DataError"
+        ) from error

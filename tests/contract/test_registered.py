@@ -1,0 +1,52 @@
+"""Every plugin of this environment keeps the contract of its kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leukreg.kinds import KINDS
+from leukreg.registry import Entry, installed
+from leukreg.testing import CHECKS, check, check_options, example_labels, write_example_images
+
+ENTRIES = sorted(installed(), key=lambda entry: (entry.kind, entry.name))
+
+
+def _id(entry: Entry) -> str:
+    return f"{entry.kind}:{entry.name}"
+
+
+def _ready(entry: Entry, folder: Path) -> Any:
+    """The plugin on a machine with a few images and without downloaded weights."""
+    options = {field.name for field in dataclasses.fields(entry.cls)}
+    if entry.kind == "source" and "root" in options:
+        write_example_images(folder)
+        return entry.cls(root=str(folder))
+    if entry.kind == "backbone" and "weights" in options:
+        return entry.cls(weights="random")
+    if entry.kind == "generator" and "donor" in options:
+        return entry.cls(donor=example_labels().names[0])
+    return entry.cls
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=_id)
+def test_keeps_the_contract_of_its_kind(entry: Entry, tmp_path: Path) -> None:
+    check(entry.kind, _ready(entry, tmp_path))
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=_id)
+def test_options_are_documented_and_load(entry: Entry) -> None:
+    check_options(entry.cls)
+
+
+def test_no_plugin_is_broken_or_claimed_twice() -> None:
+    assert installed().broken == ()
+    assert installed().conflicts() == []
+
+
+def test_there_is_a_plugin_of_every_kind_and_a_check_for_each() -> None:
+    assert set(CHECKS) == set(KINDS)
+    assert {entry.kind for entry in ENTRIES} == set(KINDS) - {"command"}
