@@ -1,0 +1,101 @@
+"""Keys that are each right and do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leukreg.recipe.mark import KeyPath
+from leukreg.recipe.mistakes import Mistakes
+from leukreg.recipe.model import DataSpec, EvaluateSpec, FoldsSpec, PhaseSpec, SynthesisSpec
+from leukreg.recipe.words import show
+
+Table = Mapping[str, Any]
+
+
+def check_folds(folds: FoldsSpec, stated: Table, mistakes: Mistakes) -> None:
+    """``stated`` is the table as written: a default contradicts nothing."""
+    path: KeyPath = ("data", "folds")
+
+    def clash(key: str, message: str) -> None:
+        if key in stated:
+            mistakes.add((*path, key), message)
+
+    if folds.use == "given":
+        for key in ("k", "test", "validation", "group", "stratify", "duplicates"):
+            clash(key, 'means nothing with use = "given": the source says which row goes where')
+        return
+    if folds.k is not None:
+        clash("test", "does not go with k: with k folds every row is tested once")
+    if folds.validation_is_test and folds.validation and "validation" in stated:
+        clash("validation", "does not go with validation_is_test, which takes the test rows")
+
+
+def has_validation(folds: FoldsSpec) -> bool:
+    """Whether there will be rows to watch during training (a given split may hold some)."""
+    return folds.use == "given" or folds.validation_is_test or folds.validation > 0
+
+
+def check_phases(phases: Sequence[PhaseSpec | None], folds: FoldsSpec, mistakes: Mistakes) -> None:
+    """A phase can only watch rows that there are."""
+    for number, phase in enumerate(phases):
+        watches = phase is not None and (phase.monitor or "").startswith("validation")
+        if watches and not has_validation(folds):
+            mistakes.add(
+                ("phase", number, "monitor"),
+                "there are no validation rows to watch: data.folds.validation is 0",
+            )
+
+
+def check_evaluate(
+    evaluate: EvaluateSpec, stated: Table, data: DataSpec | None, mistakes: Mistakes
+) -> None:
+    """The threshold has a rule that needs rows, and a task with two classes."""
+    path: KeyPath = ("evaluate", "threshold")
+    threshold = evaluate.threshold
+    if threshold is None or not isinstance(stated.get("threshold"), dict):
+        return
+    keys = stated["threshold"]
+    if threshold.rule == "fixed" and "fitted_on" in keys:
+        mistakes.add((*path, "fitted_on"), 'means nothing with rule = "fixed": nothing is fitted')
+    if threshold.rule != "fixed" and "value" in keys:
+        message = f'means nothing with rule = {show(threshold.rule)}; write rule = "fixed"'
+        mistakes.add((*path, "value"), message)
+    fits = threshold.rule != "fixed" and threshold.fitted_on == "validation"
+    if fits and data is not None and not has_validation(data.folds):
+        message = "there are no validation rows to fit it on: data.folds.validation is 0"
+        mistakes.add(path, message, on_value=False)
+
+
+def check_synthesis(synthesis: SynthesisSpec, mistakes: Mistakes) -> None:
+    """Each class is made once."""
+    path: KeyPath = ("synthesis", "classes")
+    if not synthesis.classes:
+        mistakes.add(path, "names no class to make; leave [synthesis] out, or set it to false")
+    for number, name in enumerate(synthesis.classes):
+        if name in synthesis.classes[:number]:
+            mistakes.add((*path, number), f"{show(name)} stands here twice")
+
+
+def check_classes(
+    names: Sequence[str],
+    evaluate: EvaluateSpec | None,
+    synthesis: SynthesisSpec | None,
+    mistakes: Mistakes,
+) -> None:
+    """What other tables say of classes must fit those of the task."""
+    known = ", ".join(show(name) for name in names)
+    if evaluate is not None and evaluate.threshold is not None and len(names) > 2:
+        message = f"only a task of two classes has a threshold; there are {known}"
+        mistakes.add(("evaluate", "threshold"), message, on_value=False)
+    if evaluate is not None and evaluate.positive is not None:
+        if len(names) > 2:
+            message = f"only a task of two classes has a positive one; there are {known}"
+            mistakes.add(("evaluate", "positive"), message)
+        elif evaluate.positive not in names:
+            message = f"there is no class {show(evaluate.positive)}; there are {known}"
+            mistakes.add(("evaluate", "positive"), message)
+    for number, name in enumerate(synthesis.classes if synthesis else ()):
+        if name not in names:
+            path: KeyPath = ("synthesis", "classes", number)
+            mistakes.add(path, f"there is no class {show(name)}; there are {known}")

@@ -1,0 +1,131 @@
+"""A TOML table to a dataclass, strictly: unknown keys, wrong types and ranges become mistakes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import typing
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from leukreg.recipe.mark import KeyPath
+from leukreg.recipe.mistakes import Mistakes
+from leukreg.recipe.words import show, type_in_words
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+def read_options(
+    cls: type[T],
+    table: Mapping[str, Any],
+    path: KeyPath,
+    mistakes: Mistakes,
+    what: str,
+    noun: str = "key",
+    own: Collection[str] | None = None,
+    also: Collection[str] = (),
+) -> T | None:
+    """An instance of the dataclass ``cls`` from its fields in ``table``, or None with mistakes.
+
+    ``what`` owns the fields in messages ("loss 'focal' (from leukreg)", "[training]"). Where
+    ``own`` is given, only mistakes in these keys are noted: the others were noted elsewhere.
+    ``also`` are keys that may stand beside, for suggestions.
+    """
+    known = {field.name for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    for key in table:
+        if key not in known and (own is None or key in own):
+            mistakes.unknown((*path, key), f"no such {noun} of {what}", {*known, *also})
+    try:
+        adapter, hints = _adapter(typing.cast(Any, cls))  # mypy: a type is hashable
+    except Exception as error:  # a stranger's annotations may be anything
+        message = f"options of {what} cannot be checked: {type(error).__name__}: {error}"
+        mistakes.add(path, message)
+        return None
+    given = {key: value for key, value in table.items() if key in known}
+
+    def note(name: str, at: KeyPath, message: str) -> None:
+        if own is None or not name or name in own:
+            mistakes.add(at, message)
+
+    return _validate(adapter, given, path, note, hints, what)
+
+
+def _validate(
+    adapter: TypeAdapter[T],
+    given: Mapping[str, Any],
+    path: KeyPath,
+    note: Callable[[str, KeyPath, str], None],
+    hints: Mapping[str, Any],
+    what: str,
+) -> T | None:
+    from pydantic import ValidationError
+
+    try:
+        return adapter.validate_json(json.dumps(given), strict=True)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    except Exception as error:  # a plugin's own check may raise anything
+        note("", path, f"{what} refuses its options: {error}")
+        return None
+    seen: set[str] = set()
+    for detail in details:
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        if name and name in seen:
+            continue  # one message per key: a union reports each of its members
+        seen.add(name)
+        message = _message(name, detail, given, hints, what)
+        note(name, _deepest(path, detail, given), message)
+    return None
+
+
+def _message(
+    name: str, detail: Any, given: Mapping[str, Any], hints: Mapping[str, Any], what: str
+) -> str:
+    if not name:
+        return f"{what} refuses its options: {_own_words(detail)}"
+    if detail["type"] == "missing":
+        return f"is missing; {what} needs {type_in_words(hints.get(name))}"
+    if detail["type"] in ("value_error", "assertion_error"):
+        return _own_words(detail)
+    return f"must be {type_in_words(hints[name])}, not {show(given[name])}"
+
+
+def _own_words(detail: Any) -> str:
+    return str(detail.get("ctx", {}).get("error") or detail["msg"])
+
+
+def _deepest(path: KeyPath, detail: Any, given: Mapping[str, Any]) -> KeyPath:
+    """The path of the offending item inside a list or table, where pydantic names it."""
+    value: Any = given
+    for part in detail["loc"]:
+        inside = isinstance(value, dict) and part in value
+        if not inside and not (isinstance(value, list) and part in range(len(value))):
+            break
+        value = value[part]
+        path = (*path, part)
+    if detail["type"] == "missing" and len(detail["loc"]) == 1:
+        return (*path, detail["loc"][0])
+    return path
+
+
+@functools.cache
+def _adapter(cls: type[Any]) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls), typing.get_type_hints(cls, include_extras=True)
+
+
+@functools.cache
+def plain_part(cls: type, *without: str) -> type[Any]:
+    """The dataclass ``cls`` with only its plain fields: not those named, which hold plugins."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    fields: list[tuple[str, Any, Any]] = []
+    for field in dataclasses.fields(cls):
+        if field.name not in without:
+            copy = dataclasses.field(default=field.default, default_factory=field.default_factory)
+            fields.append((field.name, hints[field.name], copy))
+    return dataclasses.make_dataclass(f"{cls.__name__}Plain", fields, frozen=True, kw_only=True)

@@ -1,0 +1,126 @@
+"""Take fallbacks before any work starts, and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from leukreg.errors import LeukregError, NotAvailable, Problem, Problems
+from leukreg.recipe.model import Choice, Recipe
+from leukreg.recipe.resolved import resolve
+from leukreg.recipe.words import show
+from leukreg.types import Notice
+
+Change = Callable[[str, Choice], Choice]
+
+
+def settle(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[Notice, ...]]:
+    """Ask every plugin whether it is ready; take its fallback where it is not.
+
+    A plugin's ``notice_label`` (a class attribute or property) is what every report must say when
+    it stands in for another, such as "rendered cells, not real".
+
+    Raises:
+        Problems: Something is not available and has no fallback, or ``strict`` refuses it.
+    """
+    notices: list[Notice] = []
+    problems: list[Problem] = []
+
+    def change(key: str, choice: Choice) -> Choice:
+        try:
+            return _available(key, choice, strict, notices)
+        except Exception as error:
+            problems.append(_problem(recipe, key, choice, error))
+            return choice
+
+    settled = with_choices(recipe, change)
+    if problems:
+        raise Problems(problems)
+    return replace(settled, resolved=resolve(settled)), tuple(notices)
+
+
+def _available(key: str, choice: Choice, strict: bool, notices: list[Notice]) -> Choice:
+    try:
+        if callable(getattr(choice.plugin, "ready", None)):
+            choice.plugin.ready()
+        return choice
+    except NotAvailable as error:
+        if strict and choice.fallback is not None:
+            raise NotAvailable(f"{error} (--strict takes no fallback)") from None
+        if choice.fallback is None:
+            raise
+        reason = str(error)
+    later: list[Notice] = []
+    used = _available(f"{key}.fallback", choice.fallback, strict, later)
+    notices.append(
+        Notice(
+            what=key.removesuffix(".fallback"),
+            wanted=_words(choice, choice.fallback),
+            used=_words(choice.fallback, choice),
+            why=reason,
+            label=str(getattr(choice.fallback.plugin, "notice_label", "")),
+        )
+    )
+    notices += later
+    return used
+
+
+def _problem(recipe: Recipe, key: str, choice: Choice, error: Exception) -> Problem:
+    where = recipe.where.get(f"{key}.use") or recipe.where.get(key) or recipe.where.get("phase")
+    if isinstance(error, LeukregError):
+        return Problem(f"{key}: {error}", where)
+    what = f"{choice.kind} {choice.name!r} (from {choice.owner})"
+    return Problem(f"{key}: {what} failed: {type(error).__name__}: {error}", where)
+
+
+def _words(choice: Choice, other: Choice) -> str:
+    """The choice by name, and by the options that tell it from the other."""
+    if choice.name == other.name:
+        differ = {k: v for k, v in choice.options.items() if v != other.options.get(k)}
+    else:
+        differ = {k: v for k, v in choice.options.items() if k in ("root", "path", "weights")}
+    return " ".join([choice.name, *(f"{key}={show(value)}" for key, value in differ.items())])
+
+
+def with_choices(recipe: Recipe, change: Change) -> Recipe:
+    """The recipe with every plugin choice replaced by ``change(key, choice)``."""
+
+    def maybe(key: str, choice: Choice | None) -> Choice | None:
+        return None if choice is None else change(key, choice)
+
+    def several(key: str, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        return tuple(change(f"{key}.{n}", choice) for n, choice in enumerate(choices))
+
+    model, loss, synthesis = recipe.model, recipe.loss, recipe.synthesis
+    parts: dict[str, Any] = {
+        "data": replace(recipe.data, source=change("data", recipe.data.source)),
+        "model": replace(
+            model,
+            backbone=change("model.backbone", model.backbone),
+            attention=maybe("model.attention", model.attention),
+            head=change("model.head", model.head),
+        ),
+        "loss": replace(
+            loss,
+            loss=change("loss", loss.loss),
+            class_weights=maybe("loss.class_weights", loss.class_weights),
+        ),
+        "augmentation": maybe("augmentation", recipe.augmentation),
+        "sampler": change("sampler", recipe.sampler),
+        "phases": tuple(
+            replace(
+                phase,
+                optimizer=change(f"phase.{n}.optimizer", phase.optimizer),
+                schedule=maybe(f"phase.{n}.schedule", phase.schedule),
+            )
+            for n, phase in enumerate(recipe.phases)
+        ),
+        "evaluate": replace(
+            recipe.evaluate, metrics=several("evaluate.metrics", recipe.evaluate.metrics)
+        ),
+        "audit": replace(recipe.audit, rules=several("audit.rules", recipe.audit.rules)),
+    }
+    if synthesis is not None:
+        parts["synthesis"] = replace(synthesis, generator=change("synthesis", synthesis.generator))
+    return replace(recipe, **parts)
