@@ -1,0 +1,31 @@
+"""From a checked recipe and a fold to a trained model and its predictions.
+
+Loaded on first use: torch takes two seconds, ignite more.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leukreg.engine.fold import train_fold as train_fold
+    from leukreg.engine.outcome import FoldOutcome as FoldOutcome
+    from leukreg.engine.outcome import PhasePlan as PhasePlan
+    from leukreg.engine.planning import plan as plan
+    from leukreg.engine.predict import predict_rows as predict_rows
+
+_HOME = {
+    "FoldOutcome": "leukreg.engine.outcome",
+    "PhasePlan": "leukreg.engine.outcome",
+    "plan": "leukreg.engine.planning",
+    "predict_rows": "leukreg.engine.predict",
+    "train_fold": "leukreg.engine.fold",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'leukreg.engine' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -1,0 +1,36 @@
+"""What a fold's training state belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+
+from leukreg.contracts import Images
+from leukreg.recipe.model import Choice, PhaseSpec, Recipe
+from leukreg.types import Fold, Labels
+
+
+def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -> str:
+    """Digest of everything that decides the trained weights, the machine apart."""
+    model, training = recipe.model, recipe.training
+    parts = [
+        recipe.seed,
+        recipe.image.size,
+        labels.names,
+        model.input,
+        *(_told(choice) for choice in (model.backbone, model.attention, model.head)),
+        *(_told(choice) for choice in (recipe.loss.loss, recipe.loss.class_weights)),
+        *(_told(choice) for choice in (recipe.augmentation, recipe.sampler)),
+        (training.batch_size, training.feature_views),
+        *(_told_phase(phase) for phase in recipe.phases),
+        *([images.samples.rows[row].id for row in side] for side in (fold.train, fold.validation)),
+    ]
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _told(choice: Choice | None) -> object:
+    return None if choice is None else (choice.name, sorted(choice.options.items()))
+
+
+def _told_phase(phase: PhaseSpec) -> object:
+    plain = {name: value for name, value in vars(phase).items() if not isinstance(value, Choice)}
+    return sorted(plain.items()), _told(phase.optimizer), _told(phase.schedule)

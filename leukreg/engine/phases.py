@@ -1,0 +1,188 @@
+"""Train one phase, from where it stands to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+
+from leukreg.engine.assembly import build
+from leukreg.engine.batches import epoch_batches
+from leukreg.engine.device import reseed
+from leukreg.engine.evaluator import setup_evaluator
+from leukreg.engine.feeds import Feeds, setup_feeds
+from leukreg.engine.handlers.bar import ReportSteps, summary
+from leukreg.engine.handlers.best import BestEpoch, Monitor
+from leukreg.engine.handlers.clip import ClipGradients
+from leukreg.engine.handlers.keep import KeepCheckpoint
+from leukreg.engine.handlers.log import LogEpochs, Validate
+from leukreg.engine.handlers.nan import StopOnNan
+from leukreg.engine.handlers.schedule import StepSchedule
+from leukreg.engine.job import FoldJob
+from leukreg.engine.outcome import PhasePlan
+from leukreg.engine.state import FoldState, PhaseState, digests
+from leukreg.engine.trainer import setup_trainer
+from leukreg.engine.unfreeze import groups, touched, train_mode, unfreeze
+from leukreg.errors import DataError, LeukregError, PluginError, TrainingError
+from leukreg.recipe.model import PhaseSpec
+from leukreg.seeds import derive
+from leukreg.types import PhaseLog
+
+
+def run_phase(
+    job: FoldJob, phase: PhaseSpec, plan: PhasePlan, state: FoldState, parts: Mapping[str, Any]
+) -> None:
+    """Train the phase to its end and append its log to ``state``.
+
+    ``parts`` are the states of optimizer and schedule, where the phase is under way already.
+    """
+    monitor = monitor_of(phase, job)
+    unfreeze(job.model, plan.unfrozen)
+    train_mode(job.model)
+    state.touched.update(touched(job.model))
+    if state.phase is None:
+        state.phase = PhaseState(start=digests(job.model))
+    if state.phase.epoch < phase.epochs and not state.phase.stopped:
+        _train(job, phase, monitor, state, parts)
+    _finish(job, phase, plan, state)
+
+
+def monitor_of(phase: PhaseSpec, job: FoldJob) -> Monitor:
+    """The figure that decides the best epoch.
+
+    Raises:
+        DataError: A validation figure is asked for and there are no validation rows.
+    """
+    if job.material.validation is not None:
+        return phase.monitor or "validation_loss"
+    if phase.monitor not in (None, "train_loss"):
+        raise DataError(
+            f"{job.where(phase)}: monitor = {phase.monitor!r} needs validation rows and this fold "
+            "has none; set data.folds.validation, or monitor 'train_loss'"
+        )
+    return "train_loss"
+
+
+def _train(
+    job: FoldJob, phase: PhaseSpec, monitor: Monitor, state: FoldState, saved: Mapping[str, Any]
+) -> None:
+    material, training = job.material, job.recipe.training
+    feature_seed = derive(job.recipe.seed, "fold", job.fold, "phase", phase.name, "features")
+    material = replace(material, seed=feature_seed)
+    with setup_feeds(job.model, material, training, phase, job.progress) as feeds:
+        state.facts.setdefault("features", {})[phase.name] = feeds.facts
+        batches = len(job.epoch_batches(phase, feeds, 1))
+        parts = _parts(job, phase, batches * phase.epochs)
+        for name, content in saved.items():
+            parts[name].load_state_dict(content)
+        trainer = setup_trainer(
+            feeds.tail, job.criterion, parts["optimizer"], material.compute, parts.get("scaler")
+        )
+        with job.progress.task(job.where(phase), phase.epochs * batches) as advance:
+            assert state.phase is not None
+            advance(state.phase.epoch * batches)
+            _attach_data(trainer, job, phase, feeds)
+            StopOnNan(job.where(phase), lambda b: material.train.paths(b.positions)).attach(trainer)
+            if "schedule" in parts:
+                schedule = StepSchedule(parts["schedule"], state.epochs)
+            validate = _validation(job, feeds)
+            log = LogEpochs(job.fold, phase.name, state, parts["optimizer"], validate)
+            log.attach(trainer)
+            if "schedule" in parts:
+                schedule.attach(trainer)
+            BestEpoch(monitor, phase.patience, job.model, state, job.keeper).attach(trainer)
+            KeepCheckpoint(job.keeper, job.model, state, parts).attach(trainer)
+            ReportSteps(advance, state.epochs).attach(trainer)
+            _run(trainer, job, phase, state.phase.epoch, batches)
+
+
+def _parts(job: FoldJob, phase: PhaseSpec, steps: int) -> dict[str, Any]:
+    """Optimizer, schedule and gradient scaler: what has a state of its own."""
+    optimizer = build(phase.optimizer, lambda: phase.optimizer.plugin.build(groups(job.model)))
+    parts: dict[str, Any] = {"optimizer": optimizer}
+    choice = phase.schedule
+    if choice is not None:
+        parts["schedule"] = build(choice, lambda: choice.plugin.build(optimizer, steps))
+    if job.material.compute.scaled:
+        parts["scaler"] = torch.amp.GradScaler(job.material.compute.device)
+    if phase.clip_norm is not None:
+        ClipGradients(phase.clip_norm).attach(optimizer)
+    return parts
+
+
+def _attach_data(trainer: Engine, job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> None:
+    """Every epoch starts from a seed of its own, so that it can be repeated without the others."""
+
+    @trainer.on(Events.EPOCH_STARTED)
+    def begin(engine: Engine) -> None:
+        epoch = engine.state.epoch
+        batches = job.epoch_batches(phase, feeds, epoch)
+        if len(batches) != engine.state.epoch_length:
+            raise PluginError(
+                f"sampler {job.recipe.sampler.name!r} makes {engine.state.epoch_length} batches "
+                f"in epoch 1 and {len(batches)} in epoch {epoch}; it must make as many every epoch"
+            )
+        reseed(job.epoch_seed(phase, epoch))
+        train_mode(job.model)
+        engine.set_data(batches)
+
+
+def _validation(job: FoldJob, feeds: Feeds) -> Validate | None:
+    rows = job.material.validation
+    if rows is None or feeds.validation is None:
+        return None
+    evaluator = setup_evaluator(feeds.tail, job.criterion, job.material.compute)
+    order = np.arange(len(rows), dtype=np.int64)
+    size = job.recipe.training.batch_size
+    batches = epoch_batches(order, rows, feeds.validation, size, job.material.compute)
+
+    def validate() -> tuple[float, float]:
+        job.model.eval()
+        metrics = evaluator.run(batches, epoch_length=len(batches)).metrics
+        return float(metrics["loss"]), float(metrics["accuracy"])
+
+    return validate
+
+
+def _run(trainer: Engine, job: FoldJob, phase: PhaseSpec, done: int, batches: int) -> None:
+    if done:
+        trainer.load_state_dict(
+            {"epoch": done, "max_epochs": phase.epochs, "epoch_length": batches}
+        )
+    try:
+        # The data of each epoch are set when it starts; these stand for them until then.
+        trainer.run([None], max_epochs=phase.epochs, epoch_length=batches)
+    except LeukregError:
+        raise
+    except Exception as error:
+        raise TrainingError(
+            f"{job.where(phase)}, epoch {trainer.state.epoch}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _finish(job: FoldJob, phase: PhaseSpec, plan: PhasePlan, state: FoldState) -> None:
+    now = state.phase
+    assert now is not None
+    if phase.restore_best and now.best_epoch != now.epoch:
+        job.model.load_state_dict(job.keeper.best, strict=False)
+    after = digests(job.model)
+    log = PhaseLog(
+        fold=job.fold,
+        phase=phase.name,
+        trainable=plan.trainable,
+        unfrozen=plan.unfrozen,
+        changed=sum(after[name] != digest for name, digest in now.start.items()),
+        epochs=now.epoch,
+        best_epoch=now.best_epoch,
+        stopped=now.stopped or "all epochs done",
+        lr_first=now.lr_first,
+        lr_asked=plan.lr if plan.lr is not None else now.lr_first,
+    )
+    state.phases.append(log)
+    state.phase = None
+    job.keeper.write(job.model, state, {}, force=True)
+    job.progress.say(f"{job.where(phase)}: {log.stopped}, {summary(state.epochs[-1])}")

@@ -1,0 +1,126 @@
+"""Predictions of a trained model, with their uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leukreg.contracts import Images
+from leukreg.engine.assembly import assemble
+from leukreg.engine.classifier import Classifier
+from leukreg.engine.device import Compute, compute_for, reseed, session
+from leukreg.engine.dropout import entropy, mc_probabilities
+from leukreg.engine.files import load
+from leukreg.engine.rows import Rows, rows_of
+from leukreg.errors import RunError
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.model import Recipe
+from leukreg.seeds import derive
+from leukreg.types import Labels, Predictions
+
+
+def predict_rows(
+    recipe: Recipe,
+    labels: Labels,
+    model_path: Path,
+    images: Images,
+    rows: Sequence[int],
+    fold_index: int,
+    progress: Progress = SILENT,
+) -> Predictions:
+    """Score these rows with a fold's model; with ``evaluate.mc_dropout``, the mean over passes.
+
+    The same rows in the same order give the same figures; dropout is seeded batch by batch.
+
+    Raises:
+        RunError: The model file is missing, unreadable or belongs to other classes.
+    """
+    with session(compute := compute_for(recipe.training)):
+        model = load_model(recipe, labels, model_path, compute)
+        scored = rows_of(images, rows, labels)
+        figures = [
+            np.zeros((len(scored), len(labels))),
+            np.zeros(len(scored)),
+            np.zeros(len(scored)),
+        ]
+        size = recipe.training.batch_size
+        with progress.task(f"fold {fold_index}, predictions", len(scored)) as advance:
+            for start in range(0, len(scored), size):
+                reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", start))
+                part = np.arange(start, min(start + size, len(scored)))
+                for whole, found in zip(
+                    figures, _score(model, scored, part, recipe, compute), strict=True
+                ):
+                    whole[part] = found
+                advance(len(part))
+    return _predictions(scored, labels, fold_index, *figures)
+
+
+def load_model(recipe: Recipe, labels: Labels, path: Path, compute: Compute) -> Classifier:
+    """The trained model of a fold, in eval mode on its device."""
+    try:
+        content = load(path)
+    except Exception as error:  # unpickling damaged bytes may raise anything
+        raise RunError(f"{path}: the model cannot be read: {error}") from error
+    if content.get("classes") != list(labels.names):
+        raise RunError(f"{path} tells apart {content.get('classes')}, not {list(labels.names)}")
+    model = assemble(recipe, labels)
+    try:
+        model.load_state_dict(content["weights"])
+    except RuntimeError as error:
+        raise RunError(f"{path} does not fit this recipe's model: {error}") from error
+    model.to(compute.device)
+    model.set_channels_last(compute.channels_last)
+    return model.eval()
+
+
+@torch.no_grad()
+def _score(
+    model: Classifier,
+    rows: Rows,
+    part: NDArray[np.int64],
+    recipe: Recipe,
+    compute: Compute,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean probabilities, entropy and mutual information of some rows."""
+    pixels = compute.put(rows.pixels(part))
+    mc = recipe.evaluate.mc_dropout
+    if mc is None:
+        with compute.autocast():
+            logits = model(pixels)
+        passes = logits.double().softmax(-1).unsqueeze(0)
+    else:
+        passes = mc_probabilities(model, pixels, mc.passes, compute)
+    mean = passes.mean(0)
+    total = entropy(mean)
+    # By rounding alone a difference of equals may come out below 0.
+    shared = (total - entropy(passes).mean(0)).clamp(min=0) if mc else torch.zeros_like(total)
+    return mean.cpu().numpy(), total.cpu().numpy(), shared.cpu().numpy()
+
+
+def _predictions(
+    scored: Rows,
+    labels: Labels,
+    fold: int,
+    probabilities: NDArray[np.float64],
+    uncertainty: NDArray[np.float64],
+    mutual_information: NDArray[np.float64],
+) -> Predictions:
+    samples = [scored.images.samples.rows[row] for row in scored.rows.tolist()]
+    return Predictions(
+        classes=labels.names,
+        row=scored.rows,
+        id=tuple(sample.id for sample in samples),
+        path=tuple(sample.path for sample in samples),
+        patient=tuple(sample.patient for sample in samples),
+        origin=tuple(sample.origin for sample in samples),
+        fold=np.full(len(scored), fold, dtype=np.int64),
+        label=scored.targets.numpy(),
+        probabilities=probabilities,
+        uncertainty=uncertainty,
+        mutual_information=mutual_information,
+    )

@@ -1,0 +1,50 @@
+"""The trainer: an ignite engine whose step updates the trained part of the model."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from ignite.engine import Engine
+from torch import nn
+
+from leukreg.engine.batches import Batch
+from leukreg.engine.device import Compute
+from leukreg.errors import PluginError
+
+_QUIET = logging.getLogger("leukreg.engine")
+_QUIET.setLevel(logging.CRITICAL + 1)
+
+
+def setup_trainer(
+    tail: nn.Module,
+    criterion: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    compute: Compute,
+    scaler: torch.amp.GradScaler | None = None,
+) -> Engine:
+    """An engine whose output is the batch's loss. ``tail`` is the part that trains."""
+
+    def step(engine: Engine, batch: Batch) -> float:
+        optimizer.zero_grad(set_to_none=True)
+        with compute.autocast():
+            loss = criterion(tail(batch.inputs), batch.targets)
+        if loss.ndim:
+            raise PluginError(f"the loss has shape {tuple(loss.shape)}; it must be a single number")
+        if scaler is None:
+            loss.backward()
+            optimizer.step()
+        else:
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            scaler.step(optimizer)
+            scaler.update()
+        return float(loss.item())
+
+    return quiet(Engine(step))
+
+
+def quiet(engine: Engine) -> Engine:
+    """Keep ignite from printing what the caller will say better."""
+    engine.logger = _QUIET
+    return engine

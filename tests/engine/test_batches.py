@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import engine_fakes as fakes
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leukreg.engine.batches import bounds, checked, epoch_batches, pixel_feed, sampled_order
+from leukreg.engine.device import compute_for
+from leukreg.engine.rows import rows_of
+from leukreg.errors import DataError, PluginError
+from leukreg.recipe.model import TrainingSpec
+
+CPU = compute_for(TrainingSpec(device="cpu"))
+
+
+@given(st.integers(1, 300), st.integers(1, 40))
+def test_every_row_is_in_one_batch_and_none_is_alone(n: int, size: int) -> None:
+    cut = bounds(n, size)
+    assert [i for a, b in cut for i in range(a, b)] == list(range(n))
+    lengths = [b - a for a, b in cut]
+    assert all(length == size for length in lengths[:-1])
+    assert max(lengths) <= size + 1
+    if size > 1 and n > 1:
+        assert min(lengths) > 1
+
+
+def test_batches_carry_the_rows_they_name() -> None:
+    images = fakes.images()
+    rows = rows_of(images, (5, 9, 2, 7), fakes.LABELS)
+    order = np.array([3, 0, 1, 2, 3, 3])
+    batches = list(epoch_batches(order, rows, pixel_feed(rows, CPU), 4, CPU))
+    assert [len(batch.targets) for batch in batches] == [4, 2]
+    inputs = torch.cat([batch.inputs for batch in batches])
+    assert np.array_equal(inputs.permute(0, 2, 3, 1).numpy(), images.array[[7, 5, 9, 2, 7, 7]])
+    assert torch.cat([batch.targets for batch in batches]).tolist() == [1, 2, 0, 2, 1, 1]
+    assert rows.paths(batches[1].positions) == ["/data/pre-b/7.png"] * 2
+
+
+def test_read_only_pixels_are_taken_too() -> None:
+    images = fakes.images()
+    images.array.setflags(write=False)
+
+    class Views(fakes.FakeImages):
+        def pixels(self, rows: Any) -> np.ndarray:
+            return self.array[rows[0] : rows[-1] + 1]
+
+    rows = rows_of(Views(images.samples, images.array), (0, 1, 2), fakes.LABELS)
+    pixels = rows.pixels(np.arange(3))
+    pixels.zero_()
+    assert images.array[:3].any()
+
+
+def test_groups_are_patients_or_rows() -> None:
+    images = fakes.images(4)
+    samples = list(images.samples.rows)
+    samples[2] = replace(samples[2], patient=None)
+    table = replace(images.samples, rows=tuple(samples))
+    rows = rows_of(fakes.FakeImages(table, images.array), (1, 2), fakes.LABELS)
+    assert rows.groups() == ["p0", "row 2"]
+
+
+def test_an_unknown_label_is_named() -> None:
+    labels = replace(fakes.LABELS, names=("benign", "pre-b"), counts=(0, 0))
+    with pytest.raises(DataError, match=r"/data/pro-b/2.png: label 'pro-b'.*14 such rows"):
+        rows_of(fakes.images(), range(42), labels)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda targets, groups, generator: [], "no rows at all"),
+        (lambda targets, groups, generator: [0, 42], "position 42 of 42"),
+        (lambda targets, groups, generator: [-1], "position -1 of 42"),
+        (lambda targets, groups, generator: ["x"], "ValueError"),
+    ],
+)
+def test_a_sampler_that_breaks_its_contract_is_named(build: Any, message: str) -> None:
+    rows = rows_of(fakes.images(), range(42), fakes.LABELS)
+    choice = fakes.choice("sampler", build, "odd")
+    with pytest.raises(PluginError, match=rf"sampler 'odd' \(from fakes 1.0\).*{message}"):
+        sampled_order(choice, rows, rows.groups(), 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda images: images.float(), "torch.float32"),
+        (lambda images: images[..., :4], "must keep it"),
+        (lambda images: None, "NoneType"),
+        (lambda images: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_an_augmentation_that_breaks_its_contract_is_named(function: Any, message: str) -> None:
+    augment = checked(function, fakes.choice("augmentation", None, "odd"))
+    with pytest.raises(PluginError, match=f"augmentation 'odd'.*{message}"):
+        augment(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))

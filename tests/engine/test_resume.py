@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import engine_fakes as fakes
+import numpy as np
+import pytest
+import torch
+
+from leukreg.engine import FoldOutcome, checkpoint, predict_rows, train_fold
+from leukreg.errors import RunError
+
+HERE = Path(__file__).parent
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may catch it."""
+
+
+def train(folder: Path, images: Any = None) -> FoldOutcome:
+    rows = images or fakes.images()
+    return train_fold(fakes.long_recipe(), fakes.LABELS, rows, fakes.fold(), folder)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> FoldOutcome:
+    """A fold that was trained without a break."""
+    return train(tmp_path_factory.mktemp("whole"))
+
+
+class Mortal(fakes.FakeImages):
+    """Images that end the process when they are read for the ``left``-th time."""
+
+    def __init__(self, left: int) -> None:
+        whole = fakes.images()
+        super().__init__(whole.samples, whole.array)
+        object.__setattr__(self, "left", left)
+
+    def pixels(self, rows: Any) -> np.ndarray:
+        object.__setattr__(self, "left", self.left - 1)  # type: ignore[has-type]
+        if self.left == 0:
+            raise Killed
+        return super().pixels(rows)
+
+
+def same_outcome(a: FoldOutcome, b: FoldOutcome) -> bool:
+    def timeless(outcome: FoldOutcome) -> Any:
+        return [replace(log, seconds=0.0) for log in outcome.epochs], outcome.phases
+
+    weights = fakes.same(fakes.model_weights(a.model_path), fakes.model_weights(b.model_path))
+    return weights and timeless(a) == timeless(b) and a.facts == b.facts
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_training_goes_on_bit_for_bit_wherever_it_ended(
+    tmp_path: Path, whole: FoldOutcome, seed: int
+) -> None:
+    rng = random.Random(seed)
+    deaths = 0
+    while True:
+        try:
+            resumed = train(tmp_path / "resumed", Mortal(rng.randrange(12, 45)))
+            break
+        except Killed:
+            deaths += 1
+    assert deaths > 1
+    assert same_outcome(whole, resumed)
+
+
+@pytest.mark.parametrize("at", ["best.pt", "last.pt", "model.pt", "outcome.json"])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_kill_while_a_file_is_written_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: FoldOutcome, at: str, before: bool
+) -> None:
+    replaced = Path.replace
+    left = [2 if at.endswith("t.pt") else 1]
+
+    def dying(self: Path, target: Path) -> Path:
+        if Path(target).name == at:
+            left[0] -= 1
+            if left[0] == 0:
+                if not before:
+                    replaced(self, target)
+                raise Killed
+        return replaced(self, target)
+
+    monkeypatch.setattr(Path, "replace", dying)
+    with pytest.raises(Killed):
+        train(tmp_path / "resumed")
+    resumed = train(tmp_path / "resumed")
+    assert same_outcome(whole, resumed)
+    names = sorted(path.name for path in (tmp_path / "resumed").iterdir())
+    assert names == ["model.pt", "outcome.json"]
+
+
+def test_checkpoints_that_are_far_apart_lose_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: FoldOutcome
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 1e9)
+    with pytest.raises(Killed):
+        train(tmp_path / "resumed", Mortal(60))
+    assert same_outcome(whole, train(tmp_path / "resumed"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("seed", range(2))
+def test_predictions_survive_kill_minus_nine(tmp_path: Path, whole: FoldOutcome, seed: int) -> None:
+    command = [sys.executable, HERE / "resume_script.py", tmp_path / "killed", str(seed), "6"]
+    environment = os.environ | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    killed, status = map(int, done.stdout.split())
+    assert status == 0
+    assert killed > 1
+    paths = [whole.model_path, tmp_path / "killed" / "model.pt"]
+    recipe, images = fakes.long_recipe(), fakes.images()
+    one, two = (predict_rows(recipe, fakes.LABELS, p, images, range(42), 1) for p in paths)
+    assert np.array_equal(one.probabilities, two.probabilities)
+
+
+def half_trained(folder: Path) -> None:
+    with pytest.raises(Killed):
+        train(folder, Mortal(60))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    half_trained(tmp_path)
+    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(RunError, match=r"last.pt cannot be read"):
+        train(tmp_path)
+
+
+def test_other_frozen_weights_are_refused(tmp_path: Path) -> None:
+    recipe = fakes.recipe(fakes.phase(epochs=3))
+    built = [0]
+
+    def other() -> torch.nn.Module:
+        built[0] += 1
+        return fakes.Backbone().apply(lambda module: _shift(module, built[0]))
+
+    spec = fakes.model(backbone=fakes.choice("backbone", other))
+    recipe = replace(recipe, model=spec)
+
+    def dies(*args: Any) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leukreg.engine.fold.write_outcome", dies)
+        with pytest.raises(Killed):
+            train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), tmp_path)
+    with pytest.raises(RunError, match=r"frozen weights are not those this run began with"):
+        train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), tmp_path)
+
+
+def _shift(module: torch.nn.Module, by: int) -> None:
+    if isinstance(module, torch.nn.Conv2d):
+        with torch.no_grad():
+            module.weight.add_(by)
+
+
+def test_checkpoints_hold_only_what_training_changes(tmp_path: Path) -> None:
+    recipe = fakes.training(fakes.recipe(fakes.phase(unfreeze=1, epochs=5)), feature_views=0)
+    with pytest.raises(Killed):
+        train_fold(recipe, fakes.LABELS, Mortal(13), fakes.fold(), tmp_path)
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert content["state"]["phase"]["epoch"] == 2
+    assert {name.split(".")[0] for name in content["weights"]} == {"backbone", "head"}
+    assert {name.split(".")[2] for name in content["weights"] if "stages" in name} == {"2"}
+    assert not list(tmp_path.glob(".*"))
