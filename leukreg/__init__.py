@@ -10,8 +10,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leukreg.audit.conflict import Conflict as Conflict
+    from leukreg.audit.conflict import Repair as Repair
+    from leukreg.audit.examine import Examined as Examined
+    from leukreg.audit.examine import Mismatch as Mismatch
+    from leukreg.audit.examine import examine as examine
+    from leukreg.audit.printed import Printed as Printed
+    from leukreg.audit.reconstruct import Reconstruction as Reconstruction
+    from leukreg.audit.reconstruct import reconstruct as reconstruct
+    from leukreg.audit.reported import Reported as Reported
+    from leukreg.audit.reported import read_reported as read_reported
+    from leukreg.audit.unsized import only_class as only_class
     from leukreg.contracts import ClassGenerator as ClassGenerator
     from leukreg.contracts import Images as Images
+    from leukreg.data.cache import cache_area as cache_area
+    from leukreg.data.cache import cache_root as cache_root
+    from leukreg.data.listing import list_folder as list_folder
     from leukreg.declare import hookimpl as hookimpl
     from leukreg.declare import plugin as plugin
     from leukreg.errors import DataError as DataError
@@ -20,6 +34,8 @@ if TYPE_CHECKING:
     from leukreg.errors import Problem as Problem
     from leukreg.errors import Problems as Problems
     from leukreg.errors import TrainingError as TrainingError
+    from leukreg.progress import SILENT as SILENT
+    from leukreg.progress import Progress as Progress
     from leukreg.seeds import derive as derive
     from leukreg.types import BrokenImage as BrokenImage
     from leukreg.types import Evidence as Evidence
@@ -35,12 +51,22 @@ if TYPE_CHECKING:
     from leukreg.types import Samples as Samples
     from leukreg.types import Score as Score
     from leukreg.types import Section as Section
+    from leukreg.types import Severity as Severity
     from leukreg.types import Table as Table
+    from leukreg.vision import import_torchvision as import_torchvision
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "leukreg.audit.conflict": ("Conflict", "Repair"),
+    "leukreg.audit.examine": ("Examined", "Mismatch", "examine"),
+    "leukreg.audit.printed": ("Printed",),
+    "leukreg.audit.reconstruct": ("Reconstruction", "reconstruct"),
+    "leukreg.audit.reported": ("Reported", "read_reported"),
+    "leukreg.audit.unsized": ("only_class",),
     "leukreg.contracts": ("ClassGenerator", "Images"),
+    "leukreg.data.cache": ("cache_area", "cache_root"),
+    "leukreg.data.listing": ("list_folder",),
     "leukreg.errors": (
         "DataError",
         "LeukregError",
@@ -50,6 +76,7 @@ _HOME = {
         "TrainingError",
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
+    "leukreg.progress": ("SILENT", "Progress"),
     "leukreg.seeds": ("derive",),
     "leukreg.types": (
         "BrokenImage",
@@ -66,8 +93,10 @@ _HOME = {
         "Samples",
         "Score",
         "Section",
+        "Severity",
         "Table",
     ),
+    "leukreg.vision": ("import_torchvision",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted([*_MODULE_OF, "__version__"])

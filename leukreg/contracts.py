@@ -72,6 +72,8 @@ class ClassGenerator(Protocol):
     def fit(self, images: Images, seed: int, folder: Path | None) -> None:
         """Learn from the training rows. ``folder`` keeps snapshots, so a fit can resume.
 
+        A slow generator may take ``progress: Progress = SILENT`` too; it is passed if it does.
+
         Raises:
             DataError: A class cannot be made from these rows.
         """
@@ -84,7 +86,10 @@ class ClassGenerator(Protocol):
 
 class Source(Protocol):
     def build(self) -> Samples:
-        """List the samples, without decoding them all. Raises DataError, NotAvailable."""
+        """List the samples, without decoding them all. Raises DataError, NotAvailable.
+
+        A slow source may take ``progress: Progress = SILENT`` as well; it is passed if it does.
+        """
         ...
 
 

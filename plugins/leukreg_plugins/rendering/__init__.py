@@ -1,0 +1,1 @@
+"""Draws fields of stained blood smears; used by the ``demo`` source."""

@@ -1,0 +1,143 @@
+"""Rendered smears, for machines without images."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Le
+
+from leukreg import SILENT, DataError, Progress, Samples, plugin
+
+if TYPE_CHECKING:
+    from leukreg_plugins.rendering.field import Picture
+
+README = """These are rendered pictures, not real cells.
+
+leukreg drew them to show how it works. Nothing learned from them says anything about patients.
+"""
+PATIENT = r"(?:^|/)(P\d+)_[^/]*$"
+
+
+def _as_published() -> dict[str, int]:
+    # The public set's benign images, and a fifth of each of its malignant folders.
+    return {
+        "Benign": 512,
+        "[Malignant] early Pre-B": 196,
+        "[Malignant] Pre-B": 191,
+        "[Malignant] Pro-B": 159,
+    }
+
+
+@plugin("demo")
+class Demo:
+    """Rendered fields of stained blood smears, in folders named as in the public ALL set.
+
+    The classes follow documented morphology and overlap; patients differ in stain and light more
+    than classes do. Pictures are drawn once into leukreg's cache and listed from there.
+    """
+
+    notice_label: ClassVar[str] = "rendered cells, not real"
+
+    images: Annotated[int, Ge(1)] | dict[str, Annotated[int, Ge(0)]] = field(
+        default_factory=_as_published
+    )
+    """Pictures per folder: one number for all four folders, or a table of folder name to number."""
+    size: Annotated[int, Ge(32), Le(1024)] = 224
+    """Pixels a side; the field of view stays the same."""
+    patients: Annotated[int, Ge(1)] | None = None
+    """Patients over all folders; by default one per twelve pictures, at least four a folder."""
+    patients_known: bool = True
+    """Tell leukreg whose picture it is. False is as in the public set, which has no patient ids."""
+    duplicates: Annotated[float, Ge(0), Le(0.9)] = 0.0
+    """Share of pictures that are near copies of their predecessor (the same field, taken again)."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Another seed draws other patients and cells."""
+    classes: dict[str, tuple[str, ...]] | None = None
+    """Class name to the folders that make it up; by default every folder is a class."""
+    listing: Literal["walk", "glob-twice"] = "walk"
+    """How files are found; "glob-twice" repeats the history's fault."""
+    max_per_class: Annotated[int, Ge(1)] | None = None
+    """At most so many images per class, evenly spread over the sorted list."""
+
+    def build(self, progress: Progress = SILENT) -> Samples:
+        """Render what the cache does not have yet, and list it.
+
+        Raises:
+            DataError: A folder is unknown, patients do not fit, or the cache cannot be written.
+        """
+        from leukreg import cache_area, list_folder
+
+        root = cache_area("demo") / self._digest()
+        self._render(self._pictures(), root, progress)
+        return list_folder(
+            root,
+            classes=self.classes,
+            patient=PATIENT if self.patients_known else None,
+            listing=self.listing,
+            max_per_class=self.max_per_class,
+            origin="rendered",
+        )
+
+    def write(self, folder: Path, progress: Progress = SILENT) -> int:
+        """Write the pictures out and return how many there are.
+
+        Raises:
+            DataError: ``folder`` is not empty or cannot be written, or the options do not fit.
+        """
+        pictures = self._pictures()
+        try:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise DataError(f"{folder} exists and is not an empty folder; name another")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "NOT-REAL-CELLS.txt").write_text(README, encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
+        self._render(pictures, folder, progress)
+        return len(pictures)
+
+    def counts(self) -> dict[str, int]:
+        """Pictures per folder.
+
+        Raises:
+            DataError: A folder is not one of the public set's, or there is nothing to draw.
+        """
+        from leukreg_plugins.rendering.morphology import FOLDERS
+
+        if isinstance(self.images, int):
+            return dict.fromkeys(FOLDERS, self.images)
+        for name in self.images:
+            if name not in FOLDERS:
+                close = difflib.get_close_matches(name, FOLDERS, n=1)
+                there = (
+                    f"did you mean {close[0]!r}?" if close else f"there are {', '.join(FOLDERS)}"
+                )
+                raise DataError(f"demo cannot draw a folder {name!r}; {there}")
+        if not any(self.images.values()):
+            raise DataError(
+                "demo has nothing to draw: images names no folder with a number above 0"
+            )
+        return {name: self.images[name] for name in FOLDERS if name in self.images}
+
+    def _pictures(self) -> tuple[Picture, ...]:
+        from leukreg_plugins.rendering.plan import plan
+
+        return plan(
+            self.counts(), patients=self.patients, duplicates=self.duplicates, seed=self.seed
+        )
+
+    def _render(self, pictures: tuple[Picture, ...], root: Path, progress: Progress) -> None:
+        from leukreg_plugins.rendering.write import write_pictures
+
+        write_pictures(pictures, self.counts(), root, self.size, self.seed, progress)
+
+    def _digest(self) -> str:
+        from leukreg_plugins.rendering.write import renderer_version
+
+        drawn = [renderer_version(), self.counts(), self.size, self.patients, self.duplicates]
+        text = json.dumps([*drawn, self.seed])
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
