@@ -72,6 +72,10 @@ def _check_gradients(who: str, module: nn.Module, *inputs: Tensor) -> None:
     trainable = {name: each for name, each in module.named_parameters() if each.requires_grad}
     if not trainable:
         return
+    require(
+        result.requires_grad,
+        f"{who}: no gradient reaches {', '.join(trainable)}; is the result detached?",
+    )
     # A fixed random direction, so that no symmetry (a softmax sums to 1) cancels the gradient.
     weight = torch.linspace(-1, 1, max(2, result.numel()))[: result.numel()].reshape(result.shape)
     (result.float() * weight).sum().backward()

@@ -1,0 +1,44 @@
+# make run    a first run, from a fresh clone
+# make test   what every change must pass
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SETTLED := pyproject.toml constraints.txt
+
+.PHONY: run test lint types tests clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/installed
+	$(BIN)/leukreg run experiments/v4.toml
+
+test: lint types tests
+
+lint: $(VENV)/installed-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-for-tests
+	$(BIN)/mypy
+
+# One thread for each worker: torch's own threads would fight over the cores.
+tests: $(VENV)/installed-for-tests
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest \
+	  --numprocesses=auto --maxprocesses=8 --dist=loadgroup
+
+# The venv's python is newer than the stamps after nothing but its making, so it is order-only.
+$(VENV)/installed: $(SETTLED) | $(BIN)/python
+	$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-for-tests: $(SETTLED) | $(BIN)/python
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test]'
+	touch $@ $(VENV)/installed
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "leukreg needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
