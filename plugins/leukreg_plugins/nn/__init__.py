@@ -1,0 +1,1 @@
+"""The torch modules behind the plugins; imported inside ``build`` only, since torch is slow."""

@@ -1,0 +1,79 @@
+"""Samplers: the order in which one epoch sees the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from leukreg import plugin
+
+if TYPE_CHECKING:
+    import torch
+
+
+@plugin("shuffle")
+class Shuffle:
+    """Every training row once, in random order."""
+
+    def build(
+        self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
+    ) -> Iterable[int]:
+        """A permutation of the positions."""
+        import torch
+
+        return [int(i) for i in torch.randperm(len(targets), generator=generator)]
+
+
+@plugin("class-balanced")
+class ClassBalanced:
+    """Every class equally often, small classes repeated, large ones thinned.
+
+    An epoch has as many rows as there are training rows. Within a class no row is seen for a second
+    time before all have been seen.
+    """
+
+    def build(
+        self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
+    ) -> Iterable[int]:
+        """Positions; the numbers per class differ by one at most."""
+        from leukreg_plugins.nn.quota import draw_equally, shuffled
+
+        pools = _pools(range(len(targets)), targets)
+        return shuffled(draw_equally(pools, len(targets), generator), generator)
+
+
+@plugin("patient-balanced")
+class PatientBalanced:
+    """Every patient equally often, so that no patient's slide dominates.
+
+    An epoch has as many rows as there are training rows. Within a patient no row is seen for a
+    second time before all have been seen. Where patients are unknown, every row is its own.
+    """
+
+    within_class: bool = False
+    """Every class equally often, and every patient equally often within each class."""
+
+    def build(
+        self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
+    ) -> Iterable[int]:
+        """Positions; the numbers per patient (within a class, on request) differ by one at most."""
+        from leukreg_plugins.nn.quota import draw_equally, quotas, shuffled
+
+        rows = range(len(targets))
+        pools = _pools(rows, targets) if self.within_class else [[*rows]]
+        drawn: list[int] = []
+        for pool, count in zip(pools, quotas(len(pools), len(rows), generator), strict=True):
+            patients = _pools(pool, [groups[row] for row in pool])
+            drawn += draw_equally(patients, count, generator)
+        return shuffled(drawn, generator)
+
+
+def _pools(rows: Iterable[int], keys: Sequence[int | str]) -> list[list[int]]:
+    """Rows by key, keys in order of appearance."""
+    pools: dict[int | str, list[int]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        pools.setdefault(key, []).append(row)
+    return [*pools.values()]
+
+
+SAMPLERS: list[type] = [Shuffle, ClassBalanced, PatientBalanced]
