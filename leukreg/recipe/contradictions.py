@@ -22,8 +22,8 @@ def check_folds(folds: FoldsSpec, stated: Table, mistakes: Mistakes) -> None:
             mistakes.add((*path, key), message)
 
     if folds.use == "given":
-        for key in ("k", "test", "validation", "group", "stratify", "duplicates"):
-            clash(key, 'means nothing with use = "given": the source says which row goes where')
+        for key in ("k", "test"):
+            clash(key, 'means nothing with use = "given": the source says which rows are tested')
         return
     if folds.k is not None:
         clash("test", "does not go with k: with k folds every row is tested once")

@@ -16,7 +16,7 @@ from typing import Any
 
 from leukreg.errors import Problem, Problems
 from leukreg.recipe.document import read_document
-from leukreg.recipe.mark import Document, KeyPath, Mark, dotted, printable
+from leukreg.recipe.mark import Document, KeyPath, Mark, dotted, printable, undotted
 from leukreg.recipe.words import show
 
 BESIDE: dict[KeyPath, frozenset[str]] = {
@@ -114,10 +114,10 @@ def _explained(base: Mapping[str, Any], child: Document) -> list[str]:
     own = child.tree.get("assumed", {})
     if not isinstance(inherited, dict) or not isinstance(own, dict):
         return []
-    return [key for key in inherited if key not in own and _stated(child.tree, key.split("."))]
+    return [key for key in inherited if key not in own and _stated(child.tree, undotted(key))]
 
 
-def _stated(tree: Any, parts: list[str]) -> bool:
+def _stated(tree: Any, parts: tuple[str, ...]) -> bool:
     for part in parts:
         if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
             tree = tree[int(part)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from leukreg.recipe.mark import dotted
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.resolved import leaves
+from leukreg.recipe.resolved import at, leaves
 from leukreg.recipe.words import show
 from leukreg.types import Table
 
@@ -25,10 +25,8 @@ def given_table(recipe: Recipe) -> Table:
 
 def assumed_table(recipe: Recipe) -> Table:
     """Values its source does not state, each with the reason for the choice."""
-    values = dict(_values(recipe))
     rows = [
-        (key, show(values[key]) if key in values else "", reason)
-        for key, reason in recipe.assumed.items()
+        (key, inline(at(recipe.resolved, key)), reason) for key, reason in recipe.assumed.items()
     ]
     return Table(columns=("assumed", "value", "because"), rows=tuple(rows))
 
@@ -38,9 +36,20 @@ def defaults_table(recipe: Recipe) -> Table:
     rows = [
         (key, show(value))
         for key, value in _values(recipe)
-        if value is not None and key not in recipe.given and not _assumed(key, recipe)
+        if value not in (None, [], {}) and key not in recipe.given and not _assumed(key, recipe)
     ]
     return Table(columns=("default", "value"), rows=tuple(rows))
+
+
+def inline(value: Any) -> str:
+    """A value on one line, tables too, at most 60 characters."""
+    if not isinstance(value, dict):
+        return show(value)
+    pairs = [
+        f"{dotted((key,))} = {inline(item)}" for key, item in value.items() if item is not None
+    ]
+    text = f"{{ {', '.join(pairs)} }}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _values(recipe: Recipe) -> list[tuple[str, Any]]:

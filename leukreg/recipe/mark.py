@@ -11,6 +11,7 @@ from typing import Any
 KeyPath = tuple[str | int, ...]
 """``("phase", 0, "optimizer", "lr")``: table keys and positions in lists."""
 
+_PARTS = re.compile(r'"(?:\\.|[^"\\])*"|[^."]+')
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST = 96
 
@@ -18,6 +19,20 @@ _WIDEST = 96
 def dotted(path: KeyPath) -> str:
     """The path as a reader writes it: ``phase.0.optimizer.lr``, unusual keys in quotes."""
     return ".".join(part if _plain(part) else json.dumps(part) for part in map(str, path))
+
+
+def undotted(key: str) -> tuple[str, ...]:
+    """The parts of a dotted key; the inverse of :func:`dotted`, list positions as text."""
+    return tuple(_unquoted(part) for part in _PARTS.findall(key))
+
+
+def _unquoted(part: str) -> str:
+    if not part.startswith('"'):
+        return part
+    try:
+        return str(json.loads(part))
+    except ValueError:  # not written by us: take it as it stands
+        return part[1:-1]
 
 
 def _plain(part: str) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leukreg.recipe.mark import KeyPath
+from leukreg.recipe.mark import KeyPath, undotted
 from leukreg.recipe.model import Choice, Recipe
 
 _RECORD = frozenset({"path", "resolved", "given", "where"})
@@ -71,11 +71,24 @@ def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
 
 def has(tree: Any, key: str) -> bool:
     """Whether the plain recipe has the dotted key, as a value or as a table."""
-    for part in key.split("."):
+    try:
+        at(tree, key)
+    except KeyError:
+        return False
+    return True
+
+
+def at(tree: Any, key: str) -> Any:
+    """The value or table at the dotted key.
+
+    Raises:
+        KeyError: There is none.
+    """
+    for part in undotted(key):
         if isinstance(tree, dict) and part in tree:
             tree = tree[part]
         elif isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
             tree = tree[int(part)]
         else:
-            return False
-    return True
+            raise KeyError(key)
+    return tree

@@ -8,7 +8,7 @@ from typing import Any
 
 from leukreg.errors import LeukregError, NotAvailable, Problem, Problems
 from leukreg.recipe.model import Choice, Recipe
-from leukreg.recipe.resolved import resolve
+from leukreg.recipe.resolved import at, has, resolve
 from leukreg.recipe.words import show
 from leukreg.types import Notice
 
@@ -37,7 +37,12 @@ def settle(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[Notice, 
     settled = with_choices(recipe, change)
     if problems:
         raise Problems(problems)
-    return replace(settled, resolved=resolve(settled)), tuple(notices)
+    for notice in notices:
+        settled = _restated(settled, notice.what)
+    settled = replace(settled, resolved=resolve(settled))
+    for notice in notices:
+        settled = _without_strays(settled, notice.what)
+    return replace(settled, assumed=_still_true(recipe, settled)), tuple(notices)
 
 
 def _available(key: str, choice: Choice, strict: bool, notices: list[Notice]) -> Choice:
@@ -64,6 +69,40 @@ def _available(key: str, choice: Choice, strict: bool, notices: list[Notice]) ->
     )
     notices += later
     return used
+
+
+def _restated(recipe: Recipe, key: str) -> Recipe:
+    """``given`` and ``where`` after a fallback: what its table states now stands in ``key``."""
+    prefix = f"{key}.fallback."
+    where = {k: w for k, w in recipe.where.items() if not k.startswith(prefix)}
+    given = {k for k in recipe.given if not k.startswith(prefix)}
+    for name, place in recipe.where.items():
+        if name.startswith(prefix):
+            where[f"{key}.{name.removeprefix(prefix)}"] = place
+    for name in recipe.given - given:
+        given.add(f"{key}.{name.removeprefix(prefix)}")
+    return replace(recipe, given=frozenset(given), where=where)
+
+
+def _without_strays(recipe: Recipe, key: str) -> Recipe:
+    """``given`` without options of the plugin that was replaced."""
+    table = at(recipe.resolved, key) if has(recipe.resolved, key) else {}
+    known = {f"{key}.{option}" for option in table}
+    given = {g for g in recipe.given if not g.startswith(f"{key}.") or _within(g, known)}
+    return replace(recipe, given=frozenset(given))
+
+
+def _within(name: str, keys: set[str]) -> bool:
+    return any(name == key or name.startswith(f"{key}.") for key in keys)
+
+
+def _still_true(before: Recipe, after: Recipe) -> dict[str, str]:
+    """Reasons for values that no fallback has changed."""
+    return {
+        key: reason
+        for key, reason in before.assumed.items()
+        if has(after.resolved, key) and at(after.resolved, key) == at(before.resolved, key)
+    }
 
 
 def _problem(recipe: Recipe, key: str, choice: Choice, error: Exception) -> Problem:

@@ -27,6 +27,20 @@ def test_what_is_missing_is_replaced_and_said(good: str, registry: Registry) -> 
     assert backbone.used == 'net weights="random"'
 
 
+def test_what_a_fallback_states_is_given_then(good: str, registry: Registry) -> None:
+    text = good.replace("[assumed]", '[assumed]\n"model.backbone.weights" = "usual"')
+    text = text.replace("depth = 4", 'depth = 4, weights = "imagenet"')
+    before = parse(text, registry=registry)
+    after, _ = settle(before)
+    assert {"data.images", "data.folds.k", "model.backbone.weights"} <= after.given
+    assert "data.root" not in after.given
+    assert not [key for key in after.given if "fallback" in key]
+    assert after.where["data.images"] == before.where["data.fallback.images"]
+    assert "model.backbone.weights" in before.assumed
+    assert "model.backbone.weights" not in after.assumed  # "random" was not meant
+    assert "training.batch_size" in after.assumed
+
+
 def test_what_is_there_is_kept(good: str, registry: Registry) -> None:
     changes = ["data.root=here", "model.backbone.weights=random"]
     before = parse(good, overrides=changes, registry=registry)

@@ -1,0 +1,120 @@
+"""``leukreg check``: is the recipe right, and what would it do?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from leukreg.errors import Problem
+    from leukreg.progress import Progress
+    from leukreg.recipe import Recipe
+    from leukreg.types import Notice, Table
+
+
+@click.command("check")
+@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=Path)
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Set a key.")
+@click.option("--strict", is_flag=True, help="Take no fallback: what is missing is an error.")
+@click.option("--no-plan", is_flag=True, help="Check the recipe only; look at no data.")
+def command(
+    recipes: tuple[Path, ...], overrides: tuple[str, ...], strict: bool, no_plan: bool
+) -> None:
+    """Check recipes, print what each would do, and run nothing.
+
+    Every mistake is shown with its file and line. The plan names the fallbacks that would be
+    taken, the images per class and fold, the phases with what they train, and what the recipe
+    gives, assumes and leaves to defaults.
+    """
+    from leukreg.errors import Problems
+
+    problems: list[Problem] = []
+    for number, path in enumerate(recipes):
+        if number:
+            click.echo()
+        try:
+            _check(path, overrides, strict, no_plan)
+        except Problems as error:
+            problems += error.problems
+    if problems:
+        raise Problems(problems)
+
+
+def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) -> None:
+    from leukreg.errors import LeukregError, Problem, Problems
+    from leukreg.recipe import load, settle
+
+    recipe = load(path, overrides)
+    _check_reported(recipe)
+    settled, notices = settle(recipe, strict) if not no_plan or strict else (recipe, ())
+    tables: tuple[Table, ...] = ()
+    if not no_plan:
+        try:
+            tables = _plan(settled)
+        except Problems:
+            raise
+        except LeukregError as error:  # several recipes: say which one, and go on with the others
+            raise Problems([Problem(str(error), str(path))]) from None
+    click.echo(f"{path}: no problems")
+    if recipe.title:
+        click.echo(f"  {recipe.title}")
+    _show_notices(notices)
+    for table in (*tables, *_tables_of_keys(recipe)):
+        _show(table)
+
+
+def _check_reported(recipe: Recipe) -> None:
+    if recipe.reported is not None:
+        from leukreg.audit import read_reported
+        from leukreg.recipe.mark import dotted
+
+        read_reported(
+            recipe.reported, lambda key: (recipe.where.get(dotted(("reported", *key))), None)
+        )
+
+
+def _plan(recipe: Recipe) -> tuple[Table, ...]:
+    from leukreg.cli.plan import plan_tables
+
+    return plan_tables(recipe, _progress())
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+
+    from leukreg.report.progress import RichProgress
+
+    progress: Progress = RichProgress(Console(stderr=True))
+    return progress
+
+
+def _tables_of_keys(recipe: Recipe) -> list[Table]:
+    from leukreg.recipe.given import assumed_table, defaults_table, given_table
+
+    return [given_table(recipe), assumed_table(recipe), defaults_table(recipe)]
+
+
+def _show_notices(notices: Sequence[Notice]) -> None:
+    if notices:
+        click.echo("\nfallbacks")
+    for notice in notices:
+        label = f" ({notice.label})" if notice.label else ""
+        click.echo(f"  {notice.what}: {notice.used}{label}, for want of {notice.wanted}")
+        click.echo(f"    {notice.why}")
+
+
+def _show(table: Table) -> None:
+    """Columns side by side; a line is as long as it needs to be, so that it can be searched."""
+    if not table.rows:
+        return
+    lines = [table.columns, *table.rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
+    click.echo()
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo(f"  {'  '.join(cells)}".rstrip())
+    if table.caption:
+        click.echo(f"  {table.caption}")

@@ -1,0 +1,121 @@
+"""What a recipe will do, as tables: images per class and side, phases and what they train."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leukreg.progress import SILENT, Progress
+from leukreg.types import Fold, Labels, Samples, Table
+
+if TYPE_CHECKING:
+    from leukreg.data import ImageStore
+    from leukreg.recipe import Recipe
+
+_SIDES = ("train", "validation", "test")
+
+
+def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...]:
+    """The plan of a settled recipe. Reads every image, builds the model, trains nothing.
+
+    Raises:
+        LeukregError: The data or the model do not allow what the recipe asks for.
+    """
+    from leukreg.recipe import check_task
+
+    samples = _samples(recipe, progress)
+    check_task(recipe, samples)
+    labels = _labels(recipe, samples.classes)
+    phases = phase_table(recipe, labels)  # before the images are read: this takes seconds
+    return image_table(recipe, samples, progress), phases
+
+
+def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -> Table:
+    """Rows per class and side of every fold, synthetic ones counted in and named."""
+    from leukreg.data import make_folds, open_images
+
+    images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
+        images = _before_split(recipe, images, Path(folder), progress)
+        absent = recipe.synthesis.classes if recipe.synthesis else ()
+        folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
+    classes = images.samples.classes
+    rows = [("all rows", *_counts(images.samples, range(len(images.samples))))]
+    for fold in folds:
+        rows += [_side(recipe, images.samples, fold, side, len(folds)) for side in _SIDES]
+    caption = f"{len(images.samples)} rows of {recipe.image.size} px"
+    broken = len(images.samples.broken)
+    caption += f"; {broken} broken files skipped" if broken else ""
+    return Table(columns=("images", *classes), rows=tuple(rows), caption=caption)
+
+
+def _before_split(
+    recipe: Recipe, images: ImageStore, folder: Path, progress: Progress
+) -> ImageStore:
+    if recipe.synthesis is None or recipe.synthesis.place != "before-split":
+        return images
+    from leukreg.synthesis import before_split
+
+    return before_split(images, recipe.synthesis, recipe.image, recipe.seed, folder, progress)
+
+
+def _side(recipe: Recipe, samples: Samples, fold: Fold, side: str, folds: int) -> tuple[str, ...]:
+    rows: tuple[int, ...] = getattr(fold, side)
+    cells = list(_counts(samples, rows))
+    synthesis = recipe.synthesis
+    if synthesis is not None and synthesis.place == "training-fold" and side == "train":
+        for name in synthesis.classes:
+            at = samples.classes.index(name)
+            cells[at] = f"{cells[at]} + {synthesis.per_class:,} synthetic"
+    return (f"fold {fold.index} {side}" if folds > 1 else side, *cells)
+
+
+def _counts(samples: Samples, rows: range | tuple[int, ...]) -> tuple[str, ...]:
+    every = dict.fromkeys(samples.classes, 0)
+    made = dict.fromkeys(samples.classes, 0)
+    for row in rows:
+        sample = samples.rows[row]
+        every[sample.label] += 1
+        made[sample.label] += sample.origin == "synthetic"
+    return tuple(
+        f"{count:,} ({made[name]:,} synthetic)" if made[name] else f"{count:,}"
+        for name, count in every.items()
+    )
+
+
+def phase_table(recipe: Recipe, labels: Labels) -> Table:
+    """Epochs, learning rate and trainable parameters of every phase."""
+    from leukreg.engine import plan
+
+    rows = [
+        (
+            phase.name,
+            f"{phase.epochs:,}",
+            "-" if phase.lr is None else f"{phase.lr:g}",
+            f"{phase.trainable:,} of {phase.total:,}",
+            _unfrozen(phase.unfrozen),
+        )
+        for phase in plan(recipe, labels)
+    ]
+    columns = ("phase", "epochs", "learning rate", "trainable parameters", "backbone layers")
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def _unfrozen(names: tuple[str, ...]) -> str:
+    if len(names) < 2:
+        return "".join(names) or "none: frozen"
+    return f"{len(names)}: {names[0]} to {names[-1]}"
+
+
+def _labels(recipe: Recipe, classes: tuple[str, ...]) -> Labels:
+    positive = recipe.evaluate.positive or classes[1] if len(classes) == 2 else None
+    return Labels(names=classes, counts=(0,) * len(classes), positive=positive)
+
+
+def _samples(recipe: Recipe, progress: Progress) -> Samples:
+    build = recipe.data.source.plugin.build
+    takes_progress = "progress" in inspect.signature(build).parameters
+    samples: Samples = build(progress=progress) if takes_progress else build()
+    return samples
