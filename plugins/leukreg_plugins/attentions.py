@@ -26,7 +26,7 @@ class Cbam:
         import_torchvision()
         from timm.layers.cbam import CbamModule
 
-        return CbamModule(  # type: ignore[no-any-return]
+        return CbamModule(
             channels,
             rd_channels=max(1, channels // self.reduction),
             spatial_kernel_size=self.kernel,
@@ -45,9 +45,7 @@ class SqueezeExcitation:
         import_torchvision()
         from timm.layers.squeeze_excite import SEModule
 
-        return SEModule(  # type: ignore[no-any-return]
-            channels, rd_channels=max(1, channels // self.reduction)
-        )
+        return SEModule(channels, rd_channels=max(1, channels // self.reduction))
 
 
 @plugin("eca")
@@ -64,8 +62,8 @@ class EfficientChannelAttention:
         from timm.layers.eca import EcaModule
 
         if self.kernel is None:
-            return EcaModule(channels)  # type: ignore[no-any-return]
-        return EcaModule(kernel_size=self.kernel)  # type: ignore[no-any-return]
+            return EcaModule(channels)
+        return EcaModule(kernel_size=self.kernel)
 
 
 ATTENTIONS: list[type] = [Cbam, SqueezeExcitation, EfficientChannelAttention]
