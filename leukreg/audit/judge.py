@@ -1,0 +1,76 @@
+"""Run every rule over the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from leukreg.errors import LeukregError
+from leukreg.types import Evidence, Finding
+
+if TYPE_CHECKING:
+    from leukreg.recipe.model import AuditSpec, Waiver
+    from leukreg.registry import Registry
+
+_RANK = {"error": 0, "warning": 1, "note": 2}
+
+
+def audit(evidence: Evidence, spec: AuditSpec | None, registry: Registry) -> tuple[Finding, ...]:
+    """What all rules find: errors, warnings, notes, then what the recipe waives.
+
+    A rule that fails (a stranger's may raise anything) becomes a warning of its own, and a waiver
+    that meets no finding a note, so that neither is lost without a word.
+    """
+    chosen = {choice.name: choice.plugin for choice in spec.rules} if spec else {}
+    waivers = spec.waive if spec else ()
+    found: list[Finding] = []
+    for name in registry.names("audit"):
+        found += _apply(name, chosen.get(name), evidence, registry)
+    waived = [_waived(finding, waivers) for finding in found]
+    waived += [_idle(w) for w in waivers if w.rule not in {finding.rule for finding in found}]
+    return tuple(sorted(waived, key=_order))
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether an error stands that is not waived: exit code 1."""
+    return any(f.severity == "error" and f.waived is None for f in findings)
+
+
+def _apply(name: str, rule: Any, evidence: Evidence, registry: Registry) -> list[Finding]:
+    try:
+        if rule is None:
+            rule = registry.get("audit", name).cls()
+        return list(rule.build(evidence))
+    except Exception as error:
+        kind = "" if isinstance(error, LeukregError) else f"{type(error).__name__}: "
+        return [
+            Finding(
+                rule=name,
+                severity="warning",
+                message=f"this rule could not be applied: {kind}{error}",
+                why="What it would have found is not known.",
+                advice="Report it to the owner of the rule (leukreg plugins --kind audit).",
+            )
+        ]
+
+
+def _waived(finding: Finding, waivers: Iterable[Waiver]) -> Finding:
+    for waiver in waivers:
+        if waiver.rule == finding.rule:
+            return replace(finding, waived=waiver.reason)
+    return finding
+
+
+def _idle(waiver: Waiver) -> Finding:
+    return Finding(
+        rule=waiver.rule,
+        severity="note",
+        message=f"the waiver of {waiver.rule!r} meets no finding",
+        why="A waiver that is not needed may hide a later fault.",
+        advice="Take it out of the recipe's [[audit.waive]].",
+    )
+
+
+def _order(finding: Finding) -> tuple[bool, int]:
+    return finding.waived is not None, _RANK[finding.severity]

@@ -1,0 +1,187 @@
+"""Rebuild the confusion matrices that a table of printed figures can come from."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from leukreg.audit.loose import loosely
+from leukreg.audit.marginals import Items, TooMany, class_items
+from leukreg.audit.matrix import Matrix, example, is_only
+from leukreg.audit.printed import Printed
+from leukreg.audit.reported import Reported
+from leukreg.audit.search import Marginals, search
+
+MOST_ANSWERS = 1_000
+LARGEST_TEST = 200_000
+"""Tests with more rows are not searched."""
+MOST_CLASSES = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconstruction:
+    """What a table's figures can come from."""
+
+    status: Literal["fits", "impossible", "undecided"]
+    rows: int | None = None
+    """Test rows."""
+    answers: tuple[Marginals, ...] = ()
+    """Support, true positives and predicted rows of each class; at most 1,000 answers."""
+    complete: bool = False
+    """Whether ``answers`` are all there are."""
+    why: str = ""
+    """Why nothing could be decided, or why the figures are impossible."""
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """A matrix that prints all figures, rows true in the order of the classes."""
+        return example(self.answers[0]) if self.answers else None
+
+    @property
+    def unique(self) -> bool:
+        """Whether one matrix, and no other, prints all figures."""
+        matrix = self.matrix
+        return bool(self.complete and len(self.answers) == 1 and matrix and is_only(matrix))
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """The figures of a table as constraints: each may be left out."""
+
+    classes: tuple[str, ...]
+    rows: int
+    supports: tuple[tuple[str, int], ...]
+    figures: tuple[tuple[str, str, Printed], ...]
+    """Class ("" for the whole), figure, value."""
+
+    def without(self, *left_out: int) -> Puzzle:
+        kept = tuple(f for i, f in enumerate(self.figures) if i not in left_out)
+        return Puzzle(self.classes, self.rows, self.supports, kept)
+
+    def only(self, kept: tuple[int, ...]) -> Puzzle:
+        figures = tuple(self.figures[i] for i in kept)
+        return Puzzle(self.classes, self.rows, self.supports, figures)
+
+    def of(self, label: str) -> dict[str, Printed]:
+        return {name: value for owner, name, value in self.figures if owner == label}
+
+
+def puzzle_of(reported: Reported) -> Puzzle | str:
+    """The constraints of a table, or why there is nothing to solve."""
+    rows = reported.test_total()
+    if len(reported.classes) < 2:
+        return "the classes are not named"
+    if len(reported.classes) > MOST_CLASSES:
+        return f"it has more than {MOST_CLASSES} classes"
+    figures = figures_of(reported)
+    if not figures:
+        return "it prints no figure that follows from a confusion matrix"
+    if rows is None:
+        return "the number of test images is not stated"
+    if not 0 < rows <= LARGEST_TEST:
+        return f"a test of {rows} rows is not searched (1 to {LARGEST_TEST:,} are)"
+    supports = tuple((c, n) for c, n in reported.test_supports().items() if c in reported.classes)
+    if sum(n for _, n in supports) > rows:
+        return "the stated supports sum to more than the test images"
+    return Puzzle(reported.classes, rows, supports, figures)
+
+
+def figures_of(reported: Reported) -> tuple[tuple[str, str, Printed], ...]:
+    """The printed figures that follow from a confusion matrix: class ("" for the whole), name."""
+    figures = [
+        (label, name, value)
+        for label in reported.classes
+        for name, value in reported.of(label).items()
+        if name != "auc"
+    ]
+    accuracy = reported.figure("accuracy")
+    if accuracy is not None and not accuracy.undefined:
+        figures.append(("", "accuracy", accuracy))
+    balanced = reported.figure("balanced_accuracy")
+    if balanced is not None and not balanced.undefined and len(reported.classes) == 2:
+        figures.append(("", "balanced_accuracy", balanced))
+    return tuple(figures)
+
+
+@functools.lru_cache(maxsize=64)
+def reconstruct(reported: Reported, limit: int = MOST_ANSWERS) -> Reconstruction:
+    """All confusion matrices, up to ``limit``, whose figures print as reported.
+
+    Exact: figures are intervals of fractions, counts whole numbers. "impossible" is proven, "fits"
+    is shown by an answer, anything else is "undecided".
+    """
+    puzzle = puzzle_of(reported)
+    if isinstance(puzzle, str):
+        return Reconstruction(status="undecided", rows=reported.test_total(), why=puzzle)
+    return solve(puzzle, limit)
+
+
+def solve(puzzle: Puzzle, limit: int = MOST_ANSWERS) -> Reconstruction:
+    """As ``reconstruct``, for any choice of the figures."""
+    hits = _hits(puzzle)
+    n = puzzle.rows
+    if hits[0] > hits[1]:
+        return Reconstruction(status="impossible", rows=n, why="no count of hits prints so")
+    try:
+        classes = [_items(puzzle, label, hits) for label in puzzle.classes]
+    except TooMany:
+        why = "there are too many candidates to search"
+        return Reconstruction(status="undecided", rows=n, why=why)
+    for label, items in zip(puzzle.classes, classes, strict=True):
+        if len(items) == 0:
+            return Reconstruction(status="impossible", rows=n, why=label)
+    try:
+        found = tuple(itertools.islice(_kept(puzzle, hits, classes), limit + 1))
+    except TooMany:
+        return _loose(puzzle, hits, classes)
+    status: Literal["fits", "impossible"] = "fits" if found else "impossible"
+    return Reconstruction(
+        status=status, rows=n, answers=found[:limit], complete=0 < len(found) <= limit
+    )
+
+
+def _kept(puzzle: Puzzle, hits: tuple[int, int], classes: list[Items]) -> Iterator[Marginals]:
+    balanced = puzzle.of("").get("balanced_accuracy")
+    for answer in search(puzzle.rows, hits, classes):
+        if balanced is None or balanced.holds(balanced_accuracy(answer)):
+            yield answer
+
+
+def balanced_accuracy(marginals: Marginals) -> Fraction | None:
+    """Mean recall; None when a class has no rows."""
+    if any(s == 0 for s, _, _ in marginals):
+        return None
+    return sum((Fraction(t, s) for s, t, _ in marginals), Fraction(0)) / len(marginals)
+
+
+def _loose(puzzle: Puzzle, hits: tuple[int, int], classes: list[Items]) -> Reconstruction:
+    found = loosely(puzzle.rows, hits, classes)
+    if found is False:
+        return Reconstruction(status="impossible", rows=puzzle.rows)
+    if found is None or found is True or "balanced_accuracy" in puzzle.of(""):
+        why = "the figures leave more candidates than are searched"
+        return Reconstruction(status="undecided", rows=puzzle.rows, why=why)
+    return Reconstruction(status="fits", rows=puzzle.rows, answers=(found,))
+
+
+def _hits(puzzle: Puzzle) -> tuple[int, int]:
+    accuracy = puzzle.of("").get("accuracy")
+    if accuracy is None:
+        return 0, puzzle.rows
+    low, high = math.ceil(accuracy.low * puzzle.rows), math.floor(accuracy.high * puzzle.rows)
+    return max(0, low), min(puzzle.rows, high)
+
+
+def _items(puzzle: Puzzle, label: str, hits: tuple[int, int]) -> Items:
+    known: Mapping[str, int] = dict(puzzle.supports)
+    others = sum(n for c, n in known.items() if c != label)
+    free = puzzle.rows - others
+    unknown = [c for c in puzzle.classes if c not in known and c != label]
+    low = known.get(label, 0 if unknown else free)
+    high = known.get(label, free)
+    return class_items(puzzle.rows, (low, high), puzzle.of(label), hits)

@@ -1,0 +1,66 @@
+"""``leukreg audit PATH ...``: what is wrong with runs, recipes and published results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from leukreg.cli.audited import Audited
+
+
+@click.command("audit")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder that holds the runs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--rule", "rules", multiple=True, help="Only this rule's findings; may be repeated.")
+def command(paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str, ...]) -> int:
+    """Say what is wrong with a run or a published result.
+
+    PATH is a run (folder, name, unique beginning, "last"), a recipe, a file with a table [reported]
+    of published figures, or a folder of such files. Published figures are checked by arithmetic;
+    nothing is run. Exit code 1 when there are errors that no recipe waives.
+    """
+    from leukreg.audit import has_errors
+    from leukreg.cli.audited import audited, only, unreadable
+    from leukreg.registry import installed
+
+    registry = installed()
+    only_rules = only(rules, registry)
+    results, broken = audited(paths, root, registry)
+    results = [result.keeping(only_rules) for result in results]
+    _print(results, as_json)
+    if broken:
+        raise unreadable(broken)
+    return 1 if any(has_errors(result.findings) for result in results) else 0
+
+
+def _print(results: list[Audited], as_json: bool) -> None:
+    if as_json:
+        import dataclasses
+        import json
+
+        plain = [
+            {"what": r.what, "path": str(r.path), "name": r.name,
+             "findings": [dataclasses.asdict(f) for f in r.findings]}
+            for r in results
+        ]  # fmt: skip
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from leukreg.cli.findings import show_findings, show_totals
+
+    console = Console(highlight=False)
+    for result in results:
+        show_findings(f"{result.what} {result.name}", result.findings, console)
+    if len(results) > 1:
+        show_totals([result.findings for result in results], console)

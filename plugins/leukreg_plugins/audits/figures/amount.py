@@ -1,0 +1,216 @@
+"""How much a figure rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Lt
+
+from leukreg import Evidence, Examined, Finding, Reported, examine, only_class, plugin
+from leukreg_plugins.audits.published import aside_note, published, supports
+from leukreg_plugins.audits.statistics import wilson
+from leukreg_plugins.audits.told import found, percent, plural, some
+from leukreg_plugins.audits.views import answers, option
+
+
+@plugin("one-class-tested")
+class OneClassTested:
+    """A test that held one class.
+
+    Without a second class nothing is told apart: accuracy is that class's recall, AUC and its
+    specificity are undefined.
+
+    Do: test on rows of every class.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        reported = published(evidence)
+        if reported is not None:
+            yield from self._reported(reported)
+        predictions = evidence.predictions
+        if predictions is None or len(predictions) == 0 or len(predictions.classes) < 2:
+            return
+        there = set(predictions.label.tolist())
+        if len(there) == 1:
+            name = predictions.classes[there.pop()]
+            pairs = {("auc", None), ("auc", name), ("specificity", name)}
+            given = [s.name for s in evidence.scores
+                     if s.value is not None and (s.name, s.label) in pairs]  # fmt: skip
+            also = f"; {' and '.join(dict.fromkeys(given))} cannot come from it" if given else ""
+            yield found(self, "error", f"all {len(predictions):,} scored rows are {name}{also}")
+
+    def _reported(self, reported: Reported) -> Iterator[Finding]:
+        examined = examine(reported)
+        held = {
+            tuple(c for c, m in zip(reported.classes, one, strict=True) if m[0])
+            for one in examined.marginals()
+        }
+        certain = only_class(reported)
+        if len(held) == 1 and len(next(iter(held))) == 1:
+            (label,) = held.pop()
+            text = f"the test held one class, {label}{self._sum(reported, examined, label)}"
+            yield found(self, "error", f"reported: {text}{aside_note(examined)}")
+        elif certain is not None:
+            label, most = certain
+            why = f"its precision of 1 and specificity of 0 leave no other (up to {most:,} rows)"
+            yield found(self, "error", f"reported: the test held one class, {label}: {why}")
+        else:
+            counts = {c: n for c, n in reported.tally("test_counts").items() if n}
+            if len(counts) == 1 and len(reported.classes) > 1:
+                (label, n), *_ = counts.items()
+                text = f"the test counts name {n:,} {label} and no other of"
+                yield found(self, "error", f"reported: {text} {len(reported.classes)} classes")
+
+    def _sum(self, reported: Reported, examined: Examined, label: str) -> str:
+        answers_ = examined.marginals()
+        if len(answers_) != 1 or examined.settled is None:
+            return ""
+        at = reported.classes.index(label)
+        hits = answers_[0][at][1]
+        wrong = [str(p - t) for i, (_, t, p) in enumerate(answers_[0]) if i != at]
+        rows = examined.settled.rows
+        others = f"{' + '.join(wrong)} false positives of the others"
+        return f": {hits} hits and {others} are all {rows} rows"
+
+
+@plugin("few-positives")
+class FewPositives:
+    """Too few images of a class for the precision claimed.
+
+    The 95 % interval of a share of n images is about 2/sqrt(n) wide: digits beyond it are noise,
+    and so are most differences between models.
+
+    Do: report intervals, and test on more images of the class.
+
+    Reference: Wilson, JASA 1927.
+    """
+
+    width: Annotated[float, Gt(0), Lt(1)] = 0.2
+    """Width of the recall's interval from which on it is reported."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        reported = published(evidence)
+        if reported is not None:
+            yield from self._worst("reported: ", list(self._reported(reported)))
+        predictions = evidence.predictions
+        if predictions is not None and len(predictions):
+            answered = answers(predictions)
+            rows: list[tuple[str, str, float, int]] = []
+            for c, name in enumerate(predictions.classes):
+                of = predictions.label == c
+                n, hits = int(of.sum()), int((answered[of] == c).sum())
+                rows += [(name, f"{hits / n:.4f}", hits, n)] if n else []
+            yield from self._worst("", rows)
+
+    def _reported(self, reported: Reported) -> Iterator[tuple[str, str, float, int]]:
+        for label, n in supports(reported).items():
+            recall = reported.of(label).get("recall")
+            if n and recall is not None and not recall.undefined:
+                yield label, recall.text, float(recall) * n, n
+
+    def _worst(self, who: str, rows: list[tuple[str, str, float, int]]) -> Iterator[Finding]:
+        wide = []
+        for label, text, hits, n in rows:
+            low, high = wilson(hits, n)
+            if high - low > self.width:
+                wide.append((high - low, label, text, n, low, high))
+        if wide:
+            _, label, text, n, low, high = max(wide)
+            more = (
+                f"; so do {plural(len(wide) - 1, 'other class', 'other classes')}"
+                if wide[1:]
+                else ""
+            )
+            yield found(
+                self,
+                "warning",
+                f"{who}recall {text} of {label} rests on {n} images: its 95 % interval is"
+                f" {low:.2f} to {high:.2f}{more}",
+            )
+
+
+@plugin("fewer-folds")
+class FewerFolds:
+    """Fewer folds reported than run.
+
+    The best of several folds, shown alone, is a choice made on the test rows.
+
+    Do: report all folds, and their spread.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        k = option(evidence.recipe, "data", "folds", "k")
+        predictions = evidence.predictions
+        if predictions is not None and len(predictions):
+            scored = len(set(predictions.fold.tolist()))
+            run = max(k or 0, len(evidence.folds))
+            if scored < run:
+                yield found(self, "error", f"{scored} of {run} folds are in the figures")
+        reported = published(evidence)
+        if reported is None:
+            return
+        folds = reported.count("folds") or k or 1
+        images = reported.count("images") or sum(reported.tally("class_counts").values())
+        tested = reported.test_total()
+        if folds > 1 and tested and images and tested * folds <= images + folds:
+            yield found(
+                self,
+                "warning",
+                f"reported: {tested:,} of {images:,} images are in the figures, about one of"
+                f" {folds} folds",
+            )
+
+
+@plugin("test-looks")
+class TestLooks:
+    """More than one look at the test set.
+
+    Each run that is scored on the same rows and then improved upon fits them a little more.
+
+    Do: choose models on validation rows, and keep a test that is used once.
+
+    Reference: Dwork et al., The reusable holdout, Science 2015.
+    """
+
+    most: Annotated[int, Ge(0)] = 0
+    """Earlier runs on the same rows that are let pass."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        looks: Any = evidence.facts.get("test_looks", 0)
+        names = list(looks) if isinstance(looks, list | tuple) else []
+        count = len(names) if names else looks if isinstance(looks, int) else 0
+        if count > self.most:
+            which = f": {some(map(str, names))}" if names else ""
+            yield found(
+                self, "warning", f"{plural(count, 'earlier run')} scored the same test rows{which}"
+            )
+
+
+@plugin("imbalanced-answers")
+class ImbalancedAnswers:
+    """A class that is never answered though it was tested.
+
+    Its recall is zero and its precision undefined; means over the classes hide it.
+
+    Do: look at the class's images and weights.
+    """
+
+    share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Part of the answers at or under which a class counts as never answered."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        predictions = evidence.predictions
+        if predictions is None or len(predictions) == 0:
+            return
+        given = Counter(answers(predictions).tolist())
+        tested = Counter(predictions.label.tolist())
+        never = [
+            f"{name} ({tested[c]:,} rows)"
+            for c, name in enumerate(predictions.classes)
+            if tested[c] and given[c] <= self.share * len(predictions)
+        ]
+        if never:
+            part = f" (at most {percent(self.share)})" if self.share else ""
+            yield found(self, "warning", f"never answered{part}: {some(never)}")

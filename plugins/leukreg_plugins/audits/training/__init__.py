@@ -1,0 +1,29 @@
+"""Rules on training: how it was set up and what it did."""
+
+from __future__ import annotations
+
+from leukreg_plugins.audits.training.course import (
+    BelowChance,
+    ChanceLoss,
+    IdlePhase,
+    NoBetterThanStart,
+)
+from leukreg_plugins.audits.training.setup import (
+    DoubleCorrection,
+    FallbackTaken,
+    InputRange,
+    LearningRate,
+    McChangedBatchNorm,
+)
+
+TRAINING: list[type] = [
+    InputRange,
+    FallbackTaken,
+    LearningRate,
+    DoubleCorrection,
+    IdlePhase,
+    NoBetterThanStart,
+    BelowChance,
+    ChanceLoss,
+    McChangedBatchNorm,
+]

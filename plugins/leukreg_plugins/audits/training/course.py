@@ -1,0 +1,161 @@
+"""What training did."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+
+from leukreg import Evidence, Finding, plugin
+from leukreg_plugins.audits.published import published
+from leukreg_plugins.audits.told import found, percent
+from leukreg_plugins.audits.views import option
+
+
+@plugin("idle-phase")
+class IdlePhase:
+    """A phase that changed no parameter.
+
+    Its layers were frozen, its rate was zero or its best epoch came before it: what the recipe
+    calls fine-tuning did not happen.
+
+    Do: check what the phase unfreezes and its learning rate.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for log in evidence.phases:
+            if log.epochs > 0 and log.changed == 0:
+                yield found(
+                    self,
+                    "error",
+                    f"phase {log.phase!r} (fold {log.fold}) changed no parameter in"
+                    f" {log.epochs} epochs ({log.trainable:,} were trainable)",
+                )
+
+
+@plugin("no-better-than-start")
+class NoBetterThanStart:
+    """The first epoch was the best, or the loss rose well above its best.
+
+    From then on the model fitted the training rows only; a longer run does not help.
+
+    Do: lower the learning rate, train fewer layers, or get more images.
+    """
+
+    least: Annotated[int, Ge(2)] = 3
+    """Epochs with a validation loss that are needed to say so."""
+    rise: Annotated[float, Gt(1)] = 1.5
+    """Last loss as a multiple of the best that is reported."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        logs = sorted(evidence.epochs, key=lambda e: e.fold)
+        for fold, course in itertools.groupby(logs, key=lambda e: e.fold):
+            losses = [e.validation_loss for e in course if e.validation_loss is not None]
+            if len(losses) >= self.least:
+                best = min(losses)
+                yield from self._said(f"fold {fold}", losses.index(best) + 1, best, losses[-1])
+        reported = published(evidence)
+        if reported is not None:
+            best_loss = reported.figure("best_validation_loss")
+            last = reported.figure("final_validation_loss")
+            values = [float(v) for v in (best_loss, last) if v is not None]
+            pair = (values[0], values[1]) if len(values) == 2 else (None, None)
+            yield from self._said("reported", reported.count("best_epoch"), *pair)
+
+    def _said(
+        self, who: str, epoch: int | None, best: float | None, last: float | None
+    ) -> Iterable[Finding]:
+        parts = ["the first epoch was the best"] if epoch == 1 else []
+        if best is not None and last is not None and 0 < best * self.rise < last:
+            parts.append(f"validation loss rose from {best:.4g} to {last:.4g}")
+        if parts:
+            yield found(self, "warning", f"{who}: {'; '.join(parts)}")
+
+
+@plugin("below-chance")
+class BelowChance:
+    """Validation accuracy far under chance.
+
+    Worse than guessing is not bad luck: labels are permuted, the validation rows are of a class
+    that was not trained on, or the figure is not what its name says.
+
+    Do: check the label order and what the validation rows hold.
+    """
+
+    share: Annotated[float, Gt(0), Le(1)] = 0.5
+    """Part of chance (one over the classes) below which it is reported."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        classes = len(evidence.samples.classes) if evidence.samples else 0
+        last = {
+            e.fold: e.validation_accuracy
+            for e in evidence.epochs
+            if e.validation_accuracy is not None
+        }
+        best: dict[int, float] = {}
+        for e in evidence.epochs:
+            if e.validation_accuracy is not None:
+                best[e.fold] = max(best.get(e.fold, 0.0), e.validation_accuracy)
+        for fold, value in last.items():
+            if classes > 1 and value < self.share / classes:
+                yield self._said(f"fold {fold}", value, classes, best[fold])
+        reported = published(evidence)
+        printed = reported.figure("validation_accuracy") if reported else None
+        if reported and printed is not None and len(reported.classes) > 1:
+            value = float(printed)
+            if value < self.share / len(reported.classes):
+                yield self._said("reported", value, len(reported.classes), value)
+
+    def _said(self, who: str, value: float, classes: int, best: float) -> Finding:
+        peak = f", at best {percent(best)}" if best > value else ""
+        return found(
+            self,
+            "warning",
+            f"{who}: validation accuracy {percent(value)}{peak}; guessing among {classes} classes"
+            f" gives {percent(1 / classes)}",
+        )
+
+
+@plugin("chance-loss")
+class ChanceLoss:
+    """A best loss no better than that of uniform answers.
+
+    Cross-entropy of one over k is ln k whatever the image: nothing was learned.
+
+    Do: check that labels, images and learning rate belong together before changing the model.
+    """
+
+    share: Annotated[float, Gt(0), Le(1)] = 0.95
+    """Part of ln k from which on a loss counts as chance."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        reported = published(evidence)
+        printed = reported.figure("best_validation_loss") if reported else None
+        if reported is not None and printed is not None and len(reported.classes) > 1:
+            yield from self._said(
+                "reported: best validation loss", float(printed), len(reported.classes)
+            )
+        losses = [e.validation_loss for e in evidence.epochs if e.validation_loss is not None]
+        # Other losses than cross-entropy have other values at chance.
+        plain = option(evidence.recipe, "loss", "use") == "cross-entropy"
+        if (
+            losses
+            and plain
+            and evidence.samples
+            and not option(evidence.recipe, "loss", "smoothing")
+        ):
+            yield from self._said(
+                "best validation loss", min(losses), len(evidence.samples.classes)
+            )
+
+    def _said(self, who: str, value: float, classes: int) -> Iterable[Finding]:
+        if classes > 1 and value >= self.share * math.log(classes):
+            yield found(
+                self,
+                "warning",
+                f"{who} {value:.5g} is no better than chance: uniform answers over"
+                f" {classes} classes give ln {classes} = {math.log(classes):.4g}",
+            )

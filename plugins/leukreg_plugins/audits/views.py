@@ -1,0 +1,89 @@
+"""Views of evidence that several rules share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from leukreg import Evidence, Fold, Predictions, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def is_real(row: Sample) -> bool:
+    """Not made by a generator (rendered cells stand in for real ones)."""
+    return row.origin != "synthetic"
+
+
+def rows_of(evidence: Evidence) -> tuple[Sample, ...]:
+    return evidence.samples.rows if evidence.samples else ()
+
+
+def sides(fold: Fold) -> dict[str, frozenset[int]]:
+    return {
+        "training": frozenset(fold.train),
+        "validation": frozenset(fold.validation),
+        "test": frozenset(fold.test),
+    }
+
+
+def pictures(evidence: Evidence) -> dict[str, int]:
+    """File id to the number of its picture: equal pixels and near copies share one number."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    first: dict[str, str] = {}
+    for row in rows_of(evidence):
+        digest = evidence.pixels.get(row.id)
+        if digest is not None:
+            parent[root(row.id)] = root(first.setdefault(digest, row.id))
+    for one, other in evidence.twins:
+        parent[root(one)] = root(other)
+    numbers: dict[str, int] = {}
+    return {row.id: numbers.setdefault(root(row.id), len(numbers)) for row in rows_of(evidence)}
+
+
+def folder_of(row: Sample) -> str:
+    return str(PurePosixPath(row.id).parent)
+
+
+def by_label(rows: Iterable[Sample]) -> dict[str, list[Sample]]:
+    grouped: dict[str, list[Sample]] = defaultdict(list)
+    for row in rows:
+        grouped[row.label].append(row)
+    return grouped
+
+
+def option(table: Any, *keys: str) -> Any:
+    """A value deep in a recipe's plain data, or None where a table on the way is absent."""
+    for key in keys:
+        if not isinstance(table, Mapping):
+            return None
+        table = table.get(key)
+    return table
+
+
+def answers(predictions: Predictions) -> NDArray[np.int64]:
+    """The class answered for each row, thresholds applied where they were."""
+    import numpy as np
+
+    if predictions.decision is not None:
+        return np.asarray(predictions.decision)
+    return np.asarray(predictions.probabilities.argmax(axis=1))
+
+
+def positive_index(evidence: Evidence, predictions: Predictions) -> int | None:
+    """The positive class of a binary task: the recipe's, or the second."""
+    if len(predictions.classes) != 2:
+        return None
+    name = option(evidence.recipe, "evaluate", "positive")
+    return predictions.classes.index(name) if name in predictions.classes else 1

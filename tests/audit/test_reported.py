@@ -1,0 +1,87 @@
+"""The ``[reported]`` table is read whole or refused in words."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leukreg.audit.reported import KEYS, Reported, read_reported
+from leukreg.errors import Problems
+
+
+def test_figures_counts_and_matrix_are_read() -> None:
+    reported = read_reported(
+        {
+            "classes": ["Benign", "ALL"],
+            "accuracy": "0.8400",
+            "recall": 0.1,
+            "confusion": [[187, 18], [18, 2]],
+            "class_counts": {"Benign": 1024, "ALL": 100},
+            "best_epoch": 1,
+        }
+    )
+    assert reported.positive == "ALL"
+    assert reported.test_supports() == {"Benign": 205, "ALL": 20}
+    assert reported.test_total() == 225
+    assert reported.count("best_epoch") == 1
+    assert set(reported.of("ALL")) == {"recall"}
+    assert reported.of("Benign") == {}
+    assert hash(reported) == hash(reported)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"precision": 1.7}, "between 0 and 1"),
+        ({"accuracy": 81.02}, '"81.02 %"'),
+        ({"recal": ".5"}, "did you mean 'recall'"),
+        ({"class_counts": {"a": -1}}, "class_counts.a: must lie between 0"),
+        ({"class_counts": 7}, "must be a table"),
+        ({"test_images": 1.5}, "whole number"),
+        ({"images": True}, "whole number"),
+        ({"confusion": [[1, 2], [3]]}, "square"),
+        ({"confusion": []}, "square"),
+        ({"confusion": [[1, "x"], [3, 4]], "classes": ["a", "b"]}, "confusion.0.1"),
+        ({"confusion": [[1, 2], [3, 4]]}, "name its classes"),
+        ({"confusion": [[1, 2], [3, 4]], "classes": ["a", "b", "c"]}, "there are 3"),
+        ({"classes": ["a", "a"]}, "twice"),
+        ({"classes": "ab"}, "list of class names"),
+        ({"classes": ["a"], "per_class": {"b": {"recall": 0.5}}}, "lacks 'b'"),
+        ({"classes": ["a", "b"], "positive": "c"}, "none of the classes"),
+        ({"per_class": {"a": {"recal": 0.5}}}, "per_class.a.recal: no such figure"),
+        ({"per_class": {"a": 0.5}}, "must be a table"),
+        ({"per_class": {"a": {"support": -3}}}, "per_class.a.support"),
+        ({"best_validation_loss": "-1"}, "negative"),
+        ({"source": 5}, "must be text"),
+        ({"accuracy": "high"}, "'high' is no number"),
+    ],
+)
+def test_absurd_tables_are_refused(table: dict[str, Any], words: str) -> None:
+    with pytest.raises(Problems) as caught:
+        read_reported(table)
+    assert words in str(caught.value)
+    assert "nothing was checked" in str(caught.value)
+
+
+def test_all_mistakes_come_at_once() -> None:
+    with pytest.raises(Problems) as caught:
+        read_reported({"precision": 1.7, "recall": "x", "images": -1})
+    assert len(caught.value.problems) == 3
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), ANYTHING, max_size=6))
+def test_no_table_whatsoever_gives_another_error(table: dict[str, Any]) -> None:
+    with contextlib.suppress(Problems):
+        assert isinstance(read_reported(table), Reported)

@@ -1,0 +1,245 @@
+"""Rules on the data: each fires on a small case, and not on its near miss."""
+
+from __future__ import annotations
+
+import pytest
+from leukreg_plugins.audits.data import (
+    AbsentClass,
+    ClassCountsMoved,
+    ConcentratedClass,
+    CopiesAcrossSplit,
+    CopiesDisagree,
+    ListedWrongly,
+    ParentOfOtherLabel,
+    ParentOutsideFold,
+    PatientAcrossSplit,
+    RepeatedPixels,
+    ScoredTrainingRows,
+    SegmentedTwinsApart,
+    Shortcut,
+    SyntheticScored,
+    ValidationIsTest,
+    WholeSetScored,
+)
+
+from leukreg import Evidence, Notice
+from leukreg.types import Sample, Samples
+from tests.plugins.audits.evidence import (
+    binary,
+    evidence,
+    fires,
+    found,
+    made,
+    passes,
+    rows,
+    sample,
+)
+
+FOUR = rows(2, 2)
+IDS = [row.id for row in FOUR]
+
+
+def test_repeated_pixels() -> None:
+    same = dict.fromkeys(IDS[:2], "aa") | {IDS[2]: "bb", IDS[3]: "cc"}
+    fires(RepeatedPixels(), evidence(FOUR, pixels=same), "warning", "1 file", "Benign/000.jpg")
+    passes(RepeatedPixels(), evidence(FOUR, pixels={i: i for i in IDS}))
+    # One file listed twice is another rule's.
+    passes(RepeatedPixels(), evidence([FOUR[0], FOUR[0]], pixels={IDS[0]: "aa"}))
+
+
+def test_copies_across_split_by_pixels_twins_and_listing() -> None:
+    same = {IDS[0]: "aa", IDS[1]: "aa"}
+    rule = CopiesAcrossSplit()
+    fires(rule, evidence(FOUR, [0, 2], [1, 3], pixels=same), "error", "1 of 2 test rows", "50.0 %")
+    passes(rule, evidence(FOUR, [0, 1], [2, 3], pixels=same))
+    twins = ((IDS[0], IDS[1]), (IDS[1], IDS[2]))
+    fires(rule, evidence(FOUR, [0], [2, 3], twins=twins), "error", "1 of 2", f"{IDS[2]} ~ {IDS[0]}")
+    twice = [*FOUR, FOUR[0]]
+    fires(rule, evidence(twice, [0, 2], [4, 3]), "error", "1 of 2")
+    passes(rule, evidence(twice, [0, 4], [1, 3]))
+
+
+def test_copies_in_validation_are_a_warning() -> None:
+    case = evidence(FOUR, [0], [3], [1], pixels={IDS[0]: "aa", IDS[1]: "aa"})
+    fires(CopiesAcrossSplit(), case, "warning", "1 of 1 validation rows")
+
+
+def test_copies_disagree() -> None:
+    fires(
+        CopiesDisagree(), evidence(FOUR, twins=((IDS[0], IDS[2]),)), "warning", "(Benign)", "(ALL)"
+    )
+    passes(CopiesDisagree(), evidence(FOUR, twins=((IDS[0], IDS[1]),)))
+
+
+def test_segmented_twins_apart() -> None:
+    listed = [
+        sample(f"{tree}/Pro/{i}.jpg", "ALL") for tree in ("Original", "Segmented") for i in "12"
+    ]
+    fires(SegmentedTwinsApart(), evidence(listed, [0, 1], [2, 3]), "error", "2 held-out")
+    passes(SegmentedTwinsApart(), evidence(listed, [0, 2], [1, 3]))
+    passes(SegmentedTwinsApart(), evidence(FOUR, [0, 1], [2, 3]))
+
+
+def test_patient_across_split() -> None:
+    listed = [sample(f"{i}.jpg", patient=p) for i, p in enumerate("AABC")]
+    fires(PatientAcrossSplit(), evidence(listed, [0, 2], [1, 3]), "error", "1 of 3 patients", "A")
+    passes(PatientAcrossSplit(), evidence(listed, [0, 1], [2, 3]))
+    fires(PatientAcrossSplit(), evidence(listed, [0], [3], [1]), "warning", "validation")
+    passes(PatientAcrossSplit(), evidence([sample(f"{i}.jpg") for i in range(4)], [0, 1], [2, 3]))
+
+
+def test_concentrated_class() -> None:
+    rule = ConcentratedClass()
+    one = [sample(f"b{i}.jpg", patient="Benign" if i < 7 else f"p{i}") for i in range(12)]
+    fires(rule, evidence(one), "warning", "'Benign'", "7 of 12", "58.3 %")
+    half = [sample(f"b{i}.jpg", patient=f"p{i % 2}") for i in range(12)]
+    passes(rule, evidence(half))
+    passes(rule, evidence(one[:9]))  # too few to say
+    flat = [sample(f"Benign/{i}.jpg") for i in range(12)]
+    passes(rule, evidence(flat))
+    nested = [sample(f"Benign/{'a' if i < 10 else 'b'}/{i}.jpg") for i in range(12)]
+    fires(rule, evidence(nested), "warning", "folder 'Benign/a'")
+
+
+def test_listed_wrongly() -> None:
+    fires(ListedWrongly(), evidence([*FOUR, *FOUR[:2]]), "error", "2 files", "6 rows are 4 files")
+    passes(ListedWrongly(), evidence(FOUR))
+    fewer = evidence(FOUR, facts={"files_found": {"Benign": 2, "ALL": 5}})
+    fires(ListedWrongly(), fewer, "error", "ALL: 2 of 5")
+    passes(ListedWrongly(), evidence(FOUR, facts={"files_found": {"Benign": 2, "ALL": 2}}))
+
+
+def test_absent_class() -> None:
+    fires(AbsentClass(), evidence(FOUR, [0, 2], [1]), "error", "no real test image of ALL")
+    synthetic = [*FOUR[:2], made("s/1.png"), *FOUR[2:]]
+    fires(
+        AbsentClass(), evidence(synthetic, [0, 2], [1, 3]), "error", "no real training image of ALL"
+    )
+    passes(AbsentClass(), evidence(FOUR, [0, 2], [1, 3]))
+    rendered = [sample(f"{c}/{i}", c, origin="rendered") for c in ("Benign", "ALL") for i in "12"]
+    passes(AbsentClass(), evidence(rendered, [0, 2], [1, 3]))
+
+
+def test_class_counts_moved() -> None:
+    rule = ClassCountsMoved()
+    reported = {"class_counts": {"Benign": 1024, "ALL": 2}}
+    fires(rule, evidence(FOUR, reported=reported), "warning", "Benign 1,024 -> 2")
+    passes(rule, evidence(FOUR, reported={"class_counts": {"Benign": 2, "ALL": 2}}))
+    notice = Notice(what="data", wanted="folder", used="demo", why="no folder")
+    passes(rule, evidence(FOUR, reported=reported, notices=(notice,)))
+    before = evidence(FOUR, facts={"previous_counts": {"Benign": 2, "ALL": 3}})
+    fires(rule, before, "warning", "ALL 3 -> 2")
+
+
+def test_synthetic_scored() -> None:
+    listed = [*FOUR, made("s/1.png")]
+    fires(SyntheticScored(), evidence(listed, [0, 2], [1, 4]), "error", "1 of 2 test rows", "1 ALL")
+    fires(SyntheticScored(), evidence(listed, [0, 2], [1], [4]), "error", "validation")
+    passes(SyntheticScored(), evidence(listed, [0, 2, 4], [1, 3]))
+    asked = Evidence(recipe={"synthesis": {"place": "before-split"}})
+    fires(SyntheticScored(), asked, "error", "before the split")
+    passes(SyntheticScored(), Evidence(recipe={"synthesis": {"place": "training-fold"}}))
+
+
+def test_parent_outside_fold() -> None:
+    child = made("s/1.png", parent=IDS[1], parent_label="Benign", fold=0)
+    listed = [*FOUR, child]
+    fires(ParentOutsideFold(), evidence(listed, [0, 2, 4], [1, 3]), "error", IDS[1])
+    passes(ParentOutsideFold(), evidence(listed, [1, 2, 4], [0, 3]))
+    unknown = [*FOUR, made("s/1.png", parent="elsewhere.jpg")]
+    fires(ParentOutsideFold(), evidence(unknown, [0, 2, 4], [1, 3]), "error", "elsewhere.jpg")
+    stranger = [*FOUR, made("s/1.png", fold=3)]
+    fires(ParentOutsideFold(), evidence(stranger, [0, 2, 4], [1, 3]), "error", "another fold")
+    # A file that is listed on both sides leaks through its other row.
+    twice = [*FOUR, child, FOUR[1]]
+    fires(ParentOutsideFold(), evidence(twice, [1, 2, 4], [5, 3]), "error", IDS[1])
+
+
+def test_parent_of_other_label() -> None:
+    benign = made("s/1.png", parent=IDS[0])
+    fires(ParentOfOtherLabel(), evidence([*FOUR, benign]), "error", "1 ALL from Benign")
+    passes(ParentOfOtherLabel(), evidence([*FOUR, made("s/1.png", parent=IDS[2])]))
+    said = made("s/1.png", parent="x", parent_label="Benign")
+    fires(ParentOfOtherLabel(), evidence([*FOUR, said]), "error", "1 ALL from Benign")
+
+
+def test_scored_training_rows() -> None:
+    scored = binary([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])
+    case = evidence(FOUR, [0, 2], [1, 3], predictions=scored)
+    fires(ScoredTrainingRows(), case, "error", "2 of 4 scored rows", "50.0 %")
+    honest = binary([0, 1], [0.2, 0.9], row=[1, 3])
+    passes(ScoredTrainingRows(), evidence(FOUR, [0, 2], [1, 3], predictions=honest))
+    # In another fold the same rows may well be trained on.
+    other = binary([0, 1], [0.2, 0.9], row=[0, 2], fold=[1, 1])
+    passes(ScoredTrainingRows(), evidence(FOUR, [0, 2], [1, 3], predictions=other))
+    fires(ScoredTrainingRows(), Evidence(recipe={"evaluate": {"on": "all"}}), "error", "all rows")
+
+
+def test_whole_set_scored() -> None:
+    table = {"classes": ["Benign", "ALL"], "confusion": [[852, 172], [100, 309]], "images": 1433}
+    fires(WholeSetScored(), Evidence(reported=table), "error", "1,433")
+    passes(WholeSetScored(), Evidence(reported=table | {"images": 7165}))
+    passes(WholeSetScored(), Evidence(reported=table | {"folds": 5}))
+    passes(WholeSetScored(), Evidence(reported=table, recipe={"data": {"folds": {"k": 5}}}))
+
+
+def test_validation_is_test() -> None:
+    fires(ValidationIsTest(), evidence(FOUR, [0, 2], [1, 3], [1, 3]), "error", "is the test")
+    fires(ValidationIsTest(), evidence(FOUR, [0], [1, 3], [2, 3]), "error", "overlaps", "1 of 2")
+    passes(ValidationIsTest(), evidence(FOUR, [0], [1, 3], [2]))
+    asked = Evidence(recipe={"data": {"folds": {"validation_is_test": True}}})
+    fires(ValidationIsTest(), asked, "error", "watches")
+
+
+def _pictures(colour: float, size: float = 0.0, grouped: bool = False) -> Evidence:
+    """120 pictures; ``colour`` and ``size`` move with the class."""
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+    listed: list[Sample] = []
+    statistics = {}
+    for i in range(120):
+        label = "ALL" if i % 2 else "Benign"
+        patient = f"p{i % 4}" if grouped else f"p{i}"
+        listed.append(sample(f"{label}/{i}.jpg", label, patient))
+        shift = 10 * (i % 4) if grouped else colour * (i % 2)
+        values = rng.normal(100, 1, 12)
+        values[:3] += shift
+        values[9] = 224 + size * (i % 2)
+        values[10] = 224
+        statistics[listed[-1].id] = tuple(values)
+    samples = Samples(rows=tuple(listed), classes=("Benign", "ALL"))
+    return Evidence(samples=samples, statistics=statistics)
+
+
+def test_shortcut() -> None:
+    fires(Shortcut(), _pictures(colour=8), "warning", "colour statistics", "50.0 %")
+    fires(Shortcut(), _pictures(colour=0, size=32), "warning", "the image size")
+    passes(Shortcut(), _pictures(colour=0.5))
+
+
+def test_a_shortcut_that_only_knows_patients_is_none() -> None:
+    passes(Shortcut(), _pictures(colour=0, grouped=True))
+
+
+def test_shortcut_by_file_format() -> None:
+    case = _pictures(colour=0)
+    assert case.samples is not None
+    suffix = {"ALL": ".png", "Benign": ".jpg"}
+    changed = [
+        sample(row.id.replace(".jpg", suffix[row.label]), row.label, row.patient)
+        for row in case.samples.rows
+    ]
+    numbers = dict(zip((row.id for row in changed), case.statistics.values(), strict=True))
+    fires(Shortcut(), evidence(changed, statistics=numbers), "warning", "the file format")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [RepeatedPixels, CopiesAcrossSplit, CopiesDisagree, SegmentedTwinsApart, PatientAcrossSplit,
+     ConcentratedClass, ListedWrongly, AbsentClass, ClassCountsMoved, SyntheticScored,
+     ParentOutsideFold, ParentOfOtherLabel, ScoredTrainingRows, WholeSetScored, ValidationIsTest,
+     Shortcut],
+)  # fmt: skip
+def test_nothing_is_said_without_evidence(rule: type) -> None:
+    assert found(rule(), Evidence()) == []

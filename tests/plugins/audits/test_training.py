@@ -1,0 +1,135 @@
+"""Rules on training: each fires on a small case, and not on its near miss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from leukreg_plugins.audits.training import (
+    TRAINING,
+    BelowChance,
+    ChanceLoss,
+    DoubleCorrection,
+    FallbackTaken,
+    IdlePhase,
+    InputRange,
+    LearningRate,
+    McChangedBatchNorm,
+    NoBetterThanStart,
+)
+
+from leukreg import Evidence, Notice
+from tests.plugins.audits.evidence import epoch, evidence, fires, found, passes, phase, rows
+
+
+def test_input_range() -> None:
+    twice = Evidence(facts={"input_range": [-2.118, -2.1, -2.118, 2.64]})
+    fires(InputRange(), twice, "error", "-2.12 to -2.1", "-2.12 to 2.64")
+    raw = Evidence(facts={"input_range": [0.0, 255.0, -2.118, 2.64]})
+    fires(InputRange(), raw, "error", "0 to 255")
+    passes(InputRange(), Evidence(facts={"input_range": [-1.9, 2.5, -2.118, 2.64]}))
+    per_fold = Evidence(facts={"folds": {"0": {"input_range": [0.0, 0.004, 0.0, 1.0]}}})
+    fires(InputRange(), per_fold, "error")
+    fires(InputRange(), Evidence(recipe={"model": {"input": "divided-twice"}}), "error", "255")
+
+
+def test_fallback_taken() -> None:
+    notice = Notice(what="data", wanted="folder", used="demo", why="no data/all",
+                    label="rendered cells, not real")  # fmt: skip
+    fires(
+        FallbackTaken(), Evidence(notices=(notice,)), "warning", "rendered cells", "demo in place"
+    )
+    passes(FallbackTaken(), Evidence())
+
+
+@pytest.mark.parametrize(
+    ("first", "seen", "schedule", "says"),
+    [
+        (1e-3, 1e-3, None, ""),
+        (1e-4, 1e-4, None, "0.0001"),
+        (1e-4, 1e-3, "cosine", ""),
+        (1e-4, 1e-4, "plateau", "0.0001"),
+        (1e-3, 5e-3, "one-cycle", "0.005"),
+        (1e-3, 1e-5, "plateau", ""),
+    ],
+)
+def test_learning_rate(first: float, seen: float, schedule: str | None, says: str) -> None:
+    recipe = {"phase": [{"name": "head", "schedule": schedule and {"use": schedule}}]}
+    case = Evidence(
+        recipe=recipe, phases=(phase(lr_first=first),), epochs=(epoch(1, 0.5, lr=(seen,)),)
+    )
+    if says:
+        fires(LearningRate(), case, "warning", says, "asks for 0.001")
+    else:
+        passes(LearningRate(), case)
+
+
+@pytest.mark.parametrize(
+    ("loss", "sampler", "taken"),
+    [
+        ({"use": "cross-entropy", "class_weights": {"use": "balanced"}}, "class-balanced", 2),
+        ({"use": "class-balanced", "class_weights": None}, "class-balanced", 2),
+        ({"use": "focal", "alpha": 0.25, "class_weights": {"use": "balanced"}}, "shuffle", 2),
+        ({"use": "focal", "alpha": None, "class_weights": {"use": "balanced"}}, "shuffle", 0),
+        ({"use": "cross-entropy", "class_weights": None}, "class-balanced", 0),
+        ({"use": "cross-entropy", "class_weights": {"use": "balanced"}}, "patient-balanced", 0),
+    ],
+)
+def test_double_correction(loss: dict[str, Any], sampler: str, taken: int) -> None:
+    case = Evidence(recipe={"loss": loss, "sampler": {"use": sampler}})
+    if taken:
+        fires(DoubleCorrection(), case, "warning", f"{taken} times")
+    else:
+        passes(DoubleCorrection(), case)
+
+
+def test_idle_phase() -> None:
+    fires(IdlePhase(), Evidence(phases=(phase(changed=0),)), "error", "'head'", "no parameter")
+    passes(IdlePhase(), Evidence(phases=(phase(changed=1),)))
+
+
+def test_no_better_than_start() -> None:
+    rule = NoBetterThanStart()
+    worse = [epoch(i + 1, loss) for i, loss in enumerate((1.0, 1.2, 1.3))]
+    fires(rule, Evidence(epochs=tuple(worse)), "warning", "first epoch was the best")
+    rose = [epoch(i + 1, loss) for i, loss in enumerate((1.0, 0.8, 1.3))]
+    fires(rule, Evidence(epochs=tuple(rose)), "warning", "0.8 to 1.3")
+    good = [epoch(i + 1, loss) for i, loss in enumerate((1.0, 0.8, 1.1))]
+    passes(rule, Evidence(epochs=tuple(good)))
+    passes(rule, Evidence(epochs=tuple(worse[:2])))
+    v2 = {"best_epoch": 1, "best_validation_loss": "1.34622", "final_validation_loss": "3.989"}
+    fires(rule, Evidence(reported=v2), "warning", "1.346 to 3.989")
+    passes(rule, Evidence(reported={"best_epoch": 43}))
+
+
+def test_below_chance() -> None:
+    four = rows(1, 1, 1, 1, classes="abcd")
+    low = evidence(four, classes="abcd", epochs=(epoch(1, 1.0, 0.3), epoch(2, 1.0, 0.1)))
+    fires(BelowChance(), low, "warning", "10.0 %", "at best 30.0 %", "25.0 %")
+    passes(BelowChance(), evidence(four, classes="abcd", epochs=(epoch(1, 1.0, 0.13),)))
+    table = {"classes": list("abcd"), "validation_accuracy": "0.00"}
+    fires(BelowChance(), Evidence(reported=table), "warning", "reported")
+    passes(BelowChance(), Evidence(reported=table | {"validation_accuracy": "0.24"}))
+
+
+def test_chance_loss() -> None:
+    table = {"classes": list("abcd"), "best_validation_loss": "1.34622"}
+    fires(ChanceLoss(), Evidence(reported=table), "warning", "1.3462", "ln 4 = 1.386")
+    passes(ChanceLoss(), Evidence(reported=table | {"best_validation_loss": "1.30"}))
+    plain = {"loss": {"use": "cross-entropy", "smoothing": 0.0}}
+    at_chance = (epoch(1, math.log(2)), epoch(2, 0.7))
+    case = evidence(rows(1, 1), epochs=at_chance, recipe=plain)
+    fires(ChanceLoss(), case, "warning", "ln 2")
+    focal = evidence(rows(1, 1), epochs=at_chance, recipe={"loss": {"use": "focal"}})
+    passes(ChanceLoss(), focal)
+
+
+def test_mc_changed_batch_norm() -> None:
+    fires(McChangedBatchNorm(), Evidence(facts={"bn_changed_by_mc": True}), "error", "batch-norm")
+    passes(McChangedBatchNorm(), Evidence(facts={"bn_changed_by_mc": False}))
+
+
+@pytest.mark.parametrize("rule", TRAINING)
+def test_nothing_is_said_without_evidence(rule: type) -> None:
+    assert found(rule(), Evidence()) == []
