@@ -1,0 +1,124 @@
+"""``leukreg run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from leukreg.recipe.model import Recipe
+    from leukreg.runs import RunFolder
+    from leukreg.types import Notice, RunResult
+
+FINDINGS = 1
+
+
+@click.command("run")
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@click.option("--strict", is_flag=True, help="Take no fallback; exit 1 on an audit error.")
+@click.option("--resume", metavar="RUN", help="Go on with a run: its path, name or 'last'.")
+@click.option(
+    "--runs",
+    "root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of the run folders.",
+)
+def command(
+    recipe: Path | None, overrides: tuple[str, ...], strict: bool, resume: str | None, root: Path
+) -> int:
+    """Run RECIPE and report on it, or go on with a run that was stopped.
+
+    Every mistake in the recipe is shown before any work starts. A run that was killed goes on with
+    --resume, to the same figures as without the kill.
+    """
+    from rich.console import Console
+
+    if (recipe is None) == (resume is None):
+        raise click.UsageError("give either a RECIPE or --resume RUN")
+    console = Console()
+    if resume is not None:
+        if overrides:
+            raise click.UsageError("a resumed run keeps its recipe; --set does not go with it")
+        result = _resume(resume, root, console)
+    else:
+        assert recipe is not None
+        result = _begin(recipe, overrides, strict, root, console)
+    _show(result, console)
+    errors = any(f.severity == "error" and f.waived is None for f in result.findings)
+    return FINDINGS if strict and errors else 0
+
+
+def _begin(
+    path: Path, overrides: tuple[str, ...], strict: bool, root: Path, console: Console
+) -> RunResult:
+    from leukreg.recipe import load, settle
+    from leukreg.runs import RunFolder
+
+    with console.status("Checking the recipe"):
+        recipe, notices = settle(load(path, overrides), strict)
+        _check_plan(recipe)
+    _announce(recipe, notices, console)
+    with RunFolder.create(root, recipe) as folder:
+        return _carry_out(recipe, folder, notices, console)
+
+
+def _resume(reference: str, root: Path, console: Console) -> RunResult:
+    from leukreg.recipe import rebuild
+    from leukreg.runs import RunFolder, find, read
+    from leukreg.runs.reading import parse
+    from leukreg.types import Notice
+
+    path = find(reference, root)
+    with RunFolder.open(path) as folder:
+        if folder.status().state == "finished":
+            console.print(f"{path} is finished; there is nothing to resume.")
+            return read(path)
+        recipe = rebuild(folder.read_json("recipe.json"), path / "recipe.json")
+        notices = parse(path / "notices.json", tuple[Notice, ...])
+        _announce(recipe, notices, console)
+        return _carry_out(recipe, folder, notices, console)
+
+
+def _check_plan(recipe: Recipe) -> None:
+    """Build the model once, so that a phase that trains nothing new is refused now."""
+    from leukreg.engine import plan
+    from leukreg.types import Labels
+
+    plan(recipe, Labels(names=("a", "b"), counts=(1, 1)))
+
+
+def _announce(recipe: Recipe, notices: tuple[Notice, ...], console: Console) -> None:
+    console.print(f"[bold]{recipe.title or recipe.name}[/]")
+    for notice in notices:
+        label = f" ({notice.label})" if notice.label else ""
+        console.print(
+            f"[bold yellow]Fallback[/] {notice.what}: {notice.used}{label} instead of "
+            f"{notice.wanted}: {notice.why}",
+            highlight=False,
+        )
+
+
+def _carry_out(
+    recipe: Recipe, folder: RunFolder, notices: tuple[Notice, ...], console: Console
+) -> RunResult:
+    from leukreg.registry import installed
+    from leukreg.report.progress import RichProgress
+    from leukreg.run import run
+
+    console.print(f"Run folder: {folder.path}", highlight=False)
+    with RichProgress(console) as progress:
+        return run(recipe, installed(), folder, notices, progress)
+
+
+def _show(result: RunResult, console: Console) -> None:
+    from leukreg.registry import installed
+    from leukreg.report.console import show
+
+    show(result, console, installed())

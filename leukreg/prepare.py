@@ -1,0 +1,72 @@
+"""The data of a run: listed, opened, split, and counted by class."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leukreg.errors import DataError, LeukregError, PluginError
+from leukreg.progress import SILENT, Progress
+from leukreg.types import Fold, Labels, Samples
+
+if TYPE_CHECKING:
+    from leukreg.data.store import ImageStore
+    from leukreg.recipe.model import Choice, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The data of a run: pixels of every row, and the sides they are on."""
+
+    images: ImageStore
+    folds: tuple[Fold, ...]
+
+
+def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
+    """List, open and split the samples; synthetic ones first where the recipe says so."""
+    from leukreg.data import make_folds, open_images
+    from leukreg.recipe import check_task
+
+    samples = list_samples(recipe.data.source, progress)
+    check_task(recipe, samples)
+    images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    spec = recipe.synthesis
+    if spec is not None and spec.place == "before-split":
+        from leukreg.synthesis import before_split
+
+        images = before_split(images, spec, recipe.image, recipe.seed, synthetic, progress)
+    return Prepared(images, make_folds(images, recipe.data.folds, recipe.seed))
+
+
+def list_samples(source: Choice, progress: Progress = SILENT) -> Samples:
+    """Ask the source plugin for its samples.
+
+    Raises:
+        DataError: It has none.
+        PluginError: It failed with an error of its own.
+    """
+    build = source.plugin.build
+    more = {"progress": progress} if "progress" in inspect.signature(build).parameters else {}
+    try:
+        samples: Samples = build(**more)
+    except LeukregError:
+        raise
+    except Exception as error:
+        what = f"source {source.name!r} (from {source.owner})"
+        raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
+    if not samples.rows:
+        raise DataError(f"source {source.name!r} lists no images; look at its options in [data]")
+    return samples
+
+
+def labels_of(recipe: Recipe, samples: Samples, rows: Sequence[int]) -> Labels:
+    """The task's classes with the counts of ``rows``."""
+    counts = dict.fromkeys(samples.classes, 0)
+    for row in rows:
+        counts[samples.rows[row].label] += 1
+    names = samples.classes
+    positive = recipe.evaluate.positive or (names[1] if len(names) == 2 else None)
+    return Labels(names=names, counts=tuple(counts.values()), positive=positive)

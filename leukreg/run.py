@@ -1,0 +1,190 @@
+"""The line: recipe -> samples -> folds -> synthesis -> training -> predictions -> audit.
+
+Nothing flows backwards. Every fold leaves its predictions in the run folder before the next one
+begins, so a run that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leukreg.errors import RunError
+from leukreg.facts import facts_of
+from leukreg.prepare import Prepared, labels_of, prepare
+from leukreg.progress import SILENT, Progress
+from leukreg.types import EpochLog, Fold, Labels, Notice, PhaseLog, Predictions, RunResult
+
+if TYPE_CHECKING:
+    from leukreg.data.store import ImageStore
+    from leukreg.recipe.model import Recipe
+    from leukreg.registry import Registry
+    from leukreg.runs import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What one fold came to."""
+
+    predictions: Predictions
+    validation: Predictions | None
+    epochs: tuple[EpochLog, ...]
+    phases: tuple[PhaseLog, ...]
+    facts: Mapping[str, Any]
+
+
+def run(
+    recipe: Recipe,
+    registry: Registry,
+    folder: RunFolder,
+    notices: tuple[Notice, ...] = (),
+    progress: Progress = SILENT,
+) -> RunResult:
+    """Carry out a settled recipe in ``folder``, or go on with one that was killed.
+
+    Args:
+        recipe: Checked, its fallbacks taken (see :func:`leukreg.recipe.settle`).
+        notices: The fallbacks that were taken.
+
+    Raises:
+        Problems: The data do not allow what the recipe asks for.
+        RunError: The data have changed since the run began.
+        TrainingError: Training could not go on.
+    """
+    folder.write_notices(notices)
+    data = prepare(recipe, folder.file("synthetic"), progress)
+    refuse_changed(folder, data.images)
+    folder.keep_data(data.images, data.folds)
+    results = []
+    for fold in data.folds:
+        data, result = run_fold(recipe, data, fold, folder, progress)
+        results.append(result)
+        folder.keep_data(data.images, data.folds)
+        folder.checkpoint_time()
+    return conclude(recipe, registry, folder, notices, data, results, progress)
+
+
+def run_fold(
+    recipe: Recipe, data: Prepared, fold: Fold, folder: RunFolder, progress: Progress = SILENT
+) -> tuple[Prepared, FoldResult]:
+    """Synthesise into, train and predict one fold.
+
+    The data come back with the fold's synthetic rows appended, so that row numbers stay unique.
+    """
+    from leukreg.engine import train_fold
+
+    spec, images = recipe.synthesis, data.images
+    if spec is not None and spec.place == "training-fold":
+        from leukreg.synthesis import into_fold
+
+        made = folder.file("synthetic")
+        images, fold = into_fold(images, fold, spec, recipe.image, recipe.seed, made, progress)
+        data = Prepared(images, _replaced(data.folds, fold))
+    labels = labels_of(recipe, images.samples, fold.train)
+    place = folder.file(f"fold-{fold.index}")
+    outcome = train_fold(recipe, labels, images, fold, place, progress)
+
+    def scored(name: str, rows: Sequence[int]) -> Predictions:
+        return _predicted(
+            recipe, labels, outcome.model_path, images, rows, fold.index, place / name, progress
+        )
+
+    everything = (*fold.train, *fold.validation, *fold.test)
+    rows = sorted(set(everything)) if recipe.evaluate.on == "all" else fold.test
+    predictions = scored("predictions.csv", rows)
+    validation = scored("validation.csv", fold.validation) if fold.validation else None
+    return data, FoldResult(predictions, validation, outcome.epochs, outcome.phases, outcome.facts)
+
+
+def _replaced(folds: tuple[Fold, ...], changed: Fold) -> tuple[Fold, ...]:
+    return tuple(changed if fold.index == changed.index else fold for fold in folds)
+
+
+def _predicted(
+    recipe: Recipe,
+    labels: Labels,
+    model: Path,
+    images: ImageStore,
+    rows: Sequence[int],
+    fold: int,
+    path: Path,
+    progress: Progress,
+) -> Predictions:
+    """Predictions of a fold, read back where an earlier stretch of the run made them."""
+    from leukreg.engine import predict_rows
+    from leukreg.runs.predictions import read_predictions, write_predictions
+
+    if path.exists():
+        return read_predictions(path)
+    predictions = predict_rows(recipe, labels, model, images, rows, fold, progress)
+    write_predictions(path, predictions)
+    return predictions
+
+
+def refuse_changed(folder: RunFolder, images: ImageStore) -> None:
+    """A resumed run goes on with the data it began with, or not at all.
+
+    Raises:
+        RunError: The data have changed.
+    """
+    from leukreg.runs import data_digest
+
+    if not folder.has("digests.json"):
+        return
+    kept = folder.read_json("digests.json")
+    if kept.get("data") not in (None, data_digest(images.samples, images.digests)):
+        raise RunError(
+            f"{folder.path}: the data have changed since this run began; start a new run"
+        )
+
+
+def conclude(
+    recipe: Recipe,
+    registry: Registry,
+    folder: RunFolder,
+    notices: tuple[Notice, ...],
+    data: Prepared,
+    results: Sequence[FoldResult],
+    progress: Progress = SILENT,
+) -> RunResult:
+    """Score and audit the folds' predictions, and keep everything."""
+    from leukreg.audit import audit, evidence_of
+    from leukreg.evaluate import joined, score
+
+    predictions = joined([result.predictions for result in results])
+    watched = [result.validation for result in results if result.validation is not None]
+    validation = joined(watched) if watched else None
+    scored = score(predictions, validation, recipe.evaluate, recipe.seed, registry, progress)
+    result = RunResult(
+        folder=folder.path,
+        name=folder.name,
+        recipe=recipe.resolved,
+        samples=data.images.samples,
+        folds=data.folds,
+        epochs=tuple(epoch for result in results for epoch in result.epochs),
+        phases=tuple(phase for result in results for phase in result.phases),
+        notices=notices,
+        predictions=scored.predictions,
+        validation=validation,
+        scores=scored.scores,
+        confusion=scored.confusion,
+        threshold=scored.threshold,
+        threshold_from=scored.threshold_from,
+        findings=(),
+        environment=folder.read_json("environment.json"),
+        facts=facts_of(
+            recipe,
+            folder.path,
+            predictions,
+            data.images.digests,
+            [result.facts for result in results],
+        ),
+        seconds=folder.seconds,
+        pixels=data.images.digests,
+        twins=data.images.twins(progress),
+        statistics=data.images.statistics,
+    )
+    findings = audit(evidence_of(result), recipe.audit, registry)
+    return folder.keep(replace(result, findings=findings))
