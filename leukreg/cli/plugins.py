@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import sys
 import textwrap
@@ -187,7 +188,8 @@ def _details(entry: Entry) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    for paragraph in textwrap.dedent("    " + text).strip().split("\n\n"):
+    for number, paragraph in enumerate(inspect.cleandoc(text).split("\n\n")):
+        yield from [""] * bool(number)
         yield textwrap.fill(" ".join(paragraph.split()), 80)
 
 

@@ -87,10 +87,31 @@ def check_audit(plugin: Any) -> None:
         for finding in found:
             _check_finding(who, type(own).leukreg_name, finding)
         require(list(own.build(evidence)) == found, f"{who}: the same evidence, other findings")
-    for only in ("samples", "predictions", "folds", "phases", "epochs", "recipe", "scores"):
-        alone = Evidence(**{only: getattr(example_evidence(2), only)})
-        for finding in own.build(alone):
+    whole = example_evidence(2)
+    for known in _PARTS:
+        alone = Evidence(**{name: getattr(whole, name) for name in known})
+        try:
+            found = list(own.build(alone))
+        except Exception as error:
+            raise AssertionError(
+                f"{who}: raises {type(error).__name__} ({error}) where only {' and '.join(known)} "
+                "are known; return nothing where the evidence it needs is absent"
+            ) from error
+        for finding in found:
             _check_finding(who, type(own).leukreg_name, finding)
+
+
+_PARTS = (
+    ("samples",),
+    ("samples", "folds"),
+    ("samples", "folds", "predictions"),
+    ("predictions",),
+    ("validation",),
+    ("scores",),
+    ("recipe",),
+    ("epochs", "phases"),
+)
+"""What may be known of a result that was not made here; folds are row numbers of samples."""
 
 
 def _check_finding(who: str, name: str, finding: Any) -> None:

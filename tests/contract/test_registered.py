@@ -25,6 +25,11 @@ def _ready(entry: Entry, folder: Path) -> Any:
     if entry.kind == "source" and "root" in options:
         write_example_images(folder)
         return entry.cls(root=str(folder))
+    if entry.kind == "source" and "path" in options:
+        write_example_images(folder)
+        lines = [f"{path},{path.parent.name}" for path in sorted(folder.glob("*/*.png"))]
+        (folder / "table.csv").write_text("\n".join(["path,label", *lines]))
+        return entry.cls(path=str(folder / "table.csv"))
     if entry.kind == "backbone" and "weights" in options:
         return entry.cls(weights="random")
     if entry.kind == "generator" and "donor" in options:

@@ -298,6 +298,12 @@ def _other_name(self, evidence):
         yield Finding(rule="yours", severity="note", message="x")
 
 
+@bad("audit", "where only predictions are known")
+def _greedy(self, evidence):
+    if evidence.predictions is not None and not evidence.samples.rows:
+        yield Finding(rule="mine", severity="note", message="x")
+
+
 @bad("audit", "one line")
 def _lines(self, evidence):
     if evidence.predictions is not None:
