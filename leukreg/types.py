@@ -189,6 +189,9 @@ class Predictions:
     """Shape ``(n,)``: predictive entropy in nats."""
     mutual_information: NDArray[np.float64]
     """Shape ``(n,)``: entropy minus expected entropy over MC passes, in nats; 0 without passes."""
+    decision: NDArray[np.int64] | None = None
+    """Shape ``(n,)``: the class answered, index into ``classes``, threshold applied; None before
+    scoring (then the most probable class)."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -302,6 +305,7 @@ class Section:
 
     title: str
     text: tuple[str, ...] = ()
+    """Lines; one that begins with "! " is a warning and shown loudly."""
     tables: tuple[Table, ...] = ()
     figure: Any = None
     """A matplotlib figure for the page, or None."""

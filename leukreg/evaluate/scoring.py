@@ -1,0 +1,108 @@
+"""From predictions to scores."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from leukreg.errors import Problems
+from leukreg.evaluate.bootstrap import resampling
+from leukreg.evaluate.checks import problems, refuse_broken
+from leukreg.evaluate.intervals import Measured, with_intervals
+from leukreg.evaluate.scored import Scored
+from leukreg.evaluate.threshold import choose, decide
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.model import EvaluateSpec
+from leukreg.registry import Registry
+from leukreg.types import Predictions, Score
+
+
+def score(
+    predictions: Predictions,
+    validation: Predictions | None,
+    spec: EvaluateSpec,
+    seed: int,
+    registry: Registry,
+    progress: Progress = SILENT,
+) -> Scored:
+    """Every figure of the scored rows, with 95 % intervals.
+
+    Args:
+        predictions: The scored rows.
+        validation: The validation rows, fold by fold; thresholds are fitted there.
+        spec: ``[evaluate]``.
+        seed: The recipe's seed; the resamples are drawn from it.
+        registry: Where metrics are found.
+        progress: Told of resamples done.
+
+    Raises:
+        Problems: ``spec`` asks for a threshold with other than two classes, or for an unknown
+            positive class.
+        TrainingError: The probabilities are none.
+    """
+    found = problems(spec, predictions.classes)
+    if found:
+        raise Problems(found, closing="nothing was scored.")
+    refuse_broken(predictions)
+    cut = choose(predictions, validation, spec) if spec.threshold is not None else None
+    decided = replace(predictions, decision=decide(predictions, cut))
+    measured = [_measure(name, metric, decided) for name, metric in _metrics(spec, registry)]
+    scores = _scores(measured, decided, spec.bootstrap, seed, progress)
+    return Scored(
+        scores=scores if cut is None else (*scores, cut.score()),
+        confusion=confusion(decided),
+        threshold=None if cut is None else cut.threshold,
+        threshold_from=None if cut is None else cut.source,
+        predictions=decided,
+        thresholds={} if cut is None else dict(cut.by_fold),
+    )
+
+
+def confusion(predictions: Predictions) -> tuple[tuple[int, ...], ...]:
+    """``confusion[true][decided]``, counted."""
+    k = len(predictions.classes)
+    decision = decide(predictions, None) if predictions.decision is None else predictions.decision
+    counts = np.bincount(predictions.label * k + decision, minlength=k * k).reshape(k, k)
+    return tuple(tuple(int(count) for count in line) for line in counts)
+
+
+def _metrics(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]]:
+    if spec.metrics:
+        return [(choice.name, choice.plugin) for choice in spec.metrics]
+    own = [e for e in registry if e.kind == "metric" and e.owner.distribution == "leukreg"]
+    return [(entry.name, entry.cls()) for entry in own]
+
+
+def _measure(name: str, metric: Any, predictions: Predictions) -> Measured:
+    """A metric that fails is said to be undefined: the training behind it must not be lost."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Measured(name, metric, tuple(metric.build(predictions)))
+    except Exception as error:
+        why = f"metric {name!r} failed: {type(error).__name__}: {error}"
+        return Measured(name, metric, (Score(name=name, value=None, why=why),))
+
+
+def _scores(
+    measured: list[Measured], rows: Predictions, count: int, seed: int, progress: Progress
+) -> tuple[Score, ...]:
+    plain = tuple(score for one in measured for score in one.scores)
+    draws = resampling(rows, count, seed)
+    if draws is None:
+        return tuple(_without(score, rows, count) for score in plain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return with_intervals(measured, rows, draws, progress)
+
+
+def _without(score: Score, rows: Predictions, count: int) -> Score:
+    if score.value is None or score.why:
+        return score
+    only = "one patient" if len(rows) > 1 else "one row"
+    reason = "none asked for" if count == 0 else f"{only} only"
+    return replace(score, why=f"no interval: {reason}")

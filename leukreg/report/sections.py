@@ -1,0 +1,20 @@
+"""The sections of a report, asked of every report plugin."""
+
+from __future__ import annotations
+
+from leukreg.registry import Registry
+from leukreg.types import RunResult, Section
+
+
+def sections(result: RunResult, registry: Registry) -> tuple[Section, ...]:
+    """All sections by rising order; a report that fails leaves a line that says so."""
+    found: list[Section] = []
+    for entry in sorted((e for e in registry if e.kind == "report"), key=lambda e: e.name):
+        try:
+            found += list(entry.cls().build(result))
+        except Exception as error:  # a stranger's report may raise anything
+            owner = f"{entry.owner.distribution} {entry.owner.version}"
+            reason = f"{type(error).__name__}: {error}"
+            text = (f"! This section could not be made ({owner}): {reason}",)
+            found.append(Section(title=f"Report {entry.name}", text=text, order=90))
+    return tuple(sorted(found, key=lambda section: section.order))

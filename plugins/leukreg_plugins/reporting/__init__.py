@@ -1,0 +1,1 @@
+"""How the built-in reports put figures into words and tables."""

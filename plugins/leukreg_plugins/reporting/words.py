@@ -1,0 +1,81 @@
+"""Numbers in words, the same in every section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from leukreg import RunResult, Score
+
+UNDEFINED = "undefined"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    return UNDEFINED if value is None else f"{value:.{digits}f}"
+
+
+def interval(score: Score | None, digits: int = 3) -> str:
+    """``0.791–0.884``, or nothing where there is none."""
+    if score is None or score.low is None or score.high is None:
+        return ""
+    return f"{score.low:.{digits}f}–{score.high:.{digits}f}"
+
+
+def percent(score: Score | None, said: str = "") -> str:
+    """``84.0 % (79.1–88.4)``; ``said`` stands before the bounds."""
+    if score is None or score.value is None:
+        return UNDEFINED
+    text = f"{100 * score.value:.1f} %"
+    if score.low is None or score.high is None:
+        return text
+    return f"{text} ({said}{100 * score.low:.1f}–{100 * score.high:.1f})"
+
+
+def duration(seconds: float) -> str:
+    """``4.2 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def listed(parts: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def find(result: RunResult, name: str, label: str | None = None) -> Score | None:
+    """The score of this name and class."""
+    return next((s for s in result.scores if s.name == name and s.label == label), None)
+
+
+def table(data: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """A table inside plain data, empty where it is absent."""
+    for key in keys:
+        inner = data.get(key)
+        if not isinstance(inner, Mapping):
+            return {}
+        data = inner
+    return data
+
+
+def positive(result: RunResult) -> str | None:
+    """The positive class of a binary run: the one the recipe names, else the second."""
+    classes = result.predictions.classes
+    if len(classes) != 2:
+        return None
+    named = table(result.recipe, "evaluate").get("positive")
+    return named if named in classes else classes[1]
+
+
+def rows_trained_on(result: RunResult) -> int:
+    """How many scored rows were training rows of the model that scored them."""
+    trained = {fold.index: set(fold.train) for fold in result.folds}
+    pairs = zip(result.predictions.row.tolist(), result.predictions.fold.tolist(), strict=True)
+    return sum(row in trained.get(fold, ()) for row, fold in pairs)

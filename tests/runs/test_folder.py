@@ -1,0 +1,339 @@
+"""The run folder: written whole, locked, read back as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leukreg.errors import RunError
+from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
+from leukreg.runs import RunFolder, data_digest, file_digest, find, list_runs, read
+from leukreg.runs.lock import is_locked
+from leukreg.types import BrokenImage, Finding, ImageSpec, Notice, Predictions, RunResult
+
+Make = Callable[..., RunResult]
+
+
+def recipe(name: str = "v4", path: Path | None = None) -> Recipe:
+    any_choice = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0", options={})
+    return Recipe(
+        name=name,
+        data=DataSpec(source=any_choice),
+        image=ImageSpec(size=64),
+        model=ModelSpec(backbone=any_choice, head=any_choice),
+        loss=LossSpec(loss=any_choice),
+        sampler=any_choice,
+        phases=(PhaseSpec(name="all", optimizer=any_choice),),
+        path=path,
+        resolved={"name": name, "seed": 4, "phase": [{"epochs": 1}], "betas": (0.9, 0.999)},
+    )
+
+
+def finished(root: Path, result: RunResult, name: str = "v4") -> RunResult:
+    with RunFolder.create(root, recipe(name)) as folder:
+        return folder.keep(result)
+
+
+def assert_same_predictions(one: Predictions | None, two: Predictions | None) -> None:
+    if one is None or two is None:
+        assert one is two
+        return
+    for field in fields(Predictions):
+        a, b = getattr(one, field.name), getattr(two, field.name)
+        if isinstance(a, np.ndarray):
+            assert a.dtype == b.dtype, field.name
+            assert a.shape == b.shape, field.name
+            assert a.tobytes() == b.tobytes(), field.name
+        else:
+            assert a == b, field.name
+
+
+def test_a_result_comes_back_as_it_was(tmp_path: Path, make_result: Make) -> None:
+    given = make_result(
+        synthetic=20,
+        folds=2,
+        threshold=True,
+        reported={"recall": "0.1000"},
+        notices=(Notice(what="data", wanted="folder", used="demo", why="none", label="not real"),),
+        findings=(Finding(rule="r", severity="error", message="m", waived="known"),),
+    )
+    broken = (BrokenImage(path="/data/ä.jpg", reason="not an image"),)
+    given = replace(given, samples=replace(given.samples, broken=broken))
+    kept = finished(tmp_path, given)
+    back = read(kept.folder)
+    for field in fields(RunResult):
+        a, b = getattr(kept, field.name), getattr(back, field.name)
+        if isinstance(a, Predictions):
+            assert_same_predictions(a, b)
+        else:
+            assert a == b, field.name
+    assert back.recipe["reported"]["recall"] == "0.1000"
+    assert back.samples == given.samples
+    assert back.folds == given.folds
+    assert back.seconds >= 0
+
+
+def test_names_tell_recipe_and_time_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    paths = set()
+    for _ in range(5):
+        with RunFolder.create(tmp_path / "runs", recipe("a b/é")) as folder:
+            paths.add(folder.path)
+            assert folder.name.startswith("a_b_é-20")
+    assert len(paths) == 5
+
+
+def test_what_a_new_folder_holds(tmp_path: Path) -> None:
+    file = tmp_path / "v4.toml"
+    file.write_bytes(b"# as given \xe2\x82\xac\r\nname = 'v4'\n")
+    with RunFolder.create(tmp_path / "runs", recipe(path=file)) as folder:
+        assert (folder.path / "recipe.toml").read_bytes() == file.read_bytes()
+        assert folder.read_json("recipe.json")["betas"] == [0.9, 0.999]
+        environment = folder.read_json("environment.json")
+        assert environment["python"].startswith("3.")
+        assert environment["libraries"]["torch"]
+        assert environment["cores"] >= 1
+        assert environment["argv"]
+        assert folder.status().state == "running"
+        names = {path.name for path in folder.path.iterdir()}
+    assert not [name for name in names if name.endswith(".tmp")]
+
+
+def test_a_root_that_is_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(RunError, match="runs"):
+        RunFolder.create(tmp_path / "runs", recipe())
+
+
+def test_an_error_marks_the_run_as_failed_and_it_may_be_taken_up(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), RunFolder.create(tmp_path, recipe()) as folder:
+        _ = 1 / 0
+    assert folder.status().state == "failed"
+    assert folder.status().error == "ZeroDivisionError: division by zero"
+    with pytest.raises(RunError, match=r"failed: ZeroDivisionError.*\n.*--resume"):
+        read(folder.path)
+    with RunFolder.open(folder.path) as again:
+        assert again.status().state == "running"
+        assert again.status().error is None
+        again.finish()
+    assert again.status().state == "finished"
+    assert again.status().seconds >= folder.status().seconds
+
+
+def test_two_writers_are_refused_in_one_process(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, recipe()) as folder:
+        assert is_locked(folder.path)
+        with pytest.raises(RunError, match="another process"):
+            RunFolder.open(folder.path)
+        assert folder.status().state == "running"
+    assert not is_locked(folder.path)
+    RunFolder.open(folder.path).close()
+
+
+HOLD = """
+    import sys
+    from pathlib import Path
+    from leukreg.runs import RunFolder
+    folder = RunFolder.open(Path(sys.argv[1]))
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_ends_with_its_process_however_that_dies(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, recipe()) as folder:
+        pass
+    command = [sys.executable, "-c", textwrap.dedent(HOLD), str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(RunError, match="another process"):
+            RunFolder.open(folder.path)
+        assert list_runs(tmp_path)[0].standing == "running"
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+    assert list_runs(tmp_path)[0].standing == "interrupted"
+    RunFolder.open(folder.path).close()
+
+
+def test_only_run_folders_can_be_opened(tmp_path: Path) -> None:
+    for action in (RunFolder.open, read):
+        with pytest.raises(RunError, match="is no run folder"):
+            action(tmp_path)
+
+
+FILES = (
+    "recipe.json",
+    "environment.json",
+    "classes.json",
+    "samples.csv",
+    "folds.csv",
+    "epochs.csv",
+    "phases.json",
+    "notices.json",
+    "predictions.csv",
+    "scores.json",
+    "findings.json",
+    "status.json",
+    "images.csv",
+    "twins.csv",
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_named(tmp_path: Path, make_result: Make, name: str) -> None:
+    path = finished(tmp_path, make_result(bootstrap=0)).folder / name
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"\xff\x00nonsense", b"[1, 2", b'"text"'):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=name.replace(".", r"\.")):
+            read(path.parent)
+        (run,) = list_runs(tmp_path)
+        assert run.standing in ("finished", "damaged")
+    path.unlink()
+    with pytest.raises(RunError, match=name.replace(".", r"\.")):
+        read(path.parent)
+
+
+@pytest.mark.parametrize("name", ["samples.csv", "predictions.csv", "folds.csv", "epochs.csv"])
+def test_a_table_cut_off_between_lines_is_noticed(
+    tmp_path: Path, make_result: Make, name: str
+) -> None:
+    path = finished(tmp_path, make_result(bootstrap=0)).folder / name
+    path.write_bytes(path.read_bytes().rpartition(b"\n")[0].rpartition(b"\n")[0] + b"\n")
+    with pytest.raises(RunError, match=rf"{name}: has \d+ lines, not \d+"):
+        read(path.parent)
+
+
+def test_a_wrong_cell_is_named_with_its_line(tmp_path: Path, make_result: Make) -> None:
+    folder = finished(tmp_path, make_result(bootstrap=0)).folder
+    path = folder / "samples.csv"
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].replace(",real,", ",painted,")
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(RunError, match=r"samples\.csv: line 4: no origin of an image: 'painted'"):
+        read(folder)
+
+
+def test_rows_that_do_not_exist_are_refused(tmp_path: Path, make_result: Make) -> None:
+    folder = finished(tmp_path, make_result(bootstrap=0)).folder
+    lines = (folder / "folds.csv").read_text().splitlines()
+    lines[1] = "0,train,99999"
+    (folder / "folds.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(RunError, match=r"folds\.csv: fold 0 has a row that samples\.csv lacks"):
+        read(folder)
+
+
+def test_listing_says_of_each_run_how_it_stands(tmp_path: Path, make_result: Make) -> None:
+    assert list_runs(tmp_path / "none") == ()
+    findings = (
+        Finding(rule="a", severity="error", message="m"),
+        Finding(rule="b", severity="warning", message="m"),
+        Finding(rule="c", severity="error", message="m", waived="known"),
+    )
+    done = finished(tmp_path, make_result(synthetic=100, bootstrap=50, findings=findings))
+    with pytest.raises(RuntimeError), RunFolder.create(tmp_path, recipe("failing")):
+        raise RuntimeError("no memory")
+    with RunFolder.create(tmp_path, recipe("broken")) as broken:
+        pass
+    (broken.path / "status.json").write_text("{")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "file.txt").write_text("")
+    runs = {run.standing: run for run in list_runs(tmp_path)}
+    assert set(runs) == {"finished", "failed", "damaged"}
+    one = runs["finished"]
+    assert (one.errors, one.warnings, one.waived) == (1, 1, 1)
+    assert one.scored == {"real": 80, "synthetic": 20}
+    assert one.balanced_accuracy in done.scores
+    assert runs["failed"].error == "RuntimeError: no memory"
+    assert "status.json" in (runs["damaged"].error or "")
+
+
+def test_runs_are_found_by_path_name_beginning_and_as_the_last(
+    tmp_path: Path, make_result: Make
+) -> None:
+    one = finished(tmp_path, make_result(bootstrap=0), "alpha")
+    two = finished(tmp_path, make_result(bootstrap=0), "beta")
+    status = two.folder / "status.json"
+    later = json.loads(status.read_text()) | {"started": "2999-01-01T00:00:00+00:00"}
+    status.write_text(json.dumps(later))
+    assert find("alpha", tmp_path) == one.folder
+    assert find(two.name, tmp_path) == two.folder
+    assert find(str(one.folder), tmp_path / "elsewhere") == one.folder
+    assert find("last", tmp_path) == two.folder
+    with pytest.raises(RunError, match="did you mean"):
+        find(one.name.replace("alpha", "alhpa"), tmp_path)
+    with pytest.raises(RunError, match="holds no runs"):
+        find("x", tmp_path / "elsewhere")
+    finished(tmp_path, make_result(bootstrap=0), "alpha")
+    with pytest.raises(RunError, match="several runs begin with 'alpha'"):
+        find("alpha", tmp_path)
+
+
+def test_digests_see_content_and_labels_not_order_or_place(make_result: Make) -> None:
+    samples = make_result(bootstrap=0, synthetic=3).samples
+    pixels = {row.id: f"{i:x}" for i, row in enumerate(samples.rows)}
+    first = data_digest(samples, pixels)
+    moved = replace(samples, rows=tuple(replace(r, path="x") for r in reversed(samples.rows)))
+    assert data_digest(moved, pixels) == first
+    real = tuple(row for row in samples.rows if row.lineage is None)
+    assert data_digest(replace(samples, rows=real), pixels) == first
+    other = (replace(samples.rows[0], label="ALL"), *samples.rows[1:])
+    assert data_digest(replace(samples, rows=other), pixels) != first
+    assert data_digest(samples, {**pixels, samples.rows[0].id: "else"}) != first
+
+
+def test_keeping_data_notes_its_digest_beside_others(tmp_path: Path, make_result: Make) -> None:
+    result = make_result(bootstrap=0)
+
+    class Images:
+        samples = result.samples
+        digests = result.pixels
+        statistics = result.statistics
+
+        def twins(self) -> tuple[tuple[str, str], ...]:
+            return result.twins
+
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"abc")
+    with RunFolder.create(tmp_path / "runs", recipe()) as folder:
+        folder.write_digests({"weights": file_digest(weights)})
+        folder.keep_data(Images(), result.folds)
+        digests: dict[str, Any] = folder.read_json("digests.json")
+    assert digests == {
+        "weights": file_digest(weights),
+        "data": data_digest(result.samples, result.pixels),
+    }
+
+
+def test_reading_needs_neither_torch_nor_pandas_nor_sklearn(
+    tmp_path: Path, make_result: Make
+) -> None:
+    folder = finished(tmp_path, make_result(bootstrap=0)).folder
+    code = (
+        "import sys; from pathlib import Path; from leukreg.runs import read, list_runs;"
+        f"read(Path({str(folder)!r})); list_runs(Path({str(tmp_path)!r}));"
+        "print([m for m in ('torch', 'pandas', 'sklearn', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_working_time_adds_up_over_stretches(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, recipe()) as folder:
+        folder._began -= 100
+        folder.checkpoint_time()
+    with RunFolder.open(folder.path) as again:
+        again._began -= 10
+        again.finish()
+    assert 110 <= again.status().seconds < 115
