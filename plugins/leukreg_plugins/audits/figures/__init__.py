@@ -6,8 +6,8 @@ from leukreg_plugins.audits.figures.amount import (
     FewerFolds,
     FewPositives,
     ImbalancedAnswers,
+    LooksAtTest,
     OneClassTested,
-    TestLooks,
 )
 from leukreg_plugins.audits.figures.baseline import (
     AucNearHalf,
@@ -45,5 +45,5 @@ FIGURES: list[type] = [
     PoorCalibration,
     UniformPredictions,
     FewerFolds,
-    TestLooks,
+    LooksAtTest,
 ]

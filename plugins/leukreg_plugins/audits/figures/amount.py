@@ -164,7 +164,7 @@ class FewerFolds:
 
 
 @plugin("test-looks")
-class TestLooks:
+class LooksAtTest:
     """More than one look at the test set.
 
     Each run that is scored on the same rows and then improved upon fits them a little more.
