@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from leukreg.audit.effort import QUICK
 from leukreg.audit.printed import Printed
 from leukreg.audit.reconstruct import Puzzle, Reconstruction, solve
 from leukreg.audit.search import Marginals
 
 MOST_REPAIRS = 6
+MOST_LISTED = 200
 LEFT_OUT_FIRST = ("f1", "precision", "balanced_accuracy", "specificity", "recall", "accuracy")
 """Of several smallest conflicts, the one with the figures that are easiest to follow is told."""
 
@@ -50,7 +52,7 @@ def _within_class(puzzle: Puzzle) -> tuple[int, ...] | None:
     owners = dict.fromkeys(owner for owner, _, _ in puzzle.figures)
     for label in owners:
         own = tuple(i for i, (owner, _, _) in enumerate(puzzle.figures) if owner == label)
-        answer = solve(puzzle.only(own), limit=1)
+        answer = solve(puzzle.only(own), 1, QUICK)
         if answer.status == "impossible":
             return own
     return None
@@ -61,7 +63,7 @@ def _shrunk(puzzle: Puzzle, kept: tuple[int, ...]) -> tuple[tuple[int, ...], boo
     order = sorted(kept, key=lambda i: LEFT_OUT_FIRST.index(puzzle.figures[i][1]))
     for i in order:
         trial = tuple(j for j in kept if j != i)
-        status = solve(puzzle.only(trial), limit=1).status if trial else "fits"
+        status = solve(puzzle.only(trial), 1, QUICK).status if trial else "fits"
         if status == "impossible":
             kept = trial
         minimal = minimal and status != "undecided"
@@ -72,7 +74,7 @@ def _repairs(puzzle: Puzzle, kept: tuple[int, ...]) -> tuple[Repair, ...]:
     repairs = []
     for i in kept:
         label, name, value = puzzle.figures[i]
-        answer = solve(puzzle.without(i))
+        answer = solve(puzzle.without(i), MOST_LISTED, QUICK)
         if answer.status == "fits":
             values = {ratio(puzzle, label, name, one) for one in answer.answers}
             found = tuple(sorted(values, key=lambda v: _fraction(*v)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from leukreg.audit.effort import FULL, Effort
 from leukreg.audit.marginals import Items
 from leukreg.audit.search import Marginals, has_matrix
 
@@ -17,26 +18,27 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STEPS = 300
-MOST_WORK = 20_000_000
+STEPS, TRIALS = 300, 400
 
 
-def loosely(n: int, hits: tuple[int, int], classes: Sequence[Items]) -> Marginals | bool | None:
+def loosely(
+    n: int, hits: tuple[int, int], classes: Sequence[Items], effort: Effort = FULL
+) -> Marginals | bool | None:
     """An example, False (nothing fits, proven) or None (not decided)."""
-    centre = _approach(n, hits, classes)
+    centre = _approach(n, hits, classes, effort)
     if centre is None:
         return False
-    return _guided(n, hits, classes, centre)
+    return _guided(n, hits, classes, centre, effort)
 
 
 def _approach(
-    n: int, hits: tuple[int, int], classes: Sequence[Items]
+    n: int, hits: tuple[int, int], classes: Sequence[Items], effort: Effort
 ) -> NDArray[np.float64] | None:
     """Frank-Wolfe steps towards the needed sums; None when they are proven out of reach."""
     import numpy as np
 
     point = np.array([[x.s.mean(), x.t.mean(), (x.low + x.high).mean() / 2] for x in classes])
-    for _ in range(STEPS):
+    for _ in range(_times(STEPS, classes, effort)):
         total = point.sum(axis=0)
         need = np.array([n, min(max(total[1], hits[0]), hits[1]), n])
         gap = need - total
@@ -49,6 +51,10 @@ def _approach(
         share = float(gap @ move) / max(float(move @ move), 1e-9)
         point = point + min(max(share, 0.0), 1.0) * (corner - point)
     return point
+
+
+def _times(most: int, classes: Sequence[Items], effort: Effort) -> int:
+    return min(most, max(10, effort.work // sum(len(items) for items in classes)))
 
 
 def _corner(items: Items, weight: NDArray[np.float64]) -> tuple[int, int, int]:
@@ -69,7 +75,11 @@ def _out_of_reach(
 
 
 def _guided(
-    n: int, hits: tuple[int, int], classes: Sequence[Items], centre: NDArray[np.float64]
+    n: int,
+    hits: tuple[int, int],
+    classes: Sequence[Items],
+    centre: NDArray[np.float64],
+    effort: Effort,
 ) -> Marginals | None:
     """Draw all classes but two near the centre and complete the last two exactly."""
     import numpy as np
@@ -80,9 +90,8 @@ def _guided(
     last = classes[pair[0]]
     keys = last.s * (n + 1) + last.t
     by_key = np.argsort(keys)
-    trials = min(400, max(1, MOST_WORK // sum(len(x) for x in classes)))
     middle = min(max(round(float(centre[:, 1].sum())), hits[0]), hits[1])
-    for trial in range(trials):
+    for trial in range(_times(TRIALS, classes, effort)):
         hit = middle if trial % 2 == 0 else int(rng.integers(hits[0], hits[1] + 1))
         picks = [_near(classes[c], centre[c], 0.5 + trial / 10, rng) for c in drawn]
         rows = [tuple(int(getattr(classes[c], f)[i]) for f in ("s", "t", "low", "high"))

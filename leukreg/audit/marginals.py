@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from leukreg.audit.effort import FULL, Effort
 from leukreg.audit.printed import Printed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-MOST_ITEMS = 2_000_000
-"""More candidates than this for one class are not searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +47,25 @@ class TooMany(Exception):
 
 
 def class_items(
-    n: int, support: tuple[int, int], figures: Mapping[str, Printed], hits: tuple[int, int]
+    n: int,
+    support: tuple[int, int],
+    figures: Mapping[str, Printed],
+    hits: tuple[int, int],
+    effort: Effort = FULL,
 ) -> Items:
     """Candidates of one class in a test of ``n`` rows.
 
     ``support`` and ``hits`` (correct rows of all classes) are closed ranges.
 
     Raises:
-        TooMany: The figures leave more than ``MOST_ITEMS`` of them.
+        TooMany: The figures leave more of them than ``effort`` allows.
     """
     import numpy as np
 
     s_all = np.arange(max(0, support[0]), min(n, support[1]) + 1, dtype=np.int64)
     first, last = _found(s_all, figures, hits[1])
     counts = np.maximum(0, last - first + 1)
-    if int(counts.sum()) > MOST_ITEMS:
+    if int(counts.sum()) > effort.items:
         raise TooMany
     s = np.repeat(s_all, counts)
     start = np.repeat(first - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)

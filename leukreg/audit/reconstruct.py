@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from leukreg.audit.effort import FULL, Effort
 from leukreg.audit.loose import loosely
 from leukreg.audit.marginals import Items, TooMany, class_items
 from leukreg.audit.matrix import Matrix, example, is_only
@@ -121,33 +121,47 @@ def reconstruct(reported: Reported, limit: int = MOST_ANSWERS) -> Reconstruction
     return solve(puzzle, limit)
 
 
-def solve(puzzle: Puzzle, limit: int = MOST_ANSWERS) -> Reconstruction:
+def solve(puzzle: Puzzle, limit: int = MOST_ANSWERS, effort: Effort = FULL) -> Reconstruction:
     """As ``reconstruct``, for any choice of the figures."""
     hits = _hits(puzzle)
     n = puzzle.rows
     if hits[0] > hits[1]:
         return Reconstruction(status="impossible", rows=n, why="no count of hits prints so")
     try:
-        classes = [_items(puzzle, label, hits) for label in puzzle.classes]
+        classes = [_items(puzzle, label, hits, effort) for label in puzzle.classes]
     except TooMany:
         why = "there are too many candidates to search"
         return Reconstruction(status="undecided", rows=n, why=why)
     for label, items in zip(puzzle.classes, classes, strict=True):
         if len(items) == 0:
             return Reconstruction(status="impossible", rows=n, why=label)
-    try:
-        found = tuple(itertools.islice(_kept(puzzle, hits, classes), limit + 1))
-    except TooMany:
-        return _loose(puzzle, hits, classes)
+    found, all_seen = _taken(puzzle, hits, classes, effort, limit)
+    if not found and not all_seen:
+        return _loose(puzzle, hits, classes, effort)
     status: Literal["fits", "impossible"] = "fits" if found else "impossible"
-    return Reconstruction(
-        status=status, rows=n, answers=found[:limit], complete=0 < len(found) <= limit
-    )
+    return Reconstruction(status=status, rows=n, answers=found, complete=bool(found) and all_seen)
 
 
-def _kept(puzzle: Puzzle, hits: tuple[int, int], classes: list[Items]) -> Iterator[Marginals]:
+def _taken(
+    puzzle: Puzzle, hits: tuple[int, int], classes: list[Items], effort: Effort, limit: int
+) -> tuple[tuple[Marginals, ...], bool]:
+    """At most ``limit`` answers, and whether they are all."""
+    found: list[Marginals] = []
+    try:
+        for answer in _kept(puzzle, hits, classes, effort):
+            if len(found) == limit:
+                return tuple(found), False
+            found.append(answer)
+    except TooMany:
+        return tuple(found), False
+    return tuple(found), True
+
+
+def _kept(
+    puzzle: Puzzle, hits: tuple[int, int], classes: list[Items], effort: Effort
+) -> Iterator[Marginals]:
     balanced = puzzle.of("").get("balanced_accuracy")
-    for answer in search(puzzle.rows, hits, classes):
+    for answer in search(puzzle.rows, hits, classes, effort):
         if balanced is None or balanced.holds(balanced_accuracy(answer)):
             yield answer
 
@@ -159,8 +173,10 @@ def balanced_accuracy(marginals: Marginals) -> Fraction | None:
     return sum((Fraction(t, s) for s, t, _ in marginals), Fraction(0)) / len(marginals)
 
 
-def _loose(puzzle: Puzzle, hits: tuple[int, int], classes: list[Items]) -> Reconstruction:
-    found = loosely(puzzle.rows, hits, classes)
+def _loose(
+    puzzle: Puzzle, hits: tuple[int, int], classes: list[Items], effort: Effort
+) -> Reconstruction:
+    found = loosely(puzzle.rows, hits, classes, effort)
     if found is False:
         return Reconstruction(status="impossible", rows=puzzle.rows)
     if found is None or found is True or "balanced_accuracy" in puzzle.of(""):
@@ -177,11 +193,11 @@ def _hits(puzzle: Puzzle) -> tuple[int, int]:
     return max(0, low), min(puzzle.rows, high)
 
 
-def _items(puzzle: Puzzle, label: str, hits: tuple[int, int]) -> Items:
+def _items(puzzle: Puzzle, label: str, hits: tuple[int, int], effort: Effort) -> Items:
     known: Mapping[str, int] = dict(puzzle.supports)
     others = sum(n for c, n in known.items() if c != label)
     free = puzzle.rows - others
     unknown = [c for c in puzzle.classes if c not in known and c != label]
     low = known.get(label, 0 if unknown else free)
     high = known.get(label, free)
-    return class_items(puzzle.rows, (low, high), puzzle.of(label), hits)
+    return class_items(puzzle.rows, (low, high), puzzle.of(label), hits, effort)

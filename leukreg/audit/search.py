@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from leukreg.audit.effort import FULL, Effort
 from leukreg.audit.marginals import Items, TooMany
 
 if TYPE_CHECKING:
@@ -20,22 +21,32 @@ if TYPE_CHECKING:
 Marginals = tuple[tuple[int, int, int], ...]
 """Per class: support, true positives, predicted rows."""
 
-MOST_PAIRS = 6_000_000
-"""Two lists whose product is longer are not joined."""
+MOST_HITS = 200
+"""Numbers of correct rows that are gone through one by one."""
 MOST_DEAD = 2_000
 """Sums without a matrix that are passed over before the search goes through the hits one by one."""
 
 
-def search(n: int, hits: tuple[int, int], classes: Sequence[Items]) -> Iterator[Marginals]:
-    """All marginals of at least two classes, each once. Raises TooMany before the first one."""
+def search(
+    n: int, hits: tuple[int, int], classes: Sequence[Items], effort: Effort = FULL
+) -> Iterator[Marginals]:
+    """All marginals of at least two classes, each once.
+
+    Raises:
+        TooMany: There is more to search than ``effort`` allows; what was found before holds.
+    """
     if any(len(items) == 0 for items in classes):
         return iter(())
+    hits = (
+        max(hits[0], sum(int(items.t.min()) for items in classes)),
+        min(hits[1], sum(int(items.t.max()) for items in classes)),
+    )
     if len(classes) == 2:
-        return _two(n, hits, classes[0], classes[1])
+        return _two(n, hits, classes[0], classes[1], effort)
     order = sorted(range(len(classes)), key=lambda c: -len(classes[c]))
     ordered = [classes[c] for c in order]
     back = [order.index(c) for c in range(len(classes))]
-    found = _many(n, hits, ordered, _suffixes(n, hits[1], ordered))
+    found = _many(n, hits, ordered, effort, _suffixes(n, hits[1], ordered, effort))
     return (tuple(one[c] for c in back) for one in found)
 
 
@@ -45,7 +56,9 @@ def has_matrix(n: int, marginals: Marginals) -> bool:
     return all(s - t + p - t <= wrong for s, t, p in marginals)
 
 
-def _two(n: int, hits: tuple[int, int], first: Items, second: Items) -> Iterator[Marginals]:
+def _two(
+    n: int, hits: tuple[int, int], first: Items, second: Items, effort: Effort
+) -> Iterator[Marginals]:
     """Of two classes the second follows from the first."""
     import numpy as np
 
@@ -56,7 +69,7 @@ def _two(n: int, hits: tuple[int, int], first: Items, second: Items) -> Iterator
     high = np.minimum(first.high, correct - hits[0])
     first = Items(first.s, first.t, low, high).where(low <= high)
     width = first.high - first.low + 1
-    if int(width.sum()) > MOST_PAIRS:
+    if int(width.sum()) > effort.pairs:
         raise TooMany
     if len(first) == 0:
         return iter(())
@@ -72,11 +85,15 @@ def _two(n: int, hits: tuple[int, int], first: Items, second: Items) -> Iterator
 
 
 def _many(
-    n: int, hits: tuple[int, int], classes: list[Items], suffixes: list[_Table]
+    n: int,
+    hits: tuple[int, int],
+    classes: list[Items],
+    effort: Effort,
+    suffixes: list[_Table],
 ) -> Iterator[Marginals]:
     dead = 0
     seen: set[Marginals] = set()
-    for found in _relaxed(n, hits, classes, suffixes):
+    for found in _relaxed(n, hits, classes, effort, suffixes):
         if has_matrix(n, found):
             seen.add(found)
             yield found
@@ -85,13 +102,22 @@ def _many(
     else:
         return
     # With the hits fixed, the condition on wrong rows confines each class by itself.
-    for hit in range(hits[0], hits[1] + 1):
+    possible = _hits(n, hits, classes[0], effort, suffixes[1])
+    if len(possible) > MOST_HITS:
+        raise TooMany
+    for hit in possible:
         strict = [_at_most_wrong(n - hit, items) for items in classes]
         if all(len(items) for items in strict):
-            tables = _suffixes(n, hit, strict)
-            for found in _relaxed(n, (hit, hit), strict, tables):
+            tables = _suffixes(n, hit, strict, effort)
+            for found in _relaxed(n, (hit, hit), strict, effort, tables):
                 if found not in seen:
                     yield found
+
+
+def _hits(n: int, hits: tuple[int, int], first: Items, effort: Effort, rest: _Table) -> list[int]:
+    """Numbers of correct rows with which the sums can be right."""
+    found = rest.completions(first, n, hits, n, effort)
+    return sorted({int(first.t[i]) + left for i, left, _, _ in found})
 
 
 def _at_most_wrong(wrong: int, items: Items) -> Items:
@@ -102,46 +128,49 @@ def _at_most_wrong(wrong: int, items: Items) -> Items:
 
 
 def _relaxed(
-    n: int, hits: tuple[int, int], classes: list[Items], suffixes: list[_Table]
+    n: int, hits: tuple[int, int], classes: list[Items], effort: Effort, suffixes: list[_Table]
 ) -> Iterator[Marginals]:
     """Marginals whose sums are right, whether or not a matrix has them."""
-    for hit in range(hits[0], hits[1] + 1):
-        yield from _walk(0, (n, hit, n), classes, suffixes)
+    return _walk(0, (n, hits, n), classes, effort, suffixes)
 
 
 def _walk(
-    c: int, rest: tuple[int, int, int], classes: list[Items], suffixes: list[_Table]
+    c: int,
+    rest: tuple[int, tuple[int, int], int],
+    classes: list[Items],
+    effort: Effort,
+    suffixes: list[_Table],
 ) -> Iterator[Marginals]:
     """Depth first; a branch is entered only when the classes after it can be completed."""
-    s, t, p = rest
+    s, (t, most), p = rest
     items = classes[c]
     if c == len(classes) - 1:
-        if suffixes[c].has(s, t, p):
+        if suffixes[c].has(s, t, p):  # only the first class has a choice of hits
             yield ((s, t, p),)
         return
-    for i, low, high in suffixes[c + 1].completions(items, rest):
+    for i, left_t, low, high in suffixes[c + 1].completions(items, s, (t, most), p, effort):
         here_s, here_t = int(items.s[i]), int(items.t[i])
         for here_p in range(low, high + 1):
-            left = (s - here_s, t - here_t, p - here_p)
-            for tail in _walk(c + 1, left, classes, suffixes):
+            left = (s - here_s, (left_t, left_t), p - here_p)
+            for tail in _walk(c + 1, left, classes, effort, suffixes):
                 yield ((here_s, here_t, here_p), *tail)
 
 
-def _suffixes(n: int, most_hits: int, classes: list[Items]) -> list[_Table]:
+def _suffixes(n: int, most_hits: int, classes: list[Items], effort: Effort) -> list[_Table]:
     """For each class but the first, every sum that it and the classes after it can have."""
     tables = [_Table(n, merged(n, classes[-1]))]
     for c in range(len(classes) - 2, 0, -1):
         before = classes[:c]
-        summed = _joined(n, most_hits, classes[c], tables[0].items, before)
+        summed = _joined(n, most_hits, classes[c], tables[0].items, before, effort)
         tables.insert(0, _Table(n, summed))
     return [tables[0], *tables]
 
 
-def _joined(n: int, hits: int, a: Items, b: Items, before: list[Items]) -> Items:
+def _joined(n: int, hits: int, a: Items, b: Items, before: list[Items], effort: Effort) -> Items:
     """Sums of one of ``a`` and one of ``b`` that the classes before them leave room for."""
     import numpy as np
 
-    if len(a) * len(b) > MOST_PAIRS:
+    if len(a) * len(b) > effort.pairs:
         raise TooMany
     s_low, s_high = sum(int(x.s.min()) for x in before), sum(int(x.s.max()) for x in before)
     t_low = sum(int(x.t.min()) for x in before)
@@ -214,21 +243,27 @@ class _Table:
         return both
 
     def completions(
-        self, items: Items, rest: tuple[int, int, int]
-    ) -> Iterator[tuple[int, int, int]]:
-        """Items that leave ``rest`` to be completed here: index, range of predicted rows."""
+        self, items: Items, s: int, hits: tuple[int, int], p: int, effort: Effort
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """Items that leave a rest to be completed from here: index, hits left, and the range of
+        predicted rows. Raises TooMany."""
         import numpy as np
 
-        s, t, p = rest
-        left_s, left_t = s - items.s, t - items.t
-        key = np.where((left_s >= 0) & (left_t >= 0), left_s * (self.n + 1) + left_t, -1)
-        first, last = (
-            np.searchsorted(self.key, key, "left"),
-            np.searchsorted(self.key, key, "right"),
-        )
-        for i in np.flatnonzero(last > first).tolist():
-            for j in range(int(first[i]), int(last[i])):
-                low = max(int(items.low[i]), p - int(self.items.high[j]))
-                high = min(int(items.high[i]), p - int(self.items.low[j]))
-                if low <= high:
-                    yield i, low, high
+        left_s, least, most = s - items.s, hits[0] - items.t, hits[1] - items.t
+        base = left_s * (self.n + 1)
+        first = np.searchsorted(self.key, base + np.maximum(least, 0), "left")
+        last = np.searchsorted(self.key, base + np.minimum(most, self.n), "right")
+        count = np.where((left_s >= 0) & (most >= 0), np.maximum(last - first, 0), 0)
+        if int(count.sum()) > 10 * effort.pairs:
+            raise TooMany
+        step = max(1, len(items) * 1_000_000 // max(1, int(count.sum())))
+        for at in range(0, len(items), step):
+            part = count[at : at + step]
+            i = np.repeat(np.arange(at, at + len(part)), part)
+            start = np.repeat(first[at : at + step] - np.cumsum(part) + part, part)
+            j = np.arange(len(i)) + start
+            low = np.maximum(items.low[i], p - self.items.high[j])
+            high = np.minimum(items.high[i], p - self.items.low[j])
+            fits = low <= high
+            columns = (i[fits], self.items.t[j[fits]], low[fits], high[fits])
+            yield from zip(*(column.tolist() for column in columns), strict=True)
