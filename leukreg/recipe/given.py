@@ -16,7 +16,7 @@ _LEFT_OUT = ("schema", "name", "title", "reported", "assumed")
 def given_table(recipe: Recipe) -> Table:
     """Values the recipe states and does not call assumed."""
     rows = [
-        (key, show(value))
+        (key, "none" if value is None else show(value))
         for key, value in _values(recipe)
         if key in recipe.given and not _assumed(key, recipe)
     ]
