@@ -170,6 +170,6 @@ def _known(
 
 
 def _given(tree: Mapping[str, Any]) -> frozenset[str]:
-    stated = {key: value for key, value in tree.items() if key not in ("reported", "assumed")}
+    stated = {key: value for key, value in tree.items() if key != "assumed"}
     given = {dotted(path) for path, _ in leaves(stated)}
     return frozenset(given | {f"{key}.use" for key in given})
