@@ -76,7 +76,7 @@ def option_docs(cls: type) -> dict[str, str]:
         except (OSError, TypeError, SyntaxError):
             continue
         docs |= _field_docs(tree.body[0])
-    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    names = {field.name for field in dataclasses.fields(cls)}
     return {name: text for name, text in docs.items() if name in names}
 
 
