@@ -1,0 +1,28 @@
+"""Samples, pixels and folds: everything between the files of a user and the rows of a run."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leukreg.data.folds import make_folds as make_folds
+    from leukreg.data.images import open_images as open_images
+    from leukreg.data.listing import list_folder as list_folder
+    from leukreg.data.store import ImageStore as ImageStore
+    from leukreg.data.store import subset as subset
+
+_HOME = {
+    "make_folds": "leukreg.data.folds",
+    "open_images": "leukreg.data.images",
+    "list_folder": "leukreg.data.listing",
+    "ImageStore": "leukreg.data.store",
+    "subset": "leukreg.data.store",
+}
+__all__ = ["ImageStore", "list_folder", "make_folds", "open_images", "subset"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'leukreg.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

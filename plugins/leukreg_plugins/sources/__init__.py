@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from leukreg_plugins.sources.demo import Demo
+from leukreg_plugins.sources.folder import Folder
+from leukreg_plugins.sources.table import TableFile
 
-SOURCES: list[type] = [Demo]
+SOURCES: list[type] = [Folder, TableFile, Demo]

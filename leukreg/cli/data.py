@@ -1,0 +1,75 @@
+"""``leukreg data``: what lies in a folder or table of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from leukreg.types import Samples
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+
+
+@click.command("data")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--patient", metavar="REGEX", help="Patient id in the path: one group. (folders)")
+@click.option(
+    "--patient-level",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="The N-th folder inside the class folder is the patient. (folders)",
+)
+@click.option("--path-column", metavar="NAME", default="path", show_default=True, help="(tables)")
+@click.option("--label-column", metavar="NAME", default="label", show_default=True, help="(tables)")
+@click.option("--patient-column", metavar="NAME", help="(tables)  [default: patient, if there]")
+@click.option("--all", "everything", is_flag=True, help="List every broken file and every copy.")
+def command(
+    path: Path,
+    patient: str | None,
+    patient_level: int | None,
+    path_column: str,
+    label_column: str,
+    patient_column: str | None,
+    everything: bool,
+) -> int:
+    """Look at the images of PATH: a folder of class folders, or a table (CSV, TSV, Parquet).
+
+    Reads every file and compares all pictures: classes, sizes, formats, patients, broken files,
+    exact and near copies. Exits with 1 when files are broken or one picture is in several classes.
+    """
+    from rich.console import Console
+
+    from leukreg.cli.surveyed import sections
+    from leukreg.data.survey import survey
+    from leukreg.report.console import render
+    from leukreg.report.progress import RichProgress
+
+    if path.suffix.lower() in TABLES and not path.is_dir():
+        if patient or patient_level:
+            raise click.UsageError("a table names patients in a column: use --patient-column")
+        samples = _table(path, path_column, label_column, patient_column)
+    else:
+        from leukreg.data import list_folder
+
+        samples = list_folder(path, patient=patient, patient_level=patient_level)
+    with RichProgress(Console(stderr=True)) as progress:
+        found = survey(samples, progress)
+    console = Console()
+    for index, section in enumerate(sections(found, path, everything)):
+        render(section, console, titled=index > 0)
+    return 1 if found.faulty else 0
+
+
+def _table(path: Path, path_column: str, label: str, patient: str | None) -> Samples:
+    from leukreg.registry import installed
+
+    source = (
+        installed()
+        .get("source", "table")
+        .cls(path=str(path), path_column=path_column, label_column=label, patient_column=patient)
+    )
+    samples: Samples = source.build()
+    return samples

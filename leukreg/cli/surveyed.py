@@ -1,0 +1,150 @@
+"""A survey of images as sections of text and tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from leukreg.data.survey import Class, Copies, Survey
+from leukreg.types import Section, Table
+
+SHOWN = 20
+"""Rows of a list; more are counted."""
+
+
+def sections(found: Survey, path: Path, everything: bool = False) -> Iterator[Section]:
+    """What ``leukreg data`` prints: the verdict, classes, broken files, copies."""
+    most = None if everything else SHOWN
+    yield Section(title="Images", text=tuple(_verdict(found, path)), tables=(_classes(found),))
+    if found.broken:
+        bad = tuple((_short(file.path, path), file.reason) for file in found.broken)
+        yield Section(title="Broken files", tables=(_table(("file", "reason"), bad, most),))
+    for title, copies in (("Exact copies", found.exact), ("Near copies", found.near)):
+        if copies:
+            ordered = sorted(copies, key=lambda copy: not copy.crosses)
+            rows = tuple(row for copy in ordered for row in _copies(copy))
+            columns = ("file", "the same picture as", "classes")
+            yield Section(title=title, tables=(_table(columns, rows, most),))
+
+
+def _verdict(found: Survey, path: Path) -> Iterator[str]:
+    total = len(found.samples)
+    classes = "class" if len(found.classes) == 1 else "classes"
+    yield f"{_some(total, 'image')} in {len(found.classes)} {classes} in {path}"
+    yield _patients(found)
+    if found.listed_twice:
+        yield f"! {found.listed_twice:,} rows name a file that another row names too"
+    if found.broken:
+        yield f"! {_some(len(found.broken), 'broken file')}: listed below"
+    for copies, what in ((found.exact, "exact"), (found.near, "near")):
+        yield _copied(copies, what)
+    empty = [one.name for one in found.classes if not one.images]
+    if empty:
+        yield f"! no images in {', '.join(empty)}"
+    if found.shared:
+        yield (
+            f"! {_some(len(found.shared), 'patient')} with images in several classes, such as "
+            f"{found.shared[0]}: check that ids are unique"
+        )
+
+
+def _patients(found: Survey) -> str:
+    rows = found.samples.rows
+    known = [row.patient for row in rows if row.patient is not None]
+    if not known:
+        return "patients unknown: a split may put one patient on both sides"
+    missing = len(rows) - len(known)
+    tail = f"; {missing:,} images without one" if missing else ""
+    return f"{_some(len(set(known)), 'patient')}{tail}"
+
+
+def _copied(copies: Sequence[Copies], what: str) -> str:
+    if not copies:
+        return f"no {what} copies"
+    crossing = sum(copy.crosses for copy in copies)
+    if what == "exact":
+        extra = sum(len(copy.files) - 1 for copy in copies)
+        text = "1 file is an exact copy" if extra == 1 else f"{extra:,} files are exact copies"
+        text += " of another"
+    else:
+        text = f"{_some(len(copies), 'pair')} of near copies"
+    if not crossing:
+        return text
+    share = f"{crossing:,} of them " if len(copies) > 1 else ""
+    return f"! {text}, {share}across classes: one of the labels is wrong"
+
+
+def _classes(found: Survey) -> Table:
+    columns = ("class", "images", "share", "patients", "broken", "formats", "sizes", "MB")
+    total = len(found.samples)
+    rows = [_class(one, total) for one in found.classes]
+    if len(rows) > 1:
+        rows.append(_class(_sum(found), total))
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def _class(one: Class, total: int) -> tuple[str, ...]:
+    return (
+        one.name,
+        f"{one.images:,}",
+        f"{100 * one.images / total:.1f} %" if total else "-",
+        f"{one.patients:,}" if one.patients else "-",
+        f"{one.broken:,}" if one.broken else "-",
+        _kinds(one.formats, 3),
+        _kinds(one.sizes, 2),
+        f"{one.bytes / 1e6:,.1f}",
+    )
+
+
+def _kinds(kinds: tuple[tuple[str, int], ...], most: int) -> str:
+    if len(kinds) == 1:
+        return kinds[0][0]
+    parts = [f"{name} ({count:,})" for name, count in kinds[:most]]
+    if len(kinds) > most:
+        parts.append(f"{len(kinds) - most:,} more")
+    return ", ".join(parts) or "-"
+
+
+def _sum(found: Survey) -> Class:
+    classes = found.classes
+    return Class(
+        name="all",
+        images=len(found.samples),
+        patients=len({row.patient for row in found.samples.rows} - {None}),
+        unassigned=sum(one.unassigned for one in classes),
+        broken=sum(one.broken for one in classes),
+        formats=_added(one.formats for one in classes),
+        sizes=_added(one.sizes for one in classes),
+        bytes=sum(one.bytes for one in classes),
+    )
+
+
+def _added(parts: Iterator[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, int], ...]:
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(dict(part))
+    return tuple(counts.most_common())
+
+
+def _copies(copy: Copies) -> Iterator[tuple[str, ...]]:
+    first, *others = copy.files
+    for other in others:
+        classes = f"{first.label} / {other.label}" if other.label != first.label else "one"
+        yield first.id, other.id, classes
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], most: int | None) -> Table:
+    more = 0 if most is None else max(0, len(rows) - most)
+    caption = f"and {more:,} more: leukreg data --all" if more else ""
+    return Table(columns=columns, rows=tuple(rows[:most]), caption=caption)
+
+
+def _short(path: str, root: Path) -> str:
+    top = root.expanduser().absolute()
+    below = Path(path)
+    return below.relative_to(top).as_posix() if below.is_relative_to(top) else path
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,151 @@
+"""Where leukreg keeps what it can make again: list it, clear it.
+
+Every area of the cache carries a ``CACHEDIR.TAG`` (bford.info/cachedir), and only tagged folders
+are ever cleared, so a mistaken ``LEUKREG_CACHE`` costs nobody their files.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from leukreg.data.pack import TEMPORARY, Pack
+from leukreg.errors import DataError
+from leukreg.places import cache_root as cache_root
+
+TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by leukreg; safe to delete.\n"
+STALE_SECONDS = 24 * 3600
+"""Half-written packs older than this belong to a process that was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One part of the cache, such as the pixels of one size."""
+
+    area: str
+    name: str
+    path: Path
+    files: int
+    bytes: int
+    changed: float
+    """Seconds since the epoch."""
+
+
+def cache_area(name: str) -> Path:
+    """The folder ``name`` of the cache, made and tagged.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    area = cache_root() / name
+    try:
+        area.mkdir(parents=True, exist_ok=True)
+        tag = area / "CACHEDIR.TAG"
+        if not tag.exists():
+            tag.write_text(TAG, encoding="ascii")
+    except OSError as error:
+        raise DataError(not_writable(area, error)) from error
+    return area
+
+
+def not_writable(area: Path, error: OSError) -> str:
+    """What to tell a reader whose cache cannot be written."""
+    return (
+        f"the cache {area} cannot be written: {error.strerror or error}; make room "
+        "(`leukreg cache clear`) or point LEUKREG_CACHE at another folder"
+    )
+
+
+def entries() -> tuple[Entry, ...]:
+    """Everything in the cache, largest first."""
+    found = [
+        _measure(area.name, part) for area in _areas() for part in area.iterdir() if part.is_dir()
+    ]
+    return tuple(sorted(found, key=lambda entry: (-entry.bytes, entry.area, entry.name)))
+
+
+def clear(name: str | None = None) -> tuple[Entry, ...]:
+    """Delete the cache, or the entries whose name begins with ``name``; return what was deleted.
+
+    A running process keeps reading what it has opened (on systems where files outlive their name).
+    """
+    gone = [entry for entry in entries() if name is None or entry.name.startswith(name)]
+    for entry in gone:
+        shutil.rmtree(entry.path, ignore_errors=True)
+    return tuple(gone)
+
+
+class PixelCache:
+    """The packs of one size and one decoder."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.size = size
+        self._packs: dict[str, Pack] = {}
+        self._places: dict[str, tuple[Pack, int]] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Take in packs that have appeared since, also those of other processes."""
+        for path in sorted(self.folder.glob("pack-*")):
+            if path.name not in self._packs:
+                pack = Pack.open(path, self.size)
+                if pack is not None:
+                    self.add(pack)
+
+    def add(self, pack: Pack) -> None:
+        self._packs[pack.folder.name] = pack
+        for position, fact in enumerate(pack.facts):
+            self._places.setdefault(fact.content, (pack, position))
+
+    def find(self, content: str) -> tuple[Pack, int] | None:
+        """The pack and the position in it where this content lies."""
+        return self._places.get(content)
+
+
+def pixel_cache(size: int, decoder: str) -> PixelCache:
+    """The pixel cache for square images of ``size``, leftovers of killed processes removed."""
+    folder = cache_area("pixels") / f"{size}px-{decoder}"
+    try:
+        folder.mkdir(exist_ok=True)
+        _sweep(folder)
+    except OSError as error:
+        raise DataError(not_writable(folder, error)) from error
+    return PixelCache(folder, size)
+
+
+def _sweep(folder: Path) -> None:
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        try:
+            newest = max(path.stat().st_mtime for path in (leftover, *leftover.iterdir()))
+        except OSError:
+            continue
+        if time.time() - newest > STALE_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _areas() -> list[Path]:
+    root = cache_root()
+    if not root.is_dir():
+        return []
+    return [path for path in sorted(root.iterdir()) if (path / "CACHEDIR.TAG").is_file()]
+
+
+def _measure(area: str, path: Path) -> Entry:
+    stats = []
+    for file in path.rglob("*"):
+        try:
+            if file.is_file():
+                stats.append(file.stat())
+        except OSError:
+            continue
+    return Entry(
+        area=area,
+        name=path.name,
+        path=path,
+        files=len(stats),
+        bytes=sum(stat.st_size for stat in stats),
+        changed=max((stat.st_mtime for stat in stats), default=path.stat().st_mtime),
+    )

@@ -1,0 +1,115 @@
+"""``leukreg data`` and ``leukreg cache`` as a user meets them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from leukreg.cli.main import main
+from tests.data.conftest import picture
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "the-cache"))
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path / "the-cache"
+
+
+def images(root: Path) -> Path:
+    for index in range(12):
+        path = (
+            root / ("[Malignant] Pre-B" if index % 2 else "Benign") / f"p{index // 3}_{index}.png"
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(index).save(path)
+    return root
+
+
+def test_a_good_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = images(tmp_path / "cells")
+    assert main(["data", str(root), "--patient", r"(p\d+)_"]) == 0
+    text = capsys.readouterr().out
+    assert "12 images in 2 classes" in text
+    assert "4 patients" in text
+    assert "[Malignant] Pre-B" in text
+    assert "no exact copies" in text
+    assert "no near copies" in text
+    assert "96x96" in text
+    assert "! 4 patients with images in several classes" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_broken_files_and_copies_across_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = images(tmp_path / "cells")
+    (root / "Benign" / "text.jpg").write_text("Hello")
+    assert main(["data", str(root)]) == 1
+    text = capsys.readouterr().out
+    assert "Benign/text.jpg" in text
+    assert "a text that begins 'Hello'" in text
+    (root / "Benign" / "text.jpg").unlink()
+    Image.open(root / "Benign" / "p0_0.png").save(root / "[Malignant] Pre-B" / "again.bmp")
+    assert main(["data", str(root)]) == 1
+    text = capsys.readouterr().out
+    assert "1 file is an exact copy of another, across classes" in text.replace("\n", " ")
+    assert "Benign / [Malignant]" in text.replace("\n", " ")
+    (root / "[Malignant] Pre-B" / "again.bmp").rename(root / "Benign" / "again.bmp")
+    assert main(["data", str(root)]) == 0
+
+
+def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = images(tmp_path / "cells")
+    lines = [f"{path.relative_to(root).as_posix()},x" for path in sorted(root.rglob("*.png"))]
+    table = root / "cells.csv"
+    table.write_text("\n".join(["file,kind", *lines]))
+    assert main(["data", str(table), "--path-column", "file", "--label-column", "kind"]) == 0
+    assert "12 images in 1 class in" in capsys.readouterr().out
+    assert main(["data", str(table)]) == 2
+    assert "there is no column 'path'" in capsys.readouterr().err
+    assert main(["data", str(table), "--patient", "(p)"]) == 2
+
+
+def test_long_lists_are_cut_unless_all_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = images(tmp_path / "cells")
+    for index in range(25):
+        (root / "Benign" / f"bad{index}.jpg").write_bytes(b"")
+    assert main(["data", str(root)]) == 1
+    assert "and 5 more: leukreg data --all" in capsys.readouterr().out
+    assert main(["data", str(root), "--all"]) == 1
+    text = capsys.readouterr().out
+    assert "more: leukreg" not in text
+    assert text.count("empty file") == 25
+
+
+def test_wrong_use_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", str(tmp_path / "nowhere")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["data", str(tmp_path / "nowhere.csv")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    images(tmp_path / "cells")
+    assert main(["data", str(tmp_path / "cells"), "--patient", "(zz)"]) == 2
+    assert "matches no path" in capsys.readouterr().err
+
+
+def test_the_cache_is_listed_and_cleared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cache"]) == 0
+    assert "is empty" in capsys.readouterr().out
+    main(["data", str(images(tmp_path / "cells"))])
+    capsys.readouterr()
+    assert main(["cache"]) == 0
+    assert "32px-" in capsys.readouterr().out
+    assert main(["cache", "clear", "64px"]) == 2
+    assert "there is no entry '64px'; there are 32px-" in capsys.readouterr().err
+    assert main(["cache", "clear", "32px"]) == 0
+    assert "deleted from" in capsys.readouterr().out
+    assert main(["cache", "clear"]) == 0
+    assert main(["cache"]) == 0
+    assert "is empty" in capsys.readouterr().out

@@ -1,0 +1,43 @@
+"""The cache can be listed and cleared, and nothing that is not leukreg's own is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leukreg.data import open_images
+from leukreg.data.cache import cache_area, cache_root, clear, entries
+from leukreg.types import ImageSpec, Samples
+
+Write = Callable[..., Samples]
+
+
+def test_entries_and_clearing(write: Write, cache: Path) -> None:
+    assert cache_root() == cache
+    assert entries() == clear() == ()
+    samples = write("abc")
+    open_images(samples, ImageSpec(size=32))
+    open_images(samples, ImageSpec(size=16))
+    big, small = entries()
+    assert (big.area, big.name[:5], small.name[:5]) == ("pixels", "32px-", "16px-")
+    assert big.bytes > 3 * 32 * 32 * 3
+    assert big.files == 3
+    assert clear("64px") == ()
+    assert clear("16px") == (small,)
+    assert entries() == (big,)
+    assert clear() == (big,)
+    assert entries() == ()
+    open_images(samples, ImageSpec(size=32))
+    assert len(entries()) == 1
+
+
+def test_only_tagged_folders_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path))
+    (tmp_path / "thesis" / "chapter").mkdir(parents=True)
+    (tmp_path / "thesis" / "chapter" / "one.txt").write_text("years of work")
+    (cache_area("pixels") / "16px").mkdir()
+    assert [entry.name for entry in clear()] == ["16px"]
+    assert (tmp_path / "thesis" / "chapter" / "one.txt").read_text() == "years of work"
+    assert (tmp_path / "pixels" / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f59")

@@ -1,0 +1,322 @@
+"""The pixel cache: right, shared, never stale, and proof against kills and company."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leukreg.data import images as images_module
+from leukreg.data import open_images, subset
+from leukreg.data.pack import Pack
+from leukreg.data.store import ImageStore
+from leukreg.errors import DataError, Problems
+from leukreg.types import ImageSpec, Sample, Samples
+from tests.data.conftest import picture
+
+SPEC = ImageSpec(size=32)
+Write = Callable[..., Samples]
+
+
+class Steps:
+    """Counts what is reported, by title."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+
+    def task(self, title: str, total: int | None = None) -> Steps:
+        self._title = title
+        self.done.setdefault(title, 0)
+        return self
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self, steps: int = 1, note: str = "") -> None:
+        self.done[self._title] += steps
+
+    def say(self, text: str) -> None:
+        return None
+
+
+def packs(cache: Path) -> list[Path]:
+    return sorted(cache.glob("pixels/*/pack-*"))
+
+
+def decoded(samples: Samples, spec: ImageSpec = SPEC) -> int:
+    steps = Steps()
+    open_images(samples, spec, progress=steps)
+    return steps.done.get("Decoding images", 0)
+
+
+def test_pixels_are_the_files(write: Write) -> None:
+    samples = write(["a", "b", "a"])
+    images = open_images(samples, ImageSpec(size=96))
+    found = images.pixels([2, 0, 2])
+    assert found.shape == (3, 96, 96, 3)
+    assert found.dtype == np.uint8
+    for got, row in zip(found, [2, 0, 2], strict=True):
+        assert np.array_equal(got, np.asarray(Image.open(samples.rows[row].path)))
+    found[:] = 0  # a copy, so nobody spoils the cache
+    assert images.pixels([2]).any()
+    assert images.pixels([]).shape == (0, 96, 96, 3)
+    assert len(images) == 3
+
+
+def test_statistics_and_digests(write: Write, tmp_path: Path) -> None:
+    samples = write(["a", "b"])
+    path = Path(samples.rows[0].path)
+    frame = np.full((64, 48, 3), (10, 20, 30), np.uint8)
+    frame[8:-8, 8:-8] = (110, 20, 230)
+    Image.fromarray(frame).save(path)
+    same = tmp_path / "same.bmp"
+    Image.fromarray(frame).save(same)
+    copy = Sample(id="b/same.bmp", path=str(same), label="b")
+    images = open_images(samples.extended((copy,)), SPEC)
+    statistics = images.statistics["a/0000.png"]
+    assert statistics[:6] == pytest.approx((*frame.mean((0, 1)), *frame.std((0, 1))), abs=1e-3)
+    assert statistics[6:] == (10, 20, 30, 48, 64, path.stat().st_size)
+    assert images.digests["a/0000.png"] == images.digests["b/same.bmp"]
+    assert images.digests["a/0000.png"] != images.digests["b/0001.png"]
+
+
+def test_every_content_is_decoded_and_kept_once(write: Write, cache: Path) -> None:
+    samples = write(["a", "a", "b"], seeds=[1, 1, 2])
+    doubled = samples.extended(samples.rows)
+    assert decoded(doubled) == 2
+    assert decoded(doubled) == 0
+    images = open_images(doubled, SPEC)
+    assert len(images) == 6
+    assert len(set(images.places)) == 2
+    assert sum(path.stat().st_size for path in cache.rglob("pixels.u8")) == 2 * 32 * 32 * 3
+    assert decoded(samples, ImageSpec(size=16)) == 2
+
+
+def test_a_file_changed_behind_its_size_and_time_is_seen(write: Write) -> None:
+    samples = write(["a", "b"])
+    path = Path(samples.rows[0].path)
+    Image.new("RGB", (96, 96), (1, 2, 3)).save(path, "BMP")
+    before, stat = open_images(samples, SPEC), path.stat()
+    Image.new("RGB", (96, 96), (4, 5, 6)).save(path, "BMP")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert path.stat().st_mtime_ns == stat.st_mtime_ns
+    assert path.stat().st_size == stat.st_size
+    after = open_images(samples, SPEC)
+    assert (before.pixels([0]) == (1, 2, 3)).all()
+    assert (after.pixels([0]) == (4, 5, 6)).all()
+    assert before.digests["a/0000.png"] != after.digests["a/0000.png"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = write(["a", "b"])
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"more")
+    with pytest.raises(Problems, match="changed while it was being read"):
+        open_images(samples, SPEC)
+
+
+def broken_samples(write: Write, tmp_path: Path) -> Samples:
+    samples = write(["a", "a", "b"])
+    bad = {"empty.jpg": b"", "text.jpg": b"Hello", "half.png": b"\x89PNG\r\n\x1a\n\0\0"}
+    rows = [Sample(id="b/gone.jpg", path=str(tmp_path / "gone.jpg"), label="b")]
+    for name, data in bad.items():
+        (tmp_path / name).write_bytes(data)
+        rows.insert(0, Sample(id=f"b/{name}", path=str(tmp_path / name), label="b"))
+    return Samples(rows=(*rows, *samples.rows), classes=samples.classes)
+
+
+def test_broken_files_are_listed_all_at_once(write: Write, tmp_path: Path) -> None:
+    samples = broken_samples(write, tmp_path)
+    with pytest.raises(Problems) as caught:
+        open_images(samples, SPEC)
+    assert len(caught.value.problems) == 4
+    text = str(caught.value)
+    for part in ("empty.jpg  empty file", "a text that begins", "half.png", "does not exist"):
+        assert part in text
+    assert 'set data.broken = "skip"' in text
+
+
+def test_broken_files_are_skipped_and_recorded(write: Write, tmp_path: Path) -> None:
+    samples = broken_samples(write, tmp_path)
+    images = open_images(samples, SPEC, broken="skip")
+    assert [row.id for row in images.samples.rows] == ["a/0000.png", "a/0001.png", "b/0002.png"]
+    assert [Path(bad.path).name for bad in images.samples.broken] == [
+        "empty.jpg",
+        "gone.jpg",
+        "half.png",
+        "text.jpg",
+    ]
+    assert np.array_equal(
+        images.pixels([0, 1, 2]), open_images(write("aab"), SPEC).pixels(range(3))
+    )
+
+
+def test_with_nothing_readable_skipping_is_no_way_out(write: Write, tmp_path: Path) -> None:
+    samples = broken_samples(write, tmp_path)
+    bad = Samples(rows=samples.rows[:4], classes=samples.classes)
+    with pytest.raises(Problems, match="none is readable"):
+        open_images(bad, SPEC, broken="skip")
+    with pytest.raises(DataError, match="no images to open"):
+        open_images(Samples(rows=(), classes=("a",)), SPEC)
+
+
+def test_a_kill_while_writing_costs_one_pack(
+    write: Write, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = write("a" * 40)
+    monkeypatch.setattr(images_module, "PACK_BYTES", 1)  # 16 pictures a pack
+    calls = 0
+    from leukreg.data.picture import picture as decode
+
+    def dying(data: bytes, size: int) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 20:
+            raise KeyboardInterrupt
+        return decode(data, size)
+
+    monkeypatch.setattr(images_module, "picture", dying)
+    with pytest.raises(KeyboardInterrupt):
+        open_images(samples, SPEC)
+    monkeypatch.setattr(images_module, "picture", decode)
+    assert len(packs(cache)) == 1
+    assert decoded(samples) == 24
+    assert open_images(samples, SPEC).pixels(range(40)).shape[0] == 40
+
+
+OPEN = """
+import os, pathlib, pickle, sys, time
+from leukreg.data import images, open_images, pack
+from leukreg.types import ImageSpec
+{before}
+samples = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
+opened = open_images(samples, ImageSpec(size=32))
+assert opened.pixels(range(len(opened))).any()
+"""
+KILLED = "pack._settle = lambda *_: os._exit(9)"  # as by kill -9, when all but the name is written
+MANY_PACKS = "images.PACK_BYTES = 1"
+
+
+def start(samples: Samples, folder: Path, before: str) -> subprocess.Popen[bytes]:
+    table = folder / "samples.pickle"
+    table.write_bytes(pickle.dumps(samples))
+    return subprocess.Popen([sys.executable, "-c", OPEN.format(before=before), str(table)])
+
+
+def test_a_killed_process_leaves_nothing_that_is_read(
+    write: Write, cache: Path, tmp_path: Path
+) -> None:
+    samples = write("aab")
+    assert start(samples, tmp_path, KILLED).wait() == 9
+    [leftover] = cache.glob("pixels/*/tmp-*")
+    assert packs(cache) == []
+    assert decoded(samples) == 3
+    assert leftover.exists()  # it might be another process at work
+    for path in (*leftover.iterdir(), leftover):
+        os.utime(path, (0, 0))
+    open_images(samples, SPEC)
+    assert not leftover.exists()
+
+
+def test_two_processes_at_once(write: Write, cache: Path, tmp_path: Path) -> None:
+    samples = write("ab" * 30)
+    processes = [start(samples, tmp_path, MANY_PACKS) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert decoded(samples) == 0
+    assert list(cache.glob("pixels/*/tmp-*")) == []
+    assert sum(path.stat().st_size for path in cache.rglob("pixels.u8")) == 60 * 32 * 32 * 3
+
+
+@pytest.mark.parametrize("damage", ["pixels.u8", "thumbs.u8", "index.json"])
+@pytest.mark.parametrize("how", ["shortened", "removed"])
+def test_a_damaged_pack_is_made_again(write: Write, cache: Path, damage: str, how: str) -> None:
+    samples = write("ab")
+    open_images(samples, SPEC)
+    [pack] = packs(cache)
+    if how == "removed":
+        (pack / damage).unlink()
+    else:
+        (pack / damage).write_bytes((pack / damage).read_bytes()[:-1])
+    assert decoded(samples) == 2
+    assert Pack.open(pack, 32) is not None
+
+
+def test_clearing_does_not_disturb_what_is_open(write: Write, cache: Path) -> None:
+    samples = write("ab")
+    images = open_images(samples, SPEC)
+    before = images.pixels([0, 1])
+    shutil.rmtree(cache)
+    assert np.array_equal(images.pixels([0, 1]), before)
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "a-file"
+    blocked.write_text("x")
+    monkeypatch.setenv("LEUKREG_CACHE", str(blocked))
+    with pytest.raises(DataError, match=r"a-file.*cannot be written.*LEUKREG_CACHE"):
+        open_images(write("ab"), SPEC)
+
+
+def test_more_samples_can_be_added(write: Write, tmp_path: Path) -> None:
+    images = open_images(write("ab"), SPEC)
+    path = tmp_path / "made.png"
+    picture(77).save(path)
+    made = Sample(id="synthetic/b/0001.png", path=str(path), label="b", origin="synthetic")
+    more = images.extended((made,))
+    assert len(more) == 3
+    assert len(images) == 2
+    assert more.samples.rows[:2] == images.samples.rows
+    assert np.array_equal(more.pixels([0, 1]), images.pixels([0, 1]))
+    assert more.statistics.keys() == more.digests.keys() == {row.id for row in more.samples.rows}
+    path.write_bytes(b"")
+    with pytest.raises(Problems, match="empty file"):
+        images.extended((made,))
+
+
+def test_a_subset_shows_its_rows_only(write: Write) -> None:
+    images = open_images(write("abab"), SPEC)
+    part = subset(images, [3, 0])
+    assert len(part) == 2
+    assert [row.id for row in part.samples.rows] == ["b/0003.png", "a/0000.png"]
+    assert np.array_equal(part.pixels([1, 0]), images.pixels([0, 3]))
+    with pytest.raises(IndexError):
+        part.pixels([2])
+
+
+def test_a_store_travels_to_other_processes(write: Write) -> None:
+    images = open_images(write("ab"), SPEC)
+    images.pixels([0])
+    copy: ImageStore = pickle.loads(pickle.dumps(images))
+    assert np.array_equal(copy.pixels([0, 1]), images.pixels([0, 1]))
+
+
+def test_mapped_pages_are_given_back(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+    release = Pack.release
+
+    def counted(pack: Pack) -> None:
+        released.append(pack)
+        release(pack)
+
+    monkeypatch.setattr("leukreg.data.store.MAPPED_BYTES", 10 * 32 * 32 * 3)
+    monkeypatch.setattr(Pack, "release", counted)
+    images = open_images(write("ab"), SPEC)
+    before = images.pixels([0, 1])
+    for _ in range(20):
+        assert np.array_equal(images.pixels([0, 1]), before)
+    assert len(released) == 3

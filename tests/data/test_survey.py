@@ -1,0 +1,57 @@
+"""A survey counts what is there and says what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from leukreg.data.survey import survey
+from leukreg.types import Sample, Samples
+from tests.data.conftest import picture
+
+Write = Callable[..., Samples]
+
+
+def test_classes_sizes_formats_and_patients(write: Write, tmp_path: Path) -> None:
+    samples = write("aab", patients=["p", "q", "q"])
+    path = tmp_path / "wide.jpg"
+    picture(9, (200, 100)).save(path)
+    more = (Sample(id="a/wide.jpg", path=str(path), label="a"), samples.rows[2])
+    found = survey(samples.extended(more))
+    a, b = found.classes
+    assert (a.name, a.images, a.patients, a.unassigned, a.broken) == ("a", 3, 2, 1, 0)
+    assert a.formats == (("PNG", 2), ("JPEG", 1))
+    assert a.sizes == (("96x96", 2), ("200x100", 1))
+    assert a.bytes == sum(
+        Path(row.path).stat().st_size for row in found.samples.rows if row.label == "a"
+    )
+    assert b.images == 2
+    assert found.listed_twice == 1
+    assert found.shared == ("q",)
+    assert not found.faulty
+
+
+def test_copies_and_whether_they_cross_classes(write: Write, tmp_path: Path) -> None:
+    samples = write(["a", "a", "b", *"aaaabbbb"], seeds=[1, 1, 1, *range(10, 18)])
+    path = tmp_path / "near.jpg"
+    picture(17).save(path, quality=40)
+    found = survey(samples.extended((Sample(id="b/near.jpg", path=str(path), label="b"),)))
+    [exact] = found.exact
+    assert [file.id for file in exact.files] == ["a/0000.png", "a/0001.png", "b/0002.png"]
+    assert exact.crosses
+    [near] = found.near
+    assert {file.id for file in near.files} == {"b/0010.png", "b/near.jpg"}
+    assert not near.crosses
+    assert found.faulty
+
+
+def test_broken_files_do_not_stop_it(write: Write, tmp_path: Path) -> None:
+    bad = Sample(id="b/bad.jpg", path=str(tmp_path / "bad.jpg"), label="b")
+    Path(bad.path).write_bytes(b"")
+    found = survey(write("ab").extended((bad,)))
+    assert [one.broken for one in found.classes] == [0, 1]
+    assert [one.images for one in found.classes] == [1, 2]
+    assert found.faulty
+    alone = survey(Samples(rows=(bad,), classes=("b",)))
+    assert [one.broken for one in alone.classes] == [1]
+    assert [image.reason for image in alone.broken] == ["empty file (0 bytes)"]

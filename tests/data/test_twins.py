@@ -1,0 +1,97 @@
+"""Near copies are found, cells that merely look alike are not."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leukreg.data import list_folder, open_images
+from leukreg.data.picture import THUMB
+from leukreg.data.twins import ALIKE, likeness, twin_pairs
+from leukreg.types import ImageSpec, Sample, Samples
+from tests.data.conftest import picture
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "pbc-native"
+
+
+def thumb(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.resize((THUMB, THUMB), Image.Resampling.BILINEAR).convert("L"))
+
+
+def shifted(image: Image.Image, right: int, down: int) -> Image.Image:
+    array = np.pad(np.asarray(image), ((20, 20), (20, 20), (0, 0)), mode="edge")
+    height, width = image.height, image.width
+    return Image.fromarray(array[20 - down :, 20 - right :][:height, :width])
+
+
+def compressed(image: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=40)
+    return Image.open(buffer).convert("RGB")
+
+
+def stained(image: Image.Image) -> Image.Image:
+    array = np.asarray(image) * np.array([0.8, 0.9, 1.1]) + np.array([10, -8, 4])
+    return Image.fromarray(array.clip(0, 255).astype(np.uint8))
+
+
+CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "compressed": compressed,
+    "stained": stained,
+    "shifted": lambda image: shifted(image, 7, -5),
+    "all of it": lambda image: stained(compressed(shifted(image, -4, 6))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_copies_are_found_among_others(change: str) -> None:
+    others = [picture(seed, (128, 128)) for seed in range(120)]
+    copies = [CHANGES[change](image) for image in others[:30]]
+    thumbs = np.stack([thumb(image) for image in (*others, *copies)])
+    assert twin_pairs(thumbs) == [(index, 120 + index) for index in range(30)]
+
+
+def test_the_figure_does_not_depend_on_order_and_knows_itself() -> None:
+    thumbs = np.stack([thumb(picture(seed, (128, 128))) for seed in range(6)])
+    pairs = np.array([(a, b) for a in range(6) for b in range(6)])
+    scores = likeness(thumbs, pairs).reshape(6, 6)
+    assert np.allclose(scores, scores.T, atol=1e-4)
+    assert np.allclose(np.diag(scores), 1, atol=1e-4)
+    assert (scores[~np.eye(6, dtype=bool)] < ALIKE).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+def test_blank_pictures_are_nobodys_twins(count: int) -> None:
+    assert twin_pairs(np.full((count, THUMB, THUMB), 200, np.uint8)) == []
+
+
+def test_twins_of_a_store_leave_exact_copies_out(
+    write: Callable[..., Samples], tmp_path: Path
+) -> None:
+    samples = write(["a"] * 20 + ["b"], seeds=[*range(20), 0])
+    path = tmp_path / "near.png"
+    stained(picture(0)).save(path)
+    near = Sample(id="b/near.png", path=str(path), label="b")
+    images = open_images(samples.extended((near, near)), ImageSpec(size=32))
+    assert images.twins() == (("a/0000.png", "b/near.png"), ("b/0020.png", "b/near.png"))
+    assert images.twins() is images.twins()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="real cells are not on this machine")
+def test_real_cells_have_no_false_twins_and_planted_ones_are_found() -> None:
+    samples = list_folder(REAL, max_per_class=15)
+    thumbs: list[np.ndarray] = []
+    copies: list[np.ndarray] = []
+    for row in samples.rows:
+        image = Image.open(row.path).convert("RGB")
+        thumbs.append(thumb(image))
+        if len(copies) < 30:
+            copies.append(thumb(stained(compressed(shifted(image, 9, -14)))))
+    known = len(thumbs)
+    found = twin_pairs(np.stack(thumbs + copies))
+    assert found == [(index, known + index) for index in range(30)]
