@@ -109,21 +109,21 @@ def session(compute: Compute) -> Iterator[None]:
     Random states are put back too, so that training leaves no trace in the caller's draws.
     """
     threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic = torch.get_deterministic_debug_mode()
     settings: Any = torch.utils.deterministic
     fill = settings.fill_uninitialized_memory
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         torch.set_num_threads(compute.threads)
         if compute.device == "cpu":
-            torch.use_deterministic_algorithms(True)
+            # As use_deterministic_algorithms(True), which would import the compiler: seconds.
+            torch.set_deterministic_debug_mode("error")
             # Filling fresh memory costs time and guards only against reading it unwritten.
             settings.fill_uninitialized_memory = False
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(deterministic)
         settings.fill_uninitialized_memory = fill
         random.setstate(states[0])
         np.random.set_state(states[1])
