@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import glob
 import os
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from leukreg.data.patients import PatientFinder
 from leukreg.errors import DataError, NotAvailable
 from leukreg.types import BrokenImage, Origin, Sample, Samples
 
@@ -91,7 +91,7 @@ def list_folder(
         DataError: There are no class folders, a named one is missing, or no patient id is found.
     """
     top = require_folder(root)
-    pick = _PatientFinder(patient, patient_level)
+    pick = PatientFinder(patient, patient_level)
     rows: list[Sample] = []
     broken: list[BrokenImage] = []
     folders = _class_folders(top, classes)
@@ -105,13 +105,34 @@ def list_folder(
                 id=file.below_root,
                 path=str(file.path),
                 label=name,
-                patient=pick(file),
+                patient=pick(file.below_root, file.inside.parts),
                 origin=origin,
             )
             rows.append(row)
     if (patient or patient_level) and rows and all(row.patient is None for row in rows):
-        raise DataError(_no_patients(top, rows[0].id, patient, patient_level))
+        raise DataError(f"{top}: {pick.missed(rows[0].id)}")
     return Samples(rows=tuple(rows), classes=tuple(folders), broken=tuple(broken))
+
+
+def count_folder(
+    root: str | Path,
+    *,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    max_per_class: int | None = None,
+) -> dict[str, int]:
+    """Image files in each class's folders, counted by walking whatever :func:`list_folder` lists.
+
+    With ``max_per_class``, no more than so many are counted.
+
+    Raises:
+        NotAvailable, DataError: As :func:`list_folder`.
+    """
+    top = require_folder(root)
+    counts = {
+        name: sum(len(_walk(top, folder, [])) for folder in members)
+        for name, members in _class_folders(top, classes).items()
+    }
+    return {name: min(n, max_per_class or n) for name, n in counts.items()}
 
 
 def _class_folders(
@@ -223,48 +244,6 @@ def _glob_twice(top: Path, folder: Path) -> list[_File]:
             inside = PurePosixPath(*below.parts[len(PurePosixPath(name).parts) :])
             files.append(_composed(_File(top / hit, below.as_posix(), inside)))
     return files
-
-
-class _PatientFinder:
-    """From a file to its patient id, or None."""
-
-    def __init__(self, pattern: str | None, level: int | None) -> None:
-        if pattern and level:
-            raise DataError("patient and patient_level exclude each other; give one of them")
-        self._pattern = patient_pattern(pattern) if pattern else None
-        self._level = level
-
-    def __call__(self, file: _File) -> str | None:
-        if self._pattern:
-            match = self._pattern.search(file.below_root)
-            return match.group(1) if match else None
-        if self._level and self._level < len(file.inside.parts):
-            return _nfc(file.inside.parts[self._level - 1])
-        return None
-
-
-def patient_pattern(text: str) -> re.Pattern[str]:
-    """The compiled expression.
-
-    Raises:
-        DataError: It is no regular expression, or has not exactly one group.
-    """
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise DataError(f"patient = {text!r} is no regular expression: {error}") from error
-    if pattern.groups != 1:
-        raise DataError(
-            f"patient = {text!r} has {pattern.groups} groups; it needs exactly one, round the "
-            r"patient id, such as '(p\d+)_'"
-        )
-    return pattern
-
-
-def _no_patients(top: Path, example: str, pattern: str | None, level: int | None) -> str:
-    if pattern:
-        return f"{top}: patient = {pattern!r} matches no path; a path reads {example!r}"
-    return f"{top}: no image lies {level} folders deep in its class folder, as {example!r} shows"
 
 
 def _spread(files: list[_File], most: int | None) -> list[_File]:
