@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leukreg.contracts import Images as Images
     from leukreg.data.cache import cache_area as cache_area
     from leukreg.data.cache import cache_root as cache_root
+    from leukreg.data.listing import count_folder as count_folder
     from leukreg.data.listing import list_folder as list_folder
     from leukreg.data.listing import require_folder as require_folder
     from leukreg.declare import hookimpl as hookimpl
@@ -67,7 +68,7 @@ _HOME = {
     "leukreg.audit.unsized": ("only_class",),
     "leukreg.contracts": ("ClassGenerator", "Images"),
     "leukreg.data.cache": ("cache_area", "cache_root"),
-    "leukreg.data.listing": ("list_folder", "require_folder"),
+    "leukreg.data.listing": ("count_folder", "list_folder", "require_folder"),
     "leukreg.errors": (
         "DataError",
         "LeukregError",

@@ -89,6 +89,8 @@ class Source(Protocol):
         """List the samples, without decoding them all. Raises DataError, NotAvailable.
 
         A slow source may take ``progress: Progress = SILENT`` as well; it is passed if it does.
+        It may have ``count_files(self) -> Mapping[str, int]`` too: the image files of each class,
+        counted apart from the listing, so that an audit sees a listing that loses some.
         """
         ...
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ class Prepared:
 
     images: ImageStore
     folds: tuple[Fold, ...]
+    found: Mapping[str, int] = field(default_factory=dict)
+    """Readable image files of each class, counted apart from the listing; empty where unknown."""
 
 
 def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
@@ -38,7 +41,23 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
         from leukreg.synthesis import before_split
 
         images = before_split(images, spec, recipe.image, recipe.seed, synthetic, progress)
-    return Prepared(images, make_folds(images, recipe.data.folds, recipe.seed))
+    absent = spec.classes if spec is not None else ()
+    folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
+    return Prepared(images, folds, count_files(recipe.data.source, samples, images.samples))
+
+
+def count_files(source: Choice, listed: Samples, opened: Samples) -> dict[str, int]:
+    """Image files of each class as the source counts them, less those that cannot be read.
+
+    Counting is apart from listing, so that a listing that loses files is seen to.
+    """
+    count = getattr(source.plugin, "count_files", None)
+    if not callable(count):
+        return {}
+    broken = {image.path for image in opened.broken}
+    unread = Counter(row.label for row in {r.id: r for r in listed.rows}.values()
+                     if row.path in broken)  # fmt: skip
+    return {label: int(n) - unread[label] for label, n in count().items()}
 
 
 def list_samples(source: Choice, progress: Progress = SILENT) -> Samples:

@@ -81,7 +81,7 @@ def run_fold(
 
         made = folder.file("synthetic")
         images, fold = into_fold(images, fold, spec, recipe.image, recipe.seed, made, progress)
-        data = Prepared(images, _replaced(data.folds, fold))
+        data = replace(data, images=images, folds=_replaced(data.folds, fold))
     labels = labels_of(recipe, images.samples, fold.train)
     place = folder.file(f"fold-{fold.index}")
     outcome = train_fold(recipe, labels, images, fold, place, progress)
@@ -177,8 +177,8 @@ def conclude(
         facts=facts_of(
             recipe,
             folder.path,
+            data,
             predictions,
-            data.images.digests,
             [result.facts for result in results],
         ),
         seconds=folder.seconds,

@@ -70,9 +70,9 @@ class Demo:
         Raises:
             DataError: A folder is unknown, patients do not fit, or the cache cannot be written.
         """
-        from leukreg import cache_area, list_folder
+        from leukreg import list_folder
 
-        root = cache_area("demo") / self._digest()
+        root = self._root()
         self._render(self._pictures(), root, progress)
         return list_folder(
             root,
@@ -82,6 +82,12 @@ class Demo:
             max_per_class=self.max_per_class,
             origin="rendered",
         )
+
+    def count_files(self) -> dict[str, int]:
+        """Pictures of each class, by a walk, however they are listed."""
+        from leukreg import count_folder
+
+        return count_folder(self._root(), classes=self.classes, max_per_class=self.max_per_class)
 
     def write(self, folder: Path, progress: Progress = SILENT) -> int:
         """Write the pictures out and return how many there are.
@@ -134,6 +140,11 @@ class Demo:
         from leukreg_plugins.rendering.write import write_pictures
 
         write_pictures(pictures, self.counts(), root, self.size, self.seed, progress)
+
+    def _root(self) -> Path:
+        from leukreg import cache_area
+
+        return cache_area("demo") / self._digest()
 
     def _digest(self) -> str:
         from leukreg_plugins.rendering.write import renderer_version

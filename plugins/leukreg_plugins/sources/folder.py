@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from leukreg import Samples, list_folder, plugin, require_folder
+from leukreg import Samples, count_folder, list_folder, plugin, require_folder
 
 
 @plugin("folder")
@@ -51,3 +51,7 @@ class Folder:
             listing=self.listing,
             max_per_class=self.max_per_class,
         )
+
+    def count_files(self) -> dict[str, int]:
+        """Image files of each class, by a walk, however they are listed."""
+        return count_folder(self.root, classes=self.classes, max_per_class=self.max_per_class)

@@ -13,6 +13,7 @@ from leukreg_plugins.audits.data import (
     ParentOfOtherLabel,
     ParentOutsideFold,
     PatientAcrossSplit,
+    PatientsUnknown,
     RepeatedPixels,
     ScoredTrainingRows,
     SegmentedTwinsApart,
@@ -128,7 +129,19 @@ def test_class_counts_moved() -> None:
     notice = Notice(what="data", wanted="folder", used="demo", why="no folder")
     passes(rule, evidence(FOUR, reported=reported, notices=(notice,)))
     before = evidence(FOUR, facts={"previous_counts": {"Benign": 2, "ALL": 3}})
-    fires(rule, before, "warning", "ALL 3 -> 2")
+    fires(rule, before, "warning", "ALL 3 -> 2", "an earlier version had")
+    named = {"previous_counts": {"Benign": 2, "ALL": 3}, "previous_run": "v1-x"}
+    fires(rule, evidence(FOUR, facts=named), "warning", "(v1-x had -> this run)")
+    passes(rule, evidence(FOUR, facts={"previous_counts": {"Benign": 2, "ALL": 2}}))
+
+
+def test_patients_unknown() -> None:
+    nameless = [sample("Benign/1.jpg"), sample("ALL/1.jpg", "ALL")]
+    fires(PatientsUnknown(), evidence(nameless), "warning", "2 of 2 images")
+    fires(PatientsUnknown(), evidence([*FOUR, nameless[0]]), "warning", "1 of 5 images")
+    passes(PatientsUnknown(share=0.5), evidence([*FOUR, nameless[0]]))
+    passes(PatientsUnknown(), evidence([*FOUR, made("s/1.png")]))
+    passes(PatientsUnknown(), Evidence())
 
 
 def test_synthetic_scored() -> None:

@@ -41,6 +41,9 @@ def test_fallback_taken() -> None:
         FallbackTaken(), Evidence(notices=(notice,)), "warning", "rendered cells", "demo in place"
     )
     passes(FallbackTaken(), Evidence())
+    device = {"device_fallbacks": ["device 'cuda' was asked for; the CPU was used"]}
+    fires(FallbackTaken(), Evidence(facts={"folds": [device, device]}), "warning", "'cuda'")
+    passes(FallbackTaken(), Evidence(facts={"folds": [{"device_fallbacks": []}]}))
 
 
 @pytest.mark.parametrize(

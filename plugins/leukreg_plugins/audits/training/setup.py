@@ -67,6 +67,9 @@ class FallbackTaken:
             label = f" ({notice.label})" if notice.label else ""
             wanted = f"{notice.what}: {notice.used} in place of {notice.wanted}"
             yield found(self, "warning", f"{wanted}{label}: {notice.why}")
+        devices = [text for texts in fact(evidence, "device_fallbacks") for text in texts]
+        for text in dict.fromkeys(devices):
+            yield found(self, "warning", f"training: {text}")
 
 
 @plugin("learning-rate")

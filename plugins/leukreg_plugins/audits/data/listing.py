@@ -1,0 +1,114 @@
+"""What is listed against what there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from leukreg import Evidence, Finding, plugin
+from leukreg_plugins.audits.told import found, plural, some
+from leukreg_plugins.audits.views import is_real, option, rows_of
+
+
+@plugin("listed-wrongly")
+class ListedWrongly:
+    """Files listed more or less often than they exist.
+
+    A pattern and a recursive pattern together list every file twice, and brackets in a folder's
+    name are a character class that matches nothing: classes double or vanish without a word.
+
+    Do: walk the folder, list every file once, and compare the counts with the disk's.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        rows = [row for row in rows_of(evidence) if is_real(row)]
+        times = Counter(row.id for row in rows)
+        twice = {file: n for file, n in times.items() if n > 1}
+        if twice:
+            labels = Counter(row.label for row in {r.id: r for r in rows if r.id in twice}.values())
+            listing = ", ".join(f"{n:,} of {label}" for label, n in labels.most_common(4))
+            yield found(
+                self,
+                "error",
+                f"{plural(len(twice), 'file')} listed {max(twice.values())} times over"
+                f" ({listing}): {len(rows):,} rows are {len(times):,} files",
+            )
+        there = evidence.facts.get("files_found")
+        if isinstance(there, Mapping):
+            listed = Counter(row.label for row in {r.id: r for r in rows}.values())
+            lost = {c: (listed[c], int(n)) for c, n in there.items() if listed[c] < int(n)}
+            if lost:
+                text = ", ".join(f"{c}: {a:,} of {b:,}" for c, (a, b) in lost.items())
+                yield found(self, "error", f"fewer files listed than there are ({text})")
+
+
+@plugin("absent-class")
+class AbsentClass:
+    """A class without real training or test images.
+
+    A class of which no real image is trained on cannot be learned, and one that is not tested says
+    nothing, whatever figure stands beside it.
+
+    Do: add images of the class, or take it out of the task.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        rows = rows_of(evidence)
+        for side in ("train", "test"):
+            lacking: dict[str, list[int]] = {}
+            for fold in evidence.folds:
+                there = {rows[r].label for r in getattr(fold, side) if is_real(rows[r])}
+                for label in evidence.samples.classes if evidence.samples else ():
+                    if label not in there:
+                        lacking.setdefault(label, []).append(fold.index)
+            if lacking:
+                where = "training" if side == "train" else "test"
+                yield found(
+                    self,
+                    "error",
+                    f"no real {where} image of {some(self._named(lacking, evidence))}",
+                )
+
+    def _named(self, lacking: dict[str, list[int]], evidence: Evidence) -> list[str]:
+        every = len(evidence.folds)
+        return [
+            label if len(at) == every else f"{label} (fold {', '.join(map(str, at))})"
+            for label, at in lacking.items()
+        ]
+
+
+@plugin("class-counts-moved")
+class ClassCountsMoved:
+    """Class counts that moved between two versions.
+
+    Figures of two versions are comparable only on the same images; a count that changed says that
+    files were lost, added or listed twice between them.
+
+    Do: find the files that came or went before comparing figures.
+    """
+
+    tolerance: float = 0.0
+    """Relative change of a class's count that is let pass."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        if evidence.samples is None:
+            return
+        now = Counter(row.label for row in evidence.samples.rows if is_real(row))
+        before = evidence.facts.get("previous_counts")
+        if isinstance(before, Mapping):
+            name = evidence.facts.get("previous_run")
+            yield from self._moved(before, now, f"{name or 'an earlier version'} had")
+        counts = option(evidence.reported, "class_counts")
+        # Rendered cells stand in for the reported images: their number says nothing.
+        fallback = any(notice.what.split(".")[0] == "data" for notice in evidence.notices)
+        if isinstance(counts, Mapping) and not fallback:
+            yield from self._moved(counts, now, "the report has")
+
+    def _moved(
+        self, before: Mapping[str, int], now: Mapping[str, int], who: str
+    ) -> Iterable[Finding]:
+        names = [c for c in before if isinstance(before[c], int)]
+        moved = [c for c in names if abs(now.get(c, 0) - before[c]) > self.tolerance * before[c]]
+        if moved:
+            text = ", ".join(f"{c} {before[c]:,} -> {now.get(c, 0):,}" for c in moved)
+            yield found(self, "warning", f"class counts moved ({who} -> this run): {text}")

@@ -1,0 +1,135 @@
+"""A probe that looks at no cell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge, Gt, Lt
+
+from leukreg import Evidence, Finding, Sample, plugin
+from leukreg_plugins.audits.told import found, percent
+from leukreg_plugins.audits.views import is_real, pictures, rows_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PROBES = {
+    "colour statistics": (0, 1, 2, 3, 4, 5),
+    "the colour of the border": (6, 7, 8),
+    "the image size": (9, 10),
+    "the file size": (11,),
+}
+"""Columns of ``Evidence.statistics``; the file format is added from the names."""
+
+
+@plugin("shortcut")
+class Shortcut:
+    """Colour statistics, borders, image size or file format alone predict the class.
+
+    A model that can take the shortcut will, and its score then says nothing of the cells. In the
+    public leukemia set, six numbers of mean colour reach 97 %. The probe is a vote of the nearest
+    neighbours in folds that keep patients, copies and near copies together.
+
+    Do: compare the model with the probe's figure; normalise stain, crop borders, convert all
+    files alike, or test on another centre.
+
+    Reference: Geirhos et al., Shortcut learning in deep neural networks, 2020.
+    """
+
+    skill: Annotated[float, Gt(0), Lt(1)] = 0.7
+    """Balanced accuracy that is reported, as a share of the way from chance to perfect."""
+    neighbours: Annotated[int, Ge(1)] = 5
+    """Neighbours that vote."""
+    least: Annotated[int, Ge(5)] = 10
+    """Images a class needs to be probed."""
+    most: Annotated[int, Ge(50)] = 1500
+    """Images used, evenly from all classes' lists."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        import numpy as np
+
+        rows = self._rows(evidence)
+        labels = sorted({row.label for row in rows})
+        if len(labels) < 2:
+            return
+        y = np.array([labels.index(row.label) for row in rows])
+        folds = self._folds(rows, pictures(evidence))
+        table = np.array([evidence.statistics[row.id] for row in rows], dtype=float)
+        for name, x in self._probes(rows, table).items():
+            reached = self._reached(x, y, folds, len(labels))
+            chance = 1 / len(labels)
+            if reached is not None and reached >= chance + self.skill * (1 - chance):
+                yield found(
+                    self,
+                    "warning",
+                    f"{name} alone predict{'' if name.endswith('statistics') else 's'} the class:"
+                    f" balanced accuracy {percent(reached)} where chance is {percent(chance)}"
+                    f" ({len(rows):,} images)",
+                )
+
+    def _rows(self, evidence: Evidence) -> list[Sample]:
+        unique = {
+            row.id: row
+            for row in rows_of(evidence)
+            if is_real(row) and len(evidence.statistics.get(row.id, ())) >= 12
+        }
+        counts = Counter(row.label for row in unique.values())
+        rows = [row for row in unique.values() if counts[row.label] >= self.least]
+        rows.sort(key=lambda row: (row.label, row.id))
+        step = max(1, -(-len(rows) // self.most))
+        return rows[::step]
+
+    def _folds(self, rows: list[Sample], picture: dict[str, int]) -> NDArray[np.int64]:
+        """Five folds; rows of one patient, or of one picture, are in the same."""
+        import numpy as np
+
+        known = all(row.patient is not None for row in rows)
+        groups = [row.patient if known else picture[row.id] for row in rows]
+        numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+        shuffled = np.random.default_rng(0).permutation(len(numbers)) % 5
+        return np.array([shuffled[numbers[group]] for group in groups])
+
+    def _probes(
+        self, rows: list[Sample], table: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        import numpy as np
+
+        probes = {name: table[:, list(columns)] for name, columns in PROBES.items()}
+        suffixes = [row.id.rsplit(".", 1)[-1].lower() for row in rows]
+        formats = sorted(set(suffixes))
+        probes["the file format"] = np.array([[s == f for f in formats] for s in suffixes], float)
+        return probes
+
+    def _reached(
+        self, x: NDArray[np.float64], y: NDArray[np.int64], folds: NDArray[np.int64], k: int
+    ) -> float | None:
+        """Balanced accuracy over the held-out folds; None where a class is in one fold only."""
+        import numpy as np
+
+        spread = x.std(axis=0)
+        x = x[:, spread > 1e-9] / spread[spread > 1e-9]
+        if x.shape[1] == 0:
+            return None
+        hit = np.zeros(len(y), dtype=bool)
+        shuffle = np.random.default_rng(1).permutation(len(y))  # ties must favour no class
+        for fold in range(5):
+            held = np.flatnonzero(folds == fold)
+            kept = shuffle[folds[shuffle] != fold]
+            if len(held) and len(kept) > self.neighbours:
+                hit[held] = self._vote(x[held], x[kept], y[kept], k) == y[held]
+        if any(len(set(folds[y == c].tolist())) < 2 for c in range(k)):
+            return None
+        return float(np.mean([hit[y == c].mean() for c in range(k)]))
+
+    def _vote(
+        self, held: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.int64], k: int
+    ) -> NDArray[np.int64]:
+        import numpy as np
+
+        distance = (held**2).sum(1)[:, None] - 2 * held @ x.T + (x**2).sum(1)[None]
+        near = np.argpartition(distance, self.neighbours - 1, axis=1)[:, : self.neighbours]
+        votes = np.eye(k)[y[near]].sum(axis=1)
+        return np.asarray(votes.argmax(axis=1))

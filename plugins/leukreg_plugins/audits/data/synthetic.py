@@ -1,0 +1,102 @@
+"""Synthetic images and where they come from."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from leukreg import Evidence, Finding, plugin
+from leukreg_plugins.audits.told import found, plural, some
+from leukreg_plugins.audits.views import is_real, option, rows_of
+
+
+@plugin("synthetic-scored")
+class SyntheticScored:
+    """Synthetic rows in validation or test.
+
+    A score on generated images says how well the model knows the generator, not the disease.
+
+    Do: make synthetic images inside the training fold (`place = "training-fold"`).
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        rows = rows_of(evidence)
+        if not rows and option(evidence.recipe, "synthesis", "place") == "before-split":
+            yield found(
+                self,
+                "error",
+                "the recipe makes synthetic images before the split: they are tested on",
+            )
+        for side in ("test", "validation"):
+            held = {r for fold in evidence.folds for r in getattr(fold, side)}
+            made = [rows[r].label for r in held if not is_real(rows[r])]
+            if made:
+                labels = ", ".join(f"{n:,} {c}" for c, n in Counter(made).most_common())
+                yield found(
+                    self,
+                    "error",
+                    f"{len(made):,} of {len(held):,} {side} rows are synthetic ({labels})",
+                )
+
+
+@plugin("parent-outside-fold")
+class ParentOutsideFold:
+    """A synthetic image in training whose parent, or whose generator's data, are not.
+
+    An image made from a held-out one carries it into training.
+
+    Do: fit and run the generator on the training fold only.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        rows = rows_of(evidence)
+        places: dict[str, list[int]] = defaultdict(list)
+        for number, row in enumerate(rows):
+            places[row.id].append(number)
+        leaks: dict[str, str] = {}
+        strangers: set[str] = set()
+        for fold in evidence.folds:
+            trained, held = set(fold.train), {*fold.test, *fold.validation}
+            for r in fold.train:
+                lineage = rows[r].lineage
+                if lineage is None:
+                    continue
+                if lineage.fold is not None and lineage.fold != fold.index:
+                    strangers.add(rows[r].id)
+                at = places.get(lineage.parent or "", [])
+                if lineage.parent and (not trained.intersection(at) or held.intersection(at)):
+                    leaks[rows[r].id] = lineage.parent
+        if leaks:
+            child, parent = next(iter(leaks.items()))
+            text = f"{plural(len(leaks), 'synthetic training image')} made from held-out or unknown"
+            yield found(self, "error", f"{text} parents, such as {child} from {parent}")
+        if strangers:
+            text = "synthetic training image made by another fold's generator"
+            texts = text.replace("image", "images")
+            listed = some(sorted(strangers))
+            yield found(self, "error", f"{plural(len(strangers), text, texts)}: {listed}")
+
+
+@plugin("parent-of-other-label")
+class ParentOfOtherLabel:
+    """A synthetic image made from an image of another label.
+
+    A warped benign cell called malignant teaches the warp, nothing of the disease.
+
+    Do: make a class from images of that class, or leave it out.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        rows = rows_of(evidence)
+        labels = {row.id: row.label for row in rows if is_real(row)}
+        pairs: Counter[tuple[str, str]] = Counter()
+        for row in rows:
+            if row.lineage is None:
+                continue
+            parent = row.lineage.parent_label or labels.get(row.lineage.parent or "")
+            if parent is not None and parent != row.label:
+                pairs[row.label, parent] += 1
+        if pairs:
+            text = ", ".join(f"{n:,} {made} from {of}" for (made, of), n in pairs.most_common(4))
+            total = plural(sum(pairs.values()), "synthetic image")
+            yield found(self, "error", f"{total} made from another class: {text}")
