@@ -227,6 +227,14 @@ class Finding:
     waived: str | None = None
     """The reason the recipe gives for living with it."""
 
+    def lines(self) -> tuple[str, str, str]:
+        """How it is shown: severity or "waived", the message, the rule and what to do (or why it is
+        waived)."""
+        if self.waived is not None:
+            return "waived", self.message, f"{self.rule}: waived, {self.waived}"
+        say = self.advice or self.why or self.reference
+        return self.severity, self.message, f"{self.rule}: {say}" if say else self.rule
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:

@@ -11,23 +11,17 @@ from leukreg.types import Finding
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STYLE = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
-_INDENT = 9
-
 
 def show_findings(title: str, findings: Sequence[Finding], console: Console) -> None:
     """Print a title with the counts, and each finding in two lines (wrapped on a terminal)."""
     from rich.text import Text
 
+    from leukreg.report.console import print_entry
+
     console.print(Text(f"{title}: ", style="bold") + Text(summary(findings)), soft_wrap=True)
     for finding in findings:
-        style = "waived" if finding.waived is not None else finding.severity
-        first, second = (style, finding.message), ("", _second(finding))
-        for head, text in (first, second):
-            if console.is_terminal:
-                console.print(_entry(head, text, _STYLE[style] if head else "dim"))
-            else:  # whoever reads a pipe wants each line whole
-                console.print(Text(f"{head:<{_INDENT}}{text}"), soft_wrap=True)
+        mark, first, second = finding.lines()
+        print_entry(mark, (first, second), console)
     console.print()
 
 
@@ -48,22 +42,3 @@ def summary(findings: Sequence[Finding]) -> str:
         if counts[kind]
     ]
     return ", ".join(parts) or "nothing found"
-
-
-def _second(finding: Finding) -> str:
-    if finding.waived is not None:
-        return f"{finding.rule}: waived, {finding.waived}"
-    return f"{finding.rule}: {finding.advice or finding.why}".rstrip(": ")
-
-
-def _entry(head: str, text: str, style: str) -> object:
-    """A hanging paragraph: the severity, then the text beside it."""
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(width=_INDENT - 1, no_wrap=True)
-    grid.add_column(overflow="fold", ratio=1)
-    body = Text(text, style="dim" if style == "dim" else "")
-    grid.add_row(Text(head, style=style), body)
-    return grid

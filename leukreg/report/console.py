@@ -29,19 +29,19 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "
 _GLUED = "\0%"
 """A per cent sign and its space while lines are wrapped; no text holds a NUL (see ``safe``)."""
 WIDEST = 110
+MARK = 9
+"""Columns of an entry's mark, such as a severity."""
 
 
 def show(result: RunResult, console: Console, registry: Registry) -> None:
     """Print the report of a run."""
     title = str(result.recipe.get("title") or result.recipe.get("name") or result.name)
     _line(console, title, "bold")
-    if title != result.name:
-        _line(console, result.name, "dim")
+    folder = safe(f"Run folder: {result.folder}", console)
+    console.print(Text(folder, style="dim"), soft_wrap=True)  # whole, so that it can be copied
+    _line(console, "For research, not for diagnosis.", "dim")
     for index, section in enumerate(sections(result, registry)):
         render(section, console, titled=index > 0)
-    console.print()
-    _line(console, f"Run folder: {result.folder}")
-    _line(console, "For research, not for diagnosis.", "dim")
 
 
 def render(section: Section, console: Console, titled: bool = True) -> None:
@@ -58,12 +58,16 @@ def render(section: Section, console: Console, titled: bool = True) -> None:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table without lines but the one under its head; numbers stand on the right."""
-    box = SIMPLE_HEAD if _unicode(console) else _ASCII_HEAD
-    heads = any(table.columns)
+    """Print a table without lines but the one under its head; numbers stand on the right.
+
+    One of two columns without names is a list of entries: a mark and lines of text.
+    """
+    if table.columns == ("", ""):
+        for mark, text in table.rows:
+            print_entry(mark, text.split("\n"), console)
+        return
     drawn = RichTable(
-        box=box if heads else None,
-        show_header=heads,
+        box=SIMPLE_HEAD if _unicode(console) else _ASCII_HEAD,
         show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0),
@@ -87,6 +91,34 @@ def print_table(table: Table, console: Console) -> None:
         _line(console, f"  {table.caption}", "dim")
 
 
+def print_entry(mark: str, lines: Iterable[str], console: Console) -> None:
+    """Print a mark and lines of text beside it, each wrapped under itself on a terminal.
+
+    Whoever reads a pipe wants each line whole.
+    """
+    head = f"{mark:<{MARK}}"
+    for index, line in enumerate(lines):
+        text = safe(line, console).replace("\n", " ")
+        width = min(console.width, WIDEST) if console.is_terminal else max(len(text), 1) + MARK
+        for part in wrapped(text, width - MARK):
+            entry = Text(head + part, style="dim" if index else "")
+            if head.strip():
+                entry.stylize(_STYLES.get(mark, "bold"), 0, len(mark))
+            console.print(entry, soft_wrap=True)
+            head = " " * MARK
+
+
+def wrapped(text: str, width: int, hang: str = "") -> list[str]:
+    """Lines of at most ``width``, broken at blanks only, never before a per cent sign."""
+    lines = textwrap.wrap(
+        text.replace(" %", _GLUED),
+        max(width, 20),
+        subsequent_indent=hang,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_GLUED, " %") for line in lines] or [""]
+
+
 def _cell(cell: str, console: Console) -> Text:
     return Text(safe(cell, console), style=_STYLES.get(cell, ""))
 
@@ -98,14 +130,8 @@ def _numeric(cells: Iterable[str]) -> bool:
 def _line(console: Console, line: str, style: str = "") -> None:
     """One line of text, wrapped at words; what follows the first is indented under a mark."""
     hang = "  " if line.startswith(("! ", "  ")) else ""
-    wrapped = textwrap.wrap(
-        safe(line, console).replace(" %", _GLUED),
-        min(console.width, WIDEST),
-        subsequent_indent=hang,
-        break_on_hyphens=False,
-    )
-    for part in wrapped or [""]:
-        console.print(Text(part.replace(_GLUED, " %"), style=style), soft_wrap=True)
+    for part in wrapped(safe(line, console), min(console.width, WIDEST), hang):
+        console.print(Text(part, style=style), soft_wrap=True)
 
 
 def _print(renderable: RenderableType, console: Console) -> None:

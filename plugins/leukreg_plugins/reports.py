@@ -108,12 +108,14 @@ class Findings:
     """What the audit found, errors first."""
 
     def build(self, result: RunResult) -> Iterable[Section]:
+        # Above the order of a section that failed: a report ends with its findings.
         if not result.findings:
             text = ("The audit found nothing.",)
-            return [Section(title="Findings", text=text, order=70)]
-        rows = tuple(self._row(finding) for finding in sorted(result.findings, key=self._rank))
+            return [Section(title="Findings", text=text, order=100)]
+        shown = [finding.lines() for finding in sorted(result.findings, key=self._rank)]
+        rows = tuple((head, f"{first}\n{second}") for head, first, second in shown)
         table = Table(columns=("", ""), rows=rows)
-        return [Section(title=self._title(result.findings), tables=(table,), order=70)]
+        return [Section(title=self._title(result.findings), tables=(table,), order=100)]
 
     def _rank(self, finding: Finding) -> tuple[bool, int]:
         return finding.waived is not None, ("error", "warning", "note").index(finding.severity)
@@ -126,14 +128,6 @@ class Findings:
         waived = sum(f.waived is not None for f in findings)
         counts += [f"{waived} waived"] if waived else []
         return f"Findings: {', '.join(counts)}"
-
-    def _row(self, finding: Finding) -> tuple[str, str]:
-        if finding.waived is not None:
-            second = f"{finding.severity} {finding.rule}, waived: {finding.waived}"
-            return "waived", f"{finding.message}\n{second}"
-        parts = [finding.why, finding.advice]
-        second = " ".join(part for part in parts if part) or finding.reference
-        return finding.severity, f"{finding.message}\n[{finding.rule}] {second}".rstrip()
 
 
 REPORTS: list[type] = [

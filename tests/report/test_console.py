@@ -63,6 +63,8 @@ def test_verdict_first_and_sections_in_order(make_result: Make) -> None:
     text = printed(full(make_result))
     order = [
         "V4: EfficientNet-B0",
+        "Run folder: runs/v4-",
+        "For research, not for diagnosis.",
         "! Rendered cells, not real: data is demo instead of folder data/all",
         "! 4 of 100 scored images are synthetic.",
         "Accuracy is",
@@ -72,8 +74,7 @@ def test_verdict_first_and_sections_in_order(make_result: Make) -> None:
         "Reported and here",
         "Training",
         "Findings: 1 error, 1 warning, 1 note, 1 waived",
-        "Run folder:",
-        "For research, not for diagnosis.",
+        "tested: waived, history did so",
     ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
@@ -177,8 +178,8 @@ def test_findings_errors_first_waived_last(make_result: Make) -> None:
     found = text[text.index("Findings:") :]
     places = [found.index(m) for m in ("512 twice", "under the base", "12 patients", "20 synth")]
     assert places == sorted(places)
-    assert "[listed-twice] W. A." in found
-    assert "error tested, waived: history did so" in found
+    assert "error    512 twice\n         listed-twice: A.\n" in found
+    assert found.endswith("waived   20 synthetic\n         tested: waived, history did so\n")
     assert "The audit found nothing." in printed(make_result(bootstrap=0))
 
 

@@ -197,7 +197,7 @@ def test_few_positives() -> None:
 
 def test_imbalanced_answers() -> None:
     case = Evidence(predictions=binary([0, 0, 1], [0.1, 0.2, 0.3]))
-    fires(ImbalancedAnswers(), case, "warning", "ALL (1 rows)")
+    fires(ImbalancedAnswers(), case, "warning", "ALL (1 row)")
     passes(ImbalancedAnswers(), Evidence(predictions=binary([0, 0, 1], [0.1, 0.6, 0.3])))
     passes(ImbalancedAnswers(), Evidence(predictions=binary([0, 0], [0.1, 0.2])))
 

@@ -111,6 +111,9 @@ def test_below_chance() -> None:
     low = evidence(four, classes="abcd", epochs=(epoch(1, 1.0, 0.3), epoch(2, 1.0, 0.1)))
     fires(BelowChance(), low, "warning", "10.0 %", "at best 30.0 %", "25.0 %")
     passes(BelowChance(), evidence(four, classes="abcd", epochs=(epoch(1, 1.0, 0.13),)))
+    folds = tuple(epoch(1, 1.0, accuracy, fold=k) for k, accuracy in enumerate((0.1, 0.5, 0.0)))
+    fires(BelowChance(), evidence(four, classes="abcd", epochs=folds), "warning",
+          "2 of 3 folds, lowest: validation accuracy 0.0 %")  # fmt: skip
     table = {"classes": list("abcd"), "validation_accuracy": "0.00"}
     fires(BelowChance(), Evidence(reported=table), "warning", "reported")
     passes(BelowChance(), Evidence(reported=table | {"validation_accuracy": "0.24"}))

@@ -119,14 +119,15 @@ class FewPositives:
         if wide:
             _, label, text, n, low, high = max(wide)
             more = (
-                f"; so do {plural(len(wide) - 1, 'other class', 'other classes')}"
+                f"; so do{'es' if len(wide) == 2 else ''}"
+                f" {plural(len(wide) - 1, 'other class', 'other classes')}"
                 if wide[1:]
                 else ""
             )
             yield found(
                 self,
                 "warning",
-                f"{who}recall {text} of {label} rests on {n} images: its 95 % interval is"
+                f"{who}recall {text} of {label} rests on {plural(n, 'image')}: its 95 % interval is"
                 f" {low:.2f} to {high:.2f}{more}",
             )
 
@@ -207,7 +208,7 @@ class ImbalancedAnswers:
         given = Counter(answers(predictions).tolist())
         tested = Counter(predictions.label.tolist())
         never = [
-            f"{name} ({tested[c]:,} rows)"
+            f"{name} ({plural(tested[c], 'row')})"
             for c, name in enumerate(predictions.classes)
             if tested[c] and given[c] <= self.share * len(predictions)
         ]

@@ -99,9 +99,11 @@ class BelowChance:
         for e in evidence.epochs:
             if e.validation_accuracy is not None:
                 best[e.fold] = max(best.get(e.fold, 0.0), e.validation_accuracy)
-        for fold, value in last.items():
-            if classes > 1 and value < self.share / classes:
-                yield self._said(f"fold {fold}", value, classes, best[fold])
+        low = {fold: v for fold, v in last.items() if classes > 1 and v < self.share / classes}
+        if low:
+            fold = min(low, key=lambda name: low[name])
+            who = f"fold {fold}" if len(last) == 1 else f"{len(low)} of {len(last)} folds, lowest"
+            yield self._said(who, low[fold], classes, best[fold])
         reported = published(evidence)
         printed = reported.figure("validation_accuracy") if reported else None
         if reported and printed is not None and len(reported.classes) > 1:
