@@ -74,7 +74,7 @@ def previous_counts(
     Nothing where there is none: a recipe with other images has other counts by intent.
     """
     before = [
-        (_started(path), path.name, facts["listed"])
+        (_when(path), path.name, facts["listed"])
         for path, facts in finished_beside(folder)
         if isinstance(facts.get("listed"), dict)
         and facts["listed"].keys() == now.keys()
@@ -100,8 +100,10 @@ def _which_images(recipe: Mapping[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True, default=str)
 
 
-def _started(path: Path) -> str:
-    return str(_read(path / "status.json").get("started", ""))
+def _when(path: Path) -> tuple[str, int]:
+    """When a run began, to the second, and ended."""
+    started = str(_read(path / "status.json").get("started", ""))
+    return started, (path / "facts.json").stat().st_mtime_ns
 
 
 def _read(path: Path) -> Mapping[str, Any]:
