@@ -1,4 +1,4 @@
-"""``leukreg compare RUN RUN ...``: runs side by side."""
+"""``leukreg compare A B ...``: runs and published figures side by side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False),
@@ -16,21 +16,22 @@ import click
     show_default=True,
     help="The folder that holds the runs.",
 )
-def command(runs: tuple[str, ...], root: Path) -> None:
-    """Put runs side by side, published figures beside them, and say what differs.
+def command(names: tuple[str, ...], root: Path) -> None:
+    """Put runs and published figures side by side with their findings, and say what differs.
 
-    RUN is a run's folder, its name, a unique beginning of its name, or "last".
+    NAME is a run (folder, name, unique beginning, "last"), a file of published figures, or a
+    recipe: its latest run beside its published figures. A bare v3 means experiments/v3.toml where
+    that exists.
     """
     from rich.console import Console
 
+    from leukreg.cli.compared import subjects
+    from leukreg.registry import installed
     from leukreg.report.compare import comparison
     from leukreg.report.console import render
-    from leukreg.runs.find import find
-    from leukreg.runs.reading import read
 
-    if len(runs) < 2:
-        raise click.UsageError("name at least two runs to compare")
-    results = [read(find(run, root)) for run in runs]
+    if len(names) < 2:
+        raise click.UsageError("name at least two runs, recipes or papers to compare")
     console = Console()
-    for section in comparison(results):
+    for section in comparison(subjects(names, root, installed())):
         render(section, console)

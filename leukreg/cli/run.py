@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ def command(
     """
     from rich.console import Console
 
+    # Waiting threads that spin make training several times slower beside any other busy process.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if (recipe is None) == (resume is None):
         raise click.UsageError("give either a RECIPE or --resume RUN")
     console = Console()

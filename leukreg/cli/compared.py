@@ -1,0 +1,150 @@
+"""From what a person names to what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leukreg.audit import audit, read_reported
+from leukreg.audit.spec import spec_of
+from leukreg.errors import LeukregError, Problem, Problems
+from leukreg.report.compare import Subject
+from leukreg.runs import list_runs
+from leukreg.runs.find import find
+from leukreg.runs.reading import read
+from leukreg.runs.status import FILE as STATUS
+from leukreg.types import Evidence, Finding, RunResult
+
+if TYPE_CHECKING:
+    from leukreg.audit import Reported
+    from leukreg.recipe.model import AuditSpec
+    from leukreg.registry import Registry
+
+EXPERIMENTS = Path("experiments")
+"""Where a bare name such as ``v3`` is looked for as a recipe."""
+
+
+def subjects(names: Sequence[str], root: Path, registry: Registry) -> list[Subject]:
+    """What each name means.
+
+    Raises:
+        LeukregError: Some cannot be found or read; all of them at once.
+    """
+    found: list[Subject] = []
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            found.append(subject(name, root, registry))
+        except Problems as error:
+            problems += error.problems
+        except LeukregError as error:
+            problems.append(Problem(str(error)))
+    if problems:
+        raise Problems(problems, "nothing was compared.")
+    return found
+
+
+def subject(name: str, root: Path, registry: Registry) -> Subject:
+    """A run (folder, name, unique beginning, "last"), a TOML file, or a recipe by its bare name.
+
+    Raises:
+        LeukregError: There is no such thing, or it cannot be read.
+    """
+    path = Path(name)
+    if (path / STATUS).is_file():
+        return of_run(read(path), registry)
+    if path.suffix == ".toml":
+        return of_file(path, root, registry)
+    recipe = EXPERIMENTS / f"{name}.toml"
+    if not (root / name / STATUS).is_file() and recipe.is_file():
+        return of_file(recipe, root, registry)
+    return of_run(read(find(name, root)), registry)
+
+
+def of_run(
+    result: RunResult, registry: Registry, table: Mapping[str, Any] | None = None
+) -> Subject:
+    """A run beside the figures it reproduces: its own recipe's, or ``table``."""
+    table = table or result.recipe.get("reported") or None
+    reported = _readable(table)
+    spec = spec_of(result.recipe, registry)
+    published = _of_table(table, spec, registry) if reported else ()
+    same = {(finding.rule, finding.message) for finding in published}
+    return Subject(
+        name=result.name,
+        result=result,
+        reported=reported,
+        source=_source(table),
+        recipe=result.recipe,
+        found=tuple(f for f in result.findings if (f.rule, f.message) not in same),
+        found_reported=published,
+    )
+
+
+def of_file(path: Path, root: Path, registry: Registry) -> Subject:
+    """A paper, or a recipe's published figures beside its latest run."""
+    from leukreg.audit.paper import paper_of
+    from leukreg.recipe.document import read_document
+
+    paper = paper_of(read_document(path), str(path))
+    if paper is None:
+        return _of_recipe(path, root, registry)
+    reported = read_reported(paper.reported, paper.place)
+    found = audit(Evidence(reported=paper.reported), None, registry)
+    source = _source(paper.reported)
+    return Subject(name=path.stem, reported=reported, source=source, found_reported=found)
+
+
+def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
+    from leukreg.recipe import load
+    from leukreg.recipe.mark import dotted
+
+    recipe = load(path, registry=registry)
+    reported = None
+    if recipe.reported:
+        reported = read_reported(
+            recipe.reported, lambda key: (recipe.where.get(dotted(("reported", *key))), None)
+        )
+    runs = [run for run in list_runs(root) if run.recipe == recipe.name]
+    finished = [run for run in runs if run.standing == "finished"]
+    if finished:
+        return of_run(read(finished[-1].path), registry, recipe.reported)
+    missing = f"there is no finished run of {path} in {root}"
+    if reported is None:
+        raise LeukregError(f"{path}: publishes no figures, and {missing}: leukreg run {path}")
+    evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
+    return Subject(
+        name=path.stem,
+        reported=reported,
+        source=_source(recipe.reported),
+        recipe=recipe.resolved,
+        found_reported=audit(evidence, recipe.audit, registry),
+        remark=f"{missing}; the figures are the published ones.",
+    )
+
+
+def _readable(table: Any) -> Reported | None:
+    """Published figures of an old run; what is wrong with them is among its findings."""
+    if not isinstance(table, Mapping):
+        return None
+    try:
+        return read_reported(table)
+    except Problems:
+        return None
+
+
+def _of_table(table: Any, spec: AuditSpec, registry: Registry) -> tuple[Finding, ...]:
+    """What is found in the published figures alone, waived as the recipe has it."""
+    from dataclasses import replace
+
+    evidence = Evidence(reported=table)
+    fired = {f.rule for f in audit(evidence, replace(spec, waive=()), registry)}
+    # A waiver of something in the run would be called idle here.
+    waive = tuple(waiver for waiver in spec.waive if waiver.rule in fired)
+    return audit(evidence, replace(spec, waive=waive), registry)
+
+
+def _source(table: Mapping[str, Any] | None) -> str:
+    named = (table or {}).get("source") or (table or {}).get("title") or ""
+    return str(named)

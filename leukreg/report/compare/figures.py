@@ -1,0 +1,131 @@
+"""Figures side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from leukreg.audit.reported import Reported
+from leukreg.report.compare.columns import Column, blocks
+from leukreg.report.compare.paired import paired_difference
+from leukreg.types import RunResult, Score, Table
+
+WHOLE = {
+    "accuracy": "accuracy",
+    "majority_baseline": "majority baseline",
+    "baseline_claimed": "baseline claimed",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "mcc": "MCC",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "ece": "calibration error",
+    "threshold": "threshold",
+    "best_validation_loss": "best val. loss",
+    "final_validation_loss": "final val. loss",
+}
+PER_CLASS = {"precision": "precision", "recall": "recall", "f1": "F1", "specificity": "specificity"}
+
+COUNTED = "* not published: counted from the published test rows."
+
+
+def paired(columns: Sequence[Column]) -> Iterator[str]:
+    """Each run against the first one, on the images both scored."""
+    runs = [(column.letter, column.result) for column in columns if column.result is not None]
+    for letter, result in runs[1:]:
+        first, before = runs[0]
+        difference = paired_difference(before, result)
+        if difference is not None:
+            yield f"{letter} against {first} on the same images, {difference}"
+
+
+def figures(columns: Sequence[Column]) -> tuple[Table, ...]:
+    """Figures of the whole; precision and its like are the positive class's, else means."""
+    published = {name for c in columns if c.reported for name, _ in c.reported.figures}
+    asked = WHOLE | {name: text for name, text in PER_CLASS.items() if name in published}
+    tables = []
+    for part in blocks(columns):
+        rows = [(text, *(_whole(column, name) for column in part)) for name, text in asked.items()]
+        heads = ("figure", *(column.head for column in part))
+        caption = COUNTED if any(cell.endswith("*") for row in rows for cell in row) else ""
+        kept = tuple(row for row in rows if any(row[1:]))
+        tables.append(Table(columns=heads, rows=kept, caption=caption))
+    return tuple(table for table in tables if table.rows)
+
+
+def per_class(columns: Sequence[Column]) -> tuple[Table, ...]:
+    """Figures of each class, as they were printed or as the run has them."""
+    labels = dict.fromkeys(label for column in columns for label in _classes(column))
+    tables = []
+    for part in blocks(columns):
+        rows: list[tuple[str, ...]] = []
+        for label in labels:
+            shown = [
+                (text, *(_of_class(column, name, label) for column in part))
+                for name, text in PER_CLASS.items()
+            ]
+            kept = [row for row in shown if any(row[1:])]
+            rows += [("" if i else label, *row) for i, row in enumerate(kept)]
+        heads = ("class", "figure", *(column.head for column in part))
+        tables.append(Table(columns=heads, rows=tuple(rows)))
+    return tuple(table for table in tables if table.rows)
+
+
+def _classes(column: Column) -> tuple[str, ...]:
+    if column.result is not None:
+        return column.result.predictions.classes
+    return column.reported.classes if column.reported is not None else ()
+
+
+def _whole(column: Column, name: str) -> str:
+    if column.reported is not None:
+        if name == "majority_baseline":
+            return _majority(column.reported)
+        printed = column.reported.figure(name)
+        return "" if printed is None else printed.text
+    assert column.result is not None
+    if name in PER_CLASS:
+        label = positive(column.result)
+        return _cell(column.result, name if label else f"macro_{name}", label)
+    return _cell(column.result, name, None)
+
+
+def _majority(reported: Reported) -> str:
+    """The baseline that follows from published test counts; nothing where they are not stated."""
+    counts = reported.test_supports()
+    if not reported.classes or set(counts) < set(reported.classes) or not sum(counts.values()):
+        return ""
+    return f"{max(counts.values()) / sum(counts.values()):.3f}*"
+
+
+def _of_class(column: Column, name: str, label: str) -> str:
+    if column.reported is not None:
+        printed = column.reported.of(label).get(name)
+        return "" if printed is None else printed.text
+    return "" if column.result is None else _cell(column.result, name, label)
+
+
+def positive(result: RunResult) -> str | None:
+    """The positive class of a binary run: the one the recipe names, else the second."""
+    classes = result.predictions.classes
+    if len(classes) != 2:
+        return None
+    evaluate = result.recipe.get("evaluate")
+    named = evaluate.get("positive") if isinstance(evaluate, Mapping) else None
+    return named if named in classes else classes[1]
+
+
+def _cell(result: RunResult, name: str, label: str | None) -> str:
+    score = next((s for s in result.scores if (s.name, s.label) == (name, label)), None)
+    if name == "best_validation_loss":
+        losses = [log.validation_loss for log in result.epochs if log.validation_loss is not None]
+        score = Score(name=name, value=min(losses)) if losses else None
+    if name == "threshold" and score is None and result.threshold is not None:
+        score = Score(name=name, value=result.threshold)
+    if score is None:
+        return ""
+    if score.value is None:
+        return "undefined"
+    if score.low is None or score.high is None:
+        return f"{score.value:.3f}"
+    return f"{score.value:.3f}\n{score.low:.2f}–{score.high:.2f}"
