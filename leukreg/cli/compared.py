@@ -110,9 +110,11 @@ def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
     finished = [run for run in runs if run.standing == "finished"]
     if finished:
         return of_run(read(finished[-1].path), registry, recipe.reported)
-    missing = f"there is no finished run of {path} in {root}"
     if reported is None:
-        raise LeukregError(f"{path}: publishes no figures, and {missing}: leukreg run {path}")
+        raise LeukregError(
+            f"{path}: has no table [reported], and {root} holds no finished run of it; "
+            f"leukreg run {path} makes one"
+        )
     evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
     return Subject(
         name=path.stem,
@@ -120,7 +122,7 @@ def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
         source=_source(recipe.reported),
         recipe=recipe.resolved,
         found_reported=audit(evidence, recipe.audit, registry),
-        remark=f"{missing}; the figures are the published ones.",
+        remark=f"the published figures alone; {root} holds no finished run of the recipe.",
     )
 
 

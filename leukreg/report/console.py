@@ -24,7 +24,7 @@ _PLAIN = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "·": ".", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-"}
 )
 _ASCII_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-_NUMERIC = re.compile(r"[-+−]?[\d.,]+( ?%)?([–/ -]+[-+−]?[\d.,]+( ?%)?)?|undefined|-|·|")
+_NUMERIC = re.compile(r"[-+−]?[\d.,]+( ?%)?([–/ -]+[-+−]?[\d.,]+( ?%)?)?\*?|undefined|-|·|")
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
 _GLUED = "\0%"
 """A per cent sign and its space while lines are wrapped; no text holds a NUL (see ``safe``)."""

@@ -54,7 +54,7 @@ def refuse_cut_off(folder: Path, status: Status) -> None:
 
 
 def now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
 def begun(recipe: str) -> Status:

@@ -12,13 +12,15 @@ from leukreg.types import RunResult
 
 def remarks(subjects: Sequence[Subject]) -> Iterator[str]:
     """Lines above a comparison; one that begins with "! " says what cannot be compared."""
-    warnings = [*_among_runs(subjects), *_with_published(subjects), *counts_moved(subjects)]
-    if not warnings and all(subject.result for subject in subjects):
-        yield "Same data, same scored images, same classes."
+    apart = [*_among_runs(subjects)]
+    warnings = [*apart, *_with_published(subjects), *counts_moved(subjects)]
     yield from (f"! {line}" for line in warnings)
+    if not apart and sum(subject.result is not None for subject in subjects) > 1:
+        yield "Same data, same scored images, same classes."
+    remarked: dict[str, list[str]] = {}
     for letter, subject in zip(letters(subjects), subjects, strict=True):
-        if subject.remark:
-            yield f"{letter}: {subject.remark}"
+        remarked.setdefault(subject.remark, []).append(letter)
+    yield from (f"{', '.join(of)}: {text}" for text, of in remarked.items() if text)
 
 
 def _among_runs(subjects: Sequence[Subject]) -> Iterator[str]:

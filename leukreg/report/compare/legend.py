@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leukreg.report.compare.columns import Column
-from leukreg.types import RunResult, Table
+from leukreg.types import Table
 
 
 def legend(columns: Sequence[Column]) -> Table:
     """One line per column: what it is, what was scored, how many findings."""
-    rows = tuple(
-        (column.head, column.name, _scored(column), _origins(column), _open(column))
-        for column in columns
-    )
-    return Table(columns=("", "what", "scored", "of which", "findings"), rows=rows)
+    rows = tuple((c.head, c.name, _scored(c), _open(c)) for c in columns)
+    return Table(columns=("", "what", "scored", "findings"), rows=rows)
 
 
 def _scored(column: Column) -> str:
     if column.result is not None:
-        return f"{len(column.result.predictions):,}"
+        origins = column.result.predictions.origin
+        return " + ".join(f"{origins.count(o):,} {o}" for o in sorted(set(origins)))
     total = column.reported.test_total() if column.reported is not None else None
-    return "-" if total is None else f"{total:,}"
-
-
-def _origins(column: Column) -> str:
-    return _of_run(column.result) if column.result is not None else "published"
-
-
-def _of_run(result: RunResult) -> str:
-    origins = result.predictions.origin
-    return " + ".join(f"{origins.count(o):,} {o}" for o in sorted(set(origins)))
+    return "published" if total is None else f"{total:,} published"
 
 
 def _open(column: Column) -> str:
