@@ -31,7 +31,7 @@ OWN: dict[str, str] = {
     "plugins": "List the plugins, show one, or write a new one.",
     "runs": "List the runs of a folder.",
     "show": "Show the report of a run.",
-    "compare": "Put runs side by side.",
+    "compare": "Put runs and published figures side by side.",
     "audit": "Find what is wrong with a run or a published result.",
 }
 """leukreg's commands and their one-line helps; each lies in ``leukreg/cli/<name>.py``."""
