@@ -1,1 +1,10 @@
-"""The conditional GAN of leukreg: networks, losses, training, sampling, its generator plugin."""
+"""The conditional GAN: networks, losses, training, sampling, and its generator plugin."""
+
+from __future__ import annotations
+
+from leukreg import hookimpl
+
+
+@hookimpl
+def leukreg_generators() -> list[type]:
+    return []

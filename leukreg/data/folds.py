@@ -10,6 +10,7 @@ import numpy as np
 from leukreg.data.allocate import allocate
 from leukreg.data.given import given_fold
 from leukreg.data.groups import group_rows
+from leukreg.data.scarce import limited, refuse_unknown
 from leukreg.data.store import ImageStore
 from leukreg.errors import Problem, Problems
 from leukreg.recipe.model import FoldsSpec
@@ -26,13 +27,16 @@ def make_folds(
     """Split the rows of ``images`` as ``spec`` says; the same arguments give the same folds.
 
     With ``spec.k`` every row is tested in exactly one fold, without it there is one holdout.
-    ``absent`` are classes without images on purpose (a generator will make them).
+    ``absent`` are classes without images on purpose (a generator will make them). A split with a
+    seed of its own (``spec.seed``) does not change with ``seed``.
 
     Raises:
         Problems: Patient folds without patient ids, a class too small or too clumped to stand on
             every side, a class without images, or a split column that cannot be used.
     """
     _refuse_empty(images.samples, absent)
+    refuse_unknown(images.samples, spec.limit)
+    seed = seed if spec.seed is None else spec.seed
     groups = group_rows(images, spec)
     if spec.use == "given":
         fold = given_fold(images, spec, groups)
@@ -42,7 +46,8 @@ def make_folds(
     else:
         _refuse_small(images.samples, groups, spec)
         folds = _split(images.samples, groups, spec, seed)
-    _refuse_lacking(images.samples, folds, spec, groups)
+    folds = tuple(limited(fold, images.samples, spec.limit, seed) for fold in folds)
+    _refuse_lacking(images.samples, folds, spec, groups, absent)
     return folds
 
 
@@ -149,10 +154,16 @@ def _too_small(
 
 
 def _refuse_lacking(
-    samples: Samples, folds: Sequence[Fold], spec: FoldsSpec, groups: NDArray[np.int64]
+    samples: Samples,
+    folds: Sequence[Fold],
+    spec: FoldsSpec,
+    groups: NDArray[np.int64],
+    absent: Collection[str],
 ) -> None:
-    """Refuse folds in which a side lacks a class that has images."""
+    """Refuse folds in which a side lacks a class that has images, unless it is to lack it."""
     problems = []
+    scarce = {name for name in spec.limit if spec.limit[name] < 2}
+    made = {name for name in scarce if name in absent and not spec.limit[name]}
     for fold in folds:
         sides = {"training": fold.train, "validation": fold.validation, "test": fold.test}
         for side, rows in sides.items():
@@ -160,7 +171,10 @@ def _refuse_lacking(
             asked = side != "validation" or bool(spec.validation) or spec.validation_is_test
             present = {samples.rows[row].label for row in rows}
             for name, members in _by_class(samples).items():
-                if wanted and asked and name not in present:
+                meant = (side == "validation" and name in scarce) or (
+                    side == "training" and name in made
+                )
+                if wanted and asked and name not in present and not meant:
                     problems.append(Problem(_lacks(fold, side, name, members, groups)))
     if problems:
         raise Problems(problems)

@@ -52,6 +52,11 @@ class FoldsSpec:
     """Keep class proportions on every side."""
     duplicates: Literal["together", "ignored"] = "together"
     """Copies and near copies of one picture stay on one side."""
+    seed: Annotated[int, Ge(0)] | None = None
+    """Seed of the split; by default the recipe's. Repeats with other seeds can share a split."""
+    limit: Mapping[str, Annotated[int, Ge(0)]] = field(default_factory=dict)
+    """Real rows of a class that training and validation may use together, to make it scarce (0:
+    none at all); the others are left out of the run, the test rows stay."""
 
 
 @dataclass(frozen=True, kw_only=True)

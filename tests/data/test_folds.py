@@ -355,3 +355,21 @@ def test_a_fold_lacking_a_class_is_refused_or_does_not_happen(seed: int) -> None
     for fold in made:
         for side in (fold.train, fold.validation, fold.test):
             assert len(counts(of, side)) == 3
+
+
+def test_a_split_with_a_seed_of_its_own_does_not_follow_the_recipes() -> None:
+    of = table("ab" * 50)
+    spec = FoldsSpec(seed=9)
+    [one], [other] = (make_folds(cast(ImageStore, of), spec, seed) for seed in (1, 2))
+    assert one == other == folds(of, 9)[0]
+    assert folds(of, 1) != folds(of, 2)
+
+
+def test_a_class_to_be_made_may_be_taken_out_of_training_and_is_tested() -> None:
+    of = table("ab" * 50)
+    spec = FoldsSpec(limit={"a": 0})
+    [fold] = make_folds(cast(ImageStore, of), spec, 0, absent=("a",))
+    assert counts(of, fold.train)["a"] == counts(of, fold.validation)["a"] == 0
+    assert counts(of, fold.test)["a"] == 10
+    with pytest.raises(Problems, match="no image of class 'a'"):
+        make_folds(cast(ImageStore, of), spec, 0)
