@@ -15,6 +15,7 @@ import torch
 from leukreg_plugins import weights as weights_module
 from leukreg_plugins.backbones import (
     BACKBONES,
+    Cellnet,
     DenseNet201,
     EfficientNetB0,
     ResNet18,
@@ -274,6 +275,65 @@ def test_the_hubs_cache_is_used_without_a_network(
         assert len(plugin.describe()["sha256"]) == 64
 
 
+def test_a_download_that_fails_is_known_before_any_work_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import huggingface_hub
+
+    def breaks(repo: str, name: str) -> str:
+        raise OSError(f"connection lost while fetching {repo}/{name}")
+
+    monkeypatch.setattr(weights_module, "_unreachable", lambda address: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", breaks)
+    with pytest.raises(NotAvailable, match="download failed: connection lost"):
+        ResNet18().ready()
+
+
+def test_a_download_is_made_once_and_used(
+    monkeypatch: pytest.MonkeyPatch, trained: torch.nn.Module, tmp_path: Path, images: torch.Tensor
+) -> None:
+    import huggingface_hub
+
+    path = tmp_path / "model.safetensors"
+    asked: list[str] = []
+
+    def download(repo: str, name: str) -> str:
+        asked.append(f"{repo}/{name}")
+        safetensors.torch.save_file(trained.state_dict(), path)
+        return str(path)
+
+    monkeypatch.setattr(weights_module, "_unreachable", lambda address: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    plugin = ResNet18()
+    plugin.ready()
+    assert asked == ["timm/resnet18.a1_in1k/model.safetensors"]
+    with torch.no_grad():
+        assert torch.equal(plugin.build().eval()(images), trained.forward_features(images))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_cellnet_takes_the_weights_of_a_file(suffix: str, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    model = Cellnet().build().eval()
+    path = tmp_path / f"cells{suffix}"
+    if suffix == ".pth":
+        torch.save(model.state_dict(), path)
+    else:
+        safetensors.torch.save_file(model.state_dict(), path)
+    plugin = Cellnet(weights=str(path))
+    plugin.ready()
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(plugin.build().eval()(images), model(images))
+        assert model(images).shape == (2, 128, 2, 2)
+    assert len(plugin.describe()["sha256"]) == 64
+    path.write_bytes(b"nothing of use")
+    with pytest.raises(LeukregError, match="does not fit cellnet"):
+        plugin.build()
+    with pytest.raises(NotAvailable, match="no weights file"):
+        Cellnet(weights="nowhere.pth").ready()
+
+
 def test_an_unknown_timm_model_is_refused_with_a_suggestion() -> None:
     with pytest.raises(LeukregError, match="did you mean 'resnet50'"):
         Timm(model="resnet50_", weights="random").ready()
@@ -294,4 +354,4 @@ def _without_weights() -> str:
 
 def test_all_backbones_are_listed() -> None:
     names = {cls.leukreg_name for cls in BACKBONES}  # type: ignore[attr-defined]
-    assert names == {"resnet50", "densenet201", "efficientnet-b0", "resnet18", "timm"}
+    assert names == {"resnet50", "densenet201", "efficientnet-b0", "resnet18", "timm", "cellnet"}

@@ -1,0 +1,98 @@
+"""A small residual network for single cells, and the loading of its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from leukreg import LeukregError
+
+WIDTHS = (32, 64, 128, 128)
+"""Channels of the four stages; each but the first halves the side of the map."""
+DEPTHS = (1, 2, 2, 1)
+"""Residual blocks of the four stages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Mean and deviation of the channels over Romanowsky-stained single cells, 0 to 1 scale."""
+
+    mean: tuple[float, float, float] = (0.875, 0.750, 0.722)
+    std: tuple[float, float, float] = (0.159, 0.182, 0.086)
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside a shortcut (He et al., 2016); ``stride`` shrinks the map."""
+
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or width_in != width:
+            # Averaging before the 1x1 convolution loses no pixel (He et al., 2019, "ResNet-D").
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride, ceil_mode=True) if stride != 1 else nn.Identity(),
+                nn.Conv2d(width_in, width, 1, bias=False),
+                nn.BatchNorm2d(width),
+            )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = torch.relu(self.norm1(self.conv1(maps)))
+        return torch.relu(self.norm2(self.conv2(inner)) + self.shortcut(maps))
+
+
+class CellNet(nn.Module):
+    """From normalised images ``(b, 3, h, w)`` to maps ``(b, 128, h / 16, w / 16)``.
+
+    1.0 million parameters. ``stages`` are named and in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels = WIDTHS[-1]
+        self.contract = Contract()
+        self.stages = nn.Sequential()
+        stem = nn.Sequential(
+            nn.Conv2d(3, WIDTHS[0], 3, 2, 1, bias=False), nn.BatchNorm2d(WIDTHS[0]), nn.ReLU()
+        )
+        self.stages.add_module("stem", stem)
+        width_in = WIDTHS[0]
+        for number, (width, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True), start=1):
+            first = Residual(width_in, width, stride=1 if number == 1 else 2)
+            rest = (Residual(width, width, stride=1) for _ in range(depth - 1))
+            self.stages.add_module(f"stage{number}", nn.Sequential(first, *rest))
+            width_in = width
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.stages(images))
+
+
+def load_cellnet(path: Path) -> CellNet:
+    """The network with the weights of a file (.safetensors, .pth).
+
+    Raises:
+        LeukregError: The file cannot be read, or is not of this network.
+    """
+    model = CellNet()
+    try:
+        model.load_state_dict(_read(path))
+    except Exception as error:  # torch, safetensors and pickle each raise their own
+        reason = " ".join(str(error).split())[:300]
+        raise LeukregError(f"the weights file {path} does not fit cellnet: {reason}") from error
+    return model
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return cast("dict[str, Any]", load_file(path))
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
