@@ -1,0 +1,125 @@
+"""The three ways to a class that has few real images, or none: options of the generator plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, MinLen
+
+from leukreg import NotAvailable, require_folder
+
+Way = Literal["few", "donor", "attributes"]
+Weight = Annotated[float, Gt(0)]
+Described = str | tuple[str, ...] | dict[str, Weight]
+"""One value, several that are equally likely, or a table of value and weight."""
+Names = Annotated[tuple[str, ...], MinLen(1)]
+STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Donor:
+    """Images of the missing class from another source: the table ``donor``."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    root: str
+    """The folder that holds the donors' class folders; relative to the working directory, ~
+    expanded."""
+    classes: dict[str, Names] | None = None
+    """Class of the task to the folders below root that make it up; by default every folder that is
+    called as a class of the task. Classes that are known at home too help: they teach what is the
+    source and what is the class."""
+    stain: Literal["match", "none"] = "match"
+    """Match the donors' colours to the home training images (Reinhard et al., 2001), or leave
+    them."""
+    limit: Annotated[int, Ge(1)] | None = None
+    """At most so many images per class, evenly spread over the sorted list."""
+
+    def ready(self) -> None:
+        """Raises NotAvailable when root is not there."""
+        try:
+            require_folder(self.root)
+        except NotAvailable as error:
+            text = str(error).replace("data.root", "synthesis.donor.root")
+            raise NotAvailable(f"donor images: {text}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attributes:
+    """A table of morphological attributes per image: the table ``attributes``."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    table: str | Names
+    """CSV, TSV or Parquet with one image per row, or several of them; relative to the working
+    directory, ~ expanded."""
+    key: str = "img_name"
+    """Column with the image's file name, with or without folders before it."""
+    columns: Names | None = None
+    """Columns that are attributes; by default every one but the key and class, label, path, patient
+    and split."""
+    describe: dict[str, dict[str, Described]] = field(default_factory=dict)
+    """Class to its attributes: a value, a list of equally likely ones, or a table of value and
+    weight. Attributes that are not described are drawn as the training images have them."""
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """Where the tables lie."""
+        named = (self.table,) if isinstance(self.table, str) else self.table
+        return tuple(Path(name).expanduser().absolute() for name in named)
+
+    def ready(self) -> None:
+        """Raises NotAvailable when a table is not there, and names all that are not."""
+        missing = [str(path) for path in self.tables if not path.is_file()]
+        if missing:
+            raise NotAvailable(
+                f"tables of attributes that do not exist: {', '.join(missing)}; put them there or "
+                "set synthesis.attributes.table to where they are"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """The way that a recipe chooses, and its options."""
+
+    way: Way = "few"
+    donor: Donor | None = None
+    attributes: Attributes | None = None
+
+    def ready(self) -> None:
+        """Raises NotAvailable when the folder or table of the chosen way is not there."""
+        if self.way == "donor" and self.donor is not None:
+            self.donor.ready()
+        if self.way == "attributes" and self.attributes is not None:
+            self.attributes.ready()
+
+    def contradictions(self) -> list[str]:
+        """Options that do not go together, in words; what is stated and not read is one."""
+        tables = {"donor": self.donor, "attributes": self.attributes}
+        found = [
+            f'the table {name} is stated, but way = "{self.way}" does not read it; set '
+            f'way = "{name}" or remove the table'
+            for name, table in tables.items()
+            if table is not None and name != self.way
+        ]
+        if self.way in tables and tables[self.way] is None:
+            found.append(f'way = "{self.way}" needs {example(self.way, ())}')
+        return found
+
+
+def example(way: str, classes: Sequence[str]) -> str:
+    """What to write in ``[synthesis]`` for a way to these classes."""
+    names = [_toml_key(name) for name in classes] or ["CLASS"]
+    if way == "donor":
+        each = ", ".join(f'{name} = ["FOLDER"]' for name in names)
+        return f'donor = {{ root = "DONORS", classes = {{ {each} }} }}'
+    each = ", ".join(f'{name} = {{ ATTRIBUTE = "VALUE" }}' for name in names)
+    return f'attributes = {{ table = "TABLE.csv", describe = {{ {each} }} }}'
+
+
+def _toml_key(name: str) -> str:
+    plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if plain else f'"{name}"'
