@@ -25,20 +25,28 @@ if TYPE_CHECKING:
     from leukreg.contracts import Images as Images
     from leukreg.data.cache import cache_area as cache_area
     from leukreg.data.cache import cache_root as cache_root
+    from leukreg.data.images import open_images as open_images
     from leukreg.data.listing import count_folder as count_folder
     from leukreg.data.listing import list_folder as list_folder
     from leukreg.data.listing import require_folder as require_folder
     from leukreg.declare import hookimpl as hookimpl
     from leukreg.declare import plugin as plugin
+    from leukreg.engine.trained import trained_backbone as trained_backbone
     from leukreg.errors import DataError as DataError
     from leukreg.errors import LeukregError as LeukregError
     from leukreg.errors import NotAvailable as NotAvailable
     from leukreg.errors import Problem as Problem
     from leukreg.errors import Problems as Problems
     from leukreg.errors import TrainingError as TrainingError
+    from leukreg.evaluate.bootstrap import Resampling as Resampling
+    from leukreg.evaluate.bootstrap import resampling as resampling
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
     from leukreg.seeds import derive as derive
+    from leukreg.synthesis.extractors import OpenExtractor as OpenExtractor
+    from leukreg.synthesis.extractors import open_extractor as open_extractor
+    from leukreg.synthesis.fidelity import inception_network as inception_network
+    from leukreg.synthesis.fidelity import kid as kid
     from leukreg.types import BrokenImage as BrokenImage
     from leukreg.types import Evidence as Evidence
     from leukreg.types import Finding as Finding
@@ -47,6 +55,7 @@ if TYPE_CHECKING:
     from leukreg.types import Labels as Labels
     from leukreg.types import Lineage as Lineage
     from leukreg.types import Notice as Notice
+    from leukreg.types import Picture as Picture
     from leukreg.types import Predictions as Predictions
     from leukreg.types import RunResult as RunResult
     from leukreg.types import Sample as Sample
@@ -68,7 +77,9 @@ _HOME = {
     "leukreg.audit.unsized": ("only_class",),
     "leukreg.contracts": ("ClassGenerator", "Images"),
     "leukreg.data.cache": ("cache_area", "cache_root"),
+    "leukreg.data.images": ("open_images",),
     "leukreg.data.listing": ("count_folder", "list_folder", "require_folder"),
+    "leukreg.engine.trained": ("trained_backbone",),
     "leukreg.errors": (
         "DataError",
         "LeukregError",
@@ -78,8 +89,11 @@ _HOME = {
         "TrainingError",
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
+    "leukreg.evaluate.bootstrap": ("Resampling", "resampling"),
     "leukreg.progress": ("SILENT", "Progress"),
     "leukreg.seeds": ("derive",),
+    "leukreg.synthesis.extractors": ("OpenExtractor", "open_extractor"),
+    "leukreg.synthesis.fidelity": ("inception_network", "kid"),
     "leukreg.types": (
         "BrokenImage",
         "Evidence",
@@ -89,6 +103,7 @@ _HOME = {
         "Labels",
         "Lineage",
         "Notice",
+        "Picture",
         "Predictions",
         "RunResult",
         "Sample",

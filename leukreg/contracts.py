@@ -7,7 +7,7 @@ not on this machine; the recipe's ``fallback`` for it is then taken, or the run 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -159,6 +159,25 @@ class Generator(Protocol):
     def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator: ...
 
 
+class Extractor(Protocol):
+    """A plugin with one option at most that may be given by a word, named ``path``."""
+
+    def build(self) -> nn.Module:
+        """A module from uint8 RGB ``(b, 3, h, w)`` of any size to float32 features ``(b, d)``.
+
+        It has ``dimensions: int`` (d), is in eval mode, and needs no gradient. Raises NotAvailable
+        when its weights are not on this machine.
+        """
+        ...
+
+    def describe(self) -> Mapping[str, str]:
+        """What the features depend on: ``digest``, the hexadecimal digest of the weights, at least.
+
+        Figures are compared only where extractor and digest agree.
+        """
+        ...
+
+
 class Optimizer(Protocol):
     def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """An optimizer over torch parameter groups."""
@@ -183,6 +202,9 @@ class Metric(Protocol):
         ``weights`` has shape ``(n, b)``, how often each row stands in each of b resamples, and the
         answer maps ``(score name, class or None)`` to an array of shape ``(b,)``, NaN where
         undefined. Without it, ``build`` is called again on each of a few resamples.
+
+        A metric that judges the probabilities themselves may say ``of_probabilities = True`` (a
+        ``ClassVar``): of a calibrated run it is then asked of the raw ones too.
         """
         ...
 
@@ -209,6 +231,7 @@ CONTRACTS: dict[str, type] = {
     "class-weights": ClassWeights,
     "sampler": Sampler,
     "generator": Generator,
+    "extractor": Extractor,
     "optimizer": Optimizer,
     "schedule": Schedule,
     "metric": Metric,

@@ -61,6 +61,11 @@ def leukreg_generators() -> list[type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def leukreg_extractors() -> list[type]:  # type: ignore[empty-body]
+    """Extractors: networks from images to the features that distances are measured in."""
+
+
+@hookspec
 def leukreg_optimizers() -> list[type]:  # type: ignore[empty-body]
     """Optimizers: what updates the parameters."""
 

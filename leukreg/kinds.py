@@ -27,6 +27,7 @@ KINDS: dict[str, Kind] = {
         Kind("class-weights", "leukreg_class_weights", "how much each class counts in the loss"),
         Kind("sampler", "leukreg_samplers", "the order in which training rows are seen"),
         Kind("generator", "leukreg_generators", "makes synthetic images of a class"),
+        Kind("extractor", "leukreg_extractors", "turns images into features to be compared by"),
         Kind("optimizer", "leukreg_optimizers", "updates the parameters"),
         Kind("schedule", "leukreg_schedules", "how the learning rate moves"),
         Kind("metric", "leukreg_metrics", "a figure over predictions"),

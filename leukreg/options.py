@@ -26,7 +26,7 @@ TABLES: dict[str, str] = {
     "metric": "[[evaluate.metrics]]",
     "audit": "[[audit.rules]]",
 }
-"""Where a recipe names a plugin of a kind. Reports and commands are not named by recipes."""
+"""Where a recipe names a plugin of a kind. Reports, commands and extractors have no table."""
 
 _BESIDE = {"generator": ('classes = ["pro-b"]', "per_class = 100")}
 """Keys of the core that must stand beside ``use`` in a kind's table."""

@@ -42,7 +42,7 @@ def test_every_kind_has_contract_check_scaffold_and_a_place_in_recipes(kind: str
     assert kind in CHECKS
     assert files("mine", kind)
     assert kind == "command" or kind in CONTRACTS
-    assert kind in ("report", "command") or kind in TABLES
+    assert kind in ("report", "command", "extractor") or kind in TABLES
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)

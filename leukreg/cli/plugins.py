@@ -180,6 +180,9 @@ def _details(entry: Entry) -> Iterator[str]:
         yield from _option(option)
     table = example_table(entry.kind, entry.cls)
     yield ""
+    if entry.kind == "extractor":
+        yield f"On the command line\n  leukreg fidelity REAL FAKE --extractor {entry.name}"
+        return
     if table is None:
         yield f"Recipes do not name a {entry.kind}: it works wherever it is installed."
         return

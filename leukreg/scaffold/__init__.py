@@ -107,6 +107,8 @@ def _usage(name: str, kind: str) -> str:
         return f"Then run it:\n\n    leukreg {name}"
     if kind == "report":
         return "Then `leukreg run` and `leukreg show` show its section with every run."
+    if kind == "extractor":
+        return f"Then compare images by it:\n\n    leukreg fidelity REAL FAKE --extractor {name}"
     beside = '\n    classes = ["pro-b"]\n    per_class = 100' if kind == "generator" else ""
     return f'Then name it in a recipe:\n\n    {TABLES[kind]}\n    use = "{name}"{beside}'
 

@@ -25,6 +25,7 @@ from leukreg.testing.examples import (
     example_samples,
     write_example_images,
 )
+from leukreg.testing.extractors import check_extractor
 from leukreg.testing.images import check_generator, check_source
 from leukreg.testing.networks import (
     check_attention,
@@ -51,6 +52,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "class-weights": check_class_weights,
     "sampler": check_sampler,
     "generator": check_generator,
+    "extractor": check_extractor,
     "optimizer": check_optimizer,
     "schedule": check_schedule,
     "metric": check_metric,
@@ -81,6 +83,7 @@ __all__ = [
     "check_backbone",
     "check_class_weights",
     "check_command",
+    "check_extractor",
     "check_generator",
     "check_head",
     "check_loss",

@@ -72,6 +72,13 @@ def leukreg_generators() -> list[type]:
 
 
 @hookimpl
+def leukreg_extractors() -> list[type]:
+    from leukreg_plugins.extractors import EXTRACTORS
+
+    return EXTRACTORS
+
+
+@hookimpl
 def leukreg_optimizers() -> list[type]:
     from leukreg_plugins.optimizers import OPTIMIZERS
 

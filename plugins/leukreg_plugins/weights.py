@@ -107,11 +107,20 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def unreachable(url: str) -> str | None:
+    """Why this address cannot be asked, or None if it can. Takes a second at most."""
+    return _unreachable(_address(url))
+
+
 def _hub_address() -> tuple[str, int]:
-    """Host and port to try: the proxy that requests would go through, or the hub itself."""
     from huggingface_hub import constants
 
-    url = urlsplit(constants.ENDPOINT)
+    return _address(constants.ENDPOINT)
+
+
+def _address(asked: str) -> tuple[str, int]:
+    """Host and port to try: the proxy that requests would go through, or the host itself."""
+    url = urlsplit(asked)
     host = url.hostname or "huggingface.co"
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")

@@ -378,6 +378,45 @@ def _raise_for(self: Generator, label: str, n: int, seed: int) -> object:
     return Generator.sample(self, label, n, seed)
 
 
+class Extractor(nn.Module):
+    """The mean colour; faults are overridden below."""
+
+    dimensions = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.float().mean((2, 3))
+
+
+for _sentence, _members in (
+    ("needs 'dimensions'", {"dimensions": None}),
+    ("(4, 5), not (4, 3)", {"dimensions": 5}),
+    ("float32", {"forward": lambda self, x: x.double().mean((2, 3))}),
+    ("not finite", {"forward": lambda self, x: x.float().mean((2, 3)) / 0}),
+    ("in place", {"forward": lambda self, x: x.add_(1).float().mean((2, 3))}),
+    ("among others", {"forward": lambda self, x: x.float().mean((2, 3)) - x.float().mean()}),
+    ("same features", {"forward": lambda self, x: torch.ones(len(x), 3)}),
+    ("in eval mode", {"__init__": lambda self: nn.Module.__init__(self)}),
+):
+    _cls = type("Faulty", (Extractor,), _members)
+    _described = {"describe": lambda self: {"digest": "0" * 16}}
+    CASES.append(("extractor", _sentence, made(lambda self, cls=_cls: cls(), **_described)))
+
+
+def _changing(self) -> dict[str, str]:
+    return {"digest": np.random.default_rng().bytes(8).hex()}
+
+
+for _sentence, _describe in (
+    ("hexadecimal", lambda self: {"digest": "new"}),
+    ("the second time", _changing),
+):
+    CASES.append(("extractor", _sentence, made(lambda self: Extractor(), describe=_describe)))
+
+
 @pytest.mark.parametrize(("kind", "sentence", "cls"), CASES)
 def test_a_fault_is_named(kind: str, sentence: str, cls: type) -> None:
     with pytest.raises(AssertionError) as caught:
@@ -389,9 +428,10 @@ def test_every_kind_has_a_fault_that_its_check_names() -> None:
     assert {kind for kind, _, _ in CASES} | {"command"} == set(KINDS) == set(CHECKS)
 
 
-def test_a_sound_backbone_and_generator_pass() -> None:
+def test_a_sound_backbone_generator_and_extractor_pass() -> None:
     check("backbone", made(lambda self: Backbone()))
     check("generator", made(lambda self, image, labels: Generator()))
+    check("extractor", made(lambda self: Extractor(), describe=lambda self: {"digest": "0" * 16}))
 
 
 def test_an_undocumented_option_is_named() -> None:
