@@ -6,11 +6,17 @@ import io
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from leukreg_plugins.audits.data import CopiesAcrossSplit, CopiesDisagree, Shortcut
+from leukreg_plugins.audits.data import (
+    CopiesAcrossSplit,
+    CopiesDisagree,
+    PatientAcrossSplit,
+    Shortcut,
+)
 from leukreg_plugins.audits.views import pictures
 from PIL import Image, ImageEnhance
 
@@ -113,6 +119,23 @@ def test_a_mislabelled_twin_is_found(planted: Planted) -> None:
     (finding,) = CopiesDisagree().build(planted.evidence())
     assert "1 picture stands under" in finding.message
     assert "monocyte/mislabelled.jpg (monocyte)" in finding.message
+
+
+def test_patients_across_the_split_are_found_and_only_they(planted: Planted) -> None:
+    crossing = {f"crossing-{n}" for n in range(5)}
+    for side in (planted.train, planted.test):
+        for position, row in enumerate(side):
+            patient = (
+                f"crossing-{position // 3}"
+                if position < 15
+                else f"row-{row // 4}-{side is planted.test}"
+            )
+            planted.rows[row] = replace(planted.rows[row], patient=patient)
+    (finding,) = PatientAcrossSplit().build(planted.evidence())
+    everyone = len({row.patient for row in planted.rows})
+    assert finding.severity == "error"
+    assert finding.message.startswith(f"5 of {everyone} patients stand in training and in test")
+    assert sum(name in finding.message for name in crossing) >= 3
 
 
 def test_a_colour_cast_is_found_and_clean_cells_are_not(planted: Planted) -> None:
