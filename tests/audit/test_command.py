@@ -19,6 +19,7 @@ from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, PhaseSpe
 from leukreg.runs import RunFolder
 from leukreg.types import Finding, ImageSpec, RunResult
 
+ROOT = Path(__file__).parents[2]
 V4 = """\
 [reported]
 classes = ["Benign", "ALL"]
@@ -46,6 +47,17 @@ def test_a_paper_with_errors_exits_one(tmp_path: Path, capsys: pytest.CaptureFix
     lines = out.splitlines()
     assert lines[1].startswith("error    reported: accuracy 84.00 % lies under")
     assert lines[2].startswith("         majority-baseline: report balanced accuracy")
+
+
+def test_the_readmes_worked_example_is_what_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Check a paper\n")[1]
+    table = section.split("```toml\n")[1].split("```")[0]
+    shown = section.split("```")[2].split("\n## ")[0]
+    assert main(["audit", write(tmp_path, "paper.toml", table)]) == 1
+    printed = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert printed == [line[4:] for line in shown.splitlines() if line.startswith("    ")]
 
 
 def test_figures_may_be_the_file_itself(tmp_path: Path) -> None:
