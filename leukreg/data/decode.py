@@ -86,6 +86,15 @@ def decode(data: bytes) -> Decoded:
         raise Unreadable(f"damaged or truncated ({_first_line(error)})") from None
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """An opened picture in mode RGB, turned as its metadata say; :func:`decode` says how.
+
+    Raises:
+        Unreadable: Its pixels are of unknown scale.
+    """
+    return _to_rgb(ImageOps.exif_transpose(image))
+
+
 def squash(image: Image.Image, size: int) -> Image.Image:
     """The whole picture in ``size`` x ``size`` pixels, antialiased (Pillow, bilinear)."""
     if image.size == (size, size):
@@ -119,8 +128,7 @@ def _with_pillow(data: bytes) -> Decoded:
             raise Unreadable(_BOMB)
         kind = image.format or "unknown"
         image.load()
-        upright = ImageOps.exif_transpose(image)
-    return Decoded(_to_rgb(upright), kind)
+        return Decoded(upright(image), kind)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

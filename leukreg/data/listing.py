@@ -114,6 +114,15 @@ def list_folder(
     return Samples(rows=tuple(rows), classes=tuple(folders), broken=tuple(broken))
 
 
+def image_files(folder: Path) -> list[Path]:
+    """Every image file below ``folder``, classes or not, sorted, by walking; links are followed.
+
+    Raises:
+        DataError: A folder cannot be listed.
+    """
+    return sorted(_images(folder, set()))
+
+
 def count_folder(
     root: str | Path,
     *,

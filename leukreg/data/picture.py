@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.data.decode import decode, squash
+from leukreg.data.decode import Decoded, decode, squash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,16 +63,27 @@ def picture(data: bytes, size: int) -> Picture:
     Raises:
         Unreadable: It is no readable image.
     """
-    decoded = decode(data)
+    return kept(decode(data), size, digest(data), len(data))
+
+
+def kept(decoded: Decoded, size: int, content: str = "", length: int = 0) -> Picture:
+    """What is kept of a decoded picture.
+
+    Args:
+        decoded: RGB, upright, native size.
+        size: Side of the square that models see.
+        content: Digest of the file, where there is one.
+        length: Bytes of the file.
+    """
     image = decoded.image
     native = np.asarray(image)
     facts = Facts(
-        content=digest(data),
+        content=content,
         pixels=digest(f"{image.width}x{image.height} ".encode() + native.tobytes()),
         format=decoded.format,
         width=image.width,
         height=image.height,
-        bytes=len(data),
+        bytes=length,
         colour=(*_moments(image), *_border_mean(native)),
     )
     thumb = squash(image, THUMB).convert("L")

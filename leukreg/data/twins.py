@@ -80,6 +80,42 @@ def twin_pairs(thumbs: NDArray[np.uint8], progress: Progress = SILENT) -> list[t
     return sorted(set(found))
 
 
+def pairs_between(
+    new: NDArray[np.uint8], known: NDArray[np.uint8], progress: Progress = SILENT
+) -> list[tuple[int, int, float]]:
+    """Near copies of new pictures among known ones: index of each and their likeness.
+
+    Args:
+        new: Grey thumbnails, shape ``(n, 64, 64)``.
+        known: The same of the pictures that are searched, shape ``(m, 64, 64)``.
+        progress: Told of new pictures that are done.
+    """
+    if not len(new) or not len(known):
+        return []
+    thumbs = np.concatenate([known, new])
+    described = _describe(thumbs)
+    found: list[tuple[int, int, float]] = []
+    with progress.task("Looking for copies", len(new)) as advance:
+        for start in range(0, len(new), BLOCK):
+            block = np.arange(start, min(start + BLOCK, len(new)))
+            pairs = _nearest(described[len(known) + block], described[: len(known)], block)
+            scores = likeness(thumbs, pairs + np.array([len(known), 0]))
+            chosen = zip(pairs.tolist(), scores.tolist(), strict=True)
+            found += [(a, b, score) for (a, b), score in chosen if score >= ALIKE]
+            advance(len(block))
+    return found
+
+
+def _nearest(
+    block: NDArray[np.float32], known: NDArray[np.float32], rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Each row of a block with its most alike known pictures, shape ``(m, 2)``."""
+    alike = block @ known.T
+    most = min(NEIGHBOURS, len(known))
+    nearest = np.argpartition(alike, -most, axis=1)[:, -most:]
+    return np.stack([np.repeat(rows, most), nearest.ravel()], axis=1)
+
+
 def likeness(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Gradient correlation (-1 to 1) at the best shift, for index pairs of shape ``(m, 2)``.
 

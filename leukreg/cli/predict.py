@@ -1,0 +1,86 @@
+"""``leukreg predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from leukreg.predict import Predicted
+
+FINDINGS = 1
+STDOUT = Path("-")
+
+
+@click.command("predict")
+@click.argument("run")
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
+)
+@click.option("--csv", metavar="FILE", type=click.Path(path_type=Path), help="Write a table.")
+@click.option("--json", metavar="FILE", type=click.Path(path_type=Path), help="Write JSON.")
+@click.option("--no-flags", is_flag=True, help="Do not look for copies and for strange images.")
+@click.option("--all", "everything", is_flag=True, help="Print every row.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder that holds the runs.",
+)
+def command(
+    run: str,
+    paths: tuple[Path, ...],
+    csv: Path | None,
+    json: Path | None,
+    no_flags: bool,
+    everything: bool,
+    root: Path,
+) -> int:
+    """Predict images with the models of RUN; a run of k folds answers with the mean of them.
+
+    PATH is an image or a folder, which is walked. A file called "-" is the standard output. Exits
+    with 1 when an image cannot be read; the others are predicted all the same.
+
+    Flags: far from the training data (distance above 1), copy or near copy of a training image.
+    For research, not for diagnosis.
+    """
+    from rich.console import Console
+
+    from leukreg.cli import predicted as shown
+    from leukreg.predict import load
+    from leukreg.predict.walk import find_images
+    from leukreg.report.progress import RichProgress
+
+    targets = [path for path in (csv, json) if path is not None and path != STDOUT]
+    shown.refuse_existing(targets)
+    if csv == json == STDOUT:
+        raise click.UsageError("--csv and --json cannot both go to the standard output")
+    files = find_images(paths)
+    trained = load(run, root)
+    with RichProgress(Console(stderr=True)) as progress:
+        found = trained.predict_table(files, flags=not no_flags, progress=progress)
+    for path, text in ((csv, shown.as_csv), (json, shown.as_json)):
+        if path is not None:
+            _write(path, text(found, trained.result))
+    if STDOUT not in (csv, json):
+        shown.show(found, trained.result, Console(), everything, targets)
+    return _code(found)
+
+
+def _write(path: Path, text: str) -> None:
+    from leukreg.runs.files import write_text
+
+    if path == STDOUT:
+        click.echo(text, nl=False)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+
+
+def _code(found: Predicted) -> int:
+    if not found.readable.any():
+        click.echo("leukreg: not one image could be read", err=True)
+    return 0 if found.readable.all() else FINDINGS

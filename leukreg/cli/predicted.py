@@ -1,0 +1,184 @@
+"""Predictions as a console table, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leukreg.errors import Problem, Problems
+from leukreg.types import Section, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from leukreg.predict import Predicted
+    from leukreg.types import RunResult
+
+SHOWN = 40
+"""Rows printed without ``--all``; flagged ones come first."""
+WIDE = 100
+"""Columns of a console that has room for every figure."""
+LONG = 44
+"""Letters of a name that are printed there, its end."""
+_FLAG = re.compile("( training image| from the|:).*")
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Nothing is overwritten: say so before any work.
+
+    Raises:
+        Problems: A path exists already.
+    """
+    there = [Problem("exists already; name another file", str(path))
+             for path in paths if path.exists()]  # fmt: skip
+    if there:
+        raise Problems(there, closing="nothing was predicted.")
+
+
+def show(
+    found: Predicted,
+    result: RunResult,
+    console: Console,
+    everything: bool = False,
+    written: Sequence[Path] = (),
+) -> None:
+    """Print what was predicted: counts, notes, then row by row."""
+    from leukreg.report.console import render
+
+    render(_summary(found, result), console)
+    order = sorted(range(len(found)), key=lambda row: not found.flags(row))
+    rows = sorted(order if everything else order[:SHOWN])
+    table = _table(found, rows, console.width >= WIDE)
+    render(Section(title="Images", text=tuple(_left_out(found, rows)), tables=(table,)), console)
+    details = tuple(_details(found, rows))
+    if details:
+        render(Section(title="What the flags mean", text=details), console)
+    for path in written:
+        console.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _summary(found: Predicted, result: RunResult) -> Section:
+    counts = Counter(answer for answer in found.answer if answer is not None)
+    said = ", ".join(f"{counts[name]:,} {name}" for name in found.classes if counts[name])
+    folds = len(result.folds)
+    text = [
+        f"{len(found):,} images by {result.name}"
+        + (f", the mean of {folds} folds" if folds > 1 else "")
+        + (f": {said}." if said else "."),
+        "For research, not for diagnosis.",
+    ]
+    if found.threshold is not None:
+        text.append(f"Answered {found.positive} from a probability of {found.threshold:.4f}.")
+    if found.coverage is not None:
+        text.append(
+            f"A set holds the true class of at least {100 * found.coverage:.0f} % of images like "
+            "the run's own."
+        )
+    text += [f"! {line}" for line in _flagged(found)]
+    text += [f"{note[:1].upper()}{note[1:]}." for note in found.notes]
+    return Section(title="Predictions", text=tuple(text))
+
+
+def _flagged(found: Predicted) -> Iterator[str]:
+    unreadable = int((~found.readable).sum())
+    if unreadable:
+        yield f"{unreadable:,} of {len(found):,} images cannot be read."
+    if found.far is not None and found.far.any():
+        yield f"{int(found.far.sum()):,} lie far from the training data: do not rely on these."
+    copies = sum(name is not None for name in found.copy_of or ())
+    copies += sum(name is not None for name in found.near_copy_of or ())
+    if copies:
+        yield f"{copies:,} are copies of training images: they say nothing of new ones."
+
+
+def _left_out(found: Predicted, rows: Sequence[int]) -> Iterator[str]:
+    if len(rows) < len(found):
+        yield (
+            f"{len(rows)} of {len(found):,}, flagged ones first; --all prints every one, "
+            "--csv or --json writes them."
+        )
+
+
+def _table(found: Predicted, rows: Sequence[int], wide: bool) -> Table:
+    names = _short(found.name, LONG if wide else LONG // 2)
+    cells = [dict(_cells(found, row, wide)) for row in rows]
+    columns = ("image", *(cells[0] if cells else ()))
+    body = tuple((names[row], *line.values()) for row, line in zip(rows, cells, strict=True))
+    return Table(columns=columns, rows=body)
+
+
+def _cells(found: Predicted, row: int, wide: bool) -> Iterator[tuple[str, str]]:
+    """Column and cell of one row; a narrow console is spared the figures behind the set."""
+    index = int(found.decision[row])
+    read = index >= 0
+    yield "answer", found.classes[index] if read else "-"
+    yield "p", f"{found.probabilities[row, index]:.3f}" if read else "-"
+    yield "entropy", f"{found.uncertainty[row]:.3f}" if read else "-"
+    if found.mutual_information is not None and wide:
+        yield "mutual inf.", f"{found.mutual_information[row]:.3f}" if read else "-"
+    if found.sets is not None:
+        yield "set", ", ".join(found.set_of(row) or ()) or "-"
+    if found.distance is not None and wide:
+        yield "distance", f"{found.distance[row]:.2f}" if read else "-"
+    yield "flags", ", ".join(_FLAG.sub("", flag) for flag in found.flags(row))
+
+
+def _details(found: Predicted, rows: Sequence[int]) -> Iterator[str]:
+    """Which training image a copy shows, and why an image cannot be read."""
+    names = _short(found.name, 1000)
+    for row in rows:
+        for flag in found.flags(row):
+            if not flag.startswith("far"):
+                yield f"  {names[row]}: {flag.removeprefix('unreadable: ')}"
+
+
+def _short(names: Sequence[str], longest: int) -> list[str]:
+    """Names without the folders that all of them share, cut on the left where they are long."""
+    folders = [Path(name).parent.parts for name in names]
+    shared = 0
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared += 1
+    short = [str(Path(*Path(name).parts[shared:])) for name in names]
+    return [name if len(name) <= longest else f"…{name[1 - longest :]}" for name in short]
+
+
+def as_csv(found: Predicted, result: RunResult) -> str:
+    """One line per image; a column ``p:CLASS`` for each class."""
+    head = ["image", "answer", *(f"p:{name}" for name in found.classes), "uncertainty",
+            "mutual_information", "set", "threshold", "distance", "far", "copy_of",
+            "near_copy_of", "unreadable"]  # fmt: skip
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, head, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in found.records():
+        probabilities = record.get("probabilities", {})
+        record |= {f"p:{name}": repr(p) for name, p in probabilities.items()}
+        if "set" in record:
+            record["set"] = "|".join(record["set"])
+        if found.threshold is not None and "unreadable" not in record:
+            record["threshold"] = repr(found.threshold)
+        writer.writerow(record)
+    return buffer.getvalue()
+
+
+def as_json(found: Predicted, result: RunResult) -> str:
+    """Everything, with what the figures mean beside them."""
+    data = {
+        "run": str(result.folder),
+        "classes": found.classes,
+        "folds": len(result.folds),
+        "threshold": found.threshold,
+        "positive": found.positive,
+        "coverage": found.coverage,
+        "notes": found.notes,
+        "images": list(found.records()),
+    }
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,99 @@
+"""Images as they are handed over (paths, arrays, Pillow images), read as training read them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leukreg.data.decode import Decoded, Unreadable, upright
+from leukreg.data.picture import Picture, kept, picture
+from leukreg.errors import DataError
+
+OneImage: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
+"""A file, a Pillow image, or RGB pixels of shape ``(h, w, 3)``."""
+ImagesLike: TypeAlias = OneImage | Iterable[OneImage]
+"""One image or several; an array of shape ``(n, h, w, 3)`` is several."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """One image as it was handed over."""
+
+    name: str
+    """Its path, or ``#0``, ``#1`` and so on for what lies in memory."""
+    image: Path | Image.Image
+
+    def read(self, size: int) -> Picture | str:
+        """What leukreg keeps of it at ``size`` pixels a side, or the reason why it cannot."""
+        try:
+            if isinstance(self.image, Path):
+                return picture(self.image.read_bytes(), size)
+            return kept(Decoded(upright(self.image), "in memory"), size)
+        except FileNotFoundError:
+            return "the file does not exist"
+        except IsADirectoryError:
+            return "is a folder"
+        except OSError as error:
+            return f"cannot be opened: {error.strerror or error}"
+        except (Unreadable, ValueError) as error:  # a path with a null byte is a ValueError
+            return str(error)
+
+
+def given_images(images: ImagesLike) -> list[Given]:
+    """The images one by one.
+
+    Raises:
+        DataError: An array is not uint8 RGB, or something is no image at all.
+    """
+    if isinstance(images, str | Path | Image.Image):
+        return [_given(0, images)]
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "OU":
+        stack = images[None] if images.ndim == 3 else images
+        if stack.ndim != 4 or stack.shape[-1] != 3 or stack.dtype != np.uint8:
+            raise DataError(_wrong_array(images))
+        return [_given(index, pixels) for index, pixels in enumerate(stack)]
+    return [_given(index, image) for index, image in enumerate(images)]
+
+
+def _given(index: int, image: object) -> Given:
+    if isinstance(image, str | Path):  # numpy's strings are strings
+        return Given(str(image), Path(image))
+    if isinstance(image, Image.Image):
+        return Given(str(getattr(image, "filename", "") or f"#{index}"), image)
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8 or not image.size:
+            raise DataError(f"image {index}: {_wrong_array(image)}")
+        return Given(f"#{index}", Image.fromarray(np.ascontiguousarray(image)))
+    raise DataError(
+        f"image {index} is a {type(image).__name__}; give paths, Pillow images or uint8 arrays"
+    )
+
+
+def _wrong_array(array: NDArray[np.generic]) -> str:
+    return (
+        f"an array of {array.dtype} and shape {array.shape} is no image; "
+        "give uint8 RGB of shape (n, h, w, 3), 0 to 255"
+    )
+
+
+def ahead(
+    function: Callable[[T], R], items: Sequence[T], pool: Executor, depth: int
+) -> Iterator[R]:
+    """Results in the order of the items, at most ``depth`` of them made before they are taken."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= depth:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

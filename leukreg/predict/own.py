@@ -1,0 +1,77 @@
+"""The images a run was made from, where they are still what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from leukreg.data import open_images
+from leukreg.data.store import ImageStore
+from leukreg.errors import DataError, NotAvailable, Problems
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.model import Recipe
+from leukreg.types import RunResult
+
+ENOUGH = 0.5
+"""Share of the run's training and validation images that must still be there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Own:
+    """A run's training and validation images, opened again."""
+
+    store: ImageStore
+    place: Mapping[int, int]
+    """Row of the run to row of the store, for images that are still the same."""
+    lost: int
+    """Images that are gone or have changed."""
+
+    def rows(self, rows: tuple[int, ...]) -> list[int]:
+        """Rows of the store for these rows of the run, those that are lost left out."""
+        return [self.place[row] for row in rows if row in self.place]
+
+    def note(self) -> str:
+        """What a reader should know; empty where nothing is lost."""
+        if not self.lost:
+            return ""
+        total = self.lost + len(self.place)
+        return (
+            f"{self.lost} of the run's {total} training and validation images are gone or changed"
+        )
+
+
+def learned_rows(result: RunResult) -> tuple[int, ...]:
+    """Rows that a model of this run was trained on, or that stopped its training."""
+    sides = (side for fold in result.folds for side in (fold.train, fold.validation))
+    return tuple(sorted({row for side in sides for row in side}))
+
+
+def open_own(result: RunResult, recipe: Recipe, progress: Progress = SILENT) -> Own:
+    """Open the run's training and validation images again.
+
+    Raises:
+        NotAvailable: Too few of them are still there, unchanged; the message says how many.
+    """
+    wanted = learned_rows(result)
+    chosen = tuple(result.samples.rows[row] for row in wanted)
+    there = tuple(row for row in chosen if Path(row.path).is_file())
+    numbers: dict[str, list[int]] = {}
+    for row, sample in zip(wanted, chosen, strict=True):
+        numbers.setdefault(sample.id, []).append(row)
+    place: dict[int, int] = {}
+    try:
+        samples = replace(result.samples, rows=there, broken=())
+        store = open_images(samples, recipe.image, "skip", progress)
+    except (Problems, DataError) as error:
+        raise NotAvailable(_gone(0, len(chosen))) from error
+    for index, sample in enumerate(store.samples.rows):
+        if result.pixels.get(sample.id) in (None, store.digests[sample.id]):
+            place |= dict.fromkeys(numbers[sample.id], index)
+    if len(place) < ENOUGH * len(chosen):
+        raise NotAvailable(_gone(len(place), len(chosen)))
+    return Own(store, place, len(chosen) - len(place))
+
+
+def _gone(left: int, of: int) -> str:
+    return f"{left} of the run's {of} training and validation images are still where they were"

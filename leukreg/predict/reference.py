@@ -1,0 +1,167 @@
+"""How far an image lies from the training data, in the features of the trained model.
+
+The distance is that to the k-th nearest training image among features of unit length (Sun et al.,
+"Out-of-distribution detection with deep nearest neighbors", ICML 2022), divided by a limit that
+99 % of the validation images keep. With several folds it is the mean over them, each with its own
+limit.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leukreg.engine.device import session
+from leukreg.predict.models import FoldModel, model_paths
+from leukreg.predict.own import Own
+from leukreg.predict.scan import embed, pooled
+from leukreg.progress import SILENT, Advance, Progress
+from leukreg.recipe.model import Recipe
+from leukreg.runs.digests import data_digest, file_digest
+from leukreg.runs.files import write_bytes
+from leukreg.types import Fold, RunResult
+
+Floats = NDArray[np.float32]
+FILE = "reference.npz"
+VERSION = 1
+MOST = 4000
+"""Training images per fold that are compared with, evenly spread over all."""
+QUANTILE = 0.99
+FEW = 5
+"""Validation images below which the limit is taken from training images instead."""
+BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """The training data of one fold, as its model sees them."""
+
+    features: Floats
+    """Shape ``(m, channels)``, unit vectors."""
+    limit: float
+    neighbour: int
+    """The k of the k-th nearest."""
+    by: str
+    """The rows that set the limit."""
+
+    def distance(self, features: Floats) -> NDArray[np.float64]:
+        """Distance of each row over the limit, shape ``(n,)``; NaN stays NaN."""
+        return _kth(_unit(features), self.features, self.neighbour) / max(self.limit, 1e-9)
+
+
+Reference = tuple[Near, ...]
+
+
+def distances(reference: Reference, features: Sequence[Floats]) -> NDArray[np.float64]:
+    """The mean over folds, shape ``(n,)``; 1 is the limit."""
+    parts = [near.distance(own) for near, own in zip(reference, features, strict=True)]
+    return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
+
+
+def kept_reference(result: RunResult) -> Reference | None:
+    """What an earlier call left in the run folder for these very models and data, or None."""
+    try:
+        with np.load(result.folder / FILE, allow_pickle=False) as kept:
+            about = json.loads(str(kept["about"]))
+            if about["key"] != _key(result):
+                return None
+            return tuple(
+                Near(kept[f"fold-{fold}"], one["limit"], one["neighbour"], one["by"])
+                for fold, one in enumerate(about["folds"])
+            )
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None  # absent or damaged: it is made again
+
+
+def make_reference(
+    result: RunResult,
+    recipe: Recipe,
+    models: Sequence[FoldModel],
+    own: Own,
+    progress: Progress = SILENT,
+) -> Reference:
+    """Look at the run's own images with every fold's model, and keep what is seen for next time."""
+    sides = [_sides(fold, own) for fold in result.folds]
+    total = sum(len(train) + len(held) for train, held in sides)
+    with session(models[0].compute), progress.task("Looking at training images", total) as advance:
+        reference = tuple(
+            _near(
+                _features(one, recipe, own, train, advance),
+                _features(one, recipe, own, held, advance),
+            )
+            for one, (train, held) in zip(models, sides, strict=True)
+        )
+    with suppress(OSError):  # only time is lost where the run folder cannot be written
+        _keep(result, reference)
+    return reference
+
+
+def _sides(fold: Fold, own: Own) -> tuple[list[int], list[int]]:
+    return _spread(own.rows(fold.train)), _spread(own.rows(fold.validation))
+
+
+def _spread(rows: list[int]) -> list[int]:
+    n = min(len(rows), MOST)
+    return [rows[i * len(rows) // n] for i in range(n)]
+
+
+def _features(
+    one: FoldModel, recipe: Recipe, own: Own, rows: list[int], advance: Advance
+) -> Floats:
+    parts = []
+    size = recipe.training.batch_size
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
+        pixels = torch.from_numpy(own.store.pixels(chosen)).permute(0, 3, 1, 2)
+        parts.append(pooled(embed(one, one.compute.put(pixels))).cpu().numpy())
+        advance(len(chosen))
+    return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
+
+
+def _near(train: Floats, held: Floats) -> Near:
+    known = _unit(train)
+    neighbour = max(1, min(10, len(known) // 20))
+    if len(held) >= FEW:
+        away = _kth(_unit(held), known, neighbour)
+        by = f"{len(held)} validation images"
+    else:
+        # Its own nearest neighbour is each training image itself.
+        away = _kth(known, known, min(neighbour + 1, len(known)))
+        by = f"{len(known)} training images (which lie nearer than new ones; few are validation)"
+    return Near(known, float(np.quantile(away, QUANTILE, method="higher")), neighbour, by)
+
+
+def _unit(features: Floats) -> Floats:
+    norm = np.linalg.norm(features, axis=1, keepdims=True)
+    return np.asarray(features / np.maximum(norm, 1e-12), dtype=np.float32)
+
+
+def _kth(new: Floats, known: Floats, k: int) -> NDArray[np.float64]:
+    out = np.empty(len(new))
+    for start in range(0, len(new), BLOCK):
+        likeness = new[start : start + BLOCK] @ known.T
+        nearest = np.partition(likeness, len(known) - k, axis=1)[:, len(known) - k]
+        out[start : start + BLOCK] = np.sqrt(np.maximum(2 - 2 * nearest.astype(np.float64), 0))
+    return out
+
+
+def _key(result: RunResult) -> str:
+    weights = [file_digest(path) for path in model_paths(result)]
+    return f"{VERSION} {data_digest(result.samples, result.pixels)} {' '.join(weights)}"
+
+
+def _keep(result: RunResult, reference: Reference) -> None:
+    folds = [{"limit": n.limit, "neighbour": n.neighbour, "by": n.by} for n in reference]
+    about = json.dumps({"key": _key(result), "folds": folds})
+    arrays = {f"fold-{index}": near.features for index, near in enumerate(reference)}
+    buffer = io.BytesIO()
+    np.savez(buffer, about=np.array(about), **arrays)
+    write_bytes(Path(result.folder) / FILE, buffer.getvalue())

@@ -1,0 +1,114 @@
+"""What predicting gives: one row per image, plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """Predictions on new images. ``n`` rows in the order of the images, ``k`` classes.
+
+    A row that could not be read has NaN for its figures, -1 for its decision and a reason.
+    """
+
+    classes: tuple[str, ...]
+    name: tuple[str, ...]
+    """The path of each image, or ``#0`` and so on for what was handed over in memory."""
+    unreadable: tuple[str | None, ...]
+    """Why an image could not be read; None where it could."""
+    probabilities: NDArray[np.float64]
+    """Shape ``(n, k)``, rows sum to 1; the mean over folds, and over passes of MC dropout."""
+    uncertainty: NDArray[np.float64]
+    """Shape ``(n,)``: predictive entropy in nats."""
+    mutual_information: NDArray[np.float64] | None
+    """Shape ``(n,)``: entropy less expected entropy over folds and passes, in nats: how much the
+    models disagree. None where there is only one pass of one model."""
+    decision: NDArray[np.int64]
+    """Shape ``(n,)``: the class answered, index into ``classes``, threshold applied."""
+    threshold: float | None = None
+    """Probability of the positive class from which it is answered; None: the most probable."""
+    positive: str | None = None
+    """The class the threshold is for."""
+    sets: NDArray[np.bool_] | None = None
+    """Shape ``(n, k)``: the classes in each conformal prediction set; None where there are none."""
+    coverage: float | None = None
+    """Share of images from the run's own source whose set holds the true class, at least."""
+    distance: NDArray[np.float64] | None = None
+    """Shape ``(n,)``: distance to the training data; 1 is the limit. None: not known."""
+    copy_of: tuple[str | None, ...] | None = None
+    """The id of the training image that shows the very same pixels."""
+    near_copy_of: tuple[str | None, ...] | None = None
+    """The id of a training image of which this is a near copy (shifted, compressed again)."""
+    notes: tuple[str, ...] = ()
+    """What could not be given, and why; what a reader of the flags should know."""
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    @property
+    def readable(self) -> NDArray[np.bool_]:
+        """Shape ``(n,)``: whether each image could be read."""
+        return np.array([reason is None for reason in self.unreadable], dtype=bool)
+
+    @property
+    def answer(self) -> tuple[str | None, ...]:
+        """The class answered for each image; None where it could not be read."""
+        return tuple(self.classes[i] if i >= 0 else None for i in self.decision.tolist())
+
+    @property
+    def far(self) -> NDArray[np.bool_] | None:
+        """Shape ``(n,)``: whether an image lies beyond the limit from the training data."""
+        return None if self.distance is None else np.nan_to_num(self.distance) > 1
+
+    def flags(self, row: int) -> tuple[str, ...]:
+        """What stands against believing the prediction of a row, in words."""
+        reason = self.unreadable[row]
+        if reason is not None:
+            return (f"unreadable: {reason}",)
+        found = []
+        if self.distance is not None and self.distance[row] > 1:
+            found.append("far from the training data")
+        for ids, words in ((self.copy_of, "copy of"), (self.near_copy_of, "near copy of")):
+            if ids is not None and ids[row] is not None:
+                found.append(f"{words} training image {ids[row]}")
+        return tuple(found)
+
+    def set_of(self, row: int) -> tuple[str, ...] | None:
+        """The classes in the prediction set of a row; None where there is none."""
+        if self.sets is None or self.unreadable[row] is not None:
+            return None
+        return tuple(c for c, inside in zip(self.classes, self.sets[row], strict=True) if inside)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Each row as plain data, for JSON; what is unknown is None or left out."""
+        answers = self.answer
+        for row, name in enumerate(self.name):
+            reason = self.unreadable[row]
+            if reason is not None:
+                yield {"image": name, "unreadable": reason}
+                continue
+            p = self.probabilities[row].tolist()
+            record: dict[str, Any] = {
+                "image": name,
+                "answer": answers[row],
+                "probabilities": dict(zip(self.classes, p, strict=True)),
+                "uncertainty": float(self.uncertainty[row]),
+            }
+            if self.mutual_information is not None:
+                record["mutual_information"] = float(self.mutual_information[row])
+            if self.sets is not None:
+                record["set"] = list(self.set_of(row) or ())
+            if self.distance is not None:
+                away = float(self.distance[row])
+                record |= {"distance": away, "far": away > 1}
+            if self.copy_of is not None:
+                record["copy_of"] = self.copy_of[row]
+            if self.near_copy_of is not None:
+                record["near_copy_of"] = self.near_copy_of[row]
+            yield record

@@ -1,0 +1,215 @@
+"""A trained run, ready to predict: ``leukreg.load(run).predict(images)``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leukreg.errors import DataError, NotAvailable, Problem, Problems
+from leukreg.evaluate.threshold import positive_index
+from leukreg.predict.inputs import Given, ImagesLike, given_images
+from leukreg.predict.table import Predicted
+from leukreg.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leukreg.predict.models import FoldModel
+    from leukreg.predict.own import Own
+    from leukreg.predict.scan import Scan
+    from leukreg.recipe.model import Recipe
+    from leukreg.types import RunResult
+
+
+def load(run: str | Path, runs: str | Path = "runs") -> Trained:
+    """A finished run with its trained models, ready to predict.
+
+    Args:
+        run: Its folder, its name, a unique beginning of its name, or "last".
+        runs: The folder that holds the runs, where ``run`` is no folder itself.
+
+    Raises:
+        RunError: There is no such run, it is unfinished or damaged, or its models are gone.
+        Problems: A plugin of its recipe is no longer installed.
+    """
+    from leukreg.predict.models import model_paths
+    from leukreg.recipe import rebuild
+    from leukreg.runs import find, read
+
+    result = read(find(str(run), Path(runs)))
+    model_paths(result)
+    return Trained(result, rebuild(result.recipe, result.folder / "recipe.json"))
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The models of a finished run; with k folds they predict together, as the mean of them.
+
+    Images are paths, Pillow images or uint8 RGB arrays ``(n, h, w, 3)``. They are decoded, turned
+    upright and resized by the very functions that training used; the model normalises them itself.
+    MC dropout is as in the recipe, and the same images in the same order give the same figures.
+    """
+
+    result: RunResult
+    """The run as its folder has it."""
+    recipe: Recipe
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """Class names in the order of the columns of :meth:`predict_proba`."""
+        return np.array(self.result.samples.classes)
+
+    @functools.cached_property
+    def models(self) -> tuple[FoldModel, ...]:
+        """One model per fold, loaded when they are first needed."""
+        from leukreg.predict.models import load_models
+
+        return load_models(self.result, self.recipe)
+
+    @property
+    def positive(self) -> int:
+        """Index of the class that the threshold is for."""
+        return positive_index(self.result.samples.classes, self.recipe.evaluate.positive)
+
+    def predict(self, images: ImagesLike, progress: Progress = SILENT) -> NDArray[np.str_]:
+        """The class of each image, shape ``(n,)``, the run's threshold applied.
+
+        Raises:
+            Problems: Images that cannot be read, all of them (:meth:`predict_table` goes on).
+        """
+        probabilities = self.predict_proba(images, progress)
+        return np.asarray(self.classes_[self.decide(probabilities)])
+
+    def predict_proba(self, images: ImagesLike, progress: Progress = SILENT) -> NDArray[np.float64]:
+        """Class probabilities, shape ``(n, k)``, in the order of ``classes_``.
+
+        Raises:
+            Problems: Images that cannot be read, all of them.
+        """
+        from leukreg.predict.ensemble import together
+
+        return together(self._readable(images, progress), self.result).probabilities
+
+    def score(self, images: ImagesLike, labels: Sequence[str]) -> float:
+        """Accuracy: the share of images that are answered with their label.
+
+        Raises:
+            DataError: There are not as many labels as images.
+            Problems: Images that cannot be read, all of them.
+        """
+        answers = self.predict(images)
+        if len(answers) != len(labels):
+            raise DataError(f"there are {len(answers)} images and {len(labels)} labels")
+        if not len(answers):
+            raise DataError("there are no images to score")
+        return float(np.mean(answers == np.asarray(labels, dtype=str)))
+
+    def features(self, images: ImagesLike, progress: Progress = SILENT) -> NDArray[np.float32]:
+        """The pooled feature map that the head is given, shape ``(n, channels)``.
+
+        The features of k folds stand side by side, ``(n, k * channels)``.
+
+        Raises:
+            Problems: Images that cannot be read, all of them.
+        """
+        folds = self._readable(images, progress).folds
+        return np.concatenate([one.features for one in folds], axis=1)
+
+    def predict_table(
+        self, images: ImagesLike, flags: bool = True, progress: Progress = SILENT
+    ) -> Predicted:
+        """Everything there is to say of each image; unreadable ones get a row with the reason.
+
+        Args:
+            images: The images.
+            flags: Look for images far from the training data and for copies of training images. The
+                first time, this looks at the run's own images, and keeps what it needs in the run
+                folder; where they are gone, a note says which flags cannot be given.
+            progress: Told of images done.
+        """
+        from leukreg.predict.ensemble import together
+
+        given = given_images(images)
+        seen = self.scan(given, progress)
+        joined = together(seen, self.result)
+        known = self._flags(seen, progress) if flags else {}
+        threshold = self.result.threshold
+        decision = np.full(len(given), -1, dtype=np.int64)
+        there = np.array([reason is None for reason in seen.unreadable], dtype=bool)
+        decision[there] = self.decide(joined.probabilities[there])
+        return Predicted(
+            classes=self.result.samples.classes,
+            name=tuple(one.name for one in given),
+            unreadable=seen.unreadable,
+            probabilities=joined.probabilities,
+            uncertainty=joined.uncertainty,
+            mutual_information=joined.mutual_information if self._several else None,
+            decision=decision,
+            threshold=threshold,
+            positive=None if threshold is None else self.classes_[self.positive].item(),
+            sets=joined.sets,
+            coverage=joined.coverage,
+            **known,  # type: ignore[arg-type]
+        )
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The class answered for each row of probabilities, by index, threshold applied."""
+        threshold = self.result.threshold
+        if threshold is None:
+            return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+        is_positive = probabilities[:, self.positive] >= threshold
+        return np.where(is_positive, self.positive, 1 - self.positive)
+
+    def scan(
+        self, given: Sequence[Given], progress: Progress = SILENT, dropout: bool = True
+    ) -> Scan:
+        """One pass over the images (see :func:`leukreg.predict.scan.scan`)."""
+        from leukreg.predict.scan import scan
+
+        return scan(self.models, self.recipe, len(self.classes_), given, progress, dropout)
+
+    def own_images(self, progress: Progress = SILENT) -> Own:
+        """The run's training and validation images, opened once.
+
+        Raises:
+            NotAvailable: They are no longer there.
+        """
+        if "_own" not in vars(self):
+            from leukreg.predict.own import open_own
+
+            try:
+                vars(self)["_own"] = open_own(self.result, self.recipe, progress)
+            except NotAvailable as error:
+                vars(self)["_own"] = error
+        own: Own | NotAvailable = vars(self)["_own"]
+        if isinstance(own, NotAvailable):
+            raise own
+        return own
+
+    @property
+    def _several(self) -> bool:
+        """Whether there is more than one opinion on an image."""
+        spec = self.recipe.evaluate
+        return len(self.models) > 1 or bool(spec.mc_dropout or spec.tta)
+
+    def _readable(self, images: ImagesLike, progress: Progress) -> Scan:
+        given = given_images(images)
+        seen = self.scan(given, progress)
+        problems = [
+            Problem(reason, one.name)
+            for one, reason in zip(given, seen.unreadable, strict=True)
+            if reason is not None
+        ]
+        if problems:
+            raise Problems(problems, closing="predict_table() predicts the others.")
+        return seen
+
+    def _flags(self, seen: Scan, progress: Progress) -> dict[str, object]:
+        from leukreg.predict.flags import flags
+
+        return flags(self, seen, progress)
