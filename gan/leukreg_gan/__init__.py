@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from leukreg import hookimpl
+from leukreg_gan.plugin import Cgan
 
 
 @hookimpl
 def leukreg_generators() -> list[type]:
-    return []
+    return [Cgan]

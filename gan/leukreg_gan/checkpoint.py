@@ -1,0 +1,70 @@
+"""The checkpoint of a training: the last state and the best snapshot, nothing older."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from leukreg import DataError
+from leukreg_gan.files import write
+from leukreg_gan.parts import Parts
+from leukreg_gan.state import State, state_of
+
+EVERY = 60.0
+"""Seconds that lie between two checkpoints at least: what a kill can cost."""
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """Reads and writes ``last.pt`` in the folder of a training."""
+
+    path: Path
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """Weights of the best snapshot, batch-norm statistics with them."""
+    written: float = field(default_factory=time.monotonic)
+
+    def save(self, parts: Parts, state: State, force: bool = False) -> bool:
+        """Write everything into one file, unless that was done a moment ago; tells whether it did.
+
+        Raises:
+            DataError: The disk is full.
+        """
+        if not force and time.monotonic() - self.written < EVERY:
+            return False
+        data = io.BytesIO()
+        torch.save({"parts": parts.state_dict(), "state": state.plain(), "best": self.best}, data)
+        write(self.path, data.getvalue())
+        self.written = time.monotonic()
+        return True
+
+    def resume(self, parts: Parts, device: str) -> State:
+        """Put the checkpoint into ``parts``; a fresh state where there is none.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        if not self.path.exists():
+            return State()
+        try:
+            content: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+            parts.load_state_dict(content["parts"])
+            self.best = {name: value.cpu() for name, value in content["best"].items()}
+            return state_of(content["state"])
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError,
+                pickle.UnpicklingError) as error:  # fmt: skip
+            raise DataError(
+                f"{self.path} cannot be read ({error}); delete it to train the generator anew"
+            ) from error
+
+    def remove(self) -> None:
+        """Let it go, once the trained generator is written; what kills left behind goes too."""
+        for path in self.path.parent.glob(".*.part"):
+            path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,26 @@
+"""What the two networks are taught by: the hinge loss, and R1 where it is asked for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss (Lim and Ye, 2017) of scores ``(b,)``: real ones above 1, made ones below -1."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def generator_loss(fake: Tensor) -> Tensor:
+    """The made images' scores ``(b,)``, turned round."""
+    return -fake.mean()
+
+
+def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
+    """R1 (Mescheder et al., 2018): half the mean squared gradient of the scores of real images.
+
+    ``images`` must require a gradient and be what ``scores`` were computed from.
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean() / 2

@@ -1,0 +1,171 @@
+"""The conditional GAN as a generator of images of a class: fitted, or read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leukreg import SILENT, DataError, Images, Labels, Lineage, Progress, derive
+from leukreg_gan.archive import Card
+from leukreg_gan.compute import device_for, session
+from leukreg_gan.content import image_digests, training_key
+from leukreg_gan.fitting import fitted
+from leukreg_gan.generator import Generator
+from leukreg_gan.material import held_out
+from leukreg_gan.plan import Plan
+from leukreg_gan.sampling import made_images, noise_for
+from leukreg_gan.settings import Settings
+from leukreg_gan.training import Job
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from leukreg_gan.conditions import Conditions
+
+NAME = "cgan"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Images and, for each, its lineage."""
+
+    pixels: NDArray[np.uint8]
+    lineage: tuple[Lineage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What a generator is to be: the settings of its training and what stands beside them."""
+
+    settings: Settings
+    labels: Labels
+    conditions: Callable[..., Conditions]
+    """Called with ``images`` and ``progress``; raises DataError where a class cannot be learned."""
+    extractor: str
+    device: str
+    threads: int
+    truncation: float
+    attribution: str
+
+
+class CganGenerator:
+    """Satisfies :class:`leukreg.ClassGenerator`."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._device = device_for(spec.device)
+        self._network: Generator | None = None
+        self._plan: Plan | None = None
+        self._card: Card | None = None
+        self._extra: Mapping[str, str] = {}
+
+    def fit(
+        self, images: Images, seed: int, folder: Path | None, progress: Progress = SILENT
+    ) -> None:
+        """Train on these rows, or take the generator that was trained on them before.
+
+        ``folder`` gets the trained generator, a log and a sample grid for each snapshot; what a
+        kill interrupts goes on from the cache.
+
+        Raises:
+            DataError: A class cannot be learned from these rows.
+            TrainingError: A loss is no number.
+        """
+        spec = self._spec
+        conditions = spec.conditions(images=images, progress=progress)
+        pixels = conditions.pixels(images)
+        held = held_out(conditions.labels[: len(conditions.rows)].tolist(), seed)
+        who, features = _features(spec.extractor, len(held))
+        key = training_key(spec.settings, seed, pixels, conditions, who)
+        card = Card(
+            classes=conditions.classes,
+            plan=conditions.plan.plain(),
+            size=spec.settings.size,
+            channels=spec.settings.channels,
+            latent=spec.settings.latent,
+            settings=asdict(spec.settings),
+            seed=seed,
+            extractor=who,
+            images=_counts(conditions.labels, spec.labels.names),
+            pixels=tuple(sorted(image_digests(pixels))),
+            attribution=spec.attribution,
+        )
+
+        def job(home: Path) -> Job:
+            return Job(
+                settings=spec.settings,
+                pixels=pixels,
+                conditions=conditions,
+                names=spec.labels.names,
+                targets=conditions.classes,
+                held=held,
+                features=features,
+                seed=seed,
+                folder=home,
+                shown=folder,
+                device=self._device,
+                threads=spec.threads,
+            )
+
+        self.take(*fitted(key, folder, job, card, progress))
+
+    def take(self, weights: Mapping[str, Tensor], card: Card, **extra: str) -> None:
+        """Make images with these weights; ``extra`` is told by every image's lineage.
+
+        Raises:
+            DataError: Weights and card do not fit each other.
+        """
+        try:
+            plan = Plan.from_plain(card.plan)
+            width = sum(len(group.values) for group in plan.groups)
+            network = Generator(card.size, width, card.channels, card.latent)
+            network.load_state_dict(dict(weights))
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"the generator's weights do not fit its description: {error}"
+            ) from error
+        self._network = network.to(self._device).eval()
+        self._plan, self._card, self._extra = plan, card, extra
+
+    def sample(self, label: str, n: int, seed: int) -> Made:
+        """``n`` images of class ``label``; the same seed gives the same images.
+
+        Raises:
+            DataError: ``fit`` was not called, or it cannot make this class.
+        """
+        plan, card, network = self._plan, self._card, self._network
+        if plan is None or card is None or network is None:
+            raise DataError("cgan: fit comes before sample")
+        rng = np.random.default_rng(derive(seed, label, "conditions"))
+        vectors, words = plan.draw(label, n, rng)
+        seeds = [derive(seed, label, number) for number in range(n)]
+        noise = noise_for(seeds, card.latent, self._spec.truncation)
+        with session(self._device, self._spec.threads):
+            pixels = made_images(network, noise, vectors)
+        lineage = tuple(
+            Lineage(
+                generator=NAME, seed=own, snapshot=card.snapshot, condition={**said, **self._extra}
+            )
+            for own, said in zip(seeds, words, strict=True)
+        )
+        return Made(pixels, lineage)
+
+
+def _features(text: str, held: int) -> tuple[str, Callable[..., NDArray[np.float32]] | None]:
+    """The extractor that snapshots are judged by, as files name it; none if nothing is held out."""
+    if not held:
+        return "", None
+    from leukreg import open_extractor
+
+    extractor = open_extractor(text)
+    return f"{extractor.name}@{extractor.digest}", extractor.features
+
+
+def _counts(labels: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(labels, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=True)}

@@ -1,0 +1,80 @@
+"""The two networks, what moves them, and the running average: all that a training changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from leukreg import derive
+from leukreg_gan.discriminator import Discriminator
+from leukreg_gan.ema import averaged
+from leukreg_gan.generator import Generator
+from leukreg_gan.settings import Settings
+
+BETAS = (0.0, 0.9)
+"""Adam's, as is usual with spectral normalisation (Miyato et al., 2018)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Networks, optimizers and average."""
+
+    generator: Generator
+    discriminator: Discriminator
+    average: AveragedModel
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    settings: Settings
+
+    def pace(self, share: float) -> None:
+        """Set both learning rates to a share of what the settings say."""
+        for group in self.generator_optimizer.param_groups:
+            group["lr"] = self.settings.generator_lr * share
+        for group in self.discriminator_optimizer.param_groups:
+            group["lr"] = self.settings.discriminator_lr * share
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, as plain values and tensors."""
+        return {name: part.state_dict() for name, part in self._named().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, part in self._named().items():
+            part.load_state_dict(state[name])
+
+    def _named(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+
+def fresh_parts(settings: Settings, conditions: int, seed: int, device: str) -> Parts:
+    """Untaught networks, their weights drawn from ``seed``. Reseeds torch's global generator."""
+    torch.manual_seed(derive(seed, "generator"))
+    generator = fresh_generator(settings, conditions).to(device)
+    torch.manual_seed(derive(seed, "discriminator"))
+    discriminator = Discriminator(settings.size, conditions, settings.channels).to(
+        device, memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
+    return Parts(
+        generator,
+        discriminator,
+        averaged(generator, settings.ema),
+        torch.optim.Adam(generator.parameters(), settings.generator_lr, BETAS),
+        torch.optim.Adam(discriminator.parameters(), settings.discriminator_lr, BETAS),
+        settings,
+    )
+
+
+def fresh_generator(settings: Settings, conditions: int) -> Generator:
+    """An untaught generator, channels-last, drawn from torch's global generator."""
+    made = Generator(settings.size, conditions, settings.channels, settings.latent)
+    made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return made

@@ -1,0 +1,126 @@
+"""The generator plugin: the options of the conditional GAN."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from leukreg import ClassGenerator, DataError, ImageSpec, Labels, plugin
+from leukreg_gan.ways import Attributes, Donor, Way, Ways
+
+if TYPE_CHECKING:
+    from leukreg_gan.settings import Settings
+
+
+@plugin("cgan")
+class Cgan:
+    """Conditional GAN, fitted on the training fold alone.
+
+    Projection discriminator with spectral norm, hinge loss and differentiable augmentation; for images
+    of 32, 64, 128 or 256 pixels.
+    """
+
+    way: Way = "few"
+    """How a class is learned that has few images or none: "few" from the images there are, "donor"
+    from another source's images as well, "attributes" from its description."""
+    donor: Donor | None = None
+    """The other source, where way = "donor"."""
+    attributes: Attributes | None = None
+    """The table of attributes and what describes a class, where way = "attributes"."""
+    steps: Annotated[int, Ge(1)] = 20_000
+    """Training steps; each sees one batch of real images."""
+    batch: Annotated[int, Ge(2), Le(1024)] = 64
+    """Real images, and as many made ones, in each step."""
+    channels: Annotated[int, Ge(4), Le(128)] = 16
+    """Width of the networks: four times as many channels where maps are smallest."""
+    latent: Annotated[int, Ge(4), Le(512)] = 64
+    """Figures of noise that an image is made from."""
+    generator_lr: Annotated[float, Gt(0), Le(0.1)] = 5e-4
+    """Learning rate of the generator (Adam, betas 0 and 0.9)."""
+    discriminator_lr: Annotated[float, Gt(0), Le(0.1)] = 5e-4
+    """Learning rate of the discriminator (Adam, betas 0 and 0.9)."""
+    decay: Annotated[float, Ge(0), Le(1)] = 0.3
+    """Share of the steps, at the end, in which both learning rates fall to 0 in a straight line."""
+    ema: Annotated[float, Ge(0), Le(0.99999)] = 0.999
+    """Decay of the running average of the generator's weights, which images are made with."""
+    r1: Annotated[float, Ge(0), Le(1000)] = 0.0
+    """Weight of the R1 gradient penalty on real images, applied every 16th step; 0 is none."""
+    colour: Annotated[float, Ge(0), Le(1)] = 0.2
+    """Differentiable augmentation: change of brightness, saturation and contrast at most."""
+    translation: Annotated[float, Ge(0), Le(0.5)] = 0.125
+    """Differentiable augmentation: shift at most, as a share of the side."""
+    cutout: Annotated[float, Ge(0), Le(0.9)] = 0.5
+    """Differentiable augmentation: side of the grey square, as a share of the side."""
+    balance: Literal["class", "data"] = "class"
+    """Which images a batch has: "class" takes all classes equally often, "data" all images."""
+    snapshot_every: Annotated[int, Ge(1)] = 500
+    """Steps between two snapshots; the best by KID to held-out images is kept."""
+    extractor: str = "cells"
+    """Feature extractor of that KID (a tenth of the training rows is held out for it)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the training; bfloat16 is faster on processors that have it, far slower on
+    others."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where it is trained; "auto" takes CUDA where there is one."""
+    threads: Annotated[int, Ge(0)] = 0
+    """CPU threads; 0 takes as many as torch does."""
+    truncation: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Scale of the noise that images are made from; below 1 they are more typical, less varied."""
+    attribution: str = ""
+    """Where the training images come from and under which licence; written into the file."""
+
+    def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator:
+        """A generator of images of ``image.size`` pixels.
+
+        Raises:
+            DataError: The networks are not made for this size.
+        """
+        from leukreg_gan.widths import SIZES
+
+        if image.size not in SIZES:
+            sizes = ", ".join(str(size) for size in SIZES)
+            raise DataError(f"cgan: images of {image.size} pixels cannot be made; choose {sizes}")
+        from leukreg_gan.conditions import conditions_for
+        from leukreg_gan.model import CganGenerator, Spec
+
+        return CganGenerator(
+            Spec(
+                settings=self._settings(image.size),
+                labels=labels,
+                conditions=partial(
+                    conditions_for,
+                    labels=labels,
+                    image=image,
+                    targets=None,
+                    ways=Ways(way=self.way, donor=self.donor, attributes=self.attributes),
+                ),
+                extractor=self.extractor,
+                device=self.device,
+                threads=self.threads,
+                truncation=self.truncation,
+                attribution=self.attribution,
+            )
+        )
+
+    def _settings(self, size: int) -> Settings:
+        from leukreg_gan.diffaug import Policy
+        from leukreg_gan.settings import Settings
+
+        return Settings(
+            size=size,
+            channels=self.channels,
+            latent=self.latent,
+            steps=self.steps,
+            batch=self.batch,
+            generator_lr=self.generator_lr,
+            discriminator_lr=self.discriminator_lr,
+            decay=self.decay,
+            ema=self.ema,
+            r1=self.r1,
+            augment=Policy(colour=self.colour, translation=self.translation, cutout=self.cutout),
+            balance=self.balance,
+            snapshot_every=self.snapshot_every,
+            precision=self.precision,
+        )

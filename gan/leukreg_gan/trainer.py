@@ -1,0 +1,106 @@
+"""The trainer: an ignite engine whose step teaches both networks once."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import torch
+from ignite.engine import Engine
+from torch import Tensor
+
+from leukreg import derive
+from leukreg_gan.diffaug import augmented
+from leukreg_gan.losses import discriminator_loss, generator_loss, gradient_penalty
+from leukreg_gan.material import Batch, Material
+from leukreg_gan.parts import Parts
+
+PENALTY_EVERY = 16
+"""Steps between two gradient penalties, each so many times as strong (Karras et al., 2020)."""
+_QUIET = logging.getLogger("leukreg_gan")
+_QUIET.setLevel(logging.CRITICAL + 1)
+
+
+class Losses(NamedTuple):
+    """What a step came to."""
+
+    discriminator: float
+    generator: float
+    real: float
+    """Mean score of the real images."""
+    fake: float
+    """Mean score of the made ones, before the discriminator was taught."""
+
+
+def setup_trainer(parts: Parts, material: Material, seed: int, device: str) -> Engine:
+    """An engine whose output are the step's :class:`Losses`; it needs no data.
+
+    All that a step draws comes from a seed of its own, so that a training goes on after a kill as
+    if nothing had happened.
+    """
+    settings = parts.settings
+
+    def step(engine: Engine, _: Any) -> Losses:
+        number = engine.state.iteration
+        torch.manual_seed(derive(seed, "step", number))
+        parts.pace(settings.share(number))
+        real = material.batch(settings.batch, settings.balance)
+        real = Batch(real.images.to(device), real.conditions.to(device))
+        noise = torch.randn(len(real.images), settings.latent, device=device)
+        with _precision(parts, device):
+            fake = parts.generator(noise, real.conditions)
+        made = Batch(fake.float(), real.conditions)
+        taught = _teach_discriminator(parts, real, made, number, device)
+        loss = _teach_generator(parts, made, device)
+        parts.average.update_parameters(parts.generator)
+        figures = torch.stack([taught[0], loss.detach(), *taught[1:]]).tolist()
+        return Losses(*figures)
+
+    engine = Engine(step)
+    engine.logger = _QUIET
+    return engine
+
+
+def _teach_discriminator(
+    parts: Parts, real: Batch, made: Batch, number: int, device: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, and the mean scores of real and made images."""
+    network, settings = parts.discriminator, parts.settings
+    network.requires_grad_(True)
+    penalised = settings.r1 > 0 and number % PENALTY_EVERY == 0
+    seen = augmented(real.images, settings.augment)
+    if penalised:
+        seen.requires_grad_(True)
+    shown = augmented(made.images.detach(), settings.augment)
+    with _precision(parts, device):
+        scores_real, scores_fake = (
+            network(torch.cat([seen, shown]), torch.cat([real.conditions, made.conditions]))
+            .float()
+            .chunk(2)
+        )
+        loss = discriminator_loss(scores_real, scores_fake)
+    total = loss
+    if penalised:
+        total = loss + settings.r1 * PENALTY_EVERY * gradient_penalty(scores_real, seen)
+    parts.discriminator_optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    parts.discriminator_optimizer.step()
+    return loss.detach(), scores_real.detach().mean(), scores_fake.detach().mean()
+
+
+def _teach_generator(parts: Parts, made: Batch, device: str) -> Tensor:
+    """By the made images that the discriminator was just taught with, augmented anew."""
+    parts.discriminator.requires_grad_(False)
+    shown = augmented(made.images, parts.settings.augment)
+    with _precision(parts, device):
+        loss = generator_loss(parts.discriminator(shown, made.conditions).float())
+    parts.generator_optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    parts.generator_optimizer.step()
+    return loss
+
+
+def _precision(parts: Parts, device: str) -> AbstractContextManager[Any]:
+    lower = parts.settings.precision == "bfloat16"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=lower)

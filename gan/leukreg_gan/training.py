@@ -1,0 +1,155 @@
+"""Train a generator, from wherever a kill left it, to its best snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ignite.engine import Engine
+
+from leukreg import LeukregError, Progress, TrainingError
+from leukreg_gan.checkpoint import Checkpoint
+from leukreg_gan.compute import session
+from leukreg_gan.handlers.bar import ReportSteps
+from leukreg_gan.handlers.collapse import StopOnCollapse
+from leukreg_gan.handlers.keep import KeepCheckpoint
+from leukreg_gan.handlers.log import LogLosses
+from leukreg_gan.handlers.nan import StopOnNan
+from leukreg_gan.handlers.snapshot import TakeSnapshot
+from leukreg_gan.judge import Judge, spread
+from leukreg_gan.material import Material, material
+from leukreg_gan.parts import Parts, fresh_parts
+from leukreg_gan.settings import Settings
+from leukreg_gan.snapshots import Snapshots
+from leukreg_gan.state import State
+from leukreg_gan.trainer import setup_trainer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from leukreg_gan.conditions import Conditions
+    from leukreg_gan.judge import Features
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One training: its images with their conditions, what it is judged by, and where it lies."""
+
+    settings: Settings
+    pixels: NDArray[np.uint8]
+    """All rows that ``conditions`` has, ``(n + m, size, size, 3)``."""
+    conditions: Conditions
+    names: tuple[str, ...]
+    """Class names, by class index."""
+    targets: tuple[str, ...]
+    """Classes that can be made."""
+    held: NDArray[np.int64]
+    """Rows that are judged by and not trained on."""
+    features: Features | None
+    seed: int
+    folder: Path
+    shown: Path | None = None
+    """Where log and sample grids are shown as well."""
+    device: str = "cpu"
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The best snapshot of a training and where the training ended."""
+
+    weights: dict[str, Tensor]
+    state: State
+
+
+def train(job: Job, progress: Progress) -> Trained:
+    """Train to the last step, or until nothing can be learned any more.
+
+    Called again after a kill it goes on from the last checkpoint, on a CPU to the same last bit.
+
+    Raises:
+        TrainingError: A loss is no number.
+        DataError: The folder cannot be written, or holds a damaged checkpoint.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with session(job.device, job.threads):
+        rows = np.setdiff1d(np.arange(len(job.pixels)), job.held)
+        conditions = job.conditions
+        data = material(job.pixels[rows], conditions.vectors[rows], conditions.labels[rows])
+        parts = fresh_parts(job.settings, conditions.vectors.shape[1], job.seed, job.device)
+        keeper = Checkpoint(job.folder / "last.pt")
+        state = keeper.resume(parts, job.device)
+        _run(job, data, parts, keeper, state, progress)
+    return Trained(keeper.best, state)
+
+
+def _run(
+    job: Job,
+    data: Material,
+    parts: Parts,
+    keeper: Checkpoint,
+    state: State,
+    progress: Progress,
+) -> None:
+    settings = job.settings
+    trainer = setup_trainer(parts, data, job.seed, job.device)
+    collapse = StopOnCollapse(state, progress)
+    snapshot = TakeSnapshot(
+        _snapshots(job, data, parts), state, keeper, collapse, settings.snapshot_every, progress
+    )
+    with progress.task("Training cgan", settings.steps) as advance:
+        advance(state.step)
+        StopOnNan().attach(trainer)
+        LogLosses(state, settings.batch, settings.snapshot_every).attach(trainer)
+        collapse.attach(trainer)
+        snapshot.attach(trainer)
+        KeepCheckpoint(keeper, parts, state).attach(trainer)
+        ReportSteps(advance, state).attach(trainer)
+        if state.step < settings.steps and not state.stopped:
+            _go(trainer, state.step, settings.steps)
+    if not keeper.best or (state.step % settings.snapshot_every and not state.stopped):
+        snapshot.take()
+    keeper.save(parts, state, force=True)
+
+
+def _go(trainer: Engine, done: int, steps: int) -> None:
+    # One epoch of all steps: where it stands is told by the number of the step alone.
+    if done:
+        trainer.load_state_dict({"iteration": done, "max_epochs": 1, "epoch_length": steps})
+    try:
+        trainer.run(None, max_epochs=1, epoch_length=steps)
+    except LeukregError:
+        raise
+    except Exception as error:
+        raise TrainingError(
+            f"cgan, step {trainer.state.iteration}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _snapshots(job: Job, data: Material, parts: Parts) -> Snapshots:
+    labels = job.conditions.labels
+    held: Mapping[str, NDArray[np.uint8]] = {
+        job.names[label]: job.pixels[job.held[labels[job.held] == label]]
+        for label in np.unique(labels[job.held])
+    }
+    real = {
+        name: spread(job.pixels[labels == job.names.index(name)])
+        for name in job.targets
+        if (labels == job.names.index(name)).sum() > 1
+    }
+    return Snapshots(
+        parts=parts,
+        material=data,
+        conditions=job.conditions,
+        labels=job.targets,
+        judge=Judge({name: p for name, p in held.items() if name in job.targets}, job.features),
+        real=real,
+        seed=job.seed,
+        folder=job.folder,
+        shown=job.shown,
+        device=job.device,
+    )

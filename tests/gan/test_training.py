@@ -1,0 +1,235 @@
+"""Training: the same to the last bit wherever it was killed, and stopped when it cannot go on."""
+
+from __future__ import annotations
+
+import csv
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import discs
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from leukreg_gan import checkpoint, training
+from leukreg_gan.conditions import conditions_for
+from leukreg_gan.handlers import collapse
+from leukreg_gan.material import held_out
+from leukreg_gan.training import Job, Trained, train
+from leukreg_gan.ways import Ways
+
+from leukreg import SILENT, DataError, ImageSpec, TrainingError
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may catch it."""
+
+
+class Said:
+    """Progress that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.notes: list[str] = []
+
+    def task(self, title: str, total: int | None = None) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext(lambda steps=1, note="": self.notes.append(note))
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def colours(pixels: np.ndarray) -> np.ndarray:
+    """Mean colours, as features: four figures, for a Gaussian-like KID."""
+    means = pixels.reshape(len(pixels), -1, 3).mean(axis=1)
+    return (means / 255).astype(np.float32)
+
+
+def job(folder: Path, judged: bool = True, **keys: Any) -> Job:
+    images = discs.discs()
+    labels = discs.labels_of(images)
+    conditions = conditions_for(images, labels, ImageSpec(size=32), None, Ways())
+    held = held_out(conditions.labels.tolist(), 3) if judged else np.zeros(0, np.int64)
+    return Job(
+        settings=discs.tiny(**keys),
+        pixels=conditions.pixels(images),
+        conditions=conditions,
+        names=labels.names,
+        targets=conditions.classes,
+        held=held,
+        features=colours if judged else None,
+        seed=3,
+        folder=folder,
+        threads=1,
+    )
+
+
+def same(a: Trained, b: Trained) -> bool:
+    weights = a.weights.keys() == b.weights.keys() and all(
+        torch.equal(a.weights[name], b.weights[name]) for name in a.weights
+    )
+    return weights and timeless(a) == timeless(b)
+
+
+def timeless(trained: Trained) -> Any:
+    state = trained.state
+    return replace(state, seconds=0.0, lines=[replace(line, seconds=0.0) for line in state.lines])
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """The process ends after step ``at`` (counted in this process)."""
+    setup = training.setup_trainer
+    left = [at]
+
+    def mortal(*args: Any) -> Engine:
+        engine = setup(*args)
+
+        @engine.on(Events.ITERATION_COMPLETED)
+        def count() -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+
+        return engine
+
+    monkeypatch.setattr(training, "setup_trainer", mortal)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(job(tmp_path_factory.mktemp("whole"), steps=11, snapshot_every=4), SILENT)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_goes_on_bit_for_bit_wherever_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained, seed: int
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    rng = random.Random(seed)
+    deaths = 0
+    while True:
+        with monkeypatch.context() as patch:
+            dying(patch, rng.randrange(2, 7))
+            try:
+                resumed = train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+                break
+            except Killed:
+                deaths += 1
+    assert deaths > 1
+    assert same(whole, resumed)
+
+
+def test_goes_on_from_a_checkpoint_some_steps_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained
+) -> None:
+    """Checkpoints are a minute apart, but a snapshot is always kept."""
+    dying(monkeypatch, 7)
+    with pytest.raises(Killed):
+        train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+    monkeypatch.undo()
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert content["state"]["step"] == 4
+    assert same(whole, train(job(tmp_path, steps=11, snapshot_every=4), SILENT))
+
+
+def test_log_and_grids_are_written(tmp_path: Path) -> None:
+    said = Said()
+    trained = train(replace(job(tmp_path / "a", steps=6), shown=tmp_path / "b"), said)
+    for folder in ("a", "b"):
+        with (tmp_path / folder / "log.csv").open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        assert [line["step"] for line in lines] == ["3", "6"]
+        assert float(lines[-1]["kid"]) == pytest.approx(trained.state.lines[-1].kid, rel=1e-4)
+        assert {"kid red", "kid blue"} <= lines[0].keys()
+        assert sorted(p.name for p in (tmp_path / folder).glob("*.png")) == [
+            "step-0000003.png",
+            "step-0000006.png",
+        ]
+    assert any("KID" in line for line in said.lines)
+    assert any("KID" in note for note in said.notes)
+
+
+def test_the_best_snapshot_is_kept_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kids = iter([3.0, 1.0, 2.0] * 3)
+    monkeypatch.setattr("leukreg_gan.judge.distance", lambda real, fake: next(kids))
+    trained = train(job(tmp_path, steps=9), SILENT)
+    # Two classes and the heap of both at each snapshot: means 2, 1.5, 1.5 ... of (3, 1, [2]).
+    judged = {line.step: line.kid for line in trained.state.lines if line.kid is not None}
+    assert trained.state.best_step == min(judged, key=lambda step: judged[step])
+
+
+def test_held_out_rows_are_not_trained_on(tmp_path: Path) -> None:
+    """Other held-out pixels change what is judged, never the weights."""
+    one = train(job(tmp_path / "one"), SILENT)
+    other = job(tmp_path / "two")
+    pixels = other.pixels.copy()
+    pixels[other.held] = 255 - pixels[other.held]
+    two = train(replace(other, pixels=pixels), SILENT)
+    assert [line.generator for line in one.state.lines] == [
+        line.generator for line in two.state.lines
+    ]
+    assert one.state.lines[-1].kid != two.state.lines[-1].kid
+
+
+def test_without_held_out_rows_the_last_snapshot_is_kept(tmp_path: Path) -> None:
+    trained = train(job(tmp_path, judged=False, steps=7), SILENT)
+    assert trained.state.best is None
+    assert trained.state.best_step == 7
+
+
+def test_a_loss_that_is_no_number_names_the_step(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"step \d+: the (discriminator|generator)'s .* is nan"):
+        train(job(tmp_path, steps=40, generator_lr=1e30, snapshot_every=100), SILENT)
+
+
+def test_a_discriminator_with_nothing_to_learn_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collapse, "NOTHING", 1e9)
+    monkeypatch.setattr(collapse, "IDLE", 4)
+    said = Said()
+    trained = train(job(tmp_path, steps=20), said)
+    assert trained.state.step == 4
+    assert "generator learns nothing" in trained.state.stopped
+    assert any("stopped at step 4" in line for line in said.lines)
+    assert trained.weights
+
+
+def test_images_that_are_all_alike_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "leukreg_gan.snapshots.made_images",
+        lambda network, noise, told: np.full((len(noise), 32, 32, 3), 90, np.uint8),
+    )
+    said = Said()
+    trained = train(job(tmp_path, steps=60), said)
+    assert trained.state.step == 3 * collapse.FLAT
+    assert "collapsed" in said.lines[-1]
+    assert trained.weights
+    again = train(job(tmp_path, steps=60), SILENT)
+    assert again.state.step == trained.state.step
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(DataError, match=r"last.pt cannot be read"):
+        train(job(tmp_path), SILENT)
+
+
+def test_the_callers_draws_are_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    train(job(tmp_path, steps=2), SILENT)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("balance", ["class", "data"])
+@pytest.mark.parametrize("r1", [0.0, 1.0])
+def test_every_setting_trains(tmp_path: Path, balance: str, r1: float) -> None:
+    trained = train(job(tmp_path, steps=16, snapshot_every=16, balance=balance, r1=r1), SILENT)
+    assert trained.state.step == 16
