@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leukreg.recipe.mark import KeyPath
@@ -46,9 +46,13 @@ def read_options(
         mistakes.add(path, message)
         return None
     given = {key: value for key, value in table.items() if key in known}
+    inner = _inner_tables(hints, given)
+    for key, of in inner.items():
+        if own is None or key in own:
+            read_options(of, given[key], (*path, key), mistakes, f"{key} of {what}", noun)
 
     def note(name: str, at: KeyPath, message: str) -> None:
-        if own is None or not name or name in own:
+        if name not in inner and (own is None or not name or name in own):
             mistakes.add(at, message)
 
     return _validate(adapter, given, path, note, hints, what)
@@ -71,15 +75,28 @@ def _validate(
     except Exception as error:  # a plugin's own check may raise anything
         note("", path, f"{what} refuses its options: {error}")
         return None
-    seen: set[str] = set()
+    # One message per key: of a union's members, the one that got deepest into the value was meant.
+    deepest: dict[str, Any] = {}
     for detail in details:
         name = str(detail["loc"][0]) if detail["loc"] else ""
-        if name and name in seen:
-            continue  # one message per key: a union reports each of its members
-        seen.add(name)
+        before = deepest.setdefault(name, detail)
+        if len(_deepest(path, detail, given)) > len(_deepest(path, before, given)):
+            deepest[name] = detail
+    for name, detail in deepest.items():
         message = _message(name, detail, given, hints, what)
         note(name, _deepest(path, detail, given), message)
     return None
+
+
+def _inner_tables(hints: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, type[Any]]:
+    """The fields that are tables of options themselves, and the dataclasses that they are."""
+    found = {}
+    for key, value in given.items():
+        members = (hints.get(key), *typing.get_args(hints.get(key)))
+        classes = [member for member in members if dataclasses.is_dataclass(member)]
+        if isinstance(value, dict) and len(classes) == 1:
+            found[key] = typing.cast(type[Any], classes[0])
+    return found
 
 
 def _message(
@@ -91,7 +108,19 @@ def _message(
         return f"is missing; {what} needs {type_in_words(hints.get(name))}"
     if detail["type"] in ("value_error", "assertion_error"):
         return _own_words(detail)
-    return f"must be {type_in_words(hints[name])}, not {show(given[name])}"
+    hint, value = _in_tables(hints[name], given[name], detail["loc"][1:])
+    return f"must be {type_in_words(hint)}, not {show(value)}"
+
+
+def _in_tables(hint: Any, value: Any, loc: Sequence[Any]) -> tuple[Any, Any]:
+    """The type and value of what is wrong, through tables of anything."""
+    for part in loc:
+        tables = [h for h in (hint, *typing.get_args(hint)) if typing.get_origin(h) is dict]
+        if not tables or not isinstance(value, dict):
+            break
+        if part in value:
+            hint, value = typing.get_args(tables[0])[1], value[part]
+    return hint, value
 
 
 def _own_words(detail: Any) -> str:
@@ -104,7 +133,7 @@ def _deepest(path: KeyPath, detail: Any, given: Mapping[str, Any]) -> KeyPath:
     for part in detail["loc"]:
         inside = isinstance(value, dict) and part in value
         if not inside and not (isinstance(value, list) and part in range(len(value))):
-            break
+            continue  # the name of a union's member, which pydantic puts between
         value = value[part]
         path = (*path, part)
     if detail["type"] == "missing" and len(detail["loc"]) == 1:

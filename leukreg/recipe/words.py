@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import types
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,8 @@ def type_in_words(hint: Any) -> str:
         return _list(get_args(hint))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"a table of {_plural(type_in_words(get_args(hint)[1]))}"
+    if dataclasses.is_dataclass(hint):
+        return "a table"
     return _NAMES.get(hint, getattr(hint, "__name__", str(hint)))
 
 
