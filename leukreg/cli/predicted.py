@@ -26,7 +26,7 @@ WIDE = 100
 """Columns of a console that has room for every figure."""
 LONG = 44
 """Letters of a name that are printed there, its end."""
-_FLAG = re.compile("( training image| from the|:).*")
+_FLAG = re.compile("( of training image| from the|:).*")
 
 
 def refuse_existing(paths: Iterable[Path]) -> None:

@@ -1,0 +1,118 @@
+"""``leukreg explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from leukreg.predict import Predicted
+
+FINDINGS = 1
+
+
+@click.command("explain")
+@click.argument("run")
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="A new or empty folder for the pictures.",
+)
+@click.option("--class", "label", metavar="NAME", help="Explain this class, whatever is answered.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder that holds the runs.",
+)
+def command(run: str, paths: tuple[Path, ...], out: Path, label: str | None, root: Path) -> int:
+    """Show where the models of RUN look in images: Grad-CAM, one picture each.
+
+    PATH is an image or a folder, which is walked. Each picture has the image, and the image with
+    what speaks for the class that is answered (or --class). Exits with 1 when an image cannot be
+    read; the others are explained all the same.
+
+    A map says what the model used, not what is right: it is no reason to believe an answer.
+    """
+    from rich.console import Console
+
+    from leukreg.predict import load
+    from leukreg.predict.walk import find_images
+    from leukreg.report.progress import RichProgress
+
+    _require_empty(out)
+    files = find_images(paths)
+    trained = load(run, root)
+    if label is not None:
+        _require_class(label, trained.result.samples.classes)
+    with RichProgress(Console(stderr=True)) as progress:
+        found = trained.predict_table(files, flags=False, progress=progress)
+        rows = [row for row, there in enumerate(found.readable) if there]
+        answers = [label or str(found.answer[row]) for row in rows]
+        from leukreg.predict import explanation
+        from leukreg.predict.explain import place_of
+
+        maps = explanation(trained, [files[row] for row in rows], answers, progress=progress)
+        out.mkdir(parents=True, exist_ok=True)
+        names = _names([files[row] for row in rows])
+        with progress.task("Writing pictures", len(rows)) as advance:
+            for row, name, heat, answer in zip(rows, names, maps, answers, strict=True):
+                _write(out / name, files[row], heat, _lines(found, row, answer))
+                advance()
+    where = place_of(trained.models[0], trained.recipe.image.size)
+    click.echo(f"{len(rows):,} pictures written to {out} (Grad-CAM of {where}).")
+    for row in (row for row in range(len(files)) if row not in set(rows)):
+        click.echo(f"{files[row]}: {found.unreadable[row]}", err=True)
+    return 0 if len(rows) == len(files) else FINDINGS
+
+
+def _require_empty(out: Path) -> None:
+    from leukreg.errors import DataError
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out} exists and is not an empty folder; name another")
+
+
+def _require_class(label: str, classes: Sequence[str]) -> None:
+    import difflib
+
+    if label not in classes:
+        close = difflib.get_close_matches(label, classes, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(classes)}"
+        raise click.UsageError(f"there is no class {label!r}; {hint}")
+
+
+def _names(files: Sequence[Path]) -> Iterator[str]:
+    """A name for each picture, in order; files of one name are told apart by their number."""
+    digits = len(str(len(files)))
+    return (f"{number:0{digits}d}-{file.stem}.png" for number, file in enumerate(files, start=1))
+
+
+def _lines(found: Predicted, row: int, explained: str) -> tuple[str, ...]:
+    index = int(found.decision[row])
+    first = f"{found.classes[index]}  p = {found.probabilities[row, index]:.3f}"
+    if explained == found.classes[index]:
+        return (Path(found.name[row]).name, first)
+    p = found.probabilities[row, found.classes.index(explained)]
+    return (Path(found.name[row]).name, first, f"explained: {explained}  p = {p:.3f}")
+
+
+def _write(path: Path, file: Path, heat: object, lines: tuple[str, ...]) -> None:
+    import io
+    from typing import Any, cast
+
+    from leukreg.predict.pictures import side_by_side
+    from leukreg.runs.files import write_bytes
+
+    buffer = io.BytesIO()
+    side_by_side(file, cast(Any, heat), lines).save(buffer, "PNG")
+    write_bytes(path, buffer.getvalue())
