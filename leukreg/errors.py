@@ -29,6 +29,11 @@ class TrainingError(LeukregError):
     """Training cannot go on, for example because the loss is not a number."""
 
 
+class GateError(LeukregError):
+    """Synthetic images failed their gate, and the recipe says that this stops the run (exit code
+    1)."""
+
+
 class RunError(LeukregError):
     """A run folder is missing, incomplete or in use."""
 

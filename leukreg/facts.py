@@ -26,12 +26,14 @@ def facts_of(
     data: Prepared,
     predictions: Predictions,
     folds: Sequence[Mapping[str, Any]],
+    fidelity: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The facts of a run, as plain values.
 
     Args:
         folder: The run's own; the runs beside it are those that came before.
         folds: What was measured while each fold trained.
+        fidelity: What the gate measured of synthetic images, per class and fold.
     """
     from leukreg.runs.digests import ids_digest
 
@@ -41,6 +43,8 @@ def facts_of(
         values = [fold[name] for fold in folds if name in fold]
         if values:
             facts[name] = any(values) if isinstance(values[0], bool) else values[0]
+    if fidelity:
+        facts["fidelity"] = [dict(table) for table in fidelity]
     facts["listed"] = listed(data.images.samples)
     if data.found:
         facts["files_found"] = dict(data.found)

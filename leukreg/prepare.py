@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import DataError, LeukregError, PluginError
 from leukreg.progress import SILENT, Progress
@@ -26,6 +26,8 @@ class Prepared:
     folds: tuple[Fold, ...]
     found: Mapping[str, int] = field(default_factory=dict)
     """Readable image files of each class, counted apart from the listing; empty where unknown."""
+    fidelity: tuple[Mapping[str, Any], ...] = ()
+    """What the gate measured of images that were made before the split."""
 
 
 def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
@@ -37,13 +39,16 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
     check_task(recipe, samples)
     images = open_images(samples, recipe.image, recipe.data.broken, progress)
     spec = recipe.synthesis
+    fidelity: tuple[Mapping[str, Any], ...] = ()
     if spec is not None and spec.place == "before-split":
         from leukreg.synthesis import before_split
 
-        images = before_split(images, spec, recipe.image, recipe.seed, synthetic, progress)
+        placed = before_split(images, spec, recipe.image, recipe.seed, synthetic, progress)
+        images, fidelity = placed.images, placed.figures
     absent = spec.classes if spec is not None else ()
     folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
-    return Prepared(images, folds, count_files(recipe.data.source, samples, images.samples))
+    found = count_files(recipe.data.source, samples, images.samples)
+    return Prepared(images, folds, found, fidelity)
 
 
 def count_files(source: Choice, listed: Samples, opened: Samples) -> dict[str, int]:

@@ -27,12 +27,18 @@ OWN: dict[str, str] = {
     "check": "Check a recipe and print its plan; nothing is run.",
     "data": "Look at images: classes, sizes, patients, broken files, copies.",
     "demo": "Write rendered blood cells to a folder.",
+    "synthesize": "Write synthetic cells of a recipe's generator, once they pass the gate.",
     "cache": "List or clear what leukreg keeps between runs.",
     "plugins": "List the plugins, show one, or write a new one.",
     "runs": "List the runs of a folder.",
     "show": "Show the report of a run.",
+    "report": "Write the page of a run, or of several side by side.",
     "compare": "Put runs and published figures side by side.",
     "audit": "Find what is wrong with a run or a published result.",
+    "predict": "Predict images with a run's models.",
+    "explain": "Show where a run's models look in images.",
+    "evaluate": "Score a run's models on images from elsewhere.",
+    "export": "Write a run's models in a standard format.",
 }
 """leukreg's commands and their one-line helps; each lies in ``leukreg/cli/<name>.py``."""
 

@@ -13,7 +13,7 @@ import click
 
 from leukreg import __version__
 from leukreg.cli.commands import OWN, find, known
-from leukreg.errors import LeukregError, Problems
+from leukreg.errors import GateError, LeukregError, Problems
 
 GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 _USERS_TO_MEND = {
@@ -124,6 +124,9 @@ def _tell(error: Exception, words: list[str]) -> int:
     if isinstance(error, Problems):
         click.echo(str(error), err=True)
         return WRONG_USE
+    if isinstance(error, GateError):
+        click.echo(f"leukreg: {error}", err=True)
+        return FINDINGS
     if isinstance(error, LeukregError) or getattr(error, "errno", None) in _USERS_TO_MEND:
         click.echo(f"leukreg: {error}", err=True)
         return WRONG_USE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,14 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
 def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -> Table:
     """Rows per class and side of every fold, synthetic ones counted in and named."""
     from leukreg.data import make_folds, open_images
+    from leukreg.evaluate import refuse_too_few
 
     images = open_images(samples, recipe.image, recipe.data.broken, progress)
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
         images = _before_split(recipe, images, Path(folder), progress)
         absent = recipe.synthesis.classes if recipe.synthesis else ()
         folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
+    refuse_too_few(recipe, images.samples, folds)
     classes = images.samples.classes
     rows = [("all rows", *_counts(images.samples, range(len(images.samples))))]
     for fold in folds:
@@ -58,7 +61,8 @@ def _before_split(
         return images
     from leukreg.synthesis import before_split
 
-    return before_split(images, recipe.synthesis, recipe.image, recipe.seed, folder, progress)
+    spec = replace(recipe.synthesis, gate=None)  # a plan counts, it does not judge
+    return before_split(images, spec, recipe.image, recipe.seed, folder, progress).images
 
 
 def _side(recipe: Recipe, samples: Samples, fold: Fold, side: str, folds: int) -> tuple[str, ...]:
@@ -68,7 +72,7 @@ def _side(recipe: Recipe, samples: Samples, fold: Fold, side: str, folds: int) -
     if synthesis is not None and synthesis.place == "training-fold" and side == "train":
         for name in synthesis.classes:
             at = samples.classes.index(name)
-            cells[at] = f"{cells[at]} + {synthesis.per_class:,} synthetic"
+            cells[at] = f"{cells[at]} + {synthesis.count(name):,} synthetic"
     return (f"fold {fold.index} {side}" if folds > 1 else side, *cells)
 
 

@@ -50,8 +50,9 @@ def check_phases(phases: Sequence[PhaseSpec | None], folds: FoldsSpec, mistakes:
 def check_evaluate(
     evaluate: EvaluateSpec, stated: Table, data: DataSpec | None, mistakes: Mistakes
 ) -> None:
-    """The threshold has a rule that needs rows, and a task with two classes."""
+    """The threshold has a rule that needs rows; so have calibration and conformal sets."""
     path: KeyPath = ("evaluate", "threshold")
+    check_fitted(evaluate, data, mistakes)
     threshold = evaluate.threshold
     if threshold is None or not isinstance(stated.get("threshold"), dict):
         return
@@ -67,6 +68,22 @@ def check_evaluate(
         mistakes.add(path, message, on_value=False)
 
 
+def check_fitted(evaluate: EvaluateSpec, data: DataSpec | None, mistakes: Mistakes) -> None:
+    """Temperatures and conformal limits are fitted on validation rows, never on scored ones."""
+    for key in ("calibration", "conformal"):
+        if getattr(evaluate, key) is None or data is None:
+            continue
+        why = ""
+        if not has_validation(data.folds):
+            why = "there are no validation rows to fit it on: data.folds.validation is 0"
+        elif data.folds.validation_is_test:
+            why = "would be fitted on the rows it is judged on: data.folds.validation_is_test"
+        elif evaluate.on == "all":
+            why = 'would be fitted on rows it is judged on: evaluate.on is "all"'
+        if why:
+            mistakes.add(("evaluate", key), why, on_value=False)
+
+
 def check_synthesis(synthesis: SynthesisSpec, mistakes: Mistakes) -> None:
     """Each class is made once."""
     path: KeyPath = ("synthesis", "classes")
@@ -75,6 +92,23 @@ def check_synthesis(synthesis: SynthesisSpec, mistakes: Mistakes) -> None:
     for number, name in enumerate(synthesis.classes):
         if name in synthesis.classes[:number]:
             mistakes.add((*path, number), f"{show(name)} stands here twice")
+    if isinstance(synthesis.per_class, Mapping):
+        check_counts(synthesis.per_class, synthesis.classes, mistakes)
+    if synthesis.place == "before-split":
+        for key, default in (("mix", "add"), ("seed", None)):
+            if getattr(synthesis, key) != default:
+                mistakes.add(("synthesis", key), 'does not go with place = "before-split"')
+
+
+def check_counts(counts: Mapping[str, int], made: Sequence[str], mistakes: Mistakes) -> None:
+    """A table of numbers has one for each class that is made, and for no other."""
+    path: KeyPath = ("synthesis", "per_class")
+    for name in counts:
+        if name not in made:
+            mistakes.add((*path, name), f"{show(name)} is not among the classes that are made")
+    for name in made:
+        if name not in counts:
+            mistakes.add(path, f"says no number for {show(name)}", on_value=False)
 
 
 def check_classes(

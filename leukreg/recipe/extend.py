@@ -22,7 +22,7 @@ from leukreg.recipe.words import show
 BESIDE: dict[KeyPath, frozenset[str]] = {
     ("data",): frozenset({"folds", "broken"}),
     ("loss",): frozenset({"class_weights"}),
-    ("synthesis",): frozenset({"classes", "per_class", "place"}),
+    ("synthesis",): frozenset({"classes", "per_class", "place", "mix", "seed", "gate"}),
 }
 """Core keys that stay when the table they stand in names another plugin."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg.types import ImageSpec
 
@@ -127,15 +127,54 @@ class PhaseSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GateSpec:
+    """``[synthesis.gate]``: what synthetic images must pass before a classifier may see them.
+
+    They are held against real images that the generator was not fitted on: the fold's validation
+    rows. ``true`` is a gate with these defaults, ``false`` none.
+    """
+
+    extractor: str = "cells"
+    """What sees the images: an extractor plugin, with ``:ARGUMENT`` where it takes one."""
+    kid: Annotated[float, Gt(0)] = 10.0
+    """Largest KID to real images, as a multiple of the floor: the one between halves of these."""
+    coverage: Annotated[float, Ge(0), Le(1)] = 0.4
+    """Smallest part of the real images that has a synthetic one in its neighbourhood."""
+    copies: Annotated[float, Ge(0), Lt(1)] = 0.01
+    """Largest part that may copy training images; copies below it are replaced one by one."""
+    teaches: Annotated[float, Ge(0), Le(1)] = 0.6
+    """Smallest recall on real images when a plain classifier was taught by synthetic ones, as a
+    part of the recall when it was taught by the real training rows. Chance must be beaten too."""
+    unjudged: Literal["fail", "pass"] = "fail"
+    """A class without real images to hold it against: "pass" lets it in if nothing else speaks
+    against it (copies, images that pass for another class), and the report says so."""
+    fails: Literal["leave-out", "stop", "keep"] = "leave-out"
+    """What a failed class means: it is left out of training, the run stops, or ("keep") it is
+    trained on all the same, which the audit calls an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SynthesisSpec:
     """``[synthesis]``: which classes are made, by which generator, how many, and where they go."""
 
     generator: Choice
     classes: tuple[str, ...]
-    per_class: Annotated[int, Ge(1)]
-    """Synthetic images per class (and fold)."""
+    per_class: Annotated[int, Ge(1)] | Mapping[str, Annotated[int, Ge(1)]]
+    """Synthetic images per class (and fold); a table gives each class its own number."""
     place: Literal["training-fold", "before-split"] = "training-fold"
     """"before-split" makes them from all rows and lets them be tested on, as the history did."""
+    mix: Literal["add", "replace"] = "add"
+    """"replace" takes the real training rows of the made classes out of training, once the
+    generator has learned from them: what do the synthetic ones teach alone?"""
+    seed: Annotated[int, Ge(0)] | None = None
+    """Seed of the generator's fit; by default the recipe's. Repeats with other seeds can share a
+    fitted generator; what they draw from it differs."""
+    gate: GateSpec | None = None
+    """What the images must pass; None where the recipe says ``gate = false``."""
+
+    def count(self, label: str) -> int:
+        """Images to make of a class."""
+        return self.per_class[label] if isinstance(self.per_class, Mapping) else self.per_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +182,36 @@ class McDropoutSpec:
     """``mc_dropout``: repeated passes with dropout on (Gal and Ghahramani, 2016)."""
 
     passes: Annotated[int, Ge(2)] = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class TtaSpec:
+    """``tta``: test-time augmentation, predictions over turned and mirrored views of an image."""
+
+    views: Literal[2, 4, 8] = 8
+    """2: as it is and mirrored; 4: the right angles; 8: both. Passes of MC dropout are spread over
+    the views, at least one each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSpec:
+    """``calibration``: probabilities made to mean what they say, fitted on validation rows."""
+
+    method: Literal["temperature"] = "temperature"
+    """"temperature": one number per fold (Guo et al., 2017)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConformalSpec:
+    """``conformal``: sets of classes that hold the true one with a stated coverage."""
+
+    coverage: Annotated[float, Gt(0), Lt(1)] = 0.9
+    """Share of new images whose set holds the true class, at least."""
+    method: Literal["lac", "aps"] = "lac"
+    """"lac": smallest sets on average (Sadinle et al., 2019); "aps": coverage more alike between
+    easy and hard images (Romano et al., 2020)."""
+    by_class: bool = False
+    """Hold the coverage within every class (Mondrian); needs validation rows of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +234,10 @@ class EvaluateSpec:
     positive: str | None = None
     """Positive class of a binary task; by default the second class."""
     mc_dropout: McDropoutSpec | None = None
+    tta: TtaSpec | None = None
+    calibration: CalibrationSpec | None = None
+    """None: the network's own probabilities. Thresholds are chosen on calibrated ones."""
+    conformal: ConformalSpec | None = None
     threshold: ThresholdSpec | None = None
     """None: the most probable class."""
     bootstrap: Annotated[int, Ge(0)] = 1000

@@ -25,6 +25,8 @@ def resolve(recipe: Recipe) -> dict[str, Any]:
     tree["loss"] = _flattened(tree["loss"], "loss")
     if tree["synthesis"] is not None:
         tree["synthesis"] = _flattened(tree["synthesis"], "generator")
+        if tree["synthesis"]["gate"] is None:  # no gate was asked for in so many words
+            tree["synthesis"]["gate"] = False
     tree["audit"]["rules"] = {rule.pop("use"): rule for rule in tree["audit"]["rules"]}
     return tree
 

@@ -14,6 +14,7 @@ from leukreg.recipe.model import (
     Choice,
     DataSpec,
     FoldsSpec,
+    GateSpec,
     LossSpec,
     ModelSpec,
     SynthesisSpec,
@@ -124,13 +125,21 @@ def read_synthesis(value: Any, reader: Reader) -> SynthesisSpec | None:
     table = table_at(value, path, reader)
     if table is None:
         return None
-    beside = ("classes", "per_class", "place")
+    beside = ("classes", "per_class", "place", "mix", "seed", "gate")
     generator = reader.choice("generator", table, path, beside)
-    core = {key: table[key] for key in beside if key in table}
-    rest = rest_of(SynthesisSpec, core, path, reader, ("generator",))
+    core = {key: table[key] for key in beside if key in table and key != "gate"}
+    rest = rest_of(SynthesisSpec, core, path, reader, ("generator", "gate"))
+    gate = _read_gate(table.get("gate", True), (*path, "gate"), reader)
     if generator is None or rest is None:
         return None
-    return SynthesisSpec(generator=generator, **rest)
+    return SynthesisSpec(generator=generator, gate=gate, **rest)
+
+
+def _read_gate(value: Any, path: KeyPath, reader: Reader) -> GateSpec | None:
+    """There is a gate unless the recipe says that there is none."""
+    if value is False:
+        return None
+    return GateSpec() if value is True else plain(GateSpec, value, path, reader)
 
 
 def rest_of(

@@ -1,7 +1,23 @@
-"""Synthetic images: made inside the training fold, kept with their lineage."""
+"""Synthetic images: made inside the training fold, judged, kept with their lineage.
+
+Loaded on first use: whoever wants a distance need not load what makes images.
+"""
 
 from __future__ import annotations
 
-from leukreg.synthesis.place import before_split, into_fold
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["before_split", "into_fold"]
+if TYPE_CHECKING:
+    from leukreg.synthesis.place import Placed as Placed
+    from leukreg.synthesis.place import before_split as before_split
+    from leukreg.synthesis.place import into_fold as into_fold
+
+_HOME = dict.fromkeys(("Placed", "before_split", "into_fold"), "leukreg.synthesis.place")
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'leukreg.synthesis' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -1,4 +1,4 @@
-"""A contact sheet: synthetic images at a glance, their parents below them."""
+"""A contact sheet: synthetic images at a glance, what they are to be compared with below them."""
 
 from __future__ import annotations
 
@@ -10,31 +10,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Strip = tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]
-
 SIDE = 112
 LINE = 20
 
 
-def contact_sheet(strips: Sequence[Strip], generator: str) -> bytes:
-    """A PNG with one strip per class: its label, the made images, the parents where known.
+def contact_sheet(strips: Sequence[tuple[str, NDArray[np.uint8]]]) -> bytes:
+    """A PNG with one strip of images below the other.
 
     Args:
-        strips: Label, images (shape ``(n, h, w, 3)``) and as many parents, or None.
+        strips: What a strip shows, and its images (shape ``(n, h, w, 3)``).
     """
     from PIL import Image, ImageDraw
 
-    lines = []
-    for label, made, parents in strips:
-        lines.append((f"{label}: made by {generator}", made))
-        if parents is not None:
-            lines.append(("made from", parents))
-    wide = max(len(pictures) for _, pictures in lines)
+    wide = max(len(pictures) for _, pictures in strips)
     sheet = Image.new(
-        "RGB", (max(wide * (SIDE + 4) + 4, 260), len(lines) * (SIDE + LINE + 4) + 4), "white"
+        "RGB", (max(wide * (SIDE + 4) + 4, 260), len(strips) * (SIDE + LINE + 4) + 4), "white"
     )
     draw = ImageDraw.Draw(sheet)
-    for row, (text, pictures) in enumerate(lines):
+    for row, (text, pictures) in enumerate(strips):
         top = 4 + row * (SIDE + LINE + 4)
         draw.text((6, top), _plain(text), fill="black")
         for column, picture in enumerate(pictures):

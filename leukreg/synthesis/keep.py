@@ -1,4 +1,4 @@
-"""The folder of synthetic images: PNG files, lineage table, contact sheet, and last a seal."""
+"""The folder of synthetic images: PNG files, tables, contact sheet, figures, and last a seal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,25 @@ SHOWN = 10
 SEAL = "complete.json"
 REQUEST = "request.txt"
 TABLE = "lineage.csv"
+FIGURES = "fidelity.json"
+SHEET = "contact-sheet.png"
+COPIES = "copies.png"
 COLUMNS = (
     "id", "label", "generator", "seed", "fold", "parent", "parent_label", "snapshot", "condition",
     "pixels",
 )  # fmt: skip
+
+Figures = Mapping[str, Any]
+"""What the gate measured of one class, or of all together; plain values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Synthetic rows, their files written, and how they were judged."""
+
+    rows: tuple[Sample, ...]
+    figures: tuple[Figures, ...] = ()
+    """One table per class and one overall; empty where there was no gate."""
 
 
 def folder_names(classes: Sequence[str]) -> dict[str, str]:
@@ -44,8 +60,8 @@ def folder_names(classes: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def read_complete(home: Path, digest: str) -> tuple[Sample, ...] | None:
-    """The rows of a finished folder of this very request, every file as it was written.
+def read_complete(home: Path, digest: str) -> Made | None:
+    """What a finished folder of this very request holds, every file as it was written.
 
     Raises:
         RunError: The folder cannot be read.
@@ -59,7 +75,8 @@ def read_complete(home: Path, digest: str) -> tuple[Sample, ...] | None:
         intact = len(lines) == seal["images"] and all(
             _digest(_path(home, line["id"]).read_bytes()) == line["pixels"] for line in lines
         )
-        return tuple(_row(home, line) for line in lines) if intact else None
+        figures = json.loads((home / FIGURES).read_bytes()) if seal["judged"] else []
+        return Made(tuple(_row(home, line) for line in lines), tuple(figures)) if intact else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     except OSError as error:
@@ -108,22 +125,18 @@ def write_images(
     return rows
 
 
-def write_sheet(home: Path, sheet: bytes) -> None:
-    """The contact sheet, PNG."""
-    write(home / "contact-sheet.png", sheet)
-
-
-def finish(home: Path, digest: str, rows: Iterable[Sample]) -> None:
-    """Write the lineage table, then the seal that makes the folder count."""
+def finish(home: Path, digest: str, made: Made) -> None:
+    """Write the lineage table and the figures, then the seal that makes the folder count."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, COLUMNS)
     table.writeheader()
-    count = 0
-    for row in rows:
-        table.writerow(_line(row))
-        count += 1
+    for row in made.rows:
+        table.writerow(line_of(row))
     write(home / TABLE, text.getvalue().encode("utf-8"))
-    write(home / SEAL, json.dumps({"request": digest, "images": count}).encode())
+    if made.figures:
+        write(home / FIGURES, json.dumps(made.figures, ensure_ascii=False, indent=1).encode())
+    seal = {"request": digest, "images": len(made.rows), "judged": bool(made.figures)}
+    write(home / SEAL, json.dumps(seal).encode())
 
 
 def write(path: Path, data: bytes) -> None:
@@ -137,7 +150,8 @@ def write(path: Path, data: bytes) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _line(row: Sample) -> dict[str, Any]:
+def line_of(row: Sample) -> dict[str, Any]:
+    """A synthetic row as cells of a table, by column."""
     line = row.lineage
     assert line is not None
     return {

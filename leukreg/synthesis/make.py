@@ -1,189 +1,94 @@
-"""Fit a generator on the rows it may see, and let it make each class."""
+"""Fit a generator on the rows it may see, let it make each class, and judge what it made."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import inspect
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from leukreg.contracts import ClassGenerator, Images, SyntheticImages
-from leukreg.errors import DataError, LeukregError, PluginError
+from leukreg.contracts import Images
 from leukreg.progress import Progress
-from leukreg.seeds import derive
 from leukreg.synthesis import keep
 from leukreg.synthesis.contact import contact_sheet
-from leukreg.types import ImageSpec, Labels, Lineage, Sample, Samples
+from leukreg.synthesis.draws import Drawn, drawn
+from leukreg.synthesis.generator import fit
+from leukreg.synthesis.judge import judge_of, open_eye
+from leukreg.synthesis.reference import Reference
+from leukreg.synthesis.request import Request, digest_of, refuse_unknown
+from leukreg.types import Lineage, Sample
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from leukreg.recipe.model import Choice, SynthesisSpec
 
+def make(reference: Reference, request: Request, progress: Progress) -> keep.Made:
+    """The synthetic rows, their files written, and what the gate measured of them.
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is to be made, from which seed, and where it is kept."""
-
-    spec: SynthesisSpec
-    image: ImageSpec
-    seed: int
-    folder: Path
-    fold: int | None
-    """None: before any split."""
-
-    @property
-    def name(self) -> str:
-        return "before-split" if self.fold is None else f"fold-{self.fold}"
-
-    @property
-    def home(self) -> Path:
-        return self.folder / self.name
-
-    def seed_for(self, *parts: str) -> int:
-        return derive(self.seed, "synthesis", self.name, *parts)
-
-
-def make(
-    images: Images, digests: Mapping[str, str], request: Request, progress: Progress
-) -> tuple[Sample, ...]:
-    """The synthetic rows, their files written; ``images`` is all the generator gets to see.
-
-    ``digests`` of the pixels, by file id, tell whether a finished folder may be used again.
+    The generator gets to see ``reference.fitted`` and nothing else. A finished folder of the same
+    request is used again.
     """
-    _check_classes(request.spec, images.samples)
-    digest = _digest(images.samples, digests, request)
+    refuse_unknown(request.spec, reference.fitted.samples)
+    eye = open_eye(request.spec.gate)
+    digest = digest_of(
+        request,
+        reference.fitted.samples,
+        reference.unseen.samples,
+        reference.digests,
+        "" if eye is None else str(eye),
+    )
     kept = keep.read_complete(request.home, digest)
     if kept is not None:
         return kept
     keep.begin(request.home, digest)
-    generator = _fit(images, request, progress)
-    rows: list[Sample] = []
-    shown = []
+    generator = fit(reference.fitted, request, progress)
+    judge = None if eye is None else judge_of(reference, request, eye)
+    batches: dict[str, Drawn] = {}
+    with progress.task("Making images", request.total) as advance:
+        for label in request.spec.classes:
+            batches[label] = drawn(generator, label, request, judge)
+            advance(request.spec.count(label), label)
+    figures = () if judge is None else judge.judged(batches, progress)
+    made = keep.Made(_written(batches, request), figures)
+    _write_sheets(batches, reference, request)
+    keep.finish(request.home, digest, made)
+    return made
+
+
+def _written(batches: dict[str, Drawn], request: Request) -> tuple[Sample, ...]:
     names = keep.folder_names(request.spec.classes)
-    with progress.task("Making images", request.spec.per_class * len(names)) as advance:
-        for label, name in names.items():
-            made = _sample(generator, label, request)
-            lineage = tuple(replace(line, fold=request.fold) for line in made.lineage)
-            rows += keep.write_images(request.home, name, label, made.pixels, lineage)
-            shown.append(
-                (label, made.pixels[: keep.SHOWN], _parents(images, lineage[: keep.SHOWN]))
-            )
-            advance(request.spec.per_class, label)
-    keep.write_sheet(request.home, contact_sheet(shown, request.spec.generator.name))
-    keep.finish(request.home, digest, rows)
+    rows: list[Sample] = []
+    for label, batch in batches.items():
+        rows += keep.write_images(request.home, names[label], label, batch.pixels, batch.lineage)
     return tuple(rows)
 
 
-def _check_classes(spec: SynthesisSpec, samples: Samples) -> None:
-    unknown = [label for label in spec.classes if label not in samples.classes]
-    if not unknown:
-        return
-    lines = []
-    for label in unknown:
-        close = difflib.get_close_matches(label, samples.classes, n=1)
-        there = ", ".join(samples.classes)
-        hint = f"did you mean {close[0]!r}?" if close else f"the data have {there}"
-        lines.append(f"synthesis.classes: there is no class {label!r}; {hint}")
-    raise DataError("\n".join(lines))
+def _write_sheets(batches: dict[str, Drawn], reference: Reference, request: Request) -> None:
+    """``contact-sheet.png``, parents or real images of the class below; ``copies.png``."""
+    maker, shown = request.spec.generator.name, keep.SHOWN
+    strips = []
+    for label, batch in batches.items():
+        parents = _parents(reference.fitted, batch.lineage[:shown])
+        beside = ("made from", parents) if parents is not None else _real(reference, label)
+        strips.append((f"{label}: made by {maker}", batch.pixels[:shown]))
+        strips += [beside] if beside else []
+    keep.write(request.home / keep.SHEET, contact_sheet(strips))
+    copies = []
+    for label, batch in batches.items():
+        if batch.copied is not None and batch.copies:
+            own = reference.fitted.pixels(batch.copied_rows[:shown])
+            copies.append((f"{label}: copies of training images", batch.copied[:shown]))
+            copies.append(("the training images", own))
+    if copies:
+        keep.write(request.home / keep.COPIES, contact_sheet(copies))
 
 
-def _digest(samples: Samples, digests: Mapping[str, str], request: Request) -> str:
-    """Digest of everything that the made images depend on, to tell a folder that may be reused."""
-    spec = request.spec
-    wanted = [
-        spec.generator.name,
-        spec.generator.owner,
-        dict(spec.generator.options),
-        spec.classes,
-        spec.per_class,
-        request.image.size,
-        request.seed,
-        request.name,
-        samples.classes,
-        [(row.id, row.label, digests[row.id]) for row in samples.rows],
-    ]
-    text = json.dumps(wanted, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
-    choice = request.spec.generator
-    samples = images.samples
-    counts = samples.counts()
-    labels = Labels(names=samples.classes, counts=tuple(counts[name] for name in samples.classes))
-    generator: ClassGenerator = _call(choice, choice.plugin.build, request.image, labels)
-    folder = request.home / keep.SNAPSHOTS
-    folder.mkdir(parents=True, exist_ok=True)
-    # A slow generator may take the progress; the contract does not ask for it.
-    more = {"progress": progress} if _takes_progress(generator.fit) else {}
-    if more:
-        _call(choice, generator.fit, images, request.seed_for("fit"), folder, **more)
-        return generator
-    with progress.task(f"Fitting {choice.name}"):
-        _call(choice, generator.fit, images, request.seed_for("fit"), folder)
-    return generator
-
-
-def _takes_progress(function: Callable[..., Any]) -> bool:
-    try:
-        return "progress" in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-
-
-def _call(choice: Choice, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
-    try:
-        return function(*args, **more)
-    except LeukregError:
-        raise
-    except Exception as error:  # a stranger's generator may raise anything
-        what = getattr(function, "__name__", "call")
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"{_who(choice)} failed in {what}: {reason}") from error
-
-
-def _who(choice: Choice) -> str:
-    return f"generator {choice.name!r} (from {choice.owner})"
-
-
-def _sample(generator: ClassGenerator, label: str, request: Request) -> SyntheticImages:
-    spec = request.spec
-    made = _call(
-        spec.generator, generator.sample, label, spec.per_class, request.seed_for("sample", label)
-    )
-    faults = _faults(made, spec.per_class, request.image.size)
-    if faults:
-        raise PluginError(
-            f"{_who(spec.generator)} broke its contract for class {label!r}: {'; '.join(faults)}"
-        )
-    found: SyntheticImages = made
-    return found
-
-
-def _faults(made: Any, n: int, size: int) -> list[str]:
-    """What is wrong with what a generator returned; nothing when it kept its contract."""
-    import numpy as np
-
-    pixels, lineage = getattr(made, "pixels", None), getattr(made, "lineage", None)
-    faults = []
-    if not isinstance(pixels, np.ndarray):
-        faults.append(f"pixels is {type(pixels).__name__}, not a numpy array")
-    else:
-        if pixels.dtype != np.uint8:
-            faults.append(f"pixels are {pixels.dtype}, not uint8")
-        if pixels.shape != (n, size, size, 3):
-            faults.append(f"pixels have shape {pixels.shape}, not {(n, size, size, 3)}")
-    if not isinstance(lineage, tuple | list) or not all(isinstance(x, Lineage) for x in lineage):
-        faults.append("lineage is not a tuple of leukreg.Lineage")
-    elif len(lineage) != n:
-        faults.append(f"lineage has {len(lineage)} entries, not {n}")
-    return faults
+def _real(reference: Reference, label: str) -> tuple[str, NDArray[np.uint8]] | None:
+    """Some real images of a class, unseen ones first; None where there is none."""
+    for images, which in ((reference.unseen, "real, not seen by it"), (reference.fitted, "real")):
+        rows = [n for n, row in enumerate(images.samples.rows)
+                if row.label == label and row.origin != "synthetic"]  # fmt: skip
+        if rows:
+            return which, images.pixels(rows[: keep.SHOWN])
+    return None
 
 
 def _parents(images: Images, lineage: tuple[Lineage, ...]) -> NDArray[np.uint8] | None:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
-from leukreg.synthesis.make import Request, make
+from leukreg.synthesis.gate import admit
+from leukreg.synthesis.make import make
+from leukreg.synthesis.reference import of_everything, of_fold
+from leukreg.synthesis.request import Request
 from leukreg.types import Fold, ImageSpec
 
 if TYPE_CHECKING:
     from leukreg.data.store import ImageStore
     from leukreg.recipe.model import SynthesisSpec
+    from leukreg.synthesis.keep import Figures
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A store with the synthetic rows that passed the gate at its end, and where they stand."""
+
+    images: ImageStore
+    fold: Fold | None
+    """The fold with the numbers of the new rows in ``train``; None before any split."""
+    figures: tuple[Figures, ...]
+    """What the gate measured (see ``leukreg.synthesis.judge``); empty without a gate."""
 
 
 def before_split(
@@ -22,7 +38,7 @@ def before_split(
     seed: int,
     folder: Path,
     progress: Progress = SILENT,
-) -> ImageStore:
+) -> Placed:
     """Synthetic images made from all rows, as the history did; they will be tested on, too.
 
     Args:
@@ -31,9 +47,11 @@ def before_split(
     Raises:
         DataError: A class to be made is unknown, or the generator cannot make it.
         PluginError: The generator failed or broke its contract.
+        GateError: The images fail the gate, and the recipe says to stop.
     """
     request = Request(spec=spec, image=image, seed=seed, folder=folder.absolute(), fold=None)
-    return images.extended(make(images, images.digests, request, progress))
+    made = admit(make(of_everything(images), request, progress), request, progress)
+    return Placed(images.extended(made.rows) if made.rows else images, None, made.figures)
 
 
 def into_fold(
@@ -44,26 +62,44 @@ def into_fold(
     seed: int,
     folder: Path,
     progress: Progress = SILENT,
-) -> tuple[ImageStore, Fold]:
+) -> Placed:
     """Synthetic images made from the fold's training rows alone, appended to these rows alone.
 
     A complete folder of the same request is used again, so a resumed run trains on the same
-    pixels; what a killed run left behind is finished.
+    pixels; what a killed run left behind is finished. The gate looks at training and validation
+    rows, never at test rows.
 
     Args:
         folder: Where ``fold-<index>/`` with images, lineage table and contact sheet is written.
 
-    Returns:
-        The store with the new rows at its end, and the fold with their numbers in ``train``.
-
     Raises:
-        DataError: A class to be made is unknown, or the generator cannot make it.
+        DataError: A class to be made is unknown, or the generator cannot make it; or nothing is
+            left to train on.
         PluginError: The generator failed or broke its contract.
+        GateError: The images fail the gate, and the recipe says to stop.
     """
-    from leukreg.data.store import subset
-
     request = Request(spec=spec, image=image, seed=seed, folder=folder.absolute(), fold=fold.index)
-    made = make(subset(images, fold.train), images.digests, request, progress)
+    made = admit(make(of_fold(images, fold), request, progress), request, progress)
     first = len(images.samples)
-    new = tuple(range(first, first + len(made)))
-    return images.extended(made), replace(fold, train=(*fold.train, *new))
+    new = tuple(range(first, first + len(made.rows)))
+    old = _without_made(images, fold, spec, progress) if spec.mix == "replace" else fold.train
+    if not (*old, *new):
+        raise DataError(
+            'synthesis.mix = "replace" and no synthetic image passed the gate: there is nothing to '
+            f"train on. The figures are in {request.home}"
+        )
+    store = images.extended(made.rows) if made.rows else images
+    return Placed(store, replace(fold, train=(*old, *new)), made.figures)
+
+
+def _without_made(
+    images: ImageStore, fold: Fold, spec: SynthesisSpec, progress: Progress
+) -> tuple[int, ...]:
+    """The training rows without those of the classes that are made."""
+    rows = images.samples.rows
+    kept = tuple(row for row in fold.train if rows[row].label not in spec.classes)
+    progress.say(
+        f"fold-{fold.index}: {len(fold.train) - len(kept):,} real training rows of the made classes"
+        ' are left out of training (synthesis.mix = "replace")'
+    )
+    return kept

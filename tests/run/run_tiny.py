@@ -45,6 +45,7 @@ use = "warp"
 donor = "Benign"
 classes = ["[Malignant] Pro-B"]
 per_class = 3
+gate = false
 
 [[phase]]
 name = "head"

@@ -47,6 +47,7 @@ use = "my-sampler"
 use = "my-generator"
 classes = ["early-pre-b"]
 per_class = 4
+gate = false
 
 [[phase]]
 name = "all"

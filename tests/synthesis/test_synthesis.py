@@ -15,7 +15,8 @@ from leukreg import DataError, Fold, ImageSpec, Lineage
 from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.errors import PluginError
 from leukreg.recipe.model import Choice, SynthesisSpec
-from leukreg.synthesis import before_split, into_fold
+from leukreg.synthesis import before_split
+from leukreg.synthesis import into_fold as place_into
 
 SIZE = 16
 IMAGE = ImageSpec(size=SIZE)
@@ -73,6 +74,14 @@ def spec(plugin: Any, **more: Any) -> SynthesisSpec:
         kind="generator", name="painter", plugin=plugin, owner="stranger 1.2", options={}
     )
     return SynthesisSpec(**{"generator": choice, "classes": ("b",), "per_class": 3, **more})
+
+
+def into_fold(images: ImageStore, fold: Fold, *more: Any) -> tuple[ImageStore, Fold]:
+    """Without a gate: store and fold."""
+    placed = place_into(images, fold, *more)
+    assert placed.fold is not None
+    assert placed.figures == ()
+    return placed.images, placed.fold
 
 
 def test_the_generator_sees_the_training_rows_only(images: ImageStore, tmp_path: Path) -> None:
@@ -150,7 +159,7 @@ def test_another_request_does_not_use_the_old_folder(images: ImageStore, tmp_pat
 
 def test_before_the_split_all_rows_are_seen(images: ImageStore, tmp_path: Path) -> None:
     painter = Painter()
-    store = before_split(images, spec(painter), IMAGE, 7, tmp_path / "run")
+    store = before_split(images, spec(painter), IMAGE, 7, tmp_path / "run").images
     assert len(painter.fits[0]["ids"]) == 8
     assert store.samples.rows[8].id == "synthetic/before-split/b/0001.png"
     assert store.samples.rows[8].lineage.fold is None  # type: ignore[union-attr]

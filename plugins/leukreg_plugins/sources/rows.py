@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
 from leukreg import DataError, Problem, Sample, Samples
+from leukreg_plugins.sources.made import lineage_columns, lineage_faults, origin_of
 from leukreg_plugins.sources.sides import SIDES, Side
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def read_rows(
     named, problems = _columns(table, frame, columns)
     if problems:
         return Samples(rows=(), classes=()), problems
+    named |= lineage_columns([str(name) for name in frame.columns], named)
     cells = {key: frame[name].tolist() for key, name in named.items()}
     to_class = {_nfc(label): name for name, own in (classes or {}).items() for label in own}
     rows: list[Sample] = []
@@ -50,7 +52,7 @@ def read_rows(
         if not any(cell.values()):
             continue  # an empty line
         where = _where(table, index)
-        faults = _faults(cell)
+        faults = [*_faults(cell), *lineage_faults(cell)]
         wanted = classes is None or cell["label"] in to_class
         if faults or not wanted:
             problems += [Problem(fault, where) for fault in faults]
@@ -149,6 +151,7 @@ def _sample(cell: Mapping[str, str], path: Path, base: Path, to_class: Mapping[s
         label=to_class.get(cell["label"], cell["label"]),
         patient=cell.get("patient") or None,
         split=SIDES[split.lower()] if split else None,
+        **origin_of(cell),
     )
 
 

@@ -9,7 +9,11 @@ from leukreg import NotAvailable, Problems, Samples, plugin
 
 @plugin("table")
 class TableFile:
-    """A CSV or Parquet table with one image per row: path, label, patient, split."""
+    """A CSV or Parquet table with one image per row: path, label, patient, split.
+
+    A table that has the columns "origin" and "generator", as `leukreg synthesize` writes it, says
+    which images are synthetic and where they come from; they stay synthetic for the audit.
+    """
 
     path: str
     """The table, .csv, .tsv or .parquet; relative to the working directory, ~ expanded."""

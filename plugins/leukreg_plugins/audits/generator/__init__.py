@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from leukreg_plugins.audits.generator.distance import (
     DistancesDiffer,
+    FarFromReal,
     LowCoverage,
     TooFewForDistance,
+)
+from leukreg_plugins.audits.generator.gate import (
+    FailedGateTrained,
+    HeldAgainstTraining,
+    LeftOutByGate,
+    UnmeasuredSynthetic,
 )
 from leukreg_plugins.audits.generator.worth import (
     FakesCopyTraining,
@@ -22,4 +29,9 @@ GENERATOR: list[type] = [
     ToldApart,
     FakesTeachNothing,
     GainIncludesZero,
+    FarFromReal,
+    FailedGateTrained,
+    LeftOutByGate,
+    UnmeasuredSynthetic,
+    HeldAgainstTraining,
 ]

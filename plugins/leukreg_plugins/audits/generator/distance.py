@@ -25,20 +25,23 @@ class TooFewForDistance:
     """
 
     fid: Annotated[int, Ge(2)] = 2048
-    """Images on either side that an FID needs."""
+    """Images on either side that an FID needs, where its number of features is not known; else
+    twice as many as there are features."""
     kid: Annotated[int, Ge(2)] = 100
     """Images on either side that a KID needs."""
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         for name, table in tables(evidence):
             sizes = [n for n in (number(table, "real"), number(table, "fake")) if n is not None]
-            for distance, least in (("fid", self.fid), ("kid", self.kid)):
+            features = number(table, "dimensions")
+            fid = self.fid if features is None else 2 * features
+            for distance, least in (("fid", fid), ("kid", self.kid)):
                 if sizes and number(table, distance) is not None and min(sizes) < least:
                     yield found(
                         self,
                         "warning",
                         f"{name}: {distance.upper()} {number(table, distance):.4g} rests on"
-                        f" {min(sizes):.0f} images; {least:,} are needed",
+                        f" {min(sizes):.0f} images; {least:,.0f} are needed",
                     )
 
 
@@ -81,7 +84,7 @@ class LowCoverage:
     Reference: Naeem et al., Reliable fidelity and diversity metrics, ICML 2020.
     """
 
-    least: Annotated[float, Gt(0), Le(1)] = 0.5
+    least: Annotated[float, Gt(0), Le(1)] = 0.4
     """Coverage below which it is reported."""
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
@@ -91,3 +94,27 @@ class LowCoverage:
                 yield found(
                     self, "warning", f"{name}: the fakes cover {percent(value)} of the real images"
                 )
+
+
+@plugin("far-from-real")
+class FarFromReal:
+    """Synthetic images much farther from the real ones than these are from each other.
+
+    The floor is the distance between two halves of the real images: what a perfect generator would
+    reach. A classifier that is taught by images far above it learns something else than the class.
+
+    Do: train the generator longer or on more images, or leave its images out.
+
+    Reference: Binkowski et al., Demystifying MMD GANs, ICLR 2018.
+    """
+
+    most: Annotated[float, Gt(1)] = 10.0
+    """KID, as a multiple of its floor, above which it is reported."""
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for name, table in tables(evidence):
+            ratio = number(table, "kid_ratio")
+            if ratio is not None and ratio > self.most:
+                kid, floor = number(table, "kid"), number(table, "floor_kid")
+                both = "" if kid is None or floor is None else f" ({kid:.4g} against {floor:.4g})"
+                yield found(self, "warning", f"{name}: KID is {ratio:.1f} times its floor{both}")

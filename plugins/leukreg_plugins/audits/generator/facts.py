@@ -1,15 +1,28 @@
 """The figures of synthetic images, as a run keeps them in ``facts["fidelity"]``.
 
-One table per class and fold (a list of them, or a mapping by name), all keys optional::
+One table per class and fold, and one over the classes of a fold (a list of them, or a mapping by
+name); all keys optional::
 
-    class, fold                      what it is of
-    extractor, size, real, fake      features, pixels a side and images that distances are of
-    fid, kid, precision, recall, density, coverage
+    class, fold                      what it is of; over several classes: classes, a list
+    generator                        who made the images
+    extractor, dimensions, size      what saw them ("cells@0123456789ab"), features, pixels a side
+    real, fake                       images that distances are of
+    held_against                     which real images: "validation rows", "training rows", ...
+    fid, kid, kid_std, precision, recall, density, coverage
+    floor_kid, floor_coverage, ...   the same between two halves of the real images
+    kid_ratio                        kid as a multiple of floor_kid
     compared_with                    extractor, size, real, fake of another distance set beside it
-    copies                           fakes whose nearest training image is nearer than real ones are
+    copies, drawn                    images that copy a training image, of so many that were drawn
     told_apart                       accuracy or AUC of telling real from fake, 0.5 is ideal
-    fakes_only                       score, chance, low, high of training on fakes alone
+    fakes_only                       score, chance, low, high of training on fakes alone; real: of
+                                     training on real images
     gain                             value, low, high of what the fakes add
+    unjudged                         why there are no distances, "" where there are
+    passes_for                       class, kid_ratio: another class whose real images they are like
+    passed, why                      whether the gate lets them pass, and what speaks against it
+    entered                          how many of them entered training
+    notes                            what a reader should know of the figures
+    seconds                          time it took to measure
 """
 
 from __future__ import annotations
@@ -31,12 +44,23 @@ def tables(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield from ((_name(table), table) for table in kept if isinstance(table, Mapping))
 
 
+def by_class(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each table of a single class."""
+    return ((name, table) for name, table in tables(evidence) if "class" in table)
+
+
 def number(table: Mapping[str, Any], key: str) -> float | None:
     """A figure, or None where it is absent or no number."""
     value = table.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
     return float(value)
+
+
+def texts(table: Mapping[str, Any], key: str) -> list[str]:
+    """Lines of text; empty where they are absent."""
+    value = table.get(key)
+    return [str(line) for line in value] if isinstance(value, list | tuple) else []
 
 
 def _name(table: Mapping[str, Any]) -> str:

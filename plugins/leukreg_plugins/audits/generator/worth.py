@@ -28,7 +28,8 @@ class FakesCopyTraining:
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            copies, fakes = number(table, "copies"), number(table, "fake")
+            copies = number(table, "copies")
+            fakes = number(table, "drawn") or number(table, "fake")
             if copies and fakes and copies > self.share * fakes:
                 yield found(
                     self,

@@ -1,0 +1,141 @@
+"""``leukreg synthesize``: write images of a recipe's generator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leukreg.progress import Progress
+    from leukreg.recipe.model import Recipe, SynthesisSpec
+    from leukreg.synthesis.gate import Admitted
+    from leukreg.synthesis.reference import Reference
+
+FAILED = 1
+
+
+@click.command("synthesize")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--class", "classes", multiple=True, metavar="CLASS",
+              help="A class to make, may be repeated; by default those of the recipe.")  # fmt: skip
+@click.option("-n", "count", type=click.IntRange(min=1),
+              help="Images of each class; by default as many as the recipe makes.")  # fmt: skip
+@click.option("--out", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path),
+              help="A new or empty folder.")  # fmt: skip
+@click.option("--fold", type=click.IntRange(min=0), default=None,
+              help="Fold whose training rows the generator learns from; 0 by default.")  # fmt: skip
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@click.option("--no-gate", is_flag=True, help="Measure nothing; list all images.")
+def command(
+    recipe: Path,
+    classes: tuple[str, ...],
+    count: int | None,
+    folder: Path,
+    fold: int | None,
+    overrides: tuple[str, ...],
+    no_gate: bool,
+) -> int:
+    """Write images made by RECIPE's generator to DIR, with a table and a contact sheet.
+
+    The generator is fitted on the training rows of one fold of the recipe, or taken from the cache
+    where it was fitted on them before. DIR/table.csv is read by the source "table". It lists what
+    passes the recipe's gate; images that fail are written too, to be looked at, and the exit code
+    is 1.
+    """
+    from rich.console import Console
+
+    from leukreg.recipe import load, settle
+    from leukreg.report.progress import RichProgress
+    from leukreg.synthesis.export import refuse_full
+
+    refuse_full(folder)
+    settled, notices = settle(load(recipe, overrides))
+    spec = _wanted(settled, classes, count, no_gate)
+    for notice in notices:
+        label = f" ({notice.label})" if notice.label else ""
+        click.echo(f"fallback {notice.what}: {notice.used}{label}: {notice.why}", err=True)
+    with RichProgress(Console(stderr=True)) as progress:
+        made = _make(replace(settled, synthesis=spec), spec, fold, folder, progress)
+    return _tell(made, spec, folder)
+
+
+def _wanted(
+    recipe: Recipe, classes: Sequence[str], count: int | None, no_gate: bool
+) -> SynthesisSpec:
+    """The recipe's synthesis with what the command line says.
+
+    Raises:
+        LeukregError: The recipe makes nothing, or says no number for a class.
+    """
+    from leukreg.errors import LeukregError
+
+    spec = recipe.synthesis
+    if spec is None:
+        raise LeukregError(f"{recipe.path or recipe.name} has no [synthesis]: nothing makes images")
+    chosen = tuple(dict.fromkeys(classes)) or spec.classes
+    if isinstance(spec.per_class, int):
+        numbers = dict.fromkeys(chosen, count or spec.per_class)
+    else:
+        numbers = {label: count or spec.per_class.get(label, 0) for label in chosen}
+    unsaid = [label for label, number in numbers.items() if not number]
+    if unsaid:
+        raise LeukregError(f"the recipe says no number for {', '.join(unsaid)}; say it with -n")
+    gate = None if no_gate else spec.gate
+    return replace(spec, classes=chosen, per_class=numbers, gate=gate)
+
+
+def _make(
+    recipe: Recipe, spec: SynthesisSpec, fold: int | None, folder: Path, progress: Progress
+) -> Admitted:
+    from leukreg.synthesis.export import export
+    from leukreg.synthesis.request import Request
+
+    reference, index = _reference(recipe, spec, fold, progress)
+    request = Request(
+        spec=spec, image=recipe.image, seed=recipe.seed, folder=folder.parent, fold=index
+    )
+    return export(reference, request, folder, progress)
+
+
+def _reference(
+    recipe: Recipe, spec: SynthesisSpec, fold: int | None, progress: Progress
+) -> tuple[Reference, int | None]:
+    """The rows that the generator learns from and is held against, and the fold they belong to."""
+    from leukreg.data import open_images
+    from leukreg.errors import LeukregError
+    from leukreg.prepare import list_samples, prepare
+    from leukreg.synthesis.reference import of_everything, of_fold
+
+    if spec.place == "before-split":
+        if fold is not None:
+            message = 'the generator learns from all rows (place = "before-split"), not from a fold'
+            raise LeukregError(message)
+        samples = list_samples(recipe.data.source, progress)
+        return of_everything(open_images(samples, recipe.image, recipe.data.broken, progress)), None
+    data = prepare(recipe, Path(), progress)
+    index = fold or 0
+    if index >= len(data.folds):
+        raise LeukregError(f"there is no fold {index}; there are 0 to {len(data.folds) - 1}")
+    return of_fold(data.images, data.folds[index]), index
+
+
+def _tell(made: Admitted, spec: SynthesisSpec, folder: Path) -> int:
+    from leukreg.synthesis.gate import named
+    from leukreg.synthesis.limits import in_words
+
+    for table in made.figures:
+        verdict = "pass" if table["passed"] else f"FAIL: {'; '.join(table['why'])}"
+        click.echo(f"{named(table)} ({table['extractor']}, {table['real']} real):"
+                   f" {in_words(table)}: {verdict}")  # fmt: skip
+        for note in table["notes"]:
+            click.echo(f"  {note}")
+    if spec.gate is None:
+        click.echo("no gate: nothing was measured of these images")
+    click.echo(f"{len(made.rows):,} images are listed in {folder / 'table.csv'};"
+               f" {folder / 'contact-sheet.png'} shows some")  # fmt: skip
+    return 0 if all(table["passed"] for table in made.figures) else FAILED

@@ -1,0 +1,102 @@
+"""A stranger's generator: fitted, asked for images, and held to its contract."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from leukreg.contracts import ClassGenerator, Images, SyntheticImages
+from leukreg.errors import LeukregError, PluginError
+from leukreg.progress import Progress
+from leukreg.synthesis import keep
+from leukreg.synthesis.request import Request
+from leukreg.types import Labels, Lineage
+
+if TYPE_CHECKING:
+    from leukreg.recipe.model import Choice
+
+
+def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
+    """The recipe's generator, fitted on ``images``: all that it gets to see.
+
+    Raises:
+        DataError: A class cannot be made from these rows.
+        PluginError: The generator failed.
+    """
+    choice = request.spec.generator
+    samples = images.samples
+    counts = samples.counts()
+    labels = Labels(names=samples.classes, counts=tuple(counts[name] for name in samples.classes))
+    generator: ClassGenerator = _call(choice, choice.plugin.build, request.image, labels)
+    folder = request.home / keep.SNAPSHOTS
+    folder.mkdir(parents=True, exist_ok=True)
+    # A slow generator may take the progress; the contract does not ask for it.
+    more = {"progress": progress} if _takes_progress(generator.fit) else {}
+    if more:
+        _call(choice, generator.fit, images, request.fit_seed, folder, **more)
+        return generator
+    with progress.task(f"Fitting {choice.name}"):
+        _call(choice, generator.fit, images, request.fit_seed, folder)
+    return generator
+
+
+def draw(
+    generator: ClassGenerator, label: str, n: int, seed: int, request: Request
+) -> SyntheticImages:
+    """``n`` images of a class.
+
+    Raises:
+        PluginError: The generator failed or broke its contract.
+    """
+    choice = request.spec.generator
+    made = _call(choice, generator.sample, label, n, seed)
+    faults = _faults(made, n, request.image.size)
+    if faults:
+        raise PluginError(
+            f"{_who(choice)} broke its contract for class {label!r}: {'; '.join(faults)}"
+        )
+    found: SyntheticImages = made
+    return found
+
+
+def _takes_progress(function: Callable[..., Any]) -> bool:
+    try:
+        return "progress" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _call(choice: Choice, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    try:
+        return function(*args, **more)
+    except LeukregError:
+        raise
+    except Exception as error:  # a stranger's generator may raise anything
+        what = getattr(function, "__name__", "call")
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"{_who(choice)} failed in {what}: {reason}") from error
+
+
+def _who(choice: Choice) -> str:
+    return f"generator {choice.name!r} (from {choice.owner})"
+
+
+def _faults(made: Any, n: int, size: int) -> list[str]:
+    """What is wrong with what a generator returned; nothing when it kept its contract."""
+    import numpy as np
+
+    pixels, lineage = getattr(made, "pixels", None), getattr(made, "lineage", None)
+    faults = []
+    if not isinstance(pixels, np.ndarray):
+        faults.append(f"pixels is {type(pixels).__name__}, not a numpy array")
+    else:
+        if pixels.dtype != np.uint8:
+            faults.append(f"pixels are {pixels.dtype}, not uint8")
+        if pixels.shape != (n, size, size, 3):
+            faults.append(f"pixels have shape {pixels.shape}, not {(n, size, size, 3)}")
+    if not isinstance(lineage, tuple | list) or not all(isinstance(x, Lineage) for x in lineage):
+        faults.append("lineage is not a tuple of leukreg.Lineage")
+    elif len(lineage) != n:
+        faults.append(f"lineage has {len(lineage)} entries, not {n}")
+    return faults

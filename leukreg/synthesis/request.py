@@ -1,0 +1,103 @@
+"""What is to be made, from which seed, and where it is kept."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leukreg.errors import DataError
+from leukreg.seeds import derive
+from leukreg.types import ImageSpec, Samples
+
+if TYPE_CHECKING:
+    from leukreg.recipe.model import SynthesisSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One generator, fitted on one set of rows, and what it is to make."""
+
+    spec: SynthesisSpec
+    image: ImageSpec
+    seed: int
+    folder: Path
+    fold: int | None
+    """None: before any split."""
+
+    @property
+    def name(self) -> str:
+        return "before-split" if self.fold is None else f"fold-{self.fold}"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / self.name
+
+    @property
+    def total(self) -> int:
+        return sum(self.spec.count(label) for label in self.spec.classes)
+
+    @property
+    def fit_seed(self) -> int:
+        """Seed of the fit: the recipe's, or one of its own that repeats can share."""
+        seed = self.seed if self.spec.seed is None else self.spec.seed
+        return derive(seed, "synthesis", self.name, "fit")
+
+    def draw_seed(self, label: str, attempt: int = 0) -> int:
+        """Seed of a class's images; ``attempt`` counts the draws that replace copies."""
+        more = (attempt,) if attempt else ()
+        return derive(self.seed, "synthesis", self.name, "sample", label, *more)
+
+
+def refuse_unknown(spec: SynthesisSpec, samples: Samples) -> None:
+    """Only classes of the task can be made.
+
+    Raises:
+        DataError: Some are not, all of them named.
+    """
+    unknown = [label for label in spec.classes if label not in samples.classes]
+    if not unknown:
+        return
+    lines = []
+    for label in unknown:
+        close = difflib.get_close_matches(label, samples.classes, n=1)
+        there = ", ".join(samples.classes)
+        hint = f"did you mean {close[0]!r}?" if close else f"the data have {there}"
+        lines.append(f"synthesis.classes: there is no class {label!r}; {hint}")
+    raise DataError("\n".join(lines))
+
+
+def digest_of(
+    request: Request, seen: Samples, unseen: Samples, digests: Mapping[str, str], eye: str
+) -> str:
+    """Digest of everything that the images and their judgement depend on.
+
+    Args:
+        seen: The rows that the generator is fitted on.
+        unseen: The rows that the gate looks at besides.
+        digests: Of the pixels, by file id.
+        eye: Name and digest of the gate's extractor; empty without a gate.
+    """
+    spec = request.spec
+    wanted = [
+        spec.generator.name,
+        spec.generator.owner,
+        dict(spec.generator.options),
+        {label: spec.count(label) for label in spec.classes},
+        list(spec.classes),
+        spec.seed,
+        request.image.size,
+        request.seed,
+        request.name,
+        seen.classes,
+        [(row.id, row.label, digests[row.id]) for row in seen.rows],
+    ]
+    if spec.gate is not None:
+        gate = {key: value for key, value in asdict(spec.gate).items() if key != "fails"}
+        wanted += [gate, eye, [(row.id, row.label, digests[row.id]) for row in unseen.rows]]
+    text = json.dumps(wanted, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,101 @@
+"""What was made, what the gate measured of it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from leukreg import RunResult, Table
+from leukreg_plugins.reporting.words import counted, listed
+
+Figures = Mapping[str, Any]
+
+
+def figures(result: RunResult) -> list[Figures]:
+    """The gate's tables, one per class and fold and one over the classes of a fold."""
+    kept = result.facts.get("fidelity")
+    if not isinstance(kept, Sequence) or isinstance(kept, str):
+        return []
+    return [table for table in kept if isinstance(table, Mapping)]
+
+
+def lines(result: RunResult) -> Iterator[str]:
+    """What a reader must know of the synthetic images, loudest first."""
+    tables = figures(result)
+    for table in tables:
+        if table.get("passed") is False:
+            why = "; ".join(str(line) for line in table.get("why", ()))
+            yield f"! {_name(table)}: {_fate(table)}: {why}."
+    trained = _trained(result)
+    if trained and not tables:
+        yield (
+            f"! {counted(trained, 'synthetic image')} trained on, and nothing measured of them: the"
+            " recipe has no gate."
+        )
+    for extractor, size in dict.fromkeys((t.get("extractor"), t.get("size")) for t in tables):
+        if extractor:
+            yield f"Seen by {extractor} at {size} px; the floor is two halves of the real images."
+    yield from dict.fromkeys(str(note) for table in tables for note in table.get("notes", ()))
+
+
+def table(result: RunResult) -> Table | None:
+    """A row per class and fold."""
+    tables = figures(result)
+    if not tables:
+        return None
+    folds = len({each.get("fold") for each in tables}) > 1
+    rows = []
+    for each in tables:
+        fold = (str(each.get("fold", "")),) if folds else ()
+        rows.append((*fold, *_row(each)))
+    columns = (
+        "class", "made", "held against", "KID", "floor", "times", "covered", "copies", "teach",
+        "real teach", "gate",
+    )  # fmt: skip
+    caption = (
+        "covered: part of the real images with a synthetic one in their neighbourhood; teach:"
+        " recall on real images of a plain classifier taught by synthetic ones."
+    )
+    return Table(
+        columns=(("fold", *columns) if folds else columns), rows=tuple(rows), caption=caption
+    )
+
+
+def _row(each: Figures) -> tuple[str, ...]:
+    taught = each.get("fakes_only")
+    taught = taught if isinstance(taught, Mapping) else {}
+    return (
+        str(each.get("class", "together")),
+        f"{each.get('fake', 0):,}",
+        f"{each.get('real', 0):,} real",
+        _number(each, "kid", 4),
+        _number(each, "floor_kid", 4),
+        _number(each, "kid_ratio", 1),
+        _number(each, "coverage", 2),
+        f"{each.get('copies', 0):,}",
+        _number(taught, "score", 2),
+        _number(taught, "real", 2),
+        "passed" if each.get("passed") else _fate(each),
+    )
+
+
+def _fate(each: Figures) -> str:
+    return "FAILED, trained on" if each.get("entered") else "FAILED, left out"
+
+
+def _number(each: Figures, key: str, digits: int) -> str:
+    value = each.get(key)
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.{digits}f}" if known else "-"
+
+
+def _name(each: Figures) -> str:
+    fold = f" (fold {each['fold']})" if "fold" in each else ""
+    classes = [str(label) for label in each.get("classes", ())]
+    return f"{each.get('class') or listed(classes)}{fold}"
+
+
+def _trained(result: RunResult) -> int:
+    """Synthetic rows in any training side."""
+    rows = {row for fold in result.folds for row in fold.train}
+    return sum(result.samples.rows[row].origin == "synthetic" for row in rows)
