@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from leukreg.data.decode import guarded
 from leukreg.data.picture import Picture
 from leukreg.engine.classifier import as_module, run
 from leukreg.engine.device import session
 from leukreg.errors import DataError, Problem, Problems
+from leukreg.predict.alignment import laid_over, shift_of
 from leukreg.predict.inputs import Given, ImagesLike, ahead, given_images
 from leukreg.predict.models import FoldModel
 from leukreg.predict.scan import front
@@ -94,8 +94,14 @@ def explanation(
         session(trained.models[0].compute),
         progress.task("Explaining", len(given)) as advance,
     ):
+        places = [place_of(one, size) for one in trained.models]
+        shifts = [
+            shift_of(place.before[1:], size, one.compute.device)
+            for one, place in zip(trained.models, places, strict=True)
+        ]
+        parts = list(zip(trained.models, places, shifts, strict=True))
         for rows, pixels in _batches(given, size, trained.recipe.training.batch_size, pool):
-            heats = [_heat(one, pixels, targets[rows]) for one in trained.models]
+            heats = [_heat(*part, pixels, targets[rows]) for part in parts]
             maps[rows] = _joined(np.stack(heats), None if chosen is None else chosen[rows])
             advance(len(rows))
     return maps
@@ -121,12 +127,17 @@ def place_of(one: FoldModel, size: int) -> Place:
     return place
 
 
-def _heat(one: FoldModel, pixels: Tensor, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+def _heat(
+    one: FoldModel,
+    place: Place,
+    shift: tuple[float, float],
+    pixels: Tensor,
+    targets: NDArray[np.int64],
+) -> NDArray[np.float32]:
     """A fold's maps of shape ``(b, size, size)``, each divided by its maximum."""
     from captum.attr import LayerGradCam
 
     size = int(pixels.shape[-1])
-    place = place_of(one, size)
     with torch.no_grad():
         maps = run(place.before, one.compute.put(pixels)).float()
     here = nn.Identity()
@@ -136,10 +147,8 @@ def _heat(one: FoldModel, pixels: Tensor, targets: NDArray[np.int64]) -> NDArray
         heat = LayerGradCam(tail, here).attribute(
             maps.requires_grad_(), target, relu_attributions=True
         )
-    large = functional.interpolate(
-        heat.detach(), size=(size, size), mode="bilinear", align_corners=False
-    )
-    found: NDArray[np.float32] = large[:, 0].float().cpu().numpy()
+    large = laid_over(heat.detach().float(), size, shift)
+    found: NDArray[np.float32] = large[:, 0].cpu().numpy()
     return _scaled(found)
 
 
