@@ -61,7 +61,7 @@ class Judge:
         made = {label: batch.pixels for label, batch in batches.items()}
         tables = []
         with progress.task("Judging images", len(batches) + 1) as advance:
-            taught = lessons(self.reference, made, held, self.eye)
+            taught = lessons(self.reference, made, held, self.eye, self.request.image.size)
             advance(note="what they teach")
             for label, batch in batches.items():
                 table = {"class": label} | self._class(label, batch, held[label], taught[label])

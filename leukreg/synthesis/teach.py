@@ -72,16 +72,23 @@ class Lesson:
 
 
 def lessons(
-    reference: Reference, made: Mapping[str, Pixels], held: Mapping[str, Held], eye: OpenExtractor
+    reference: Reference,
+    made: Mapping[str, Pixels],
+    held: Mapping[str, Held],
+    eye: OpenExtractor,
+    size: int,
 ) -> dict[str, Lesson | None]:
     """What the made classes teach; None for a class without real images to ask about.
 
     Classes that are not made are taught by their real training images.
     """
+    from leukreg.synthesis.features import FeatureCache
+
     classes = reference.fitted.samples.classes
-    real = {label: eye.features(reference.taught(label, MOST)) for label in classes}
+    known = FeatureCache(eye, size)
+    real = {label: known.features(reference.taught(label, MOST)) for label in classes}
     fake = {label: eye.features(_thinned(pixels)) for label, pixels in made.items()}
-    asked = {label: eye.features(_thinned(held[label].pixels)) for label in made}
+    asked = {label: known.features(_thinned(held[label].pixels)) for label in made}
     by_fakes = _right(real | fake, asked)
     by_real = _right(real, asked)
     taught = sum(len(rows) > 0 for rows in (real | fake).values())

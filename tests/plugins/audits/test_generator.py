@@ -8,16 +8,21 @@ import pytest
 from leukreg_plugins.audits.generator import (
     GENERATOR,
     DistancesDiffer,
+    FailedGateTrained,
     FakesCopyTraining,
     FakesTeachNothing,
+    FarFromReal,
     GainIncludesZero,
+    HeldAgainstTraining,
+    LeftOutByGate,
     LowCoverage,
     ToldApart,
     TooFewForDistance,
+    UnmeasuredSynthetic,
 )
 
 from leukreg import Evidence
-from tests.plugins.audits.evidence import fires, found, passes
+from tests.plugins.audits.evidence import evidence, fires, found, made, passes, rows
 
 
 def kept(**table: Any) -> Evidence:
@@ -27,6 +32,9 @@ def kept(**table: Any) -> Evidence:
 CASES: list[tuple[type, dict[str, Any], tuple[str, str], dict[str, Any]]] = [
     (TooFewForDistance, {"fid": 31.5, "real": 3000, "fake": 500}, ("warning", "500 images"),
      {"fid": 31.5, "real": 3000, "fake": 2048}),
+    (TooFewForDistance, {"fid": 3.5, "real": 300, "fake": 255, "dimensions": 128},
+     ("warning", "255 images; 256 are needed"),
+     {"fid": 3.5, "real": 300, "fake": 256, "dimensions": 128}),
     (TooFewForDistance, {"kid": 0.02, "real": 99, "fake": 500}, ("warning", "99 images"),
      {"kid": 0.02, "real": 100, "fake": 500}),
     (DistancesDiffer, {"extractor": "inception", "compared_with": {"extractor": "resnet18"}},
@@ -37,6 +45,18 @@ CASES: list[tuple[type, dict[str, Any], tuple[str, str], dict[str, Any]]] = [
     (LowCoverage, {"coverage": 0.31}, ("warning", "31.0 %"), {"coverage": 0.5}),
     (FakesCopyTraining, {"copies": 6, "fake": 400}, ("error", "6 of 400"),
      {"copies": 4, "fake": 400}),
+    (FakesCopyTraining, {"copies": 6, "fake": 700, "drawn": 500}, ("error", "6 of 500"),
+     {"copies": 5, "fake": 100, "drawn": 500}),
+    (FarFromReal, {"kid_ratio": 31.4, "kid": 0.0314, "floor_kid": 0.001},
+     ("warning", "31.4 times its floor (0.0314 against 0.001)"), {"kid_ratio": 10.0}),
+    (FailedGateTrained, {"passed": False, "entered": 100, "why": ["KID is 31 times the floor"]},
+     ("error", "100 synthetic images trained on that failed the gate: KID is 31"),
+     {"passed": False, "entered": 0}),
+    (LeftOutByGate, {"passed": False, "entered": 0, "why": ["KID is 31 times the floor"]},
+     ("warning", "left out of training: KID is 31"), {"passed": True, "entered": 1}),
+    (LeftOutByGate, {"passed": True, "entered": 0}, ("warning", "not all together"), {}),
+    (HeldAgainstTraining, {"held_against": "validation and training rows", "real": 20},
+     ("note", "20 images (validation and training rows)"), {"held_against": "validation rows"}),
     (ToldApart, {"told_apart": 0.97}, ("warning", "0.970"), {"told_apart": 0.9}),
     (FakesTeachNothing, {"fakes_only": {"score": 0.55, "chance": 0.5, "low": 0.48}},
      ("warning", "0.550"), {"fakes_only": {"score": 0.55, "chance": 0.5, "low": 0.51}}),
@@ -54,7 +74,26 @@ def test_it_fires_and_its_near_miss_does_not(
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case[0] for case in CASES} == set(GENERATOR)
+    assert {case[0] for case in CASES} | {UnmeasuredSynthetic} == set(GENERATOR)
+
+
+def test_synthetic_training_rows_of_which_nothing_is_known() -> None:
+    listed = [*rows(2, 2), made("s1", fold=0), made("s2", fold=0), made("s3", "Benign", fold=0)]
+    bare = evidence(listed, train=[0, 2, 4, 5, 6], test=[1, 3])
+    fires(UnmeasuredSynthetic(), bare, "warning", "3 synthetic", "2 ALL, 1 Benign")
+    figures = [{"class": "ALL", "fold": 0, "passed": False, "entered": 2}]
+    half = evidence(listed, train=[0, 2, 4, 5, 6], test=[1, 3], facts={"fidelity": figures})
+    fires(UnmeasuredSynthetic(), half, "warning", "1 synthetic", "1 Benign")
+    passes(UnmeasuredSynthetic(), evidence(listed, train=[0, 2], test=[1, 3]))
+    elsewhere = [{"class": "ALL", "fold": 3, "passed": True}]
+    other = evidence(listed, train=[0, 2, 4, 5], test=[1, 3], facts={"fidelity": elsewhere})
+    fires(UnmeasuredSynthetic(), other, "warning", "2 ALL")
+
+
+def test_a_whole_that_failed_has_no_class_and_is_told_once() -> None:
+    whole = {"classes": ["a", "b"], "passed": False, "entered": 9, "why": ["w"], "fold": 1}
+    fires(FailedGateTrained(), Evidence(facts={"fidelity": [whole]}), "error", "(fold 1)", ": w")
+    passes(LeftOutByGate(), Evidence(facts={"fidelity": [{**whole, "entered": 0}]}))
 
 
 @pytest.mark.parametrize("rule", GENERATOR)

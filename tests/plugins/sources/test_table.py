@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from leukreg_plugins.sources.table import TableFile
 
-from leukreg import DataError, NotAvailable, Problems
+from leukreg import DataError, Lineage, NotAvailable, Problems
 
 ROWS = {
     "path": ["a/1.png", "a/2.png", "b/ä.png"],
@@ -148,3 +148,46 @@ def test_without_its_file_it_is_not_available(tmp_path: Path) -> None:
     for ask in (source.ready, source.build):
         with pytest.raises(NotAvailable, match=r"t\.csv does not exist.*data\.path"):
             ask()
+
+
+MADE: dict[str, list[object]] = {
+    "origin": ["real", "synthetic", ""],
+    "generator": ["", "cgan", ""],
+    "seed": ["", "17", ""],
+    "fold": ["", "0", ""],
+    "parent": ["", "", ""],
+    "snapshot": ["", "00ff", ""],
+    "condition": ["", '{"class": "x"}', ""],
+}
+
+
+def test_synthetic_images_stay_synthetic_and_keep_their_lineage(folder: Path) -> None:
+    first, second, third = TableFile(path=str(write(folder, "csv", **MADE))).build().rows
+    assert (first.origin, first.lineage) == ("real", None)
+    assert (third.origin, third.lineage) == ("real", None)
+    assert second.origin == "synthetic"
+    assert second.lineage == Lineage(
+        generator="cgan", seed=17, fold=0, snapshot="00ff", condition={"class": "x"}
+    )
+
+
+def test_a_column_called_origin_may_be_a_hospital(folder: Path) -> None:
+    table = write(folder, "csv", origin=["Berlin", "Paris", "Rome"], seed=["a", "b", "c"])
+    assert {row.origin for row in TableFile(path=str(table)).build().rows} == {"real"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"origin": ["Berlin", "synthetic", ""]}, "cells.csv:2.*'Berlin' is none of real"),
+        ({"generator": ["warp", "cgan", ""]}, "cells.csv:2.*names its generator"),
+        ({"generator": ["", "", ""]}, "cells.csv:3.*names its generator"),
+        ({"seed": ["", "x", ""]}, "cells.csv:3.*seed 'x' is no whole number"),
+        ({"condition": ["", "{", ""]}, "cells.csv:3.*no table in JSON"),
+    ],
+)
+def test_wrong_lineage_is_told(
+    folder: Path, changes: dict[str, list[object]], message: str
+) -> None:
+    with pytest.raises(Problems, match=message):
+        TableFile(path=str(write(folder, "csv", **{**MADE, **changes}))).build()
