@@ -33,6 +33,8 @@ class FoldResult:
     epochs: tuple[EpochLog, ...]
     phases: tuple[PhaseLog, ...]
     facts: Mapping[str, Any]
+    fidelity: tuple[Mapping[str, Any], ...] = ()
+    """What the gate measured of the fold's synthetic images."""
 
 
 def run(
@@ -53,8 +55,11 @@ def run(
         RunError: The data have changed since the run began.
         TrainingError: Training could not go on.
     """
+    from leukreg.evaluate import refuse_too_few
+
     folder.write_notices(notices)
     data = prepare(recipe, folder.file("synthetic"), progress)
+    refuse_too_few(recipe, data.images.samples, data.folds)
     refuse_changed(folder, data.images)
     folder.keep_data(data.images, data.folds)
     results = []
@@ -76,11 +81,13 @@ def run_fold(
     from leukreg.engine import train_fold
 
     spec, images = recipe.synthesis, data.images
+    fidelity: tuple[Mapping[str, Any], ...] = ()
     if spec is not None and spec.place == "training-fold":
         from leukreg.synthesis import into_fold
 
         made = folder.file("synthetic")
-        images, fold = into_fold(images, fold, spec, recipe.image, recipe.seed, made, progress)
+        placed = into_fold(images, fold, spec, recipe.image, recipe.seed, made, progress)
+        images, fold, fidelity = placed.images, placed.fold or fold, placed.figures
         data = replace(data, images=images, folds=_replaced(data.folds, fold))
     labels = labels_of(recipe, images.samples, fold.train)
     place = folder.file(f"fold-{fold.index}")
@@ -95,7 +102,10 @@ def run_fold(
     rows = sorted(set(everything)) if recipe.evaluate.on == "all" else fold.test
     predictions = scored("predictions.csv", rows)
     validation = scored("validation.csv", fold.validation) if fold.validation else None
-    return data, FoldResult(predictions, validation, outcome.epochs, outcome.phases, outcome.facts)
+    result = FoldResult(
+        predictions, validation, outcome.epochs, outcome.phases, outcome.facts, fidelity
+    )
+    return data, result
 
 
 def _replaced(folds: tuple[Fold, ...], changed: Fold) -> tuple[Fold, ...]:
@@ -167,7 +177,7 @@ def conclude(
         phases=tuple(phase for result in results for phase in result.phases),
         notices=notices,
         predictions=scored.predictions,
-        validation=validation,
+        validation=scored.validation,
         scores=scored.scores,
         confusion=scored.confusion,
         threshold=scored.threshold,
@@ -180,7 +190,9 @@ def conclude(
             data,
             predictions,
             [result.facts for result in results],
-        ),
+            (*data.fidelity, *(table for result in results for table in result.fidelity)),
+        )
+        | dict(scored.facts),
         seconds=folder.seconds,
         pixels=data.images.digests,
         twins=data.images.twins(progress),

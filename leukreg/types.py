@@ -184,14 +184,21 @@ class Predictions:
     label: NDArray[np.int64]
     """Shape ``(n,)``: index into ``classes``."""
     probabilities: NDArray[np.float64]
-    """Shape ``(n, k)``, rows sum to 1; the mean over passes where MC dropout is on."""
+    """Shape ``(n, k)``, rows sum to 1; the mean over passes and views where MC dropout or
+    test-time augmentation is on; calibrated where the recipe asks for it."""
     uncertainty: NDArray[np.float64]
-    """Shape ``(n,)``: predictive entropy in nats."""
+    """Shape ``(n,)``: predictive entropy in nats, of ``probabilities``."""
     mutual_information: NDArray[np.float64]
-    """Shape ``(n,)``: entropy minus expected entropy over MC passes, in nats; 0 without passes."""
+    """Shape ``(n,)``: entropy minus expected entropy over MC passes and views, in nats, before
+    calibration; 0 where there is one pass only."""
     decision: NDArray[np.int64] | None = None
     """Shape ``(n,)``: the class answered, index into ``classes``, threshold applied; None before
     scoring (then the most probable class)."""
+    raw: NDArray[np.float64] | None = None
+    """Shape ``(n, k)``: the network's own probabilities; None where nothing was calibrated."""
+    sets: NDArray[np.bool_] | None = None
+    """Shape ``(n, k)``: whether a class is in the row's conformal set (none may be); None without
+    ``evaluate.conformal``."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -308,6 +315,20 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image of a report's page; it is read when the page is made, and may be gone by then."""
+
+    id: str
+    path: str
+    origin: Origin = "real"
+    """Marked on the picture."""
+    caption: tuple[str, ...] = ()
+    """Lines under it."""
+    row: int | None = None
+    """Its place in the run's predictions, where its explanation map is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """One part of a report. Text and tables go to the console and to the page."""
 
@@ -316,6 +337,15 @@ class Section:
     """Lines; one that begins with "! " is a warning and shown loudly."""
     tables: tuple[Table, ...] = ()
     figure: Any = None
-    """A matplotlib figure for the page, or None."""
+    """A matplotlib figure for the page, a function without arguments that draws it (called for the
+    page only), or None."""
     order: int = 50
     """Sections are shown by rising order."""
+    caption: str = ""
+    """What the figure shows, also for those who cannot see it."""
+    pictures: tuple[Picture, ...] = ()
+    """Images for the page."""
+    page: int | None = None
+    """The order on the page, where it differs."""
+    console: bool = True
+    """False: for the page only."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from leukreg.contracts import Images
 from leukreg.engine.assembly import assemble
@@ -16,9 +18,10 @@ from leukreg.engine.device import Compute, compute_for, reseed, session
 from leukreg.engine.dropout import entropy, mc_probabilities
 from leukreg.engine.files import load
 from leukreg.engine.rows import Rows, rows_of
+from leukreg.engine.views import views
 from leukreg.errors import RunError
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.model import Recipe
+from leukreg.recipe.model import EvaluateSpec, Recipe
 from leukreg.seeds import derive
 from leukreg.types import Labels, Predictions
 
@@ -32,7 +35,8 @@ def predict_rows(
     fold_index: int,
     progress: Progress = SILENT,
 ) -> Predictions:
-    """Score these rows with a fold's model; with ``evaluate.mc_dropout``, the mean over passes.
+    """Score these rows with a fold's model; with ``evaluate.mc_dropout`` or ``evaluate.tta``, the
+    mean over passes and views.
 
     The same rows in the same order give the same figures; dropout is seeded batch by batch.
 
@@ -52,8 +56,9 @@ def predict_rows(
             for start in range(0, len(scored), size):
                 reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", start))
                 part = np.arange(start, min(start + size, len(scored)))
+                pixels = compute.put(scored.pixels(part))
                 for whole, found in zip(
-                    figures, _score(model, scored, part, recipe, compute), strict=True
+                    figures, score_pixels(model, pixels, recipe.evaluate, compute), strict=True
                 ):
                     whole[part] = found
                 advance(len(part))
@@ -79,27 +84,41 @@ def load_model(recipe: Recipe, labels: Labels, path: Path, compute: Compute) -> 
 
 
 @torch.no_grad()
-def _score(
-    model: Classifier,
-    rows: Rows,
-    part: NDArray[np.int64],
-    recipe: Recipe,
-    compute: Compute,
+def score_pixels(
+    model: Classifier, pixels: Tensor, spec: EvaluateSpec, compute: Compute
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean probabilities, entropy and mutual information of some rows."""
-    pixels = compute.put(rows.pixels(part))
-    mc = recipe.evaluate.mc_dropout
-    if mc is None:
-        with compute.autocast():
-            logits = model(pixels)
-        passes = logits.double().softmax(-1).unsqueeze(0)
-    else:
-        passes = mc_probabilities(model, pixels, mc.passes, compute)
+    """Mean probabilities ``(n, k)``, entropy and mutual information ``(n,)`` in nats.
+
+    With ``tta`` and ``mc_dropout`` together the passes are spread over the views, at least one
+    each, and the mutual information is that between the class and both, view and dropout mask.
+    Dropout draws from torch's global generator: seed it first.
+
+    Args:
+        pixels: uint8 images ``(n, 3, size, size)``, on the model's device.
+    """
+    passes = _passes(model, pixels, spec, compute)
     mean = passes.mean(0)
     total = entropy(mean)
     # By rounding alone a difference of equals may come out below 0.
-    shared = (total - entropy(passes).mean(0)).clamp(min=0) if mc else torch.zeros_like(total)
+    shared = (total - entropy(passes).mean(0)).clamp(min=0)
+    if len(passes) == 1:
+        shared = torch.zeros_like(total)
     return mean.cpu().numpy(), total.cpu().numpy(), shared.cpu().numpy()
+
+
+def _passes(model: Classifier, pixels: Tensor, spec: EvaluateSpec, compute: Compute) -> Tensor:
+    """Class probabilities ``(passes, n, k)``, float64, over views and draws of dropout."""
+    count = spec.tta.views if spec.tta else 1
+    mc = spec.mc_dropout
+    found = []
+    for view in views(pixels, count):
+        if mc is not None:
+            found.append(mc_probabilities(model, view, math.ceil(mc.passes / count), compute))
+            continue
+        with compute.autocast():
+            logits = model(view)
+        found.append(logits.double().softmax(-1).unsqueeze(0))
+    return torch.cat(found) if len(found) > 1 else found[0]
 
 
 def _predictions(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 import numpy as np
 
-from leukreg.errors import Problem, TrainingError
-from leukreg.recipe.model import EvaluateSpec
-from leukreg.types import Predictions
+from leukreg.errors import Problem, Problems, TrainingError
+from leukreg.evaluate.conformal import rows_needed
+from leukreg.recipe.model import EvaluateSpec, Recipe
+from leukreg.types import Fold, Predictions, Samples
 
 
 def problems(
@@ -37,6 +41,72 @@ def problems(
             )
         )
     return tuple(found)
+
+
+def unfitted(
+    spec: EvaluateSpec, predictions: Predictions, validation: Predictions | None
+) -> tuple[Problem, ...]:
+    """Folds of the scored rows whose validation rows cannot carry what is to be fitted on them."""
+    counts: dict[int, tuple[int, ...]] = {}
+    for fold in sorted({int(fold) for fold in predictions.fold}):
+        none = np.zeros(0, dtype=np.int64)
+        own = none if validation is None else validation.label[validation.fold == fold]
+        counts[fold] = tuple(np.bincount(own, minlength=len(predictions.classes)).tolist())
+    return too_few(spec, predictions.classes, counts)
+
+
+def refuse_too_few(recipe: Recipe, samples: Samples, folds: Sequence[Fold]) -> None:
+    """Stop before training where a fold's validation rows are too few.
+
+    Raises:
+        Problems: For calibration there are none, or fewer than the stated coverage needs.
+    """
+    counts = {
+        fold.index: tuple(
+            sum(samples.rows[row].label == name for row in fold.validation)
+            for name in samples.classes
+        )
+        for fold in folds
+    }
+    found = too_few(recipe.evaluate, samples.classes, counts)
+    if found:
+        places = [recipe.where.get(problem.message.partition(":")[0]) for problem in found]
+        raise Problems([replace(p, where=where) for p, where in zip(found, places, strict=True)])
+
+
+def too_few(
+    spec: EvaluateSpec, classes: tuple[str, ...], counts: Mapping[int, tuple[int, ...]]
+) -> tuple[Problem, ...]:
+    """What these validation rows cannot carry; ``counts`` has a fold's rows of each class."""
+    bare = [fold for fold, rows in counts.items() if not sum(rows)]
+    found = []
+    if spec.calibration is not None and bare:
+        text = f"evaluate.calibration: no validation rows to fit it on in {_folds(bare, counts)}"
+        found.append(Problem(f"{text}; set data.folds.validation above 0, or calibration = false"))
+    if spec.conformal is None:
+        return tuple(found)
+    need = rows_needed(spec.conformal.coverage)
+    stated = f"evaluate.conformal: {100 * spec.conformal.coverage:g} % coverage needs {need:,}"
+    advice = "lower the coverage or hold more rows out for validation"
+    if not spec.conformal.by_class:
+        least = min(counts, key=lambda fold: sum(counts[fold]), default=None)
+        if least is not None and (n := sum(counts[least])) < need:
+            where = _folds([least], counts)
+            found.append(Problem(f"{stated} validation rows, {where} has {n:,}; {advice}"))
+        return tuple(found)
+    for index, name in enumerate(classes):
+        least = min(counts, key=lambda fold: counts[fold][index], default=None)
+        if least is not None and (n := counts[least][index]) < need:
+            where = _folds([least], counts)
+            text = f"{stated} validation rows of every class, {where} has {n:,} of {name!r}"
+            found.append(Problem(f"{text}; {advice}, or set by_class = false"))
+    return tuple(found)
+
+
+def _folds(some: Sequence[int], of: Mapping[int, object]) -> str:
+    if len(of) == 1:
+        return "the only fold"
+    return f"fold{'' if len(some) == 1 else 's'} {', '.join(map(str, some))}"
 
 
 def refuse_broken(predictions: Predictions) -> None:

@@ -31,11 +31,13 @@ def take(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
         uncertainty=predictions.uncertainty[rows],
         mutual_information=predictions.mutual_information[rows],
         decision=None if predictions.decision is None else predictions.decision[rows],
+        raw=None if predictions.raw is None else predictions.raw[rows],
+        sets=None if predictions.sets is None else predictions.sets[rows],
     )
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
-    """The rows of all parts, one after the other; decisions are left to scoring."""
+    """The rows of all parts, one after the other; what scoring adds is left out."""
     import numpy as np
 
     def column(name: str) -> Any:

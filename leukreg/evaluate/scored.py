@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from leukreg.types import Predictions, Score
 
@@ -24,3 +25,7 @@ class Scored:
     """The scored rows, with ``decision`` filled in."""
     thresholds: Mapping[int, float] = field(default_factory=dict)
     """By fold index: the threshold applied to its rows."""
+    validation: Predictions | None = None
+    """The validation rows, calibrated where the scored ones are."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What was fitted on them beside thresholds: ``calibration``, ``conformal``; plain values."""

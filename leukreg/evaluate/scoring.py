@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from leukreg.errors import Problems
+from leukreg.evaluate.adjust import adjusted
 from leukreg.evaluate.bootstrap import resampling
-from leukreg.evaluate.checks import problems, refuse_broken
+from leukreg.evaluate.checks import problems, refuse_broken, unfitted
+from leukreg.evaluate.coverage import SetFigures
 from leukreg.evaluate.intervals import Measured, with_intervals
 from leukreg.evaluate.scored import Scored
 from leukreg.evaluate.threshold import choose, decide
+from leukreg.evaluate.uncalibrated import Uncalibrated, judges_probabilities
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec
 from leukreg.registry import Registry
@@ -33,24 +36,29 @@ def score(
 
     Args:
         predictions: The scored rows.
-        validation: The validation rows, fold by fold; thresholds are fitted there.
+        validation: The validation rows, fold by fold; temperatures, conformal limits and
+            thresholds are fitted there, in this order.
         spec: ``[evaluate]``.
         seed: The recipe's seed; the resamples are drawn from it.
         registry: Where metrics are found.
         progress: Told of resamples done.
 
     Raises:
-        Problems: ``spec`` asks for a threshold with other than two classes, or for an unknown
-            positive class.
+        Problems: ``spec`` asks for a threshold with other than two classes, for an unknown
+            positive class, or for more than the validation rows can give.
         TrainingError: The probabilities are none.
     """
-    found = problems(spec, predictions.classes)
+    found = (*problems(spec, predictions.classes), *unfitted(spec, predictions, validation))
     if found:
         raise Problems(found, closing="nothing was scored.")
     refuse_broken(predictions)
-    cut = choose(predictions, validation, spec) if spec.threshold is not None else None
-    decided = replace(predictions, decision=decide(predictions, cut))
-    measured = [_measure(name, metric, decided) for name, metric in _metrics(spec, registry)]
+    both = adjusted(predictions, validation, spec, seed)
+    cut = None
+    if spec.threshold is not None:
+        cut = choose(both.predictions, both.validation, spec)
+    decided = replace(both.predictions, decision=decide(both.predictions, cut))
+    metrics = [*_metrics(spec, registry), *_own(spec, registry)]
+    measured = [_measure(name, metric, decided) for name, metric in metrics]
     scores = _scores(measured, decided, spec.bootstrap, seed, progress)
     return Scored(
         scores=scores if cut is None else (*scores, cut.score()),
@@ -59,6 +67,8 @@ def score(
         threshold_from=None if cut is None else cut.source,
         predictions=decided,
         thresholds={} if cut is None else dict(cut.by_fold),
+        validation=both.validation,
+        facts=both.facts,
     )
 
 
@@ -75,6 +85,16 @@ def _metrics(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]
         return [(choice.name, choice.plugin) for choice in spec.metrics]
     own = [e for e in registry if e.kind == "metric" and e.owner.distribution == "leukreg"]
     return [(entry.name, entry.cls()) for entry in own]
+
+
+def _own(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]]:
+    """What calibration and conformal sets are measured by, whatever metrics were chosen."""
+    if spec.calibration is not None:
+        for name, metric in _metrics(spec, registry):
+            if judges_probabilities(metric):
+                yield f"{name}, raw", Uncalibrated(metric)
+    if spec.conformal is not None:
+        yield "conformal", SetFigures(spec.conformal.coverage)
 
 
 def _measure(name: str, metric: Any, predictions: Predictions) -> Measured:

@@ -9,17 +9,27 @@ from leukreg.recipe.choice import Reader
 from leukreg.recipe.mark import KeyPath
 from leukreg.recipe.model import (
     AuditSpec,
+    CalibrationSpec,
     Choice,
+    ConformalSpec,
     EvaluateSpec,
     McDropoutSpec,
     ThresholdSpec,
+    TtaSpec,
     Waiver,
 )
 from leukreg.recipe.options import read_options
 from leukreg.recipe.sections import Table, plain, rest_of, table_at
 from leukreg.recipe.words import show
 
-_INNER = ("mc_dropout", "threshold", "metrics")
+_TABLES = {
+    "mc_dropout": McDropoutSpec,
+    "tta": TtaSpec,
+    "calibration": CalibrationSpec,
+    "conformal": ConformalSpec,
+    "threshold": ThresholdSpec,
+}
+_INNER = (*_TABLES, "metrics")
 
 
 def read_evaluate(value: Any, reader: Reader) -> EvaluateSpec | None:
@@ -27,14 +37,13 @@ def read_evaluate(value: Any, reader: Reader) -> EvaluateSpec | None:
     table = table_at(value, path, reader)
     if table is None:
         return None
-    passes = _inner(McDropoutSpec, table, path, "mc_dropout", reader)
-    threshold = _inner(ThresholdSpec, table, path, "threshold", reader)
+    inner = {key: _inner(cls, table, path, key, reader) for key, cls in _TABLES.items()}
     metrics = _metrics(table.get("metrics", []), (*path, "metrics"), reader)
     core = {key: item for key, item in table.items() if key not in _INNER}
     rest = rest_of(EvaluateSpec, core, path, reader, _INNER)
     if rest is None:
         return None
-    return EvaluateSpec(mc_dropout=passes, threshold=threshold, metrics=metrics, **rest)
+    return EvaluateSpec(**inner, metrics=metrics, **rest)
 
 
 def _inner(cls: type[Any], table: Table, path: KeyPath, key: str, reader: Reader) -> Any:

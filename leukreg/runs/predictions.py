@@ -1,10 +1,17 @@
-"""Predictions as one CSV table: a row per scored image, a column per class."""
+"""Predictions as one CSV table: a row per scored image, a column per class.
+
+Where probabilities were calibrated the raw ones stand beside them, where there are conformal sets
+each class's membership, 0 or 1.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukreg.runs.cells import cell, number, read_table, sure, text, write_table
 from leukreg.runs.files import damaged
@@ -25,6 +32,8 @@ HEAD = (
 )
 PREFIX = "p:"
 """Begins the header of a class's probability: ``p:Benign``."""
+RAW, SET = "raw:", "set:"
+"""Begin the headers of its raw probability and of its place in the conformal set."""
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -41,10 +50,22 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         _decisions(predictions, names),
         [number(value) for value in predictions.uncertainty.tolist()],
         [number(value) for value in predictions.mutual_information.tolist()],
-        *([number(p) for p in column] for column in predictions.probabilities.T.tolist()),
     ]
-    header = [*HEAD, *(cell(PREFIX + name) for name in predictions.classes)]
+    header = list(HEAD)
+    for prefix, values in _blocks(predictions):
+        header += [cell(prefix + name) for name in predictions.classes]
+        written = str if prefix == SET else number
+        columns += [[written(value) for value in column] for column in values.T.tolist()]
     write_table(path, header, zip(*columns, strict=True))
+
+
+def _blocks(predictions: Predictions) -> Iterator[tuple[str, NDArray[Any]]]:
+    """What has a column per class."""
+    yield PREFIX, predictions.probabilities
+    if predictions.raw is not None:
+        yield RAW, predictions.raw
+    if predictions.sets is not None:
+        yield SET, predictions.sets.astype(np.int64)
 
 
 def _decisions(predictions: Predictions, names: list[str]) -> list[str]:
@@ -61,24 +82,40 @@ def read_predictions(path: Path) -> Predictions:
     """
     header, lines = read_table(path, HEAD)
     try:
-        classes = tuple(_class_name(column) for column in header[len(HEAD) :])
-        return _table(classes, lines)
+        names = [sure(column) for column in header[len(HEAD) :]]
+        classes = tuple(name[len(PREFIX) :] for name in names if name.startswith(PREFIX))
+        return _table(classes, _kinds(names, classes), lines)
     except (ValueError, KeyError) as error:
         raise damaged(path, f"{type(error).__name__}: {error}") from error
 
 
-def _class_name(column: str) -> str:
-    name = sure(column)
-    if not name.startswith(PREFIX):
-        raise ValueError(f"column {column!r} is no class's probability")
-    return name.removeprefix(PREFIX)
+def _kinds(names: list[str], classes: tuple[str, ...]) -> list[str]:
+    """The prefixes of the blocks of columns, each block with a column per class."""
+    kinds = [PREFIX]
+    kinds += [kind for kind in (RAW, SET) if any(name.startswith(kind) for name in names)]
+    expected = [kind + name for kind in kinds for name in classes]
+    strange = [name for name in names if name not in expected]
+    if strange or names != expected:
+        what = repr(strange[0]) if strange else repr(names)
+        raise ValueError(f"column {what} is no class's probability")
+    return kinds
 
 
-def _table(classes: tuple[str, ...], lines: list[list[str]]) -> Predictions:
+def _table(classes: tuple[str, ...], kinds: list[str], lines: list[list[str]]) -> Predictions:
     index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
-    columns = list(zip(*lines, strict=True)) or [()] * (len(HEAD) + len(classes))
+    k, n = len(classes), len(lines)
+    columns = list(zip(*lines, strict=True)) or [()] * (len(HEAD) + k * len(kinds))
     answers = [text(value) for value in columns[7]]
-    p = np.array([[float(x) for x in column] for column in columns[len(HEAD) :]])
+
+    def block(kind: str) -> NDArray[np.float64] | None:
+        if kind not in kinds:
+            return None
+        start = len(HEAD) + k * kinds.index(kind)
+        values = np.array([[float(x) for x in column] for column in columns[start : start + k]])
+        return np.ascontiguousarray(values.reshape(k, n).T)
+
+    p, sets = block(PREFIX), block(SET)
+    assert p is not None
     return Predictions(
         classes=classes,
         row=np.array([int(x) for x in columns[0]], dtype=np.int64),
@@ -88,10 +125,12 @@ def _table(classes: tuple[str, ...], lines: list[list[str]]) -> Predictions:
         origin=tuple(origin(x) for x in columns[4]),
         fold=np.array([int(x) for x in columns[5]], dtype=np.int64),
         label=np.array([index[text(x)] for x in columns[6]], dtype=np.int64),
-        probabilities=np.ascontiguousarray(p.reshape(len(classes), len(lines)).T),
+        probabilities=p,
         uncertainty=np.array([float(x) for x in columns[8]], dtype=np.float64),
         mutual_information=np.array([float(x) for x in columns[9]], dtype=np.float64),
         decision=_indices(answers, index),
+        raw=block(RAW),
+        sets=None if sets is None else sets == 1,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge
 
@@ -190,9 +190,30 @@ class AveragePrecision:
         return resampled_against_rest("average_precision", average_precision, predictions, weights)
 
 
+@plugin("nll")
+class Nll:
+    """Negative log-likelihood of the true classes (log loss), in nats a row."""
+
+    of_probabilities: ClassVar[bool] = True
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        from leukreg_plugins.scoring.calibration import nll_rows
+
+        if len(predictions) == 0:
+            return [Score(name="nll", value=None, why="no rows")]
+        return [Score(name="nll", value=float(nll_rows(predictions).mean()))]
+
+    def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
+        from leukreg_plugins.scoring.calibration import mean_of, nll_rows
+
+        return {("nll", None): mean_of(nll_rows(predictions), weights)}
+
+
 @plugin("brier")
 class Brier:
     """Mean squared error of the probabilities: 0 to 1 with two classes, 0 to 2 with more."""
+
+    of_probabilities: ClassVar[bool] = True
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from leukreg_plugins.scoring.calibration import brier_rows
@@ -211,6 +232,7 @@ class Brier:
 class Ece:
     """Expected calibration error of the most probable class (Guo et al., 2017)."""
 
+    of_probabilities: ClassVar[bool] = True
     bins: Annotated[int, Ge(1)] = 15
     """Number of equally wide bins of confidence."""
 
@@ -230,4 +252,4 @@ class Ece:
         return {("ece", None): ece(predictions, self.bins, weights)}
 
 
-METRICS: list[type] = [Accuracy, PerClass, Macro, Mcc, Auc, AveragePrecision, Brier, Ece]
+METRICS: list[type] = [Accuracy, PerClass, Macro, Mcc, Auc, AveragePrecision, Nll, Brier, Ece]

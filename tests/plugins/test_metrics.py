@@ -19,6 +19,7 @@ from leukreg_plugins.metrics import (
     Ece,
     Macro,
     Mcc,
+    Nll,
     PerClass,
 )
 from leukreg_plugins.scoring import calibration, counts, points, ranks
@@ -179,6 +180,20 @@ def test_mcc_is_scikit_learns_where_it_is_defined(rows: Predictions) -> None:
         assert score.why
     else:
         assert score.value == pytest.approx(sk.matthews_corrcoef(rows.label, answers))
+
+
+@unhurried
+@given(predictions())
+def test_log_loss_is_scikit_learns(rows: Predictions) -> None:
+    value = scores(Nll, rows)["nll", None].value
+    every = list(range(len(rows.classes)))
+    assert value == pytest.approx(sk.log_loss(rows.label, rows.probabilities, labels=every))
+    assert Nll.of_probabilities  # type: ignore[attr-defined]
+
+
+def test_a_certain_mistake_has_a_finite_log_loss() -> None:
+    value = scores(Nll, table([1], [[1.0, 0.0]]))["nll", None].value
+    assert value == pytest.approx(-math.log(np.finfo(np.float64).eps))
 
 
 @unhurried

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,10 @@ def predictions(draw: st.DrawFn) -> Predictions:
     def some(values: st.SearchStrategy[object]) -> list[object]:
         return draw(st.lists(values, min_size=n, max_size=n))
 
+    def block(values: st.SearchStrategy[object], dtype: type = np.float64) -> Any:
+        each = [draw(st.lists(values, min_size=k, max_size=k)) for _ in range(n)]
+        return np.array(each, dtype=dtype).reshape(n, k)
+
     labels = st.integers(0, k - 1)
     decision = np.array(some(labels), dtype=np.int64) if draw(st.booleans()) or n == 0 else None
     return Predictions(
@@ -71,12 +76,12 @@ def predictions(draw: st.DrawFn) -> Predictions:
         origin=tuple(some(st.sampled_from(["real", "rendered", "synthetic"]))),  # type: ignore[arg-type]
         fold=np.array(some(st.integers(0, 9)), dtype=np.int64),
         label=np.array(some(labels), dtype=np.int64),
-        probabilities=np.array(
-            [draw(st.lists(FLOATS, min_size=k, max_size=k)) for _ in range(n)], dtype=np.float64
-        ).reshape(n, k),
+        probabilities=block(FLOATS),
         uncertainty=np.array(some(FLOATS), dtype=np.float64),
         mutual_information=np.array(some(FLOATS), dtype=np.float64),
         decision=decision,
+        raw=block(FLOATS) if draw(st.booleans()) else None,
+        sets=block(st.booleans(), bool) if draw(st.booleans()) else None,
     )
 
 
@@ -91,7 +96,7 @@ def test_predictions_come_back_bit_by_bit(given_rows: Predictions) -> None:
         a, b = getattr(given_rows, field.name), getattr(back, field.name)
         if isinstance(a, np.ndarray):
             assert (a.dtype, a.shape) == (b.dtype, b.shape), field.name
-            numbers = a.dtype == np.int64
+            numbers = a.dtype != np.float64
             same = (a == b) if numbers else (a.view(np.int64) == b.view(np.int64)) | np.isnan(a)
             assert same.all(), field.name
             assert numbers or (np.isnan(a) == np.isnan(b)).all()

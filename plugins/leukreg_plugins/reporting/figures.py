@@ -17,6 +17,7 @@ NAMES = {
     "mcc": "MCC",
     "auc": "AUC",
     "average_precision": "average precision",
+    "nll": "log loss (NLL)",
     "brier": "Brier score",
     "ece": "calibration error (ECE)",
     "threshold": "threshold",
@@ -28,6 +29,8 @@ NAMES = {
 PER_CLASS = ("precision", "recall", "f1", "specificity")
 _SAME = {"macro_recall"}
 """Equal to the balanced accuracy, as macro specificity is with two classes."""
+_ELSEWHERE = ("raw_", "set_")
+"""Begin the names of figures that have a section of their own."""
 WIDTH = 76
 
 
@@ -67,6 +70,10 @@ def whole(result: RunResult) -> Table:
     """The figures over all classes, with intervals, or the reason why there is none."""
     same = _SAME | ({"macro_specificity"} if len(result.predictions.classes) == 2 else set())
     found = {s.name: s for s in result.scores if s.label is None and s.name not in same}
+    raw = {name.removeprefix("raw_") for name in found if name.startswith("raw_")}
+    own = {name for name in found if name.startswith(_ELSEWHERE)}
+    own |= {f"{name}_change" for name in raw}
+    found = {name: score for name, score in found.items() if name not in own}
     names = [name for name in NAMES if name in found]
     names += [name for name in found if name not in NAMES]
     rows = tuple(_line(found[name]) for name in names)

@@ -8,6 +8,15 @@ from leukreg import Predictions
 from leukreg_plugins.scoring.counts import Floats, ratio
 
 
+def nll_rows(predictions: Predictions) -> Floats:
+    """Minus the logarithm of each row's probability of its true class, ``(n,)``, in nats.
+
+    A probability of 0 counts as 2.2e-16, as in scikit-learn's ``log_loss``.
+    """
+    p = predictions.probabilities[np.arange(len(predictions)), predictions.label]
+    return np.asarray(-np.log(np.clip(p, np.finfo(np.float64).eps, 1)))
+
+
 def brier_rows(predictions: Predictions) -> Floats:
     """Squared error of each row's probabilities, ``(n,)``: 0 to 1 with two classes, else 0 to 2.
 

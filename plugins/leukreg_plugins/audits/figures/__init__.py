@@ -15,6 +15,11 @@ from leukreg_plugins.audits.figures.baseline import (
     BrierNoBetter,
     MajorityBaseline,
 )
+from leukreg_plugins.audits.figures.calibration import (
+    CalibratedOnScored,
+    CoverageMissed,
+    TemperatureNotFitted,
+)
 from leukreg_plugins.audits.figures.probabilities import (
     PoorCalibration,
     ThresholdNeverCrossed,
@@ -44,6 +49,9 @@ FIGURES: list[type] = [
     ThresholdNeverCrossed,
     PoorCalibration,
     UniformPredictions,
+    CalibratedOnScored,
+    TemperatureNotFitted,
+    CoverageMissed,
     FewerFolds,
     LooksAtTest,
 ]

@@ -1,0 +1,166 @@
+"""Conformal prediction sets: split conformal, each fold's limits from its own validation rows.
+
+A class is in an image's set where it conforms no worse than the validation rows did. If the image
+is exchangeable with them, its set holds the true class with at least the stated coverage, however
+poor the model (Vovk et al., 2005; Papadopoulos et al., 2002). Rows of few patients are not quite
+exchangeable with a new patient's, and rows that also chose the epoch are slightly too good.
+
+Written here in place of a library: mapie and crepes wrap an estimator that is fitted and asked for
+features, while this stands after the predictions, fold by fold, and must be kept as plain numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukreg.recipe.model import ConformalSpec
+from leukreg.seeds import derive
+from leukreg.types import Predictions
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformal:
+    """Fitted conformal sets: how badly a class may conform and still be in a set."""
+
+    method: str
+    coverage: float
+    by_class: bool
+    seed: int
+    limits: Mapping[int, tuple[float, ...]]
+    """By fold: the largest score of each class; all equal unless ``by_class``."""
+    rows: Mapping[int, tuple[int, ...]]
+    """By fold: the validation rows behind each class's limit."""
+
+
+def rank(n: int, coverage: float) -> int:
+    """Which of ``n`` scores, from the smallest, is the limit; above ``n`` there is none."""
+    return math.ceil((n + 1) * coverage - 1e-9)
+
+
+def rows_needed(coverage: float) -> int:
+    """Fewest rows from which sets with this coverage can be made (99 % needs 99)."""
+    return math.ceil(coverage / (1 - coverage) - 1e-9)
+
+
+def fit_conformal(
+    validation: Predictions, folds: Sequence[int], spec: ConformalSpec, seed: int
+) -> Conformal:
+    """Limits for each of these folds from its validation rows.
+
+    Enough rows are taken for granted (see :func:`leukreg.evaluate.checks.too_few`): with fewer
+    than :func:`rows_needed` every class is in every set.
+
+    Args:
+        validation: The rows, with the probabilities that sets are to be made from.
+        spec: Method, coverage, and whether it holds within every class.
+        seed: The recipe's; randomised scores are drawn from it and the image's id.
+    """
+    scores = nonconformity(validation, spec.method, seed)
+    own = scores[np.arange(len(validation)), validation.label]
+    classes = range(len(validation.classes))
+    limits, rows = {}, {}
+    for fold in folds:
+        here = validation.fold == fold
+        chosen = [here & (validation.label == c) if spec.by_class else here for c in classes]
+        limits[fold] = tuple(_limit(own[each], spec.coverage) for each in chosen)
+        rows[fold] = tuple(int(each.sum()) for each in chosen)
+    return Conformal(
+        method=spec.method,
+        coverage=spec.coverage,
+        by_class=spec.by_class,
+        seed=seed,
+        limits=limits,
+        rows=rows,
+    )
+
+
+def _limit(scores: Floats, coverage: float) -> float:
+    place = rank(len(scores), coverage)
+    return float(np.sort(scores)[place - 1]) if place <= len(scores) else math.inf
+
+
+def nonconformity(predictions: Predictions, method: str, seed: int) -> Floats:
+    """How badly each class conforms to each row, ``(n, k)``, 0 to 1; labels are not looked at.
+
+    "lac" is one minus the probability (Sadinle et al., 2019). "aps" is the probability of all more
+    probable classes and a random part of the class's own (Romano et al., 2020); the part depends on
+    seed and image id alone, so that an image always gets the same set.
+    """
+    p = predictions.probabilities
+    if method == "lac":
+        return np.asarray(1 - p)
+    order = np.argsort(-p, axis=1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=1)
+    part = np.array([derive(seed, "conformal", name) / 2**63 for name in predictions.id])
+    scores = np.empty_like(p)
+    above = np.cumsum(ranked, axis=1) - ranked
+    np.put_along_axis(scores, order, above + part.reshape(-1, 1) * ranked, axis=1)
+    return scores
+
+
+def conformal_sets(predictions: Predictions, conformal: Conformal) -> Bools:
+    """Which classes are in each row's set, ``(n, k)``, by the limits of the row's fold.
+
+    With "lac" a set may be empty: the image is like none of the classes. With "aps" the most
+    probable class is always in, as Romano et al. do; that can only raise the coverage.
+
+    Raises:
+        KeyError: A row's fold was not fitted.
+    """
+    n, k = predictions.probabilities.shape
+    limits = np.array([conformal.limits[int(fold)] for fold in predictions.fold], dtype=np.float64)
+    sets = nonconformity(predictions, conformal.method, conformal.seed) <= limits.reshape(n, k)
+    if conformal.method == "aps":
+        sets[np.arange(n), predictions.probabilities.argmax(axis=1)] = True
+    return np.asarray(sets)
+
+
+def voted_sets(parts: Sequence[Predictions], conformal: Conformal) -> Bools:
+    """Sets of an ensemble: the classes in more than half of its models' sets, ``(n, k)``.
+
+    The share of sets without the true class is at most twice that of one model (Gasparin and
+    Ramdas, 2024); in practice it is close to it.
+
+    Args:
+        parts: The same rows in the same order, as each fold's model predicts them.
+    """
+    votes = np.sum([conformal_sets(part, conformal) for part in parts], axis=0)
+    return np.asarray(2 * votes > len(parts))
+
+
+def facts_of_conformal(conformal: Conformal) -> dict[str, Any]:
+    """What a run keeps of its conformal sets, as plain values."""
+    return {
+        "method": conformal.method,
+        "coverage": conformal.coverage,
+        "by_class": conformal.by_class,
+        "seed": conformal.seed,
+        "folds": [
+            {"fold": fold, "rows": list(conformal.rows[fold]), "limits": list(limits)}
+            for fold, limits in conformal.limits.items()
+        ],
+    }
+
+
+def conformal_of(facts: Mapping[str, Any]) -> Conformal | None:
+    """The fitted sets from a run's facts; None where it has none."""
+    kept = facts.get("conformal")
+    if not kept:
+        return None
+    return Conformal(
+        method=kept["method"],
+        coverage=kept["coverage"],
+        by_class=kept["by_class"],
+        seed=kept["seed"],
+        limits={one["fold"]: tuple(one["limits"]) for one in kept["folds"]},
+        rows={one["fold"]: tuple(one["rows"]) for one in kept["folds"]},
+    )

@@ -1,0 +1,165 @@
+"""Uncertainty: of wrong answers, of the probabilities themselves, and as sets of classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from leukreg import RunResult, Score, Section, Table
+from leukreg_plugins.reporting.figures import NAMES
+from leukreg_plugins.reporting.words import counted, find, interval, number, percent, table
+
+RAW, CHANGE = "raw_", "_change"
+SETS = ("set_coverage", "set_size", "set_singletons", "set_empty")
+METHODS = {"lac": "LAC (Sadinle et al., 2019)", "aps": "APS (Romano et al., 2020)"}
+
+
+def spread(result: RunResult) -> Iterator[Section]:
+    """Whether wrong answers are the uncertain ones; nothing where each image had one pass."""
+    import numpy as np
+
+    from leukreg_plugins.scoring.counts import decisions
+
+    rows = result.predictions
+    if len(rows) == 0 or not rows.mutual_information.any():
+        return
+    right = decisions(rows) == rows.label
+    lines = []
+    for name, chosen in (("right", right), ("wrong", ~right)):
+        if chosen.any():
+            entropy = np.median(rows.uncertainty[chosen])
+            shared = np.median(rows.mutual_information[chosen])
+            cells = (f"{name} answers", f"{chosen.sum():,}", f"{entropy:.3f}", f"{shared:.4f}")
+            lines.append(cells)
+    columns = ("", "images", "entropy", "mutual information")
+    medians = Table(columns=columns, rows=tuple(lines), caption="Medians, in nats.")
+    yield Section(title=f"Uncertainty ({passes(result.recipe)})", tables=(medians,), order=35)
+
+
+def passes(recipe: Mapping[str, Any]) -> str:
+    """What the uncertainty was measured over: ``MC dropout, 30 passes``."""
+    mc = table(recipe, "evaluate", "mc_dropout").get("passes")
+    count = table(recipe, "evaluate", "tta").get("views")
+    if count and mc:
+        each = math.ceil(mc / count)
+        return f"MC dropout over {count} views, {counted(each * count, 'pass', 'passes')}"
+    if count:
+        return f"test-time augmentation, {count} views"
+    return f"MC dropout, {mc} passes" if mc else "MC dropout"
+
+
+def calibration(result: RunResult) -> Iterator[Section]:
+    """Raw and calibrated figures side by side; nothing where nothing was calibrated."""
+    folds = table(result.facts, "calibration").get("folds")
+    raw = [one for one in result.scores if one.name.startswith(RAW)]
+    if not folds or not raw:
+        return
+    rows = tuple(_side_by_side(result, one) for one in raw)
+    columns = ("figure", "raw", "calibrated", "calibrated - raw")
+    figures = Table(columns=columns, rows=rows, caption="Less is better, with 95 % intervals.")
+    text = (*_temperatures(folds), *_bounded(raw, "temperatures are held fixed"))
+    title = "Calibration (temperature scaling)"
+    yield Section(title=title, text=text, tables=(figures,), order=36)
+
+
+def _side_by_side(result: RunResult, raw: Score) -> tuple[str, str, str, str]:
+    name = raw.name.removeprefix(RAW)
+    change = find(result, name + CHANGE, raw.label)
+    said = NAMES.get(name, name) + (f", {raw.label}" if raw.label else "")
+    return said, _cell(raw), _cell(find(result, name, raw.label)), _cell(change, signed=True)
+
+
+def _cell(score: Score | None, signed: bool = False) -> str:
+    if score is None or score.value is None:
+        return number(None)
+    value = f"{score.value:+.4f}" if signed else number(score.value, 4)
+    bounds = interval(score, 4)
+    if signed and score.low is not None and score.high is not None:
+        bounds = f"{score.low:+.4f} to {score.high:+.4f}"
+    return f"{value}\n{bounds}" if bounds else value
+
+
+def _temperatures(folds: list[Mapping[str, Any]]) -> Iterator[str]:
+    values = [float(one["temperature"]) for one in folds]
+    if len(folds) == 1:
+        sure = "too sure" if values[0] > 1 else "not sure enough" if values[0] < 1 else "left as is"
+        rows = counted(folds[0]["rows"], "validation row")
+        yield f"Temperature {values[0]:.3f}, fitted on {rows}: the network was {sure}."
+    else:
+        yield (
+            f"Temperatures {min(values):.3f} to {max(values):.3f} in {len(values)} folds, each"
+            " fitted on its own validation rows; above 1 the network was too sure."
+        )
+    for one in folds:
+        if one["why"]:
+            yield f"! Fold {one['fold'] + 1}: temperature {one['temperature']:g}, {one['why']}."
+
+
+def _bounded(scores: list[Score], fixed: str) -> Iterator[str]:
+    """How the intervals of these scores were made."""
+    for score in scores:
+        if score.low is not None:
+            how = next((part for part in score.why.split("; ") if "bootstrap" in part), score.why)
+            yield f"Intervals: {how}; {fixed}."
+            return
+    for score in scores:
+        if "no interval" in score.why:
+            yield f"Intervals: {score.why.partition('no interval: ')[2]}."
+            return
+
+
+def sets(result: RunResult) -> Iterator[Section]:
+    """Coverage and size of the conformal sets; nothing where there are none."""
+    kept = table(result.facts, "conformal")
+    whole = find(result, "set_coverage")
+    if not kept or whole is None:
+        return
+    labels = [None, *result.predictions.classes]
+    rows = tuple(_set_line(result, label) for label in labels)
+    columns = ("class", "images", "coverage", "mean size", "one class", "empty")
+    figures = Table(columns=columns, rows=rows, caption="Coverage: sets that hold the true class.")
+    text = (*_stated(kept, whole), *_bounded([whole], "limits are held fixed"), *_doubts(result))
+    yield Section(title="Prediction sets (conformal)", text=text, tables=(figures,), order=37)
+
+
+def _set_line(result: RunResult, label: str | None) -> tuple[str, ...]:
+    coverage, size, one, none = (find(result, name, label) for name in SETS)
+    n = len(result.predictions)
+    if label is not None:
+        n = int((result.predictions.label == result.predictions.classes.index(label)).sum())
+    shares = [_share(one), _share(none)]
+    sized = number(size.value if size else None, 2)
+    bounds = interval(size, 2)
+    return (
+        label or "all",
+        f"{n:,}",
+        _share(coverage),
+        f"{sized}\n{bounds}" if bounds else sized,
+        *shares,
+    )
+
+
+def _share(score: Score | None) -> str:
+    return percent(score).replace(" (", "\n").rstrip(")")
+
+
+def _stated(kept: Mapping[str, Any], whole: Score) -> Iterator[str]:
+    least = min(min(one["rows"]) for one in kept["folds"])
+    of = "of every class, at least " if kept["by_class"] else "at least " * (len(kept["folds"]) > 1)
+    each = " of each fold" if len(kept["folds"]) > 1 else ""
+    where = "within every class" if kept["by_class"] else "of all images"
+    yield (
+        f"Sets by {METHODS.get(kept['method'], kept['method'])}, stated to hold the true class of"
+        f" {100 * kept['coverage']:g} % {where}; limits from {of}{least:,} validation rows{each}."
+    )
+    yield f"They hold it in {percent(whole, '95 % interval ')}."
+
+
+def _doubts(result: RunResult) -> Iterator[str]:
+    """What the guarantee rests on."""
+    chose = "the epochs and the temperature" if result.predictions.raw is not None else "the epochs"
+    text = "The guarantee is for images that come as the validation rows did"
+    if result.predictions.patient and None not in result.predictions.patient:
+        text += ", and new patients may not"
+    yield f"{text}; the same rows chose {chose}, so it holds roughly."

@@ -1,0 +1,130 @@
+"""Temperatures against known ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leukreg.evaluate import calibrated, raw_of, temperatures_of
+from leukreg.evaluate.calibrate import (
+    HIGH,
+    entropy,
+    facts_of_temperatures,
+    fit_temperature,
+    fit_temperatures,
+    tempered,
+)
+from leukreg.evaluate.rows import joined
+from tests.evaluate.simulated import simulated, softmax, table
+
+unhurried = settings(deadline=None, max_examples=50)  # the first call imports scipy
+
+
+def loss(p: np.ndarray, label: np.ndarray, temperature: float) -> float:  # type: ignore[type-arg]
+    return float(-np.log(tempered(p, temperature)[np.arange(len(label)), label]).mean())
+
+
+@pytest.mark.parametrize("true", [0.4, 1.0, 2.5, 6.0])
+def test_a_known_temperature_is_found(true: float) -> None:
+    rows = simulated(20_000, true, seed=3)
+    found, why = fit_temperature(rows.probabilities, rows.label)
+    assert why == ""
+    assert found == pytest.approx(true, rel=0.03)
+
+
+@unhurried
+@given(st.integers(0, 10**6), st.integers(2, 4), st.floats(0.3, 4))
+def test_no_other_temperature_fits_better(seed: int, k: int, true: float) -> None:
+    rows = simulated(60, true, seed, k)
+    p, label = rows.probabilities, rows.label
+    found, why = fit_temperature(p, label)
+    if why.startswith("not fitted"):
+        assert (p.argmax(axis=1) == label).all()
+        return
+    best = loss(p, label, found)
+    for other in (*np.geomspace(0.06, 19, 40), found * 1.01, found / 1.01):
+        assert best <= loss(p, label, other) + 1e-9
+
+
+@unhurried
+@given(st.integers(0, 10**6), st.floats(0.1, 10), st.floats(0.1, 10))
+def test_scaling_keeps_the_order_and_can_be_taken_back(seed: int, a: float, b: float) -> None:
+    p = softmax(np.random.default_rng(seed).normal(0, 2, (8, 3)))
+    hot = tempered(p, a)
+    assert np.allclose(hot.sum(axis=1), 1)
+    assert (hot.argsort(axis=1) == p.argsort(axis=1)).all()
+    assert np.allclose(tempered(hot, b), tempered(p, a * b))
+    assert np.allclose(tempered(hot, 1 / a), p)
+    # More heat, more even; a probability of 0 stays harmless.
+    assert (entropy(tempered(p, 2 * a)) > entropy(hot)).all()
+
+
+def test_certain_probabilities_stay_numbers() -> None:
+    p = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    assert np.isfinite(tempered(p, 0.05)).all()
+    found, _ = fit_temperature(p, np.array([0, 1, 1]))
+    assert np.isfinite(found)
+    assert entropy(p).tolist() == [0, 0, 0]
+    assert entropy(np.full((1, 4), 0.25))[0] == pytest.approx(np.log(4))
+
+
+def test_where_there_is_no_best_temperature_it_is_said() -> None:
+    p = np.array([[0.8, 0.2], [0.3, 0.7]])
+    found, why = fit_temperature(p, np.array([0, 1]))
+    assert (found, why[:36]) == (1.0, "not fitted: all 2 validation rows ar")
+    found, why = fit_temperature(p, np.array([1, 0]))
+    assert found == HIGH
+    assert "upper bound" in why
+    found, why = fit_temperature(np.zeros((0, 2)), np.zeros(0, dtype=np.int64))
+    assert found == 1.0
+    assert "no validation rows" in why
+
+
+def test_each_fold_has_its_own_from_its_own_rows() -> None:
+    one, two = simulated(4000, 2.0, seed=1), simulated(4000, 0.5, seed=2)
+    both = joined([one, replace(two, fold=two.fold + 1)])
+    first, second = fit_temperatures(both, [0, 1])
+    assert first.temperature == pytest.approx(2.0, rel=0.1)
+    assert second.temperature == pytest.approx(0.5, rel=0.1)
+    assert (first.rows, second.rows) == (4000, 4000)
+    other = replace(both, label=np.where(both.fold == 1, 0, both.label))
+    assert fit_temperatures(other, [0, 1])[0] == first
+    assert fit_temperatures(other, [0, 1])[1] != second
+    scaled = calibrated(both, {0: 2.0, 1: 0.5})
+    assert np.allclose(scaled.probabilities[:4000], tempered(one.probabilities, 2.0))
+    assert np.allclose(scaled.probabilities[4000:], tempered(two.probabilities, 0.5))
+    with pytest.raises(KeyError):
+        calibrated(both, {0: 2.0})
+
+
+def test_raw_probabilities_are_kept_and_calibrating_begins_from_them() -> None:
+    rows = simulated(50, 2.0, seed=1)
+    once = calibrated(rows, {0: 1.7})
+    assert once.raw is not None
+    assert np.array_equal(once.raw, rows.probabilities)
+    assert np.allclose(once.uncertainty, entropy(once.probabilities))
+    assert np.array_equal(calibrated(once, {0: 1.7}).probabilities, once.probabilities)
+    back = raw_of(replace(once, decision=rows.label, sets=once.probabilities > 0.5))
+    assert np.array_equal(back.probabilities, rows.probabilities)
+    assert np.allclose(back.uncertainty, rows.uncertainty)
+    assert (back.raw, back.sets, back.decision) == (None, None, None)
+    assert calibrated(rows, {}) is rows
+
+
+def test_temperatures_come_back_from_a_runs_facts() -> None:
+    rows = simulated(500, 2.0, seed=1)
+    fitted = fit_temperatures(replace(rows, fold=np.arange(500) % 3), range(3))
+    facts = {"calibration": facts_of_temperatures("temperature", fitted)}
+    assert json.loads(json.dumps(facts)) == facts
+    assert temperatures_of(facts) == {one.fold: one.temperature for one in fitted}
+    assert temperatures_of({}) == {}
+
+
+def test_no_rows() -> None:
+    empty = table(np.zeros(0, dtype=np.int64), np.zeros((0, 3)))
+    assert calibrated(empty, {0: 2.0}).probabilities.shape == (0, 3)

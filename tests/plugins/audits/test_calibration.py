@@ -1,0 +1,74 @@
+"""Rules on temperatures and conformal sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from leukreg_plugins.audits.figures.calibration import (
+    CalibratedOnScored,
+    CoverageMissed,
+    TemperatureNotFitted,
+)
+from scipy.stats import beta
+
+from leukreg import Evidence, Score
+from tests.plugins.audits.evidence import binary, fires, passes
+
+ASKED: dict[str, Any] = {"evaluate": {"calibration": {"method": "temperature"}, "conformal": None}}
+
+
+def test_calibrated_on_scored() -> None:
+    scored = binary([0, 1, 0], [0.1, 0.9, 0.2], row=[0, 1, 2], fold=[0, 0, 1])
+    apart = binary([0, 1], [0.1, 0.9], row=[2, 3], fold=[0, 0])
+    passes(CalibratedOnScored(), Evidence(recipe=ASKED, predictions=scored, validation=apart))
+    same = binary([0, 1], [0.1, 0.9], row=[1, 3], fold=[0, 0])
+    evidence = Evidence(recipe=ASKED, predictions=scored, validation=same)
+    fires(CalibratedOnScored(), evidence, "error", "calibration fitted on 1 of the 3 scored rows")
+    # A copy of a row is the row again.
+    copied = Evidence(
+        recipe=ASKED, predictions=scored, validation=apart, pixels={"0.jpg": "d", "3.jpg": "d"}
+    )
+    fires(CalibratedOnScored(), copied, "error", "1 of the 3")
+    # Another fold's validation rows are no matter, nor are rows on which nothing was fitted.
+    other = binary([0], [0.1], row=[1], fold=[1])
+    passes(CalibratedOnScored(), Evidence(recipe=ASKED, predictions=scored, validation=other))
+    plain = {"evaluate": {"calibration": None, "conformal": None}}
+    passes(CalibratedOnScored(), Evidence(recipe=plain, predictions=scored, validation=same))
+    sets = {"evaluate": {"calibration": {}, "conformal": {"coverage": 0.9}}}
+    both = Evidence(recipe=sets, predictions=scored, validation=same)
+    fires(CalibratedOnScored(), both, "error", "calibration and conformal")
+
+
+def temperatures(*whys: str) -> Evidence:
+    folds = [{"fold": i, "temperature": 1.0, "rows": 9, "why": why} for i, why in enumerate(whys)]
+    return Evidence(facts={"calibration": {"method": "temperature", "folds": folds}})
+
+
+def test_temperature_not_fitted() -> None:
+    passes(TemperatureNotFitted(), temperatures("", ""))
+    odd = temperatures("", "not fitted: all 9 validation rows are right")
+    fires(TemperatureNotFitted(), odd, "warning", "1 of 2 temperatures", "fold 2: not fitted: all")
+
+
+def sets(value: float, high: float, rows: int, label: str | None = None) -> Evidence:
+    by_class = label is not None
+    score = Score(name="set_coverage", value=value, label=label, low=value, high=high)
+    folds = [{"fold": 0, "rows": [10 * rows, rows], "limits": [0.5, 0.6]},
+             {"fold": 1, "rows": [10 * rows, 10 * rows], "limits": [0.5, 0.6]}]  # fmt: skip
+    kept = {"method": "lac", "coverage": 0.9, "by_class": by_class, "seed": 0, "folds": folds}
+    scored = binary([0, 1], [0.1, 0.9])
+    return Evidence(facts={"conformal": kept}, scores=(score,), predictions=scored)
+
+
+def test_coverage_missed() -> None:
+    # 99 rows: the 90th of them is the limit; coverage is beta(90, 10) over draws.
+    least = beta(90, 10).ppf(0.025)
+    assert least == pytest.approx(0.8344, abs=1e-4)
+    fires(CoverageMissed(), sets(0.8, 0.82, 99), "warning", "80.0 %", "at most 82.0 %", "90 %",
+          "99 validation rows")  # fmt: skip
+    passes(CoverageMissed(), sets(0.8, 0.84, 99))
+    fires(CoverageMissed(), sets(0.8, 0.84, 999), "warning", "chance explains 88.1 % and more")
+    passes(CoverageMissed(), sets(0.1, 0.2, 5))  # too few rows for any limit
+    fires(CoverageMissed(), sets(0.8, 0.82, 99, "ALL"), "warning", "of ALL")
+    passes(CoverageMissed(), sets(0.8, 0.84, 99, "ALL"))

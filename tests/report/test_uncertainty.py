@@ -1,0 +1,119 @@
+"""Sections on calibration and prediction sets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from leukreg_plugins.reporting.uncertainty import calibration, passes, sets, spread
+
+from leukreg import RunResult, Section
+from leukreg.evaluate import raw_of, score
+from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec
+from leukreg.registry import installed
+from tests.factory import build_result
+
+CLASSES = ("Benign", "early Pre-B", "Pro-B")
+
+
+def rescored(result: RunResult, spec: EvaluateSpec, **options: Any) -> RunResult:
+    """A finished run, scored again from what it keeps: no model, no torch."""
+    found = score(raw_of(result.predictions), result.validation, spec, 4, installed())
+    return replace(
+        result, predictions=found.predictions, validation=found.validation, scores=found.scores,
+        facts={**result.facts, **found.facts}, **options,
+    )  # fmt: skip
+
+
+def whole(**options: Any) -> RunResult:
+    spec = EvaluateSpec(
+        calibration=CalibrationSpec(), conformal=ConformalSpec(coverage=0.8), bootstrap=50
+    )
+    return rescored(build_result(CLASSES, (200, 100, 60), **options), spec)
+
+
+def only(sections: Any) -> Section:
+    (section,) = sections
+    return section  # type: ignore[no-any-return]
+
+
+def test_raw_and_calibrated_stand_side_by_side() -> None:
+    section = only(calibration(whole()))
+    (figures,) = section.tables
+    assert figures.columns == ("figure", "raw", "calibrated", "calibrated - raw")
+    names = [row[0] for row in figures.rows]
+    assert names == ["log loss (NLL)", "Brier score", "calibration error (ECE)"]
+    for _, raw, now, change in figures.rows:
+        for cell in (raw, now, change):
+            assert len(cell.split("\n")) == 2, cell
+        first = [float(cell.split("\n")[0]) for cell in (raw, now, change)]
+        assert abs(first[1] - first[0] - first[2]) < 2e-4
+    assert section.text[0].startswith("Temperature ")
+    assert "fitted on 72 validation rows: the network was" in section.text[0]
+    assert "50 resamples of 12 patients; temperatures are held fixed." in section.text[1]
+
+
+def test_by_row_is_said_where_patients_are_unknown() -> None:
+    result = whole(patients=0)
+    assert "50 resamples of 72 rows" in only(calibration(result)).text[1]
+    text = "\n".join(only(sets(result)).text)
+    assert "50 resamples of 72 rows; limits are held fixed" in text
+    assert "patients" not in text
+
+
+def test_folds_are_told_as_a_range_and_odd_ones_loudly() -> None:
+    result = whole(folds=3)
+    assert " in 3 folds, each fitted on its own" in only(calibration(result)).text[0]
+    folds = [dict(one) for one in result.facts["calibration"]["folds"]]
+    folds[1] |= {"temperature": 1.0, "why": "not fitted: all 20 validation rows are right"}
+    facts = {**result.facts, "calibration": {"method": "temperature", "folds": folds}}
+    text = only(calibration(replace(result, facts=facts))).text
+    assert "! Fold 2: temperature 1, not fitted: all 20 validation rows are right." in text
+
+
+def test_sets_are_told_in_all_and_for_each_class() -> None:
+    result = whole()
+    section = only(sets(result))
+    (figures,) = section.tables
+    assert figures.columns == ("class", "images", "coverage", "mean size", "one class", "empty")
+    assert [row[:2] for row in figures.rows] == [
+        ("all", "72"), ("Benign", "40"), ("early Pre-B", "20"), ("Pro-B", "12"),
+    ]  # fmt: skip
+    assert all("\n" in row[2] and "%" in row[2] for row in figures.rows)
+    text = "\n".join(section.text)
+    assert "stated to hold the true class of 80 % of all images" in text
+    assert "limits from 72 validation rows" in text
+    assert "50 resamples of 12 patients" in text
+    assert "new patients may not; the same rows chose the epochs and the temperature" in text
+
+
+def test_an_undefined_share_is_undefined() -> None:
+    result = whole()
+    scores = tuple(
+        replace(s, value=None, low=None, high=None, why="no row of Pro-B")
+        if (s.name, s.label) == ("set_coverage", "Pro-B") else s
+        for s in result.scores
+    )  # fmt: skip
+    (figures,) = only(sets(replace(result, scores=scores))).tables
+    assert figures.rows[-1][2] == "undefined"
+
+
+def test_without_them_nothing_is_said_and_other_sections_do_not_list_them() -> None:
+    plain = build_result(CLASSES, (200, 100, 60))
+    assert list(calibration(plain)) == []
+    assert list(sets(plain)) == []
+    from leukreg_plugins.reporting.figures import whole as table
+
+    listed = [row[0] for row in table(whole()).rows]
+    assert listed == [row[0] for row in table(plain).rows]
+
+
+def test_uncertainty_says_what_it_was_measured_over() -> None:
+    assert passes({}) == "MC dropout"
+    assert passes({"evaluate": {"mc_dropout": {"passes": 30}}}) == "MC dropout, 30 passes"
+    assert passes({"evaluate": {"tta": {"views": 8}}}) == "test-time augmentation, 8 views"
+    both = {"evaluate": {"tta": {"views": 8}, "mc_dropout": {"passes": 30}}}
+    assert passes(both) == "MC dropout over 8 views, 32 passes"
+    section = only(spread(build_result()))
+    assert section.title == "Uncertainty (MC dropout)"
+    assert [row[0] for row in section.tables[0].rows] == ["right answers", "wrong answers"]
