@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg import SILENT, DataError, Images, ImageSpec, Labels, Progress
-from leukreg_gan.plan import Draw, Group, Plan, encode, one
-from leukreg_gan.ways import Ways, example
+from leukreg_gan import missing
+from leukreg_gan.attributes import notes_on_rows, read_attributes
+from leukreg_gan.classes import class_indices, count, unknown_classes
+from leukreg_gan.describe import faults_of, plan_of, strangeness
+from leukreg_gan.donor import SOURCES, list_donors, read_donors, said_of_donors
+from leukreg_gan.plan import UNSAID, Draw, Group, Plan, encode, one
+from leukreg_gan.ways import Attributes, Donor, Ways
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,8 +97,13 @@ def conditions_for(
     """
     faults = ways.contradictions()
     faults += unknown_classes(targets or (), labels.names, "asked for")
-    if faults:
-        raise DataError("\n".join(f"synthesis: {fault}" for fault in faults))
+    if not len(images):
+        faults.append("there are no training images")
+    _stop(faults)
+    if ways.way == "donor" and ways.donor is not None:
+        return _with_donors(images, labels, image, targets, ways.donor, progress)
+    if ways.way == "attributes" and ways.attributes is not None:
+        return _by_attributes(images, labels, image, targets, ways.attributes, progress)
     return _by_class(images, labels, image, targets)
 
 
@@ -102,54 +112,99 @@ def _by_class(
 ) -> Conditions:
     """Each image is told its class; a class is learned from its own images, few as they are."""
     of = class_indices(images, labels)
-    counts = dict(zip(labels.names, np.bincount(of, minlength=len(labels)).tolist(), strict=True))
-    missing = [name for name in targets or labels.names if not counts[name]]
-    if missing:
-        raise DataError(without_images(missing))
+    counts = count(of, labels)
+    _stop(missing.without_images([name for name in targets or labels.names if not counts[name]]))
     there = [name for name in labels.names if counts[name]]
-    code = np.array([there.index(name) if name in there else -1 for name in labels.names])
-    groups = (Group(name="class", values=tuple(there)),)
     draws = {
         name: Draw(parts=one(position), said={"way": "few", "real images": str(counts[name])})
         for position, name in enumerate(there)
     }
+    groups = (Group(name="class", values=tuple(there)),)
     return Conditions(
         plan=Plan(groups=groups, draws=draws),
         rows=tuple(range(len(images))),
-        vectors=encode(groups, code[of][:, None]),
+        vectors=encode(groups, _places(there, labels)[of][:, None]),
         labels=of,
-        donors=np.empty((0, image.size, image.size, 3), np.uint8),
+        donors=_no_pixels(image),
     )
 
 
-def class_indices(images: Images, labels: Labels) -> NDArray[np.int64]:
-    """The class of each row, an index into the task's classes."""
-    position = {name: index for index, name in enumerate(labels.names)}
-    return np.array([position[row.label] for row in images.samples.rows], np.int64)
-
-
-def without_images(missing: Sequence[str]) -> str:
-    """That these classes have nothing to be learned from, and what can be done."""
-    named = " and ".join(repr(name) for name in missing)
-    one_class = len(missing) == 1
-    return (
-        f"synthesis: no training image shows {'class' if one_class else 'classes'} {named}, and "
-        f'way = "few" learns a class from images of it. Keep some in training, or add to '
-        f'[synthesis] either way = "donor" and {example("donor", missing)}, for images of '
-        f'{"it" if one_class else "them"} from another source, or way = "attributes" and '
-        f"{example('attributes', missing)}, to describe what no image shows"
+def _with_donors(
+    images: Images, labels: Labels, image: ImageSpec, targets: Sequence[str] | None,
+    donor: Donor, progress: Progress,
+) -> Conditions:  # fmt: skip
+    """Each image is told its class and its source; every class is asked for as from home."""
+    of = class_indices(images, labels)
+    counts = count(of, labels)
+    listed, faults = list_donors(donor, labels.names)
+    donated = listed.counts()
+    there = [name for name in labels.names if counts[name] or donated.get(name)]
+    if not faults:
+        faults = missing.without_donors([n for n in targets or labels.names if n not in there])
+    _stop(faults)
+    donors = read_donors(donor, listed, images, labels, image, progress)
+    groups = (Group(name="class", values=tuple(there)), Group(name="source", values=SOURCES))
+    every = np.concatenate([of, donors.labels])
+    source = np.repeat([0, 1], [len(of), len(donors.labels)])
+    draws = {
+        name: Draw(parts=one(at, 0), said=said_of_donors(counts[name], donated.get(name, 0), donor))
+        for at, name in enumerate(there)
+    }
+    return Conditions(
+        plan=Plan(groups=groups, draws=draws),
+        rows=tuple(range(len(images))),
+        vectors=encode(groups, np.stack([_places(there, labels)[every], source], axis=1)),
+        labels=every,
+        donors=donors.pixels,
+        donor_ids=donors.ids,
+        notes=donors.notes,
     )
 
 
-def unknown_classes(named: Sequence[str], known: Sequence[str], what: str) -> list[str]:
-    """One sentence for each named class that the task does not have."""
-    import difflib
+def _by_attributes(
+    images: Images, labels: Labels, image: ImageSpec, targets: Sequence[str] | None,
+    options: Attributes, progress: Progress,
+) -> Conditions:  # fmt: skip
+    """Each image is told its attributes and not its class; a class is a choice of attributes.
 
-    found = []
-    for name in named:
-        if name in known:
-            continue
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-        found.append(f"there is no class {name!r}, which is {what}; {hint}")
-    return found
+    Images without attributes are left out: told nothing, they would teach the generator cells that
+    no description asks for, at the cost of those that some description does.
+    """
+    with progress.task("Reading attributes"):
+        found, faults = read_attributes(options, images)
+    of = class_indices(images, labels)
+    kept = of[list(found.rows)]
+    shown = {n: found.codes[kept == at] for at, n in enumerate(labels.names) if at in kept}
+    faults += unknown_classes(options.describe, labels.names, "described")
+    if found.groups:
+        faults += faults_of(options.describe, found.groups)
+        empty = [name for name, n in count(of, labels).items() if not n]
+        wanted = [n for n in targets or empty if n not in shown and n not in options.describe]
+        faults += missing.without_description(wanted, empty, found.groups)
+    _stop(faults)
+    plan = plan_of(labels.names, found, shown, options.describe)
+    return Conditions(
+        plan=plan,
+        rows=found.rows,
+        vectors=encode(found.groups, found.codes),
+        labels=kept,
+        donors=_no_pixels(image),
+        notes=(
+            *notes_on_rows(found, of, labels),
+            *(strangeness(plan, label, shown) for label in options.describe),
+        ),
+    )
+
+
+def _places(there: Sequence[str], labels: Labels) -> NDArray[np.int64]:
+    """By class index: its position among the classes that have images."""
+    return np.array([there.index(name) if name in there else UNSAID for name in labels.names])
+
+
+def _no_pixels(image: ImageSpec) -> NDArray[np.uint8]:
+    return np.empty((0, image.size, image.size, 3), np.uint8)
+
+
+def _stop(faults: Sequence[str]) -> None:
+    if faults:
+        raise DataError("\n".join(f"synthesis: {fault}" for fault in faults))

@@ -1,0 +1,115 @@
+"""Tables of attributes, as they are on disk: one row per image, every cell a text."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leukreg import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BESIDE = frozenset({"class", "label", "path", "patient", "split"})
+"""Columns that are no attributes unless a recipe names them: what else leukreg's tables hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table."""
+
+    name: str
+    """Of the image file, as the key column has it."""
+    values: tuple[str, ...]
+    """In the order of the columns; empty where nothing is said."""
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The rows of all tables."""
+
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def read_tables(
+    tables: Sequence[Path], key: str, columns: Sequence[str] | None
+) -> tuple[Listed, list[str]]:
+    """The rows of all tables, and what is wrong with their columns, in words.
+
+    Without ``columns``, every column of the first table but the key and those in :data:`BESIDE`.
+
+    Raises:
+        DataError: A file cannot be read as a table.
+    """
+    frames = [(path, _read(path)) for path in tables]
+    wanted = columns
+    if wanted is None:
+        wanted = [c for c in frames[0][1].columns if c and c != key and c not in BESIDE]
+    faults = []
+    for path, frame in frames:
+        for what, name in [("key", key), *(("column", name) for name in wanted)]:
+            if name not in frame.columns:
+                faults.append(f"{path} has no {what} {name!r}; {_nearest(name, frame.columns)}")
+    if not wanted:
+        faults.append(f"{frames[0][0]} has no column of attributes beside the key {key!r}")
+    if faults:
+        return Listed(tuple(wanted), ()), faults
+    lines = [line for path, frame in frames for line in _lines(path, frame, key, wanted)]
+    return Listed(tuple(wanted), tuple(lines)), []
+
+
+def _lines(path: Path, frame: pd.DataFrame, key: str, columns: Sequence[str]) -> list[Line]:
+    names = frame[key].tolist()
+    cells = zip(*(frame[column].tolist() for column in columns), strict=True)
+    return [
+        Line(_clean(name), tuple(_clean(cell) for cell in row), f"{path} row {number}")
+        for number, (name, row) in enumerate(zip(names, cells, strict=True), start=1)
+        if name.strip()
+    ]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    kind = path.suffix.lower()
+    try:
+        if kind in (".parquet", ".pq"):
+            frame = pd.read_parquet(path)
+            texts = {str(name): frame[name].map(_text) for name in frame.columns}
+            return pd.DataFrame(texts, dtype=object)
+        return pd.read_csv(
+            path,
+            sep="\t" if kind == ".tsv" else ",",
+            dtype=str,
+            keep_default_na=False,  # "nil" and "NA" are values like others
+            encoding="utf-8-sig",
+            index_col=False,
+        )
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are ValueErrors
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"synthesis.attributes.table: {path} cannot be read as a table: {reason}"
+        ) from error
+
+
+def _text(value: object) -> str:
+    if value is None or value != value or str(value) in ("<NA>", "NaT"):
+        return ""  # what pandas has for missing cells
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # a column of whole numbers with gaps
+    return str(value)
+
+
+def _clean(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def _nearest(name: str, there: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, list(there), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(there)}"
