@@ -1,7 +1,8 @@
 """Distances between two sets of features, as torch-fidelity defines them.
 
 The only module that imports torch-fidelity. Features are computed elsewhere, once; here its own
-formulas are applied to them, in double precision.
+formulas are applied to them, in double precision. (Its KID over small sets is summed up faster, to
+the same figures.)
 """
 
 from __future__ import annotations
@@ -55,21 +56,28 @@ def kid(
     Raises:
         DataError: A set has fewer than 2 images, or fewer than ``subset_size``.
     """
-    size = subset_size or min(MOST, max(2, min(len(real), len(fake)) // 2))
-    if min(len(real), len(fake)) < size:
+    from leukreg.synthesis.subsets import Subsets
+
+    n, m = len(real), len(fake)
+    size = subset_size or min(MOST, max(2, min(n, m) // 2))
+    if min(n, m) < max(2, size):
         raise DataError(
-            f"KID needs at least {size} images on each side; there are {len(real)} real and "
-            f"{len(fake)} fake ones"
+            f"KID needs at least {max(2, size)} images on each side; there are {n} real and {m} "
+            "fake ones"
         )
-    found = _library().metric_kid.kid_features_to_metric(
+    drawn = Subsets(size, subsets, seed % 2**32)
+    if drawn.worth_sharing(n, m):
+        found = drawn.distances(_double(real), _double(fake))
+        return float(found.mean()), float(found.std())
+    figures = _library().metric_kid.kid_features_to_metric(
         _tensor(real),
         _tensor(fake),
         kid_subsets=subsets,
         kid_subset_size=size,
-        rng_seed=seed % 2**32,
+        rng_seed=drawn.seed,
         verbose=False,
     )
-    return found["kernel_inception_distance_mean"], found["kernel_inception_distance_std"]
+    return figures["kernel_inception_distance_mean"], figures["kernel_inception_distance_std"]
 
 
 def fid(real: Features, fake: Features) -> float:
@@ -166,8 +174,13 @@ def _library() -> ModuleType:
     return library
 
 
-def _tensor(features: Features) -> Tensor:
+def _double(features: Features) -> NDArray[np.float64]:
     import numpy as np
+
+    return np.ascontiguousarray(features, dtype=np.float64)
+
+
+def _tensor(features: Features) -> Tensor:
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(features, dtype=np.float64))
+    return torch.from_numpy(_double(features))
