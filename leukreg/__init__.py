@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from leukreg.errors import TrainingError as TrainingError
     from leukreg.evaluate.bootstrap import Resampling as Resampling
     from leukreg.evaluate.bootstrap import resampling as resampling
+    from leukreg.predict.explain import explanation as explanation
+    from leukreg.predict.table import Predicted as Predicted
+    from leukreg.predict.trained import Trained as Trained
+    from leukreg.predict.trained import load as load
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
     from leukreg.seeds import derive as derive
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from leukreg.synthesis.fidelity import inception_network as inception_network
     from leukreg.synthesis.fidelity import kid as kid
     from leukreg.types import BrokenImage as BrokenImage
+    from leukreg.types import EpochLog as EpochLog
     from leukreg.types import Evidence as Evidence
     from leukreg.types import Finding as Finding
     from leukreg.types import Fold as Fold
@@ -55,6 +60,7 @@ if TYPE_CHECKING:
     from leukreg.types import Labels as Labels
     from leukreg.types import Lineage as Lineage
     from leukreg.types import Notice as Notice
+    from leukreg.types import Origin as Origin
     from leukreg.types import Picture as Picture
     from leukreg.types import Predictions as Predictions
     from leukreg.types import RunResult as RunResult
@@ -90,12 +96,16 @@ _HOME = {
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
     "leukreg.evaluate.bootstrap": ("Resampling", "resampling"),
+    "leukreg.predict.explain": ("explanation",),
+    "leukreg.predict.table": ("Predicted",),
+    "leukreg.predict.trained": ("Trained", "load"),
     "leukreg.progress": ("SILENT", "Progress"),
     "leukreg.seeds": ("derive",),
     "leukreg.synthesis.extractors": ("OpenExtractor", "open_extractor"),
     "leukreg.synthesis.fidelity": ("inception_network", "kid"),
     "leukreg.types": (
         "BrokenImage",
+        "EpochLog",
         "Evidence",
         "Finding",
         "Fold",
@@ -103,6 +113,7 @@ _HOME = {
         "Labels",
         "Lineage",
         "Notice",
+        "Origin",
         "Picture",
         "Predictions",
         "RunResult",

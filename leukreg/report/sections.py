@@ -6,8 +6,11 @@ from leukreg.registry import Registry
 from leukreg.types import RunResult, Section
 
 
-def sections(result: RunResult, registry: Registry) -> tuple[Section, ...]:
-    """All sections by rising order; a report that fails leaves a line that says so."""
+def sections(result: RunResult, registry: Registry, page: bool = False) -> tuple[Section, ...]:
+    """The sections by rising order, for the console or for the page.
+
+    A report that fails leaves a line that says so.
+    """
     found: list[Section] = []
     for entry in sorted((e for e in registry if e.kind == "report"), key=lambda e: e.name):
         try:
@@ -17,4 +20,10 @@ def sections(result: RunResult, registry: Registry) -> tuple[Section, ...]:
             reason = f"{type(error).__name__}: {error}"
             text = (f"! This section could not be made ({owner}): {reason}",)
             found.append(Section(title=f"Report {entry.name}", text=text, order=90))
-    return tuple(sorted(found, key=lambda section: section.order))
+    if page:
+        return tuple(sorted(found, key=_place))
+    return tuple(sorted((s for s in found if s.console), key=lambda section: section.order))
+
+
+def _place(section: Section) -> int:
+    return section.order if section.page is None else section.page

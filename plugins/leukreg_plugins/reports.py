@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from leukreg import Finding, RunResult, Section, Table, plugin
+from leukreg_plugins.reporting.page_reports import PAGE
 
 
 @plugin("verdict")
@@ -22,10 +24,20 @@ class PerClass:
     """Precision, recall, F1 and specificity of each class with intervals."""
 
     def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting import page_scores
         from leukreg_plugins.reporting.figures import per_class, undefined_reasons
 
-        text = undefined_reasons(result)
-        return [Section(title="Each class", text=text, tables=(per_class(result),), order=10)]
+        return [
+            Section(
+                title="Each class",
+                text=undefined_reasons(result),
+                tables=(per_class(result),),
+                order=10,
+                page=24,
+                figure=partial(page_scores.per_class, result),
+                caption="Figures of each class with their 95 % intervals.",
+            )
+        ]
 
 
 @plugin("confusion")
@@ -33,9 +45,20 @@ class Confusion:
     """The confusion matrix: true classes down, answers across."""
 
     def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting import page_scores
         from leukreg_plugins.reporting.figures import confusion
 
-        return [Section(title="Confusion", tables=(confusion(result),), order=20)]
+        return [
+            Section(
+                title="Confusion",
+                tables=(confusion(result),),
+                order=20,
+                page=30,
+                figure=partial(page_scores.confusion, result),
+                caption="Images by true class and answer; the darker a cell, the larger its share "
+                "of the true class. Framed: right answers.",
+            )
+        ]
 
 
 @plugin("whole")
@@ -43,36 +66,52 @@ class Whole:
     """The figures over all classes with intervals."""
 
     def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting import page_scores
         from leukreg_plugins.reporting.figures import how_bounded, whole
 
         how = how_bounded(result)
-        text = (how,) if how else ()
-        return [Section(title="All classes together", text=text, tables=(whole(result),), order=30)]
+        return [
+            Section(
+                title="All classes together",
+                text=(how,) if how else (),
+                tables=(whole(result),),
+                order=30,
+                page=20,
+                figure=partial(page_scores.overall, result),
+                caption="Figures over all classes with their 95 % intervals; dotted beside the "
+                "accuracy, always answering the most frequent class.",
+            )
+        ]
 
 
 @plugin("uncertainty")
 class Uncertainty:
-    """Whether wrong answers are the uncertain ones, under MC dropout."""
+    """Whether wrong answers are the uncertain ones, under MC dropout or test-time augmentation."""
 
     def build(self, result: RunResult) -> Iterable[Section]:
-        import numpy as np
+        from leukreg_plugins.reporting.uncertainty import spread
 
-        from leukreg_plugins.scoring.counts import decisions
+        return spread(result)
 
-        rows = result.predictions
-        if len(rows) == 0 or not rows.mutual_information.any():
-            return []
-        right = decisions(rows) == rows.label
-        lines = []
-        for name, chosen in (("right", right), ("wrong", ~right)):
-            if chosen.any():
-                entropy = np.median(rows.uncertainty[chosen])
-                shared = np.median(rows.mutual_information[chosen])
-                cells = (f"{name} answers", f"{chosen.sum():,}", f"{entropy:.3f}", f"{shared:.4f}")
-                lines.append(cells)
-        columns = ("", "images", "entropy", "mutual information")
-        table = Table(columns=columns, rows=tuple(lines), caption="Medians, in nats.")
-        return [Section(title="Uncertainty (MC dropout)", tables=(table,), order=35)]
+
+@plugin("calibration")
+class Calibration:
+    """Raw and calibrated probabilities side by side, and the temperatures."""
+
+    def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting.uncertainty import calibration
+
+        return calibration(result)
+
+
+@plugin("prediction-sets")
+class PredictionSets:
+    """Coverage and size of the conformal sets, in all and for each class."""
+
+    def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting.uncertainty import sets
+
+        return sets(result)
 
 
 @plugin("reported")
@@ -89,7 +128,21 @@ class Reported:
         tables = tuple(table for table in found if table is not None and table.rows)
         source = published.get("source") or published.get("title")
         text = (f"As reported by {source}.",) if source else ()
-        return [Section(title="Reported and here", text=text, tables=tables, order=40)]
+        return [Section(title="Reported and here", text=text, tables=tables, order=40, page=26)]
+
+
+@plugin("synthetic-cells")
+class SyntheticCells:
+    """What the gate measured of synthetic images, and which of them were trained on."""
+
+    def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting import synthetic
+
+        text, table = tuple(synthetic.lines(result)), synthetic.table(result)
+        if not text and table is None:
+            return []
+        tables = (table,) if table is not None else ()
+        return [Section(title="Synthetic images", text=text, tables=tables, order=55, page=70)]
 
 
 @plugin("training")
@@ -97,10 +150,21 @@ class Training:
     """What was trained, on what, how long, and why it ended."""
 
     def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting import page_training
         from leukreg_plugins.reporting.training import lines, phases
 
-        tables = (phases(result),) if result.phases else ()
-        return [Section(title="Training", text=tuple(lines(result)), tables=tables, order=60)]
+        return [
+            Section(
+                title="Training",
+                text=tuple(lines(result)),
+                tables=(phases(result),) if result.phases else (),
+                order=60,
+                page=50,
+                figure=partial(page_training.figure, result) if result.epochs else None,
+                caption="Losses and accuracy by epoch; a line for each fold, phases parted by "
+                "upright lines.",
+            )
+        ]
 
 
 @plugin("findings")
@@ -111,11 +175,12 @@ class Findings:
         # Above the order of a section that failed: a report ends with its findings.
         if not result.findings:
             text = ("The audit found nothing.",)
-            return [Section(title="Findings", text=text, order=100)]
+            return [Section(title="Findings", text=text, order=100, page=5)]
         shown = [finding.lines() for finding in sorted(result.findings, key=self._rank)]
         rows = tuple((head, f"{first}\n{second}") for head, first, second in shown)
         table = Table(columns=("", ""), rows=rows)
-        return [Section(title=self._title(result.findings), tables=(table,), order=100)]
+        title = self._title(result.findings)
+        return [Section(title=title, tables=(table,), order=100, page=5)]
 
     def _rank(self, finding: Finding) -> tuple[bool, int]:
         return finding.waived is not None, ("error", "warning", "note").index(finding.severity)
@@ -136,7 +201,11 @@ REPORTS: list[type] = [
     Confusion,
     Whole,
     Uncertainty,
+    Calibration,
+    PredictionSets,
     Reported,
+    SyntheticCells,
     Training,
     Findings,
+    *PAGE,
 ]

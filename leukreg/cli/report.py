@@ -1,0 +1,121 @@
+"""``leukreg report RUN ...``: the page of a run, or of several side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from leukreg.progress import Progress
+    from leukreg.report.html import Page
+
+
+@click.command("report")
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder that holds the runs.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write. [default: report.html in the run's folder; comparison-... here]",
+)
+@click.option("--open", "opened", is_flag=True, help="Show the page in a browser.")
+@click.option("--maps", is_flag=True, help="Explain pictures with the run's model (slower).")
+@click.option(
+    "--mlflow",
+    "store",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIRECTORY",
+    help="Log the run to a local MLflow store as well.",
+)
+def command(
+    names: tuple[str, ...],
+    root: Path,
+    out: Path | None,
+    opened: bool,
+    maps: bool,
+    store: Path | None,
+) -> None:
+    """Write the page of a run: one HTML file with figures and pictures that needs nothing else.
+
+    RUN is a run's folder, its name, a unique beginning of its name, or "last". Several are put side
+    by side; recipes and files of published figures may be among them. Figures and tables are
+    written beside the page too, as SVG and CSV. An earlier page of the same is replaced, any other
+    file is left alone.
+    """
+    import matplotlib
+    from rich.console import Console
+
+    from leukreg.report.progress import RichProgress
+
+    if len(names) > 1 and (maps or store is not None):
+        raise click.UsageError("--maps and --mlflow are of one run; name one")
+    matplotlib.use("agg")  # no window, whatever a report plugin draws with
+    console = Console(highlight=False)
+    with RichProgress(console) as progress:
+        if len(names) == 1:
+            path = _of_run(names[0], root, out, maps, store, progress)
+        else:
+            path = _compared(names, root, out, progress)
+    console.print(str(path), soft_wrap=True, markup=False)
+    if opened:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+
+
+def _of_run(
+    name: str, root: Path, out: Path | None, maps: bool, store: Path | None, progress: Progress
+) -> Path:
+    from leukreg.registry import installed
+    from leukreg.report.html import run_page
+    from leukreg.report.html.maps import model_maps
+    from leukreg.runs.find import find
+    from leukreg.runs.reading import read
+
+    result = read(find(name, root))
+    path = out or result.folder / "report.html"
+    explain = model_maps if maps else None
+    page = run_page(result, installed(), _beside(path), explain, progress)
+    _write(page, path)
+    if store is not None:
+        from leukreg.report.mlflow import log_run
+
+        progress.say(log_run(result, store, path, progress))
+    return path
+
+
+def _compared(names: tuple[str, ...], root: Path, out: Path | None, progress: Progress) -> Path:
+    from leukreg.cli.compared import subjects
+    from leukreg.registry import installed
+    from leukreg.report.html import comparison_page
+
+    found = subjects(names, root, installed())
+    path = out or Path(_name([subject.name for subject in found]))
+    _write(comparison_page(found, _beside(path), progress), path)
+    return path
+
+
+def _name(names: list[str]) -> str:
+    """A file name that other comparisons do not have."""
+    import hashlib
+
+    digest = hashlib.blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=4)
+    return f"comparison-{digest.hexdigest()}.html"
+
+
+def _beside(path: Path) -> str:
+    return f"{path.stem}_files"
+
+
+def _write(page: Page, path: Path) -> None:
+    from leukreg.report.html import write_page
+
+    write_page(page, path)

@@ -1,0 +1,124 @@
+"""From a matplotlib figure to SVG: as a file of its own, and as a part of the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from leukreg.report.figures.style import FAINT, INK, LINES, OKABE_ITO
+
+LARGEST = 700_000
+"""Characters of a drawing that the page takes as it is; above, it gets its pixels."""
+_TAG = re.compile(r"<[^>]*>")
+_SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
+_LONG = re.compile(r"(\d\.\d\d)\d+")
+_FONT = re.compile(r"font: ([^;\"']*px)[^;\"]*")
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LEADING = re.compile(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
+_THEMED = {
+    INK: "currentColor",
+    "#000000": "currentColor",
+    FAINT: "var(--faint)",
+    LINES: "var(--lines)",
+    "#ffffff": "var(--paper)",
+} | {colour: f"var(--c{place})" for place, colour in enumerate(OKABE_ITO)}
+_COLOUR = re.compile("|".join(_THEMED))
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure as text."""
+
+    svg: str
+    """A file of its own, on white."""
+    inline: str
+    """The same for a page: unique ids, colours that follow the theme, no head."""
+    width: float
+    """Points."""
+    themed: bool
+    """False: its colours mean something on white only, so that it needs a white ground."""
+
+
+def draw(figure: Any, prefix: str, alt: str) -> Drawn:
+    """Draw a figure; the same figure gives the same text.
+
+    Args:
+        figure: A ``matplotlib.figure.Figure``.
+        prefix: Begins every id, so that ids of several figures on a page differ.
+        alt: What it shows, for those who cannot see it.
+
+    Raises:
+        TypeError: It is no figure.
+    """
+    if not callable(getattr(figure, "savefig", None)):
+        raise TypeError(f"a section's figure is a matplotlib figure, not {type(figure).__name__}")
+    text = _saved(figure)
+    size = _SIZE.search(text)
+    width = float(size[1]) if size else 0.0
+    themed = not _is_coloured_in(figure)
+    if len(text) > LARGEST:
+        return Drawn(_on_white(text), _as_pixels(figure, alt), width, themed=False)
+    return Drawn(_on_white(text), _for_page(text, prefix, alt, themed), width, themed)
+
+
+def close(figure: Any) -> None:
+    """Let go of a figure that was made with pyplot, which keeps all it makes."""
+    import sys
+
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None and hasattr(figure, "savefig"):
+        pyplot.close(figure)
+
+
+def _saved(figure: Any) -> str:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Text stays text: a glyph that matplotlib's font lacks is the reader's font's to have.
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    text = _NO_XML.sub("\ufffd", buffer.getvalue().decode("utf-8", "replace"))
+    return _TAG.sub(lambda tag: _LONG.sub(r"\1", _FONT.sub(r"font: \1 sans-serif", tag[0])), text)
+
+
+def _on_white(text: str) -> str:
+    ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    return re.sub(r"(<svg\b[^>]*>)", rf"\1\n {ground}", text, count=1)
+
+
+def _for_page(text: str, prefix: str, alt: str, themed: bool) -> str:
+    def mended(tag: re.Match[str]) -> str:
+        own = re.sub(r'\bid="', f'id="{prefix}-', tag[0])
+        own = re.sub(r'href="#', f'href="#{prefix}-', own)
+        own = re.sub(r"url\(#", f"url(#{prefix}-", own)
+        return _COLOUR.sub(lambda colour: _THEMED[colour[0]], own) if themed else own
+
+    body = _TAG.sub(mended, _LEADING.sub("", text))
+    head = f'<svg role="img" aria-label="{_quoted(alt)}" focusable="false"'
+    return _SIZE.sub("", body, count=1).replace("<svg", head, 1)
+
+
+def _as_pixels(figure: Any, alt: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, facecolor="white")
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f'<img alt="{_quoted(alt)}" src="data:image/png;base64,{data}">'
+
+
+def _is_coloured_in(figure: Any) -> bool:
+    from matplotlib.collections import QuadMesh
+
+    return any(
+        axes.images or any(isinstance(one, QuadMesh) for one in axes.collections)
+        for axes in getattr(figure, "axes", ())
+    )
+
+
+def _quoted(text: str) -> str:
+    from html import escape
+
+    return escape(_NO_XML.sub("\ufffd", text), quote=True)

@@ -1,0 +1,75 @@
+"""Explanation maps for the pictures of a page, where somebody can make them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from leukreg.errors import LeukregError
+from leukreg.progress import Progress
+from leukreg.report.html.pictures import SIDE
+from leukreg.types import RunResult, Section
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Explainer(Protocol):
+    def __call__(
+        self, result: RunResult, rows: Sequence[int], progress: Progress
+    ) -> Mapping[int, NDArray[np.uint8]]:
+        """Pictures with their maps laid over them, RGB ``(s, s, 3)``, by place in the predictions.
+
+        A row that cannot be explained is left out.
+        """
+        ...
+
+
+def model_maps(
+    result: RunResult, rows: Sequence[int], progress: Progress
+) -> Mapping[int, NDArray[np.uint8]]:
+    """Grad-CAM of the answer, by the model of the fold that scored each row.
+
+    Nothing where the run has no models any more; the progress says so. Needs torch.
+    """
+    from leukreg.predict import explanation, load
+
+    there = [row for row in rows if Path(result.predictions.path[row]).is_file()]
+    classes, decision = result.predictions.classes, result.predictions.decision
+    answer = result.predictions.probabilities.argmax(axis=1) if decision is None else decision
+    try:
+        heats = explanation(
+            load(result.folder),
+            [Path(result.predictions.path[row]) for row in there],
+            [classes[answer[row]] for row in there],
+            [int(result.predictions.fold[row]) for row in there],
+            progress,
+        )
+    except LeukregError as error:
+        progress.say(f"There are no explanation maps: {error}")
+        return {}
+    pairs = zip(there, heats, strict=True)
+    return {row: _overlay(Path(result.predictions.path[row]), heat) for row, heat in pairs}
+
+
+def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    import numpy as np
+
+    from leukreg.data.decode import decode, squash
+    from leukreg.predict.pictures import overlay
+
+    image = squash(decode(path.read_bytes()).image, 2 * SIDE)
+    return np.asarray(overlay(image, heat))
+
+
+def laid_over(
+    result: RunResult, sections: Sequence[Section], explain: Explainer | None, progress: Progress
+) -> Mapping[int, NDArray[np.uint8]]:
+    """Maps of all rows that pictures ask for; none where nobody explains."""
+    if explain is None:
+        return {}
+    asked = (picture.row for section in sections for picture in section.pictures)
+    rows = list(dict.fromkeys(row for row in asked if row is not None))
+    return explain(result, rows, progress) if rows else {}

@@ -1,0 +1,114 @@
+"""Images of samples, small enough to stand inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leukreg.report.html.words import visible
+from leukreg.types import Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+SIDE = 144
+"""Pixels of the longer side."""
+QUALITY = 82
+MOST_BYTES = 3_000_000
+"""All pictures of a page together."""
+
+Maps = Mapping[int, "NDArray[np.uint8]"]
+"""Explanation maps laid over their pictures, RGB ``(s, s, 3)``, by place in the predictions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A picture, ready for the template."""
+
+    source: str
+    """A data URI; empty where there is no picture."""
+    map: str
+    """The same for its explanation map."""
+    why: str
+    """Why there is no picture."""
+    alt: str
+    mark: str
+    caption: tuple[str, ...]
+
+
+class Album:
+    """Reads pictures, each file once, and stops when the page has enough of them."""
+
+    def __init__(self, folder: Path | None = None, maps: Maps | None = None) -> None:
+        self._folder = folder
+        self._maps: Maps = maps or {}
+        self._read: dict[str, tuple[str, str]] = {}
+        self._bytes = 0
+        self.missing = 0
+        """Pictures that were asked for and could not be had."""
+
+    def tiles(self, pictures: Iterable[Picture]) -> tuple[Tile, ...]:
+        from leukreg.data.decode import guarded
+
+        with guarded():
+            return tuple(self._tile(picture) for picture in pictures)
+
+    def _tile(self, picture: Picture) -> Tile:
+        if picture.path not in self._read:
+            self._read[picture.path] = self._thumbnail(picture)
+        source, why = self._read[picture.path]
+        self.missing += not source
+        return Tile(
+            source=source,
+            map=self._map(picture.row),
+            why=why,
+            alt=visible(f"Image {picture.id}"),
+            mark=picture.origin,
+            caption=tuple(visible(line) for line in picture.caption),
+        )
+
+    def _thumbnail(self, picture: Picture) -> tuple[str, str]:
+        from leukreg.data.decode import Unreadable, decode
+
+        if self._bytes > MOST_BYTES:
+            return "", "left out: the page is full"
+        path = self._place(picture)
+        if path is None:
+            return "", "the file is not there"
+        try:
+            return self._small(decode(path.read_bytes()).image), ""
+        except Unreadable as error:
+            return "", f"unreadable: {error}"
+        except OSError as error:
+            return "", f"unreadable: {error.strerror or error}"
+
+    def _place(self, picture: Picture) -> Path | None:
+        """Where the file lies; images that a run made lie in its folder, wherever that went."""
+        try:
+            if Path(picture.path).is_file():
+                return Path(picture.path)
+            moved = None if self._folder is None else self._folder / picture.id
+            return moved if moved is not None and moved.is_file() else None
+        except (OSError, ValueError):  # no path at all
+            return None
+
+    def _map(self, row: int | None) -> str:
+        if row is None or row not in self._maps or self._bytes > MOST_BYTES:
+            return ""
+        from PIL import Image
+
+        return self._small(Image.fromarray(self._maps[row]))
+
+    def _small(self, image: Image.Image) -> str:
+        image.thumbnail((SIDE, SIDE))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=QUALITY)
+        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        self._bytes += len(data)
+        return f"data:image/jpeg;base64,{data}"

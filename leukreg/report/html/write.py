@@ -1,0 +1,102 @@
+"""Writing a page without losing what somebody else wrote.
+
+Beside the page lies a folder with its figures and tables, and in it an index of what leukreg wrote,
+with digests: what was changed since is not ours any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+from leukreg.errors import LeukregError
+from leukreg.report.html.build import Page
+from leukreg.report.html.words import visible
+from leukreg.runs.files import write_bytes, write_json
+
+INDEX = "index.json"
+_OF = re.compile(r'<meta name="leukreg-page" content="([^"]*)">')
+_HEAD = 20_000
+"""Bytes of a file among which a page of ours says what it is of."""
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write a page and its files; an earlier page of the same run is replaced, nothing else.
+
+    Raises:
+        LeukregError: A file of somebody else, or one that was changed since leukreg wrote it, is in
+            the way; nothing was written then.
+    """
+    folder = path.parent / page.folder
+    data = page.html.encode("utf-8")
+    known = _index(folder)
+    _refuse(path, folder, page, known)
+    folder.mkdir(exist_ok=True)
+    for name, content in page.files.items():
+        write_bytes(folder / name, content)
+    write_bytes(path, data)
+    for name in known.keys() - page.files.keys() - {path.name}:
+        if _is_ours(folder / name, known):
+            (folder / name).unlink()
+    digests = {name: _digest(content) for name, content in page.files.items()}
+    write_json(folder / INDEX, {path.name: _digest(data), **digests})
+
+
+def _refuse(path: Path, folder: Path, page: Page, known: dict[str, str]) -> None:
+    if not path.parent.is_dir():
+        raise LeukregError(f"{path.parent}: there is no such folder; make it, or name another")
+    faults = _faults_of_page(path, page, known)
+    if folder.exists() and not folder.is_dir():
+        faults.append(f"{folder}: is no folder, and the page's figures and tables go there")
+    elif folder.is_dir():
+        faults += [
+            f"{folder / name}: is not as leukreg wrote it"
+            for name, content in sorted(page.files.items())
+            if (folder / name).exists() and not _is_ours(folder / name, known, content)
+        ]
+    if faults:
+        advice = "nothing was written; move it away, or name another file with --out"
+        raise LeukregError("\n".join([*faults, advice]))
+
+
+def _faults_of_page(path: Path, page: Page, known: dict[str, str]) -> list[str]:
+    if path.is_dir():
+        return [f"{path}: is a folder"]
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        head = file.read(_HEAD).decode("utf-8", "replace")
+    found = _OF.search(head)
+    if found is None:
+        return [f"{path}: exists and is no page of leukreg"]
+    if unescape(found[1]) != visible(page.of):
+        return [f"{path}: is the page of {unescape(found[1])}"]
+    if path.name in known and not _is_ours(path, known, page.html.encode("utf-8")):
+        return [f"{path}: was changed since leukreg wrote it"]
+    return []
+
+
+def _index(folder: Path) -> dict[str, str]:
+    """Digests by name of what leukreg wrote; a page's own name stands among them."""
+    try:
+        kept = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(kept, dict):
+        return {}
+    return {str(name): str(digest) for name, digest in kept.items() if Path(name).name == name}
+
+
+def _is_ours(path: Path, known: dict[str, str], new: bytes | None = None) -> bool:
+    """Whether a file is as we wrote it, or as we would: then an earlier writing was cut short."""
+    if not path.is_file():
+        return False
+    data = path.read_bytes()
+    return data == new or known.get(path.name) == _digest(data)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

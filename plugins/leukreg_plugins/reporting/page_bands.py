@@ -1,0 +1,167 @@
+"""Curves over predictions with pointwise bands, by bootstrap of patients where they are known.
+
+``weights`` has shape ``(n, b)``: how often each row stands in each of b resamples. Rows that tie in
+their score are taken together, so no curve depends on the order of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukreg import Predictions, Resampling, RunResult, resampling
+
+Floats = NDArray[np.float64]
+OnGrid = Callable[[Floats], Floats]
+"""From weights ``(n, b)`` to values on a grid ``(g, b)``, NaN where undefined."""
+RESAMPLES = 200
+GRID = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """A curve on a grid: from all rows, and the middle 95 % of the resamples."""
+
+    x: Floats
+    y: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+def bands(result: RunResult, x: Floats, curves: Mapping[Any, OnGrid]) -> dict[Any, Band]:
+    """Each curve with its band; without one where the recipe asks for no intervals."""
+    n = len(result.predictions)
+    whole = {key: curve(np.ones((n, 1)))[:, 0] for key, curve in curves.items()}
+    resample = _resample(result)
+    if resample is None:
+        return {key: Band(x=x, y=y) for key, y in whole.items()}
+    drawn: dict[Any, list[Floats]] = {key: [] for key in curves}
+    for weights in resample.weights():
+        for key, curve in curves.items():
+            drawn[key].append(curve(weights))
+    return {key: _bounded(x, whole[key], np.hstack(parts)) for key, parts in drawn.items()}
+
+
+def says(result: RunResult) -> str:
+    """How bands are made; "" where there are none."""
+    resample = _resample(result)
+    return "" if resample is None else f"Bands: {resample.says()}, pointwise."
+
+
+def _resample(result: RunResult) -> Resampling | None:
+    evaluate = result.recipe.get("evaluate")
+    asked = evaluate.get("bootstrap") if isinstance(evaluate, Mapping) else None
+    count = min(RESAMPLES, asked) if isinstance(asked, int) else RESAMPLES
+    return resampling(result.predictions, count, int(result.recipe.get("seed") or 0))
+
+
+def _bounded(x: Floats, y: Floats, drawn: Floats) -> Band:
+    """No band where a curve is undefined in more than half of the resamples."""
+    defined = np.isfinite(drawn).sum(axis=1)
+    low, high = np.full(len(x), np.nan), np.full(len(x), np.nan)
+    enough = 2 * defined >= drawn.shape[1]
+    if enough.any():
+        low[enough], high[enough] = np.nanpercentile(drawn[enough], [2.5, 97.5], axis=1)
+    return Band(x=x, y=y, low=low, high=high)
+
+
+def roc(truth: NDArray[np.bool_], score: Floats) -> OnGrid:
+    """True positive rate by false positive rate."""
+    return partial(_roc, *_sorted(truth, score))
+
+
+def precision_recall(truth: NDArray[np.bool_], score: Floats) -> OnGrid:
+    """Precision at the highest threshold that reaches a recall, without interpolation."""
+    return partial(_precision, *_sorted(truth, score))
+
+
+def kept_accuracy(right: NDArray[np.bool_], uncertainty: Floats) -> OnGrid:
+    """Accuracy of what is kept when the most uncertain share is rejected."""
+    return partial(_kept, *_sorted(right, -uncertainty))
+
+
+def _sorted(
+    truth: NDArray[np.bool_], score: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Falling order of the score, the last place of each tie in it, and the truth so ordered."""
+    order = np.argsort(-score, kind="stable")
+    falling = score[order]
+    last = np.flatnonzero(np.append(falling[1:] != falling[:-1], len(falling) > 0))
+    return order, last, truth[order].astype(np.float64)
+
+
+def _totals(
+    order: NDArray[np.int64], last: NDArray[np.int64], truth: Floats, weights: Floats
+) -> tuple[Floats, Floats]:
+    """Running totals of true rows and of all rows, from 0, ``(t + 1, b)``."""
+    sorted_weights = weights[order]
+    start = np.zeros((1, weights.shape[1]))
+    every = np.vstack([start, np.cumsum(sorted_weights, axis=0)[last]])
+    sorted_weights *= truth[:, None]
+    return np.vstack([start, np.cumsum(sorted_weights, axis=0)[last]]), every
+
+
+def _roc(order: Any, last: Any, truth: Floats, weights: Floats) -> Floats:
+    hits, every = _totals(order, last, truth, weights)
+    false = every - hits
+    out = np.full((len(GRID), weights.shape[1]), np.nan)
+    for b in range(weights.shape[1]):
+        if hits[-1, b] and false[-1, b]:
+            out[:, b] = np.interp(GRID, false[:, b] / false[-1, b], hits[:, b] / hits[-1, b])
+    return out
+
+
+def _precision(order: Any, last: Any, truth: Floats, weights: Floats) -> Floats:
+    hits, every = _totals(order, last, truth, weights)
+    out = np.full((len(GRID), weights.shape[1]), np.nan)
+    for b in range(weights.shape[1]):
+        if hits[-1, b] and hits[-1, b] < every[-1, b]:
+            # From the first place that finds anything: before it precision has no value.
+            first = int(np.searchsorted(hits[:, b], 0, side="right"))
+            found = hits[first:, b] / hits[-1, b]
+            place = np.searchsorted(found, GRID - 1e-12, side="left")
+            out[:, b] = (hits[first:, b] / every[first:, b])[np.minimum(place, len(found) - 1)]
+    return out
+
+
+REJECTED = GRID[:96]
+"""Rejecting more than 95 % leaves too few rows to speak of."""
+
+
+def _kept(order: Any, last: Any, truth: Floats, weights: Floats) -> Floats:
+    hits, every = _totals(order, last, truth, weights)
+    out = np.full((len(REJECTED), weights.shape[1]), np.nan)
+    for b in range(weights.shape[1]):
+        if every[-1, b]:
+            kept = (1 - REJECTED) * every[-1, b]
+            out[:, b] = np.interp(kept, every[:, b], hits[:, b]) / kept
+    return out
+
+
+def reliability(
+    predictions: Predictions, probabilities: Floats, bins: int
+) -> tuple[OnGrid, Floats, NDArray[np.int64]]:
+    """Accuracy by bin of confidence, with each bin's mean confidence and rows.
+
+    Bins are of equal width, (i/bins, (i+1)/bins], of the most probable class (Guo et al., 2017).
+    """
+    confidence = probabilities.max(axis=1)
+    right = (probabilities.argmax(axis=1) == predictions.label).astype(np.float64)
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    member = np.eye(bins)[place]
+    rows = member.sum(axis=0)
+    means = np.full(bins, np.nan)
+    np.divide(member.T @ confidence, rows, out=means, where=rows > 0)
+
+    def curve(weights: Floats) -> Floats:
+        total = member.T @ weights
+        out = np.full(total.shape, np.nan)
+        np.divide(member.T @ (weights * right[:, None]), total, out=out, where=total > 0)
+        return out
+
+    return curve, means, rows.astype(np.int64)

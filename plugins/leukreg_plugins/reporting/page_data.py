@@ -1,0 +1,138 @@
+"""What data a run had: counts per class, origin, side and patient, and sample images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from leukreg import Picture, RunResult, Sample, Table
+from leukreg_plugins.reporting.page_words import BLUE, INK, PINK, RED, WIDTH, plain
+from leukreg_plugins.reporting.words import counted
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LOOKS = {"real": (BLUE, ""), "rendered": (RED, "//"), "synthetic": (PINK, "xx")}
+"""Colour and hatching of an origin."""
+SIDES = ("train", "validation", "test")
+PICTURES = 48
+"""Sample images, all classes together."""
+FEW_CLASSES = 12
+
+
+def lines(result: RunResult) -> tuple[str, ...]:
+    """Files listed more than once, files that could not be read, patients."""
+    rows = result.samples.rows
+    files = len({row.id for row in rows})
+    said = [f"{counted(len(rows), 'row')} of {counted(files, 'file')}."]
+    if files < len(rows):
+        said = [f"! {counted(len(rows), 'row')} list {counted(files, 'file')}: some stand twice."]
+    broken = len(result.samples.broken)
+    said += [f"! {counted(broken, 'file')} could not be read and were left out."] if broken else []
+    patients = {row.patient for row in rows if row.patient is not None}
+    unknown = sum(row.patient is None for row in rows)
+    if patients:
+        known = f"{counted(len(patients), 'patient')}"
+        said.append(f"{known}; {unknown:,} rows without one." if unknown else f"{known}.")
+    else:
+        said.append("Patients are not known.")
+    return tuple(said)
+
+
+def counts_figure(result: RunResult) -> Figure:
+    """A bar per class, parted by origin; hatched where images are not real."""
+    from matplotlib.figure import Figure
+
+    classes = result.samples.classes
+    count = Counter((row.label, row.origin) for row in result.samples.rows)
+    figure = Figure(figsize=(WIDTH, 1.0 + 0.32 * len(classes)))
+    axes = figure.subplots()
+    start = [0] * len(classes)
+    for origin, (colour, hatch) in LOOKS.items():
+        sizes = [count[label, origin] for label in classes]
+        if any(sizes):
+            axes.barh(range(len(classes)), sizes, left=start, color=colour, hatch=hatch,
+                      edgecolor=INK, linewidth=0.6, label=origin, height=0.7)  # fmt: skip
+        start = [a + b for a, b in zip(start, sizes, strict=True)]
+    for place, total in enumerate(start):
+        axes.annotate(f"{total:,}", (total, place), (4, 0), textcoords="offset points", va="center")
+    axes.set_yticks(range(len(classes)), [plain(label) for label in classes])
+    axes.set_ylim(len(classes) - 0.5, -0.5)
+    axes.margins(x=0.14)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("images")
+    figure.legend(loc="outside upper left", ncols=3)
+    return figure
+
+
+def counts_table(result: RunResult) -> Table:
+    """A row per class: images by origin, and patients."""
+    rows = result.samples.rows
+    origins = [origin for origin in LOOKS if any(row.origin == origin for row in rows)]
+    count = Counter((row.label, row.origin) for row in rows)
+    known = any(row.patient is not None for row in rows)
+    lines = []
+    for label in result.samples.classes:
+        cells = [f"{count[label, origin]:,}" for origin in origins]
+        if known:
+            cells += _patients([row for row in rows if row.label == label])
+        lines.append((label, *cells))
+    patients = ("patients", "images of a patient") if known else ()
+    return Table(columns=("class", *origins, *patients), rows=tuple(lines))
+
+
+def _patients(rows: list[Sample]) -> list[str]:
+    each = sorted(Counter(row.patient for row in rows if row.patient is not None).values())
+    if not each:
+        return ["0", "-"]
+    middle = each[len(each) // 2]
+    return [f"{len(each):,}", f"{middle:,} ({each[0]:,}–{each[-1]:,})"]
+
+
+def folds_table(result: RunResult) -> Table:
+    """A row per fold and side: images of each class, and patients."""
+    samples, classes = result.samples, result.samples.classes
+    few = len(classes) <= FEW_CLASSES
+    lines = []
+    for fold in result.folds:
+        for side in SIDES:
+            rows = [samples.rows[row] for row in getattr(fold, side)]
+            if not rows:
+                continue
+            count = Counter(row.label for row in rows)
+            patients = {row.patient for row in rows if row.patient is not None}
+            own = [f"{count[label]:,}" for label in classes] if few else []
+            cells = (f"{len(rows):,}", *own, f"{len(patients):,}" if patients else "unknown")
+            lines.append((f"{fold.index + 1} {side}", *cells))
+    columns = ("fold and side", "images", *(classes if few else ()), "patients")
+    return Table(columns=columns, rows=tuple(lines))
+
+
+def sample_pictures(result: RunResult) -> tuple[Picture, ...]:
+    """The same number of each class, evenly spread over its files, every origin among them."""
+    classes = result.samples.classes
+    each = max(2, min(6, PICTURES // max(1, len(classes))))
+    found: list[Picture] = []
+    for label in classes[: PICTURES // 2]:
+        files = {row.id: row for row in result.samples.rows if row.label == label}
+        found += [_picture(row) for row in _spread(list(files.values()), each)]
+    return tuple(found)
+
+
+def _spread(rows: list[Sample], n: int) -> list[Sample]:
+    by_origin = sorted(rows, key=lambda row: list(LOOKS).index(row.origin))
+    if len(by_origin) <= n:
+        return by_origin
+    step = (len(by_origin) - 1) / (n - 1)
+    return [by_origin[round(place * step)] for place in range(n)]
+
+
+def _picture(row: Sample) -> Picture:
+    patient = () if row.patient is None else (f"patient {row.patient}",)
+    made = () if row.lineage is None else (f"made by {row.lineage.generator}",)
+    return Picture(
+        id=row.id,
+        path=row.path,
+        origin=row.origin,
+        caption=(row.label, *made, *patient, row.id.rpartition("/")[2]),
+    )

@@ -1,0 +1,125 @@
+"""Whether probabilities mean what they say, and whether uncertain answers are the wrong ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leukreg import RunResult, Table
+from leukreg_plugins.reporting.page_bands import (
+    REJECTED,
+    Band,
+    Floats,
+    OnGrid,
+    bands,
+    kept_accuracy,
+    reliability,
+)
+from leukreg_plugins.reporting.page_words import BLUE, FAINT, INK, RED, WIDTH
+from leukreg_plugins.scoring.counts import decisions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BINS = 10
+
+
+def reliability_figure(result: RunResult) -> Figure:
+    """Accuracy against confidence, raw beside calibrated where there is both; rows below."""
+    from matplotlib.figure import Figure
+
+    kinds = _kinds(result)
+    figure = Figure(figsize=(WIDTH, 5.0))
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    top.plot([0, 1], [0, 1], color=FAINT, linestyle=":", linewidth=1.2)
+    for place, (name, probabilities) in enumerate(kinds):
+        _diagram(top, below, result, name, probabilities, place)
+    top.set_ylabel("accuracy")
+    top.set_ylim(-0.02, 1.02)
+    below.set_ylabel("images")
+    below.set_xlabel("confidence of the most probable class")
+    below.set_xlim(0, 1)
+    if len(kinds) > 1:
+        top.legend(loc="upper left")
+    return figure
+
+
+def _kinds(result: RunResult) -> list[tuple[str, Floats]]:
+    rows = result.predictions
+    raw = getattr(rows, "raw", None)
+    kinds = [("calibrated" if raw is not None else "answers", rows.probabilities)]
+    return kinds if raw is None else [*kinds, ("raw", raw)]
+
+
+def _diagram(
+    top: Axes, below: Axes, result: RunResult, name: str, probabilities: Floats, place: int
+) -> None:
+    curve, means, rows = reliability(result.predictions, probabilities, BINS)
+    band: Band = bands(result, means, {name: curve})[name]
+    filled = rows > 0
+    colour, marker = ((BLUE, "o"), (RED, "s"))[place]
+    if band.low is not None and band.high is not None:
+        bounded = filled & np.isfinite(band.low)
+        top.vlines(means[bounded], band.low[bounded], band.high[bounded], color=colour, alpha=0.6)
+    line = ("-", "--")[place]
+    x, y = means[filled], band.y[filled]
+    top.plot(x, y, color=colour, linestyle=line, marker=marker, label=name)
+    edges = np.arange(BINS) / BINS
+    below.bar(
+        edges + 0.5 / BINS, rows, width=0.9 / BINS, linewidth=1.2,
+        color=colour if place == 0 else "none", edgecolor=colour, linestyle=line,
+    )  # fmt: skip
+
+
+def reliability_table(result: RunResult) -> Table:
+    """A row per bin: images, mean confidence, accuracy."""
+    lines = []
+    for name, probabilities in _kinds(result):
+        curve, means, rows = reliability(result.predictions, probabilities, BINS)
+        right = curve(np.ones((len(result.predictions), 1)))[:, 0]
+        for i in np.flatnonzero(rows):
+            cells = (f"{rows[i]:,}", f"{means[i]:.3f}", f"{right[i]:.3f}")
+            lines.append((f"{i / BINS:.1f}–{(i + 1) / BINS:.1f}", name, *cells))
+    columns = ("confidence", "of", "images", "mean confidence", "accuracy")
+    if len(_kinds(result)) == 1:
+        lines = [(line[0], *line[2:]) for line in lines]
+        columns = (columns[0], *columns[2:])
+    return Table(columns=columns, rows=tuple(lines))
+
+
+def rejection_figure(result: RunResult) -> Figure:
+    """Accuracy of what is kept, by the share of most uncertain rows that is rejected."""
+    from matplotlib.figure import Figure
+
+    band = bands(result, REJECTED, {"": _curve(result)})[""]
+    figure = Figure(figsize=(WIDTH, 3.4))
+    axes = figure.subplots()
+    if band.low is not None and band.high is not None:
+        axes.fill_between(band.x, band.low, band.high, color=BLUE, alpha=0.22, linewidth=0)
+    axes.plot(band.x, band.y, color=BLUE, linestyle="-")
+    axes.axhline(band.y[0], color=FAINT, linestyle=":", linewidth=1.2)
+    axes.annotate("nothing rejected", (1, band.y[0]), (0, 3), textcoords="offset points",
+                  ha="right", color=INK)  # fmt: skip
+    axes.set_xlabel("share rejected, most uncertain first")
+    axes.set_ylabel("accuracy of the rest")
+    axes.set_xlim(0, 1)
+    return figure
+
+
+def _curve(result: RunResult) -> OnGrid:
+    rows = result.predictions
+    return kept_accuracy(decisions(rows) == rows.label, rows.uncertainty)
+
+
+def rejection_table(result: RunResult) -> Table:
+    """Accuracy of the rest when a tenth, a fifth, ... is rejected."""
+    rows = result.predictions
+    values = _curve(result)(np.ones((len(rows), 1)))
+    lines = tuple(
+        (f"{100 * REJECTED[place]:.0f} %", f"{len(rows) * (1 - REJECTED[place]):,.0f}",
+         f"{values[place, 0]:.3f}")
+        for place in range(0, len(REJECTED), 10)
+    )  # fmt: skip
+    return Table(columns=("rejected", "images kept", "accuracy"), rows=lines)
