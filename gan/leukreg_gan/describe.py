@@ -110,25 +110,29 @@ def plan_of(
 
 
 def strangeness(plan: Plan, label: str, by_class: Mapping[str, NDArray[np.int64]]) -> str:
-    """How much of a described class is new, and which seen classes the rest looks like.
+    """How much of a described class is new, how new, and which seen classes the rest looks like.
 
     Args:
         by_class: Codes ``(n, groups)`` of the training images of each class.
     """
     drawn = plan.codes(label, TRIED, np.random.default_rng(derive(0, "strangeness", label)))
-    rows = [tuple(row) for row in drawn.tolist()]
     counts = {
         name: Counter(tuple(row) for row in codes.tolist()) for name, codes in by_class.items()
     }
+    known = np.unique(np.concatenate(list(by_class.values())), axis=0)
     likeness: Counter[str] = Counter()
-    new = 0
-    for row in rows:
-        like = max(counts, key=lambda name: counts[name][row] / max(1, counts[name].total()))
+    apart = []
+    for row, times in Counter(tuple(row) for row in drawn.tolist()).items():
+        like = max(counts, key=lambda name: counts[name][row] / counts[name].total())
         if counts[like][row]:
-            likeness[like] += 1
+            likeness[like] += times
         else:
-            new += 1
-    text = f"{label}: {new / TRIED:.0%} of its draws combine attributes as no training image does"
+            nearest = int((known != np.array(row)).sum(axis=1).min())
+            apart += [nearest] * times
+    share = f"{len(apart) / TRIED:.0%}"
+    text = f"{label}: {share} of its draws combine attributes as no training image does"
+    if apart:
+        text += f", and differ from the nearest by {np.mean(apart):.1f} of {len(plan.groups)}"
     rest = ", ".join(f"{name} {n / TRIED:.0%}" for name, n in likeness.most_common())
     return f"{text}; the others do as images of {rest}" if rest else text
 

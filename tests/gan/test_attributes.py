@@ -332,3 +332,12 @@ def test_a_plan_holds_every_group_once_for_every_class(
         assert held == list(range(len(found.groups)))
         plan = Plan(groups=found.groups, draws={"x": Draw(parts=parts)})
         assert Plan.from_plain(plan.plain()) == plan
+
+
+def test_how_far_a_new_combination_is_from_the_nearest_is_told(tmp_path: Path) -> None:
+    describe = {"mono": {"nucleus": "band", "grain": "no"}}
+    note = made(table(tmp_path / "a.csv"), describe).notes[-1]
+    assert note == (
+        "mono: 100% of its draws combine attributes as no training image does, "
+        "and differ from the nearest by 1.0 of 2"
+    )
