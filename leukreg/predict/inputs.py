@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,15 @@ ImagesLike: TypeAlias = OneImage | Iterable[OneImage]
 """One image or several; an array of shape ``(n, h, w, 3)`` is several."""
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Readable(Protocol):
+    """Something that gives a picture, or the reason why it cannot."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, size: int) -> Picture | str: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import reseed, session
 from leukreg.engine.dropout import stochastic
 from leukreg.engine.predict import score_pixels
-from leukreg.predict.inputs import Given, ahead
+from leukreg.predict.inputs import Readable, ahead
 from leukreg.predict.models import FoldModel
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
@@ -68,7 +68,7 @@ def scan(
     models: Sequence[FoldModel],
     recipe: Recipe,
     classes: int,
-    given: Sequence[Given],
+    given: Sequence[Readable],
     progress: Progress = SILENT,
     dropout: bool = True,
 ) -> Scan:
@@ -80,10 +80,10 @@ def scan(
         classes: Number of classes.
         given: The images.
         progress: Told of images done.
-        dropout: False takes one plain pass, without MC dropout and turned views.
+        dropout: False leaves MC dropout out, whatever the recipe says.
     """
     found = _Found(len(given), classes, [one.fold for one in models])
-    spec = recipe.evaluate if dropout else replace(recipe.evaluate, mc_dropout=None, tta=None)
+    spec = recipe.evaluate if dropout else replace(recipe.evaluate, mc_dropout=None)
     compute = models[0].compute
     with (
         ThreadPoolExecutor(_threads()) as pool,
@@ -103,7 +103,7 @@ def scan(
 
 
 def _batches(
-    given: Sequence[Given], recipe: Recipe, pool: Executor, found: _Found
+    given: Sequence[Readable], recipe: Recipe, pool: Executor, found: _Found
 ) -> Iterator[_Batch]:
     """Full batches of readable images; the reasons of the others go to ``found``."""
     size, count = recipe.image.size, recipe.training.batch_size

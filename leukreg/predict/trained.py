@@ -12,7 +12,7 @@ import numpy as np
 
 from leukreg.errors import DataError, NotAvailable, Problem, Problems
 from leukreg.evaluate.threshold import positive_index
-from leukreg.predict.inputs import Given, ImagesLike, given_images
+from leukreg.predict.inputs import ImagesLike, Readable, given_images
 from leukreg.predict.table import Predicted
 from leukreg.progress import SILENT, Progress
 
@@ -166,7 +166,7 @@ class Trained:
         return np.where(is_positive, self.positive, 1 - self.positive)
 
     def scan(
-        self, given: Sequence[Given], progress: Progress = SILENT, dropout: bool = True
+        self, given: Sequence[Readable], progress: Progress = SILENT, dropout: bool = True
     ) -> Scan:
         """One pass over the images (see :func:`leukreg.predict.scan.scan`)."""
         from leukreg.predict.scan import scan
