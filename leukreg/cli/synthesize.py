@@ -60,7 +60,7 @@ def command(
         label = f" ({notice.label})" if notice.label else ""
         click.echo(f"fallback {notice.what}: {notice.used}{label}: {notice.why}", err=True)
     with RichProgress(Console(stderr=True)) as progress:
-        made = _make(replace(settled, synthesis=spec), spec, fold, folder, progress)
+        made = _make(settled, spec, fold, folder, progress)
     return _tell(made, spec, folder)
 
 

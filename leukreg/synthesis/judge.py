@@ -40,6 +40,7 @@ class Judge:
     reference: Reference
     training: Pixels
     """All images that the generator was fitted on: copies are looked for among them."""
+    training_features: NDArray[np.float32]
 
     def copied_rows(self, pixels: Pixels) -> NDArray[np.int64]:
         """For each image the row among those fitted on that it copies, or -1."""
@@ -47,15 +48,16 @@ class Judge:
 
         rows = np.full(len(pixels), -1, np.int64)
         if len(pixels):
-            found = find_copies(self.training, pixels, self.eye)
+            features = self.eye.features(pixels)
+            found = find_copies(self.training, pixels, self.training_features, features)
             for position in found.positions:
                 rows[position] = found.nearest[position]
         return rows
 
     def judged(self, batches: Mapping[str, Drawn], progress: Progress) -> tuple[Figures, ...]:
-        """A table per class; where several are made, also one over those that pass.
+        """A table per class; where several pass, also one over these together.
 
-        Over all of them where none passes.
+        Over all of them where none passes; a single class needs no second table.
         """
         held = {label: self.reference.held(label) for label in batches}
         made = {label: batch.pixels for label, batch in batches.items()}
@@ -67,9 +69,9 @@ class Judge:
                 table = {"class": label} | self._class(label, batch, held[label], taught[label])
                 tables.append(self._concluded(table))
                 advance(note=label)
-        if len(batches) > 1:
-            passed = [str(table["class"]) for table in tables if table["passed"]]
-            tables.append(self._concluded(self._whole(passed or [*batches], batches, held, taught)))
+        passed = [str(table["class"]) for table in tables if table["passed"]] or [*batches]
+        if len(passed) > 1:
+            tables.append(self._concluded(self._whole(passed, batches, held, taught)))
         return tuple(tables)
 
     def _class(self, label: str, batch: Drawn, held: Held, lesson: Lesson | None) -> dict[str, Any]:
@@ -120,6 +122,7 @@ class Judge:
         if not table["unjudged"]:
             seed = derive(self.request.seed, "gate", self.request.name)
             table |= measure(real, fake, self.eye, seed=seed).table()
+            table["training"] = len(self.training)
         if lesson is not None:
             table["fakes_only"] = lesson.table()
         return table
@@ -174,12 +177,17 @@ def open_eye(gate: GateSpec | None) -> OpenExtractor | None:
     return None if gate is None else open_extractor(gate.extractor)
 
 
-def judge_of(reference: Reference, request: Request, eye: OpenExtractor) -> Judge:
+def judge_of(
+    reference: Reference, request: Request, eye: OpenExtractor, progress: Progress
+) -> Judge:
     """The judge of a request; the request has a gate."""
+    from leukreg.synthesis.features import FeatureCache
+
     gate = request.spec.gate
     assert gate is not None
     training = reference.fitted.pixels(range(len(reference.fitted)))
-    return Judge(request, gate, eye, reference, training)
+    known = FeatureCache(eye, request.image.size).features(training, progress)
+    return Judge(request, gate, eye, reference, training, known)
 
 
 def _too_few(real: int, fake: int) -> str:

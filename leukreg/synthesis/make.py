@@ -40,7 +40,7 @@ def make(reference: Reference, request: Request, progress: Progress) -> keep.Mad
         return kept
     keep.begin(request.home, digest)
     generator = fit(reference.fitted, request, progress)
-    judge = None if eye is None else judge_of(reference, request, eye)
+    judge = None if eye is None else judge_of(reference, request, eye, progress)
     batches: dict[str, Drawn] = {}
     with progress.task("Making images", request.total) as advance:
         for label in request.spec.classes:

@@ -67,7 +67,7 @@ def refuse_unknown(spec: SynthesisSpec, samples: Samples) -> None:
         close = difflib.get_close_matches(label, samples.classes, n=1)
         there = ", ".join(samples.classes)
         hint = f"did you mean {close[0]!r}?" if close else f"the data have {there}"
-        lines.append(f"synthesis.classes: there is no class {label!r}; {hint}")
+        lines.append(f"there is no class {label!r}; {hint}")
     raise DataError("\n".join(lines))
 
 
