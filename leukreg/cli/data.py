@@ -50,7 +50,7 @@ def command(
     if path.suffix.lower() in TABLES and not path.is_dir():
         if patient or patient_level:
             raise click.UsageError("a table names patients in a column: use --patient-column")
-        samples = _table(path, path_column, label_column, patient_column)
+        samples = table_samples(path, path_column, label_column, patient_column)
     else:
         from leukreg.data import list_folder
 
@@ -63,7 +63,10 @@ def command(
     return 1 if found.faulty else 0
 
 
-def _table(path: Path, path_column: str, label: str, patient: str | None) -> Samples:
+def table_samples(
+    path: Path, path_column: str = "path", label: str = "label", patient: str | None = None
+) -> Samples:
+    """The images that a table lists, by the source plugin "table"."""
     from leukreg.registry import installed
 
     source = (

@@ -134,9 +134,7 @@ def opened(plugin: Any) -> OpenExtractor:
     )
 
 
-def _with_options(cls: type, name: str, argument: str | None) -> Any:
-    if not dataclasses.is_dataclass(cls):
-        raise PluginError(f"extractor {name!r} is not marked with @plugin")
+def _with_options(cls: Any, name: str, argument: str | None) -> Any:
     fields = {each.name: each for each in dataclasses.fields(cls)}
     if argument is not None:
         if "path" not in fields:
@@ -145,8 +143,7 @@ def _with_options(cls: type, name: str, argument: str | None) -> Any:
             raise PluginError(f"extractor '{name}:' lacks a path after the colon")
         return cls(path=argument)
     missing = dataclasses.MISSING
-    required = [f.name for f in fields.values() if f.default is f.default_factory is missing]
-    if required:
+    if any(each.default is each.default_factory is missing for each in fields.values()):
         raise PluginError(f"extractor {name!r} needs a path: write '{name}:PATH'")
     return cls()
 

@@ -33,7 +33,8 @@ BYTES = 16
 
 def image_digests(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Digest of each image (BLAKE2b of its pixels), shape ``(n, 16)``."""
-    made = b"".join(hashlib.blake2b(image, digest_size=BYTES).digest() for image in _rows(pixels))
+    images = (np.ascontiguousarray(image).data for image in pixels)
+    made = b"".join(hashlib.blake2b(image, digest_size=BYTES).digest() for image in images)
     return np.frombuffer(made, np.uint8).reshape(-1, BYTES)
 
 
@@ -152,7 +153,3 @@ def _keys(digests: NDArray[np.uint8]) -> NDArray[np.bytes_]:
 
 def _digest(digests: NDArray[np.uint8]) -> str:
     return hashlib.blake2b(digests.tobytes(), digest_size=BYTES).hexdigest()
-
-
-def _rows(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    return [np.ascontiguousarray(image) for image in pixels]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
+from leukreg.synthesis.enough import LEAST_FAKE as LEAST_FAKE
+from leukreg.synthesis.enough import LEAST_REAL as LEAST_REAL
+from leukreg.synthesis.enough import refuse, refuse_sizes, too_few, why_no_fid
 from leukreg.synthesis.features import FeatureCache
-from leukreg.synthesis.fidelity import fid_least
 from leukreg.synthesis.figures import figures
 from leukreg.synthesis.measured import Fidelity as Fidelity
 from leukreg.synthesis.measured import compare as compare
@@ -24,12 +26,7 @@ if TYPE_CHECKING:
     from leukreg.synthesis.extractors import OpenExtractor
 
     Pixels = NDArray[np.uint8]
-    Features = NDArray[np.float32]
-
-LEAST_REAL = 12
-"""Real images that figures need at least: each half must have more than five neighbours."""
-LEAST_FAKE = 6
-"""Fakes that figures need at least."""
+    Labels = NDArray[np.str_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +38,65 @@ class Measured:
     classes: Mapping[str, Fidelity]
     left_out: Mapping[str, str]
     """Why a class has no figures of its own, by class."""
+    fake_rows: tuple[int, ...]
+    """Position among all given fakes of each fake in ``overall``."""
+    training_rows: tuple[int, ...]
+    """Likewise of each training image."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """Images with their features."""
+    """Images with their features and classes."""
 
     pixels: Pixels
-    features: Features
+    features: NDArray[np.float32]
+    labels: Labels
 
-    def only(self, rows: NDArray[np.bool_]) -> _Side:
-        return _Side(self.pixels[rows], self.features[rows])
+    def only(self, label: str) -> _Side:
+        rows = self.labels == label
+        return _Side(self.pixels[rows], self.features[rows], self.labels[rows])
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """What is measured, by what."""
+
+    cache: FeatureCache
+    real: _Side
+    fake: _Side
+    training: _Side
+    seed: int
+    began: float = field(default_factory=time.monotonic)
+
+    def only(self, label: str) -> _Sides:
+        real, fake, training = (s.only(label) for s in (self.real, self.fake, self.training))
+        return _Sides(self.cache, real, fake, training, self.seed)
+
+    def measured(self, progress: Progress) -> Fidelity:
+        extractor, real, fake = self.cache.extractor, self.real, self.fake
+        floor = self.cache.floor(real.pixels, real.features, self.seed)
+        found = figures(real.features, fake.features, self.seed)
+        copies = find_copies(
+            self.training.pixels, fake.pixels, self.training.features, fake.features, progress
+        )
+        return Fidelity(
+            extractor=str(extractor),
+            dimensions=extractor.dimensions,
+            size=real.pixels.shape[1],
+            real=len(real),
+            fake=len(fake),
+            training=len(self.training),
+            **asdict(found),
+            **{f"floor_{name}": value for name, value in asdict(floor).items()},
+            copies=copies.positions,
+            nearest=copies.nearest,
+            closeness=copies.closeness,
+            refused=why_no_fid(extractor.dimensions, len(real), len(fake)),
+            seconds=time.monotonic() - self.began,
+        )
 
 
 def measure(
@@ -82,12 +124,20 @@ def measure(
         DataError: There are too few images, their sizes differ, or the cache cannot be written.
         PluginError: The extractor failed.
     """
-    began = time.monotonic()
-    _refuse_sizes(real, fake, training)
-    _refuse_few(len(real), len(fake))
-    cache = FeatureCache(extractor, real.shape[1])
-    sides = _sides(cache, real, fake, training, progress)
-    return _measured(cache, *sides, seed, began, progress)
+    seen = None if training is None else [""] * len(training)
+    found = measure_classes(
+        real,
+        [""] * len(real),
+        fake,
+        [""] * len(fake),
+        extractor,
+        training=training,
+        training_labels=seen,
+        each=False,
+        seed=seed,
+        progress=progress,
+    )
+    return found.overall
 
 
 def measure_classes(
@@ -99,126 +149,78 @@ def measure_classes(
     *,
     training: Pixels | None = None,
     training_labels: Sequence[str] | None = None,
+    each: bool = True,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Measured:
     """:func:`measure` for each class and over all, every image going through the extractor once.
 
-    Copies are looked for among the training images of the same class; ``overall`` has all of them.
+    Copies are looked for among the training images of the same class; ``overall``, which is over
+    the classes on both sides, looks among all of theirs.
 
     Args:
         real_labels: The class of each real image; ``fake_labels`` and ``training_labels`` likewise.
+        each: Whether classes get figures of their own.
 
     Raises:
         DataError: As :func:`measure`, or no class is on both sides.
     """
     began = time.monotonic()
-    _refuse_sizes(real, fake, training)
-    own, other = np.array(real_labels), np.array(fake_labels)
-    both = [label for label in dict.fromkeys(real_labels) if label in set(fake_labels)]
+    refuse_sizes(real, fake, *(() if training is None else (training,)))
+    both, left_out = _shared(real_labels, fake_labels)
+    rows = [_of(labels, both) for labels in (real_labels, fake_labels)]
+    seen = rows[0] if training_labels is None else _of(training_labels, both)
+    refuse(len(rows[0]), len(rows[1]))
+    cache = FeatureCache(extractor, real.shape[1])
+
+    def side(pixels: Pixels, labels: Sequence[str], rows: NDArray[np.int64], kept: bool) -> _Side:
+        run = cache.features if kept else extractor.features
+        chosen = pixels if len(rows) == len(pixels) else pixels[rows]
+        return _Side(chosen, run(chosen, progress), np.array(labels)[rows])
+
+    real_side = side(real, real_labels, rows[0], kept=True)
+    fake_side = side(fake, fake_labels, rows[1], kept=False)
+    training_side = real_side
+    if training is not None:
+        training_side = side(training, training_labels or (), seen, kept=True)
+    sides = _Sides(cache, real_side, fake_side, training_side, seed, began)
+    classes = {}
+    with progress.task("Measuring", len(both) * each + 1) as advance:
+        for label in both if each else ():
+            chosen = sides.only(label)
+            if why := too_few(len(chosen.real), len(chosen.fake)):
+                left_out[label] = why
+            else:
+                classes[label] = chosen.measured(SILENT)
+            advance(note=label)
+        overall = sides.measured(progress)
+        advance()
+    return Measured(
+        overall=overall,
+        classes=classes,
+        left_out=left_out,
+        fake_rows=tuple(rows[1].tolist()),
+        training_rows=tuple(seen.tolist()),
+    )
+
+
+def _shared(real: Sequence[str], fake: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The classes on both sides, and what to say of the others."""
+    both = [label for label in dict.fromkeys(real) if label in set(fake)]
     if not both:
         raise DataError(
-            f"no class is on both sides: real images are {_list(real_labels)}, fakes "
-            f"{_list(fake_labels)}"
+            f"no class is on both sides: real images are {_list(real)}, fakes {_list(fake)}"
         )
-    real, fake = real[np.isin(own, both)], fake[np.isin(other, both)]
-    own, other = own[np.isin(own, both)], other[np.isin(other, both)]
-    seen = own if training is None else np.array(training_labels)
-    _refuse_few(len(real), len(fake))
-    cache = FeatureCache(extractor, real.shape[1])
-    sides = _sides(cache, real, fake, training, progress)
-    left_out = _one_sided(real_labels, fake_labels)
-    classes = {}
-    for label in both:
-        rows = (own == label, other == label, seen == label)
-        chosen = [side.only(chosen) for side, chosen in zip(sides, rows, strict=True)]
-        why = _too_few(len(chosen[0]), len(chosen[1]))
-        if why:
-            left_out[label] = why
-        else:
-            classes[label] = _measured(cache, *chosen, seed, time.monotonic(), progress)
-    overall = _measured(cache, *sides, seed, began, progress)
-    return Measured(overall=overall, classes=classes, left_out=left_out)
-
-
-def _sides(
-    cache: FeatureCache, real: Pixels, fake: Pixels, training: Pixels | None, progress: Progress
-) -> tuple[_Side, _Side, _Side]:
-    """Real, fake and training images; only the fakes' features are computed anew every time."""
-    own = _Side(real, cache.features(real, progress))
-    seen = own if training is None else _Side(training, cache.features(training, progress))
-    return own, _Side(fake, cache.extractor.features(fake, progress)), seen
-
-
-def _measured(
-    cache: FeatureCache,
-    real: _Side,
-    fake: _Side,
-    training: _Side,
-    seed: int,
-    began: float,
-    progress: Progress,
-) -> Fidelity:
-    with progress.task("Distances"):
-        floor = cache.floor(real.pixels, real.features, seed)
-        found = figures(real.features, fake.features, seed)
-    copies = find_copies(training.pixels, fake.pixels, training.features, fake.features, progress)
-    return Fidelity(
-        extractor=str(cache.extractor),
-        dimensions=cache.extractor.dimensions,
-        size=real.pixels.shape[1],
-        real=len(real),
-        fake=len(fake),
-        training=len(training),
-        **asdict(found),
-        **{f"floor_{name}": value for name, value in asdict(floor).items()},
-        copies=copies.positions,
-        nearest=copies.nearest,
-        closeness=copies.closeness,
-        refused=_refused(cache.extractor.dimensions, len(real), len(fake)),
-        seconds=time.monotonic() - began,
-    )
-
-
-def _refused(dimensions: int, real: int, fake: int) -> str:
-    least = fid_least(dimensions)
-    if min(real, fake) >= least:
-        return ""
-    return (
-        f"no FID: it needs {least:,} images a side with {dimensions:,} features, and there are "
-        f"{real:,} real and {fake:,} fake ones; read KID, which has no such bias"
-    )
-
-
-def _refuse_sizes(real: Pixels, fake: Pixels, training: Pixels | None) -> None:
-    sides = [real, fake, *([] if training is None else [training])]
-    shapes = {tuple(side.shape[1:]) for side in sides}
-    if len(shapes) > 1:
-        words = " and ".join(" x ".join(map(str, shape)) for shape in sorted(shapes))
-        raise DataError(f"images of different sizes cannot be compared: {words}; bring them to one")
-
-
-def _refuse_few(real: int, fake: int) -> None:
-    if why := _too_few(real, fake):
-        raise DataError(why)
-
-
-def _too_few(real: int, fake: int) -> str:
-    if real >= LEAST_REAL and fake >= LEAST_FAKE:
-        return ""
-    return (
-        f"{real} real and {fake} fake images are too few to compare; at least {LEAST_REAL} real "
-        f"and {LEAST_FAKE} fake ones are needed"
-    )
-
-
-def _one_sided(real: Sequence[str], fake: Sequence[str]) -> dict[str, str]:
-    """Classes on one side only, and what to say of them."""
-    said = {label: "no fakes of it" for label in dict.fromkeys(real) if label not in set(fake)}
+    alone = {label: "no fakes of it" for label in dict.fromkeys(real) if label not in both}
     for label in dict.fromkeys(fake):
-        if label not in set(real):
-            said[label] = "no real images of it"
-    return said
+        if label not in both:
+            alone[label] = "no real images of it"
+    return both, alone
+
+
+def _of(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Positions of the images of these classes."""
+    return np.flatnonzero(np.isin(np.array(labels, dtype=np.str_), classes))
 
 
 def _list(labels: Sequence[str]) -> str:

@@ -133,7 +133,8 @@ def _moved(
     from sklearn.neighbors import NearestNeighbors
 
     if len(known) < 2:
-        return np.zeros(len(made), bool), np.zeros(len(made), np.int64), np.ones(len(made))
+        nothing = np.zeros(len(made), np.int64)
+        return nothing.astype(bool), nothing, np.ones(len(made), np.float32)
     search = NearestNeighbors(algorithm="brute").fit(features)
     found = search.kneighbors(fake, 1)
     distance, position = found[0][:, 0], found[1][:, 0]
@@ -156,13 +157,15 @@ def _distances(made: Floats, known: Floats) -> Floats:
         best = across if best is None else np.maximum(best, across)
     assert best is not None
     own, other = (made**2).sum((1, 2, 3))[:, None], (flat**2).sum(1)[None]
-    return np.maximum(own + other - 2 * best, 0) / (3 * SIDE**2)
+    squares: Floats = np.maximum(own + other - 2 * best, 0) / (3 * SIDE**2)
+    return squares
 
 
 def _apart(made: Floats, known: Floats) -> Floats:
     """The same pair by pair, exactly, and its root: levels of 0 to 255, shape ``(m,)``."""
     ways = [((turned(made, way) - known) ** 2).mean((1, 2, 3)) for way in range(WAYS)]
-    return np.sqrt(np.min(ways, axis=0))
+    nearest: Floats = np.sqrt(np.min(ways, axis=0))
+    return nearest
 
 
 def _ratio(distance: Floats, scale: Floats) -> Floats:

@@ -1,0 +1,189 @@
+"""The two sides of a comparison, as they are named on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leukreg.cli.data import TABLES, table_samples
+from leukreg.errors import DataError, LeukregError, RunError
+from leukreg.types import Role, Sample, Samples
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from leukreg.progress import Progress
+
+LOOKED_AT = 64
+"""Images of a side whose own size is looked at."""
+LARGEST = 128
+"""Pixels a side that images are compared at where nothing else is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where to look, and which rows of a run."""
+
+    runs: Path
+    fold: int
+    rows: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Images of one side."""
+
+    name: str
+    """What it is called, such as the folder."""
+    samples: Samples
+    training: Samples | None = None
+    """What the generator saw, where that is known: copies are looked for there."""
+    one_class: bool = False
+    """The images lie in no class folders."""
+
+
+def real_side(reference: str, wanted: Wanted) -> Side:
+    """Real images: of a folder, a table, or the rows of a run's fold.
+
+    Raises:
+        LeukregError: There is no such thing, or it holds none.
+    """
+    run = _run(reference, wanted.runs)
+    if run is None:
+        return _listed(reference)
+    samples, train, held = _of_fold(run, wanted.fold)
+    rows = {"train": train, **held}[wanted.rows]
+    real = tuple(row for row in rows if row.origin != "synthetic")
+    if not real:
+        raise DataError(f"{run}: the {wanted.rows} rows of fold {wanted.fold} hold no real image")
+    name = f"{wanted.rows} rows of {run.name}, fold {wanted.fold}"
+    return Side(name, replace(samples, rows=real))
+
+
+def fake_side(reference: str, wanted: Wanted) -> Side:
+    """Synthetic images: of a folder, a table, or those of a run's fold.
+
+    Raises:
+        LeukregError: There is no such thing, or it holds none.
+    """
+    run = _run(reference, wanted.runs)
+    if run is None:
+        return _listed(reference)
+    samples, train, held = _of_fold(run, wanted.fold)
+    everywhere = (*train, *held["validation"], *held["test"])
+    fakes = tuple(row for row in everywhere if row.origin == "synthetic")
+    if not fakes:
+        raise DataError(f"{run}: fold {wanted.fold} has no synthetic images")
+    seen = tuple(row for row in train if row.origin != "synthetic")
+    name = f"synthetic images of {run.name}, fold {wanted.fold}"
+    return Side(name, replace(samples, rows=fakes), replace(samples, rows=seen))
+
+
+def native_size(samples: Samples) -> int:
+    """The shorter side of the images as they are on disk: the median over some of them."""
+    import statistics
+
+    from PIL import Image
+
+    step = max(1, len(samples) // LOOKED_AT)
+    sizes = []
+    for row in samples.rows[::step]:
+        try:
+            with Image.open(row.path) as image:
+                sizes.append(min(image.size))
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue  # opening them all says what is wrong with it
+    return int(statistics.median(sizes)) if sizes else LARGEST
+
+
+def pixels_of(sides: Sequence[Samples], size: int, progress: Progress) -> list[NDArray[np.uint8]]:
+    """The pixels of every side, shape ``(n, size, size, 3)``.
+
+    Raises:
+        Problems: Files that cannot be read, those of all sides.
+    """
+    from leukreg.data.images import open_images
+    from leukreg.errors import Problem, Problems
+    from leukreg.types import ImageSpec
+
+    found: list[NDArray[np.uint8]] = []
+    problems: list[Problem] = []
+    for samples in sides:
+        try:
+            store = open_images(samples, ImageSpec(size=size), "stop", progress)
+            found.append(store.pixels(range(len(store))))
+        except Problems as error:
+            problems += error.problems
+    if problems:
+        raise Problems(list(dict.fromkeys(problems)), "nothing was compared.")
+    return found
+
+
+def _run(reference: str, root: Path) -> Path | None:
+    """The run folder that is meant, or None where something else is."""
+    from leukreg.runs import find
+    from leukreg.runs.status import FILE
+
+    path = Path(reference).expanduser()
+    if path.is_dir() and (path / FILE).is_file():
+        return path
+    if path.exists() or path.suffix.lower() in TABLES or "/" in reference:
+        return None
+    try:
+        return find(reference, root)
+    except RunError as error:
+        raise DataError(f"{reference!r} is no folder and no table, and {error}") from error
+
+
+def _of_fold(
+    run: Path, number: int
+) -> tuple[Samples, tuple[Sample, ...], dict[str, tuple[Sample, ...]]]:
+    """The samples of a run, the training rows of a fold and its other rows by role."""
+    from leukreg.runs.reading import read_samples
+    from leukreg.runs.tables import read_folds
+
+    samples, folds = read_samples(run), read_folds(run / "folds.csv")
+    fold = next((fold for fold in folds if fold.index == number), None)
+    if fold is None:
+        there = ", ".join(str(fold.index) for fold in folds)
+        raise DataError(f"{run} has no fold {number}; there are {there}")
+    chosen = {
+        role: tuple(samples.rows[row] for row in dict.fromkeys(getattr(fold, role)))
+        for role in ("train", "validation", "test")
+    }
+    return samples, chosen.pop("train"), chosen
+
+
+def _listed(reference: str) -> Side:
+    path = Path(reference).expanduser()
+    if path.suffix.lower() in TABLES and not path.is_dir():
+        samples, flat = table_samples(path), False
+    else:
+        samples, flat = _folder(path)
+    if not samples.rows:
+        raise DataError(f"{path} holds no images")
+    return Side(reference, samples, one_class=flat)
+
+
+def _folder(path: Path) -> tuple[Samples, bool]:
+    """The images of class folders, or those of a folder without any."""
+    from leukreg.data.listing import image_files, list_folder, require_folder
+
+    try:
+        top = require_folder(path)
+        has_classes = any(each.is_dir() and not each.name.startswith(".") for each in top.iterdir())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except LeukregError as error:
+        text = str(error).partition("; put the images there")[0]
+        raise DataError(text) from error
+    if has_classes:
+        return list_folder(top), False
+    rows = tuple(
+        Sample(id=file.relative_to(top).as_posix(), path=str(file), label="")
+        for file in image_files(top)
+    )
+    return Samples(rows=rows, classes=("",)), True
