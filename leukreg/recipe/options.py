@@ -46,7 +46,9 @@ def read_options(
         mistakes.add(path, message)
         return None
     given = {key: value for key, value in table.items() if key in known}
-    inner = _inner_tables(hints, given)
+    tables = {key: of for key in given if (of := _table_of(hints[key])) is not None}
+    given = {key: value for key, value in given.items() if value is not False or key not in tables}
+    inner = {key: of for key, of in tables.items() if isinstance(given.get(key), dict)}
     for key, of in inner.items():
         if own is None or key in own:
             read_options(of, given[key], (*path, key), mistakes, f"{key} of {what}", noun)
@@ -88,15 +90,11 @@ def _validate(
     return None
 
 
-def _inner_tables(hints: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, type[Any]]:
-    """The fields that are tables of options themselves, and the dataclasses that they are."""
-    found = {}
-    for key, value in given.items():
-        members = (hints.get(key), *typing.get_args(hints.get(key)))
-        classes = [member for member in members if dataclasses.is_dataclass(member)]
-        if isinstance(value, dict) and len(classes) == 1:
-            found[key] = typing.cast(type[Any], classes[0])
-    return found
+def _table_of(hint: Any) -> type[Any] | None:
+    """The dataclass that a field holds: the field is a table of options then, ``false`` drops it."""
+    members = (hint, *typing.get_args(hint))
+    found = [typing.cast(type[Any], each) for each in members if dataclasses.is_dataclass(each)]
+    return found[0] if len(found) == 1 else None
 
 
 def _message(

@@ -79,6 +79,11 @@ def test_a_table_must_be_one() -> None:
     assert read({"inner": "r"})[1] == ['x.inner: must be a table, not "r"']
 
 
+def test_false_drops_it() -> None:
+    assert read({"inner": False}) == (Outer(), [])
+    assert read({"number": False})[1] == ["x.number: must be an integer, not false"]
+
+
 def test_what_is_not_ones_own_is_not_told_again() -> None:
     assert read({"inner": {"roto": "r"}, "number": "x"}, own={"number"})[1] == [
         'x.number: must be an integer, not "x"'
