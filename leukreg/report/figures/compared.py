@@ -40,8 +40,8 @@ def side_by_side(columns: Sequence[Column]) -> Figure:
 def _point(axes: Axes, place: int, column: Column, name: str) -> None:
     if column.reported is not None:
         printed = column.reported.figure(name)
-        if printed is not None:
-            axes.plot(float(printed.value), place, marker="D", mfc="none", mec=OKABE_ITO[1], ls="")
+        if printed is not None and printed.value is not None:
+            axes.plot(float(printed), place, marker="D", mfc="none", mec=OKABE_ITO[1], ls="")
         return
     scores = () if column.result is None else column.result.scores
     score = next((s for s in scores if (s.name, s.label) == (name, None)), None)

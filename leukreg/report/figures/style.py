@@ -26,7 +26,8 @@ def style() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_settings())
+        for name, value in _settings().items():
+            matplotlib.rcParams[name] = value  # type: ignore[index]
         yield
 
 

@@ -84,6 +84,8 @@ def _line(score: Score) -> tuple[str, str, str, str]:
     bounds = interval(score)
     said = score.name in ("majority_baseline", "threshold") or score.value is None
     note = score.why if said or (not bounds and "no interval" in score.why) else ""
+    if score.low is not None and score.value is not None and score.value < score.low:
+        note = "resampling raises it"
     return NAMES.get(score.name, score.name), number(score.value), bounds, note
 
 

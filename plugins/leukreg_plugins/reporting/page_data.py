@@ -44,7 +44,7 @@ def counts_figure(result: RunResult) -> Figure:
     from matplotlib.figure import Figure
 
     classes = result.samples.classes
-    count = Counter((row.label, row.origin) for row in result.samples.rows)
+    count = _count(result)
     figure = Figure(figsize=(WIDTH, 1.0 + 0.32 * len(classes)))
     axes = figure.subplots()
     start = [0] * len(classes)
@@ -65,11 +65,15 @@ def counts_figure(result: RunResult) -> Figure:
     return figure
 
 
+def _count(result: RunResult) -> Counter[tuple[str, str]]:
+    return Counter((row.label, str(row.origin)) for row in result.samples.rows)
+
+
 def counts_table(result: RunResult) -> Table:
     """A row per class: images by origin, and patients."""
     rows = result.samples.rows
     origins = [origin for origin in LOOKS if any(row.origin == origin for row in rows)]
-    count = Counter((row.label, row.origin) for row in rows)
+    count = _count(result)
     known = any(row.patient is not None for row in rows)
     lines = []
     for label in result.samples.classes:

@@ -43,7 +43,7 @@ class PageCurves:
         if not classes:
             return
         how = page_bands.says(result)
-        text = (how,) if how else ()
+        text: tuple[str, ...] = (how,) if how else ()
         if len(classes) > 1:
             text += page_words.left_out(result, len(classes), "Each class against the rest;")
         for order, name, title, line in (

@@ -74,18 +74,18 @@ def _diagram(
 
 
 def reliability_table(result: RunResult) -> Table:
-    """A row per bin: images, mean confidence, accuracy."""
-    lines = []
-    for name, probabilities in _kinds(result):
+    """A row per bin: images, mean confidence, accuracy; raw below calibrated where there is both."""
+    kinds = _kinds(result)
+    lines: list[tuple[str, ...]] = []
+    for name, probabilities in kinds:
         curve, means, rows = reliability(result.predictions, probabilities, BINS)
         right = curve(np.ones((len(result.predictions), 1)))[:, 0]
+        kind = (name,) if len(kinds) > 1 else ()
         for i in np.flatnonzero(rows):
-            cells = (f"{rows[i]:,}", f"{means[i]:.3f}", f"{right[i]:.3f}")
-            lines.append((f"{i / BINS:.1f}–{(i + 1) / BINS:.1f}", name, *cells))
-    columns = ("confidence", "of", "images", "mean confidence", "accuracy")
-    if len(_kinds(result)) == 1:
-        lines = [(line[0], *line[2:]) for line in lines]
-        columns = (columns[0], *columns[2:])
+            figures = (f"{rows[i]:,}", f"{means[i]:.3f}", f"{right[i]:.3f}")
+            lines.append((f"{i / BINS:.1f}–{(i + 1) / BINS:.1f}", *kind, *figures))
+    of = ("of",) if len(kinds) > 1 else ()
+    columns = ("confidence", *of, "images", "mean confidence", "accuracy")
     return Table(columns=columns, rows=tuple(lines))
 
 

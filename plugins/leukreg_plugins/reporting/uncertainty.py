@@ -8,7 +8,7 @@ from typing import Any
 
 from leukreg import RunResult, Score, Section, Table
 from leukreg_plugins.reporting.figures import NAMES
-from leukreg_plugins.reporting.words import counted, find, interval, number, percent, table
+from leukreg_plugins.reporting.words import counted, find, interval, listed, number, percent, table
 
 RAW, CHANGE = "raw_", "_change"
 SETS = ("set_coverage", "set_size", "set_singletons", "set_empty")
@@ -57,7 +57,10 @@ def calibration(result: RunResult) -> Iterator[Section]:
         return
     rows = tuple(_side_by_side(result, one) for one in raw)
     columns = ("figure", "raw", "calibrated", "calibrated - raw")
-    figures = Table(columns=columns, rows=rows, caption="Less is better, with 95 % intervals.")
+    caption = "Less is better, with 95 % intervals."
+    if any(one.name == f"{RAW}ece" for one in raw):
+        caption += " Resampling adds noise to the calibration error: its intervals lie high."
+    figures = Table(columns=columns, rows=rows, caption=caption)
     text = (*_temperatures(folds), *_bounded(raw, "temperatures are held fixed"))
     title = "Calibration (temperature scaling)"
     yield Section(title=title, text=text, tables=(figures,), order=36)
@@ -119,7 +122,12 @@ def sets(result: RunResult) -> Iterator[Section]:
     rows = tuple(_set_line(result, label) for label in labels)
     columns = ("class", "images", "coverage", "mean size", "one class", "empty")
     figures = Table(columns=columns, rows=rows, caption="Coverage: sets that hold the true class.")
-    text = (*_stated(kept, whole), *_bounded([whole], "limits are held fixed"), *_doubts(result))
+    text = (
+        *_stated(kept, whole),
+        *_bounded([whole], "limits are held fixed"),
+        *_left_out(result, kept),
+        *_doubts(result),
+    )
     yield Section(title="Prediction sets (conformal)", text=text, tables=(figures,), order=37)
 
 
@@ -146,20 +154,34 @@ def _share(score: Score | None) -> str:
 
 def _stated(kept: Mapping[str, Any], whole: Score) -> Iterator[str]:
     least = min(min(one["rows"]) for one in kept["folds"])
-    of = "of every class, at least " if kept["by_class"] else "at least " * (len(kept["folds"]) > 1)
-    each = " of each fold" if len(kept["folds"]) > 1 else ""
-    where = "within every class" if kept["by_class"] else "of all images"
+    rows = counted(least, "validation row") + " of each class" * kept["by_class"]
+    if len(kept["folds"]) > 1:
+        rows = f"at least {rows} in each fold"
+    elif kept["by_class"]:
+        rows = f"at least {rows}"
+    method, where = kept["method"], "within every class" if kept["by_class"] else "of images"
     yield (
-        f"Sets by {METHODS.get(kept['method'], kept['method'])}, stated to hold the true class of"
-        f" {100 * kept['coverage']:g} % {where}; limits from {of}{least:,} validation rows{each}."
+        f"Sets by {METHODS.get(method, method)}, stated to hold the true class of"
+        f" {100 * kept['coverage']:g} % {where}; limits from {rows}."
     )
     yield f"They hold it in {percent(whole, '95 % interval ')}."
 
 
+def _left_out(result: RunResult, kept: Mapping[str, Any]) -> Iterator[str]:
+    """Classes that pay for the others, where the coverage is not held within each."""
+    scores = [find(result, "set_coverage", label) for label in result.predictions.classes]
+    low = [s.label for s in scores if s and s.high is not None and s.high < kept["coverage"]]
+    if low and not kept["by_class"]:
+        names = listed([str(label) for label in low])
+        yield f"! Less often of {names}: by_class = true states it within every class."
+
+
 def _doubts(result: RunResult) -> Iterator[str]:
     """What the guarantee rests on."""
-    chose = "the epochs and the temperature" if result.predictions.raw is not None else "the epochs"
     text = "The guarantee is for images that come as the validation rows did"
     if result.predictions.patient and None not in result.predictions.patient:
         text += ", and new patients may not"
-    yield f"{text}; the same rows chose {chose}, so it holds roughly."
+    phases = [phase for phase in result.recipe.get("phase") or () if isinstance(phase, Mapping)]
+    watched = not phases or any(p.get("restore_best") or p.get("patience") for p in phases)
+    chose = ["the epochs"] * watched + ["the temperature"] * (result.predictions.raw is not None)
+    yield f"{text}{f'; the same rows chose {listed(chose)}, so it holds roughly' if chose else ''}."

@@ -1,0 +1,233 @@
+"""A finished run in a local MLflow store, for those who keep their experiments there.
+
+The store is what MLflow itself makes in a folder: ``mlflow.db`` (SQLite) and ``mlartifacts``;
+``mlflow ui --backend-store-uri sqlite:///DIR/mlflow.db`` shows it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from leukreg.errors import LeukregError, NotAvailable, RunError
+from leukreg.progress import SILENT, Progress
+from leukreg.runs.status import read_status
+from leukreg.types import RunResult
+
+RUN_TAG = "leukreg.run"
+ARTIFACTS = (
+    "recipe.toml",
+    "recipe.json",
+    "environment.json",
+    "findings.json",
+    "scores.json",
+    "predictions.csv",
+)
+"""Files of a run folder that are kept with the run, besides the page."""
+_LONGEST_KEY, _LONGEST_VALUE = 250, 500
+_BATCH = 100
+_NOT_IN_KEYS = re.compile(r"[^\w./ -]+", re.ASCII)
+
+
+def log_run(
+    result: RunResult, store: Path, page: Path | None = None, progress: Progress = SILENT
+) -> str:
+    """Log parameters, figures, curves and files of a run; returns what was done, in a line.
+
+    The recipe's name is the experiment. A run that is in the store already is left as it is.
+
+    Args:
+        store: A folder; it is made where it is not there.
+        page: The run's page; it is kept with its files.
+
+    Raises:
+        NotAvailable: MLflow is not installed.
+        LeukregError: MLflow could not write to the store.
+    """
+    client = _client(store)
+    try:
+        experiment = _experiment(client, str(result.recipe.get("name") or "leukreg"), store)
+        if _is_there(client, experiment, result.name):
+            return f"{store}: holds {result.name} already; nothing was logged."
+        with progress.task("MLflow", 4) as advance:
+            _log(client, experiment, result, page, advance)
+    except LeukregError:
+        raise
+    except Exception as error:  # MLflow raises its own and its database's
+        raise LeukregError(f"{store}: MLflow could not log the run: {_first(error)}") from error
+    return f"{store}: holds {result.name} now, in a store of MLflow."
+
+
+def _first(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+
+
+def _client(store: Path) -> Any:
+    # MLflow tells its makers what it is used for; nothing leaves this machine.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        tracking = importlib.import_module("mlflow.tracking")
+    except ImportError as error:
+        advice = "pip install 'leukreg[mlflow]' installs what is needed"
+        raise NotAvailable(f"MLflow is not on this machine ({error}); {advice}") from error
+    for name in ("alembic", "mlflow"):  # how its database is set up is no news
+        logging.getLogger(name).setLevel(logging.WARNING)
+    store.mkdir(parents=True, exist_ok=True)
+    try:
+        return tracking.MlflowClient(tracking_uri=f"sqlite:///{store.resolve()}/mlflow.db")
+    except Exception as error:
+        raise LeukregError(f"{store}: MLflow cannot use it: {_first(error)}") from error
+
+
+def _experiment(client: Any, name: str, store: Path) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    place = (store.resolve() / "mlartifacts").as_uri()
+    return str(client.create_experiment(name, artifact_location=place))
+
+
+def _is_there(client: Any, experiment: str, name: str) -> bool:
+    found = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{name.replace(chr(39), '')}'")
+    return any(run.info.status == "FINISHED" for run in found)
+
+
+def _log(client: Any, experiment: str, result: RunResult, page: Path | None, advance: Any) -> None:
+    begun, ended = _times(result)
+    run = client.create_run(experiment, begun, tags(result), run_name=result.name).info.run_id
+    try:
+        _send(client, run, params=parameters(result))
+        advance()
+        _send(client, run, metrics=[(key, value, ended, 0) for key, value in figures(result)])
+        advance()
+        _send(client, run, metrics=[(key, y, ended, x) for key, x, y in curves(result)])
+        advance()
+        _files(client, run, result.folder, page)
+        advance()
+    except BaseException:
+        client.set_terminated(run, "FAILED")
+        raise
+    client.set_terminated(run, "FINISHED", ended)
+
+
+def _send(
+    client: Any,
+    run: str,
+    params: Mapping[str, str] | None = None,
+    metrics: list[tuple[str, float, int, int]] | None = None,
+) -> None:
+    entities = importlib.import_module("mlflow.entities")
+    given = [entities.Param(*pair) for pair in (params or {}).items()]
+    for start in range(0, len(given), _BATCH):
+        client.log_batch(run, params=given[start : start + _BATCH])
+    points = [entities.Metric(*point) for point in metrics or ()]
+    for start in range(0, len(points), _BATCH):
+        client.log_batch(run, metrics=points[start : start + _BATCH])
+
+
+def _files(client: Any, run: str, folder: Path, page: Path | None) -> None:
+    for name in ARTIFACTS:
+        if (folder / name).is_file():
+            client.log_artifact(run, str(folder / name))
+    if page is not None and page.is_file():
+        client.log_artifact(run, str(page))
+        beside = page.with_name(f"{page.stem}_files")
+        if beside.is_dir():
+            client.log_artifacts(run, str(beside), beside.name)
+
+
+def _times(result: RunResult) -> tuple[int, int]:
+    """When the run began and ended, in milliseconds; now where its folder does not say."""
+    try:
+        status = read_status(result.folder)
+        ended = datetime.fromisoformat(str(status.ended))
+        begun = datetime.fromisoformat(status.started)
+    except (RunError, ValueError):
+        begun = ended = datetime.now()
+    return int(begun.timestamp() * 1000), int(ended.timestamp() * 1000)
+
+
+def tags(result: RunResult) -> dict[str, str]:
+    """What the run is known by: its name, folder, data, findings, commit."""
+    counts = Counter(
+        "waived" if finding.waived is not None else finding.severity for finding in result.findings
+    )
+    found = {
+        RUN_TAG: result.name,
+        "leukreg.folder": str(result.folder),
+        "leukreg.scored": ", ".join(sorted(set(result.predictions.origin))),
+        **{f"leukreg.findings.{kind}": str(count) for kind, count in sorted(counts.items())},
+        "mlflow.note.content": "For research, not for diagnosis.",
+    }
+    digests, git = result.facts.get("digests"), result.environment.get("git")
+    if isinstance(digests, Mapping) and digests.get("data"):
+        found["leukreg.data"] = str(digests["data"])
+    if isinstance(git, Mapping) and git.get("commit"):
+        found["mlflow.source.git.commit"] = str(git["commit"])
+    return found
+
+
+def parameters(result: RunResult) -> dict[str, str]:
+    """The recipe as it was run, one parameter per key; published figures are left out."""
+    kept = {key: value for key, value in result.recipe.items() if key != "reported"}
+    keys = _Keys()
+    return {keys.free(key): value[:_LONGEST_VALUE] for key, value in _leaves(kept)}
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple) and any(isinstance(inner, Mapping) for inner in value):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{key}.{place}")
+    elif value is not None:
+        yield key, str(value)
+
+
+def figures(result: RunResult) -> list[tuple[str, float]]:
+    """Every defined score with its bounds, such as ``recall/ALL``, ``recall/ALL.low``."""
+    keys = _Keys()
+    found = []
+    for score in result.scores:
+        if score.value is None:
+            continue
+        key = keys.free(score.name if score.label is None else f"{score.name}/{score.label}")
+        found.append((key, float(score.value)))
+        if score.low is not None and score.high is not None:
+            found += [(f"{key}.low", float(score.low)), (f"{key}.high", float(score.high))]
+    return found
+
+
+def curves(result: RunResult) -> list[tuple[str, int, float]]:
+    """Key, step and value of each epoch; steps count through the phases of a fold."""
+    several = len({log.fold for log in result.epochs}) > 1
+    steps: Counter[int] = Counter()
+    found = []
+    for log in result.epochs:
+        steps[log.fold] += 1
+        head = f"fold-{log.fold + 1}/" if several else ""
+        for name in ("train_loss", "validation_loss", "validation_accuracy"):
+            value = getattr(log, name)
+            if value is not None:
+                found.append((f"{head}{name}", steps[log.fold], float(value)))
+    return found
+
+
+class _Keys:
+    """Keys as MLflow allows them, no two alike."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def free(self, name: str) -> str:
+        key = _NOT_IN_KEYS.sub("_", name)[:_LONGEST_KEY].strip("/ .") or "_"
+        self._seen[key] += 1
+        return key if self._seen[key] == 1 else f"{key}-{self._seen[key]}"
