@@ -20,47 +20,43 @@ and with none."""
 class SetFigures:
     """A metric over rows that have conformal sets: the figures of all rows and of each class."""
 
-    coverage: float
-    """The coverage that was stated."""
-
     def build(self, predictions: Predictions) -> Iterator[Score]:
         ones = np.ones((len(predictions), 1))
         for (name, label), value in self.resampled(predictions, ones).items():
             if np.isnan(value[0]):
                 why = "no rows" if label is None else f"no row of {label}"
                 yield Score(name=name, value=None, label=label, why=why)
-                continue
-            why = f"{100 * self.coverage:g} % stated" if name == "set_coverage" else ""
-            yield Score(name=name, value=float(value[0]), label=label, why=why)
+            else:
+                yield Score(name=name, value=float(value[0]), label=label)
 
     def resampled(
         self, predictions: Predictions, weights: Floats
     ) -> Mapping[tuple[str, str | None], Floats]:
         """Each figure over resamples, ``(b,)``; ``weights`` has shape ``(n, b)``."""
-        figures = dict(zip(FIGURES, _each_row(predictions), strict=True))
-        groups: dict[str | None, NDArray[np.bool_]] = {None: np.ones(len(predictions), dtype=bool)}
-        for index, label in enumerate(predictions.classes):
-            groups[label] = predictions.label == index
-        return {
-            (name, label): _mean(values[rows], weights[rows])
-            for label, rows in groups.items()
-            for name, values in figures.items()
-        }
+        rows = _each_row(predictions)
+        found: dict[tuple[str, str | None], Floats] = {}
+        for label in (None, *predictions.classes):
+            if label is None:
+                means = _means(rows, weights)
+            else:
+                own = predictions.label == predictions.classes.index(label)
+                means = _means(rows[:, own], weights[own])
+            found |= {(name, label): mean for name, mean in zip(FIGURES, means, strict=True)}
+        return found
 
 
-def _each_row(predictions: Predictions) -> tuple[Floats, ...]:
-    """Covered, size, single, empty: a figure per row, ``(n,)`` each."""
+def _each_row(predictions: Predictions) -> Floats:
+    """Covered, size, single, empty: four figures a row, ``(4, n)``."""
     sets = predictions.sets
     assert sets is not None, "rows without sets"
     size = sets.sum(axis=1)
     covered = sets[np.arange(len(predictions)), predictions.label]
-    figures = (covered, size, size == 1, size == 0)
-    return tuple(np.asarray(figure, dtype=np.float64) for figure in figures)
+    return np.stack([covered, size, size == 1, size == 0]).astype(np.float64)
 
 
-def _mean(values: Floats, weights: Floats) -> Floats:
-    """Weighted means ``(b,)``; NaN where nothing weighs."""
+def _means(values: Floats, weights: Floats) -> Floats:
+    """Weighted means ``(4, b)``; NaN where nothing weighs."""
     total = weights.sum(axis=0)
-    out = np.full(weights.shape[1], np.nan)
+    out = np.full((len(values), weights.shape[1]), np.nan)
     np.divide(values @ weights, total, out=out, where=total > 0)
     return out

@@ -94,7 +94,7 @@ def _own(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]]:
             if judges_probabilities(metric):
                 yield f"{name}, raw", Uncalibrated(metric)
     if spec.conformal is not None:
-        yield "conformal", SetFigures(spec.conformal.coverage)
+        yield "conformal", SetFigures()
 
 
 def _measure(name: str, metric: Any, predictions: Predictions) -> Measured:

@@ -138,8 +138,7 @@ def test_sets_are_made_from_calibrated_probabilities_and_measured() -> None:
     assert value(score["set_coverage", "Pre-B"]) == hit[rows.label == 2].mean()
     coverage = score["set_coverage", "Pre-B"]
     assert coverage.low is not None
-    assert coverage.why.startswith("80 % stated; 95 % percentile bootstrap")
-    assert "patients" in coverage.why
+    assert coverage.why.startswith("95 % percentile bootstrap, 100 resamples of 150 patients")
 
 
 def test_what_was_asked_for_is_measured_whatever_metrics_are_chosen() -> None:
@@ -162,13 +161,13 @@ def test_what_was_asked_for_is_measured_whatever_metrics_are_chosen() -> None:
 
 def test_an_absent_class_and_no_rows_are_undefined() -> None:
     rows = replace(table(np.array([0]), np.eye(3)[:1]), sets=np.array([[True, True, False]]))
-    found = {(s.name, s.label): s for s in SetFigures(0.9).build(rows)}
+    found = {(s.name, s.label): s for s in SetFigures().build(rows)}
     assert found["set_coverage", "Benign"].value == 1
     assert found["set_size", None].value == 2
     assert found["set_coverage", "Pre-B"].value is None
     assert found["set_coverage", "Pre-B"].why == "no row of Pre-B"
     empty = take(rows, np.zeros(0, dtype=np.int64))
-    assert all(one.value is None and one.why for one in SetFigures(0.9).build(empty))
+    assert all(one.value is None and one.why for one in SetFigures().build(empty))
 
 
 class Undefined:

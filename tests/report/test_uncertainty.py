@@ -81,10 +81,34 @@ def test_sets_are_told_in_all_and_for_each_class() -> None:
     ]  # fmt: skip
     assert all("\n" in row[2] and "%" in row[2] for row in figures.rows)
     text = "\n".join(section.text)
-    assert "stated to hold the true class of 80 % of all images" in text
-    assert "limits from 72 validation rows" in text
+    assert "hold the true class of 80 % of images; limits from 72 validation rows." in text
     assert "50 resamples of 12 patients" in text
     assert "new patients may not; the same rows chose the epochs and the temperature" in text
+
+
+def test_what_was_stated_within_classes_and_folds_is_said() -> None:
+    for folds, rows in ((1, "at least 12 validation rows of each class"),
+                        (2, "at least 12 validation rows of each class in each fold")):  # fmt: skip
+        spec = EvaluateSpec(conformal=ConformalSpec(coverage=0.8, by_class=True), bootstrap=0)
+        result = rescored(build_result(CLASSES, (200, 100, 60), folds=folds), spec)
+        text = only(sets(result)).text
+        assert f"of 80 % within every class; limits from {rows}." in text[0]
+        assert "Intervals: none asked for." in text
+    phases = [{"restore_best": False, "patience": None}]
+    text = only(sets(replace(result, recipe={**result.recipe, "phase": phases}))).text
+    assert text[-1].endswith("and new patients may not.")
+
+
+def test_classes_that_pay_for_the_others_are_named() -> None:
+    result = whole()
+    assert not [line for line in only(sets(result)).text if line.startswith("!")]
+    scores = tuple(
+        replace(s, value=0.4, low=0.3, high=0.5)
+        if (s.name, s.label) == ("set_coverage", "Pro-B") else s
+        for s in result.scores
+    )  # fmt: skip
+    text = only(sets(replace(result, scores=scores))).text
+    assert "! Less often of Pro-B: by_class = true states it within every class." in text
 
 
 def test_an_undefined_share_is_undefined() -> None:

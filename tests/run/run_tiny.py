@@ -61,6 +61,9 @@ schedule = { use = "cosine" }
 
 [evaluate]
 mc_dropout = { passes = 4 }
+tta = { views = 2 }
+calibration = { method = "temperature" }
+conformal = { coverage = 0.5, method = "aps" }
 bootstrap = 20
 """
 

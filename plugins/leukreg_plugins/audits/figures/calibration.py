@@ -59,7 +59,7 @@ class TemperatureNotFitted:
         folds = option(evidence.facts, "calibration", "folds") or ()
         bad = [one for one in folds if one.get("why")]
         if bad:
-            said = some(f"fold {one['fold'] + 1}: {one['why']}" for one in bad)
+            said = some(f"fold {one['fold']}: {one['why']}" for one in bad)
             many = f"{len(bad)} of {plural(len(folds), 'temperature')}"
             yield found(self, "warning", f"{many} not determined by validation rows; {said}")
 

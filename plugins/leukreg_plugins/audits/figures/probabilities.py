@@ -69,7 +69,7 @@ class PoorCalibration:
     Whoever decides by these probabilities decides wrongly, even where the ranking is good. What
     chance alone would add to the expected calibration error is taken off first.
 
-    Do: fit a temperature on validation rows.
+    Do: fit a temperature on validation rows (`calibration = { method = "temperature" }`).
 
     Reference: Guo et al., On calibration of modern neural networks, ICML 2017.
     """
