@@ -101,7 +101,7 @@ class Ways:
         tables = {"donor": self.donor, "attributes": self.attributes}
         found = [
             f'the table {name} is stated, but way = "{self.way}" does not read it; set '
-            f'way = "{name}" or remove the table'
+            f'way = "{name}", or {name} = false'
             for name, table in tables.items()
             if table is not None and name != self.way
         ]

@@ -91,7 +91,7 @@ def _validate(
 
 
 def _table_of(hint: Any) -> type[Any] | None:
-    """The dataclass that a field holds: the field is a table of options then, ``false`` drops it."""
+    """The dataclass that a field holds: a table of options, which ``false`` drops."""
     members = (hint, *typing.get_args(hint))
     found = [typing.cast(type[Any], each) for each in members if dataclasses.is_dataclass(each)]
     return found[0] if len(found) == 1 else None

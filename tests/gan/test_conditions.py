@@ -62,8 +62,8 @@ def test_mistakes_of_the_recipe_are_told_at_once() -> None:
         conditions_for(given({"a": 1}), labels_of({"a": 1}), IMAGE, ("aa",), ways)
     said = str(caught.value).splitlines()
     assert len(said) == 3
-    assert 'set way = "donor" or remove the table' in said[0]
-    assert 'set way = "attributes" or remove the table' in said[1]
+    assert 'set way = "donor", or donor = false' in said[0]
+    assert 'set way = "attributes", or attributes = false' in said[1]
     assert "did you mean 'a'?" in said[2]
 
 
