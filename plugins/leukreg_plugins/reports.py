@@ -131,6 +131,20 @@ class Reported:
         return [Section(title="Reported and here", text=text, tables=tables, order=40, page=26)]
 
 
+@plugin("elsewhere")
+class Elsewhere:
+    """A run's models on other images, beside the figures of the run itself."""
+
+    def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting import external
+
+        facts = external.origin(result)
+        if facts is None:
+            return []
+        text, table = tuple(external.lines(result, facts)), external.table(facts)
+        return [Section(title="Against the original", text=text, tables=(table,), order=5, page=7)]
+
+
 @plugin("synthetic-cells")
 class SyntheticCells:
     """What the gate measured of synthetic images, and which of them were trained on."""
@@ -204,6 +218,7 @@ REPORTS: list[type] = [
     Calibration,
     PredictionSets,
     Reported,
+    Elsewhere,
     SyntheticCells,
     Training,
     Findings,

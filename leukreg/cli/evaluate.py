@@ -1,0 +1,86 @@
+"""``leukreg evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FINDINGS = 1
+
+
+@click.command("evaluate")
+@click.argument("run")
+@click.option(
+    "--data",
+    required=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The images from elsewhere: a folder or a table.",
+)
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="OTHER=CLASS",
+    help="Their name of a class, and the run's. Equal names need none.",
+)
+@click.option(
+    "--source", default="folder", show_default=True, help="How to list them: a source plugin."
+)
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the source, such as patient_level=1.",
+)
+@click.option("--leave-out-copies", is_flag=True, help="Do not score copies of training images.")
+@click.option("--strict", is_flag=True, help="Exit 1 on an audit error.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder that holds the runs; the evaluation becomes one of them.",
+)
+def command(
+    run: str,
+    data: Path,
+    mapping: tuple[str, ...],
+    source: str,
+    options: tuple[str, ...],
+    leave_out_copies: bool,
+    strict: bool,
+    root: Path,
+) -> int:
+    """Score the models of RUN on images from elsewhere, beside the run's own figures.
+
+    Calibration, threshold and prediction sets are the run's; nothing is fitted here. The result is
+    a run folder, for `leukreg show` and `leukreg runs`: figures with intervals, the drop against
+    the original with its interval, and the findings of the audit.
+    """
+    from rich.console import Console
+
+    from leukreg.audit.judge import has_errors
+    from leukreg.predict import load
+    from leukreg.predict.external import evaluate, parse_mapping
+    from leukreg.registry import installed
+    from leukreg.report.console import show
+    from leukreg.report.progress import RichProgress
+
+    names = parse_mapping(mapping)
+    trained = load(run, root)
+    with RichProgress(Console(stderr=True)) as progress:
+        result = evaluate(
+            trained,
+            data,
+            names,
+            source,
+            options,
+            leave_out_copies,
+            runs=root,
+            progress=progress,
+        )
+    show(result, Console(), installed())
+    return FINDINGS if strict and has_errors(result.findings) else 0

@@ -1,0 +1,116 @@
+"""How much worse a model does elsewhere, with an interval from both sides."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
+from leukreg.evaluate.rows import take
+from leukreg.recipe.model import EvaluateSpec
+from leukreg.registry import Registry
+from leukreg.seeds import derive
+from leukreg.types import Predictions
+
+Key = tuple[str, str | None]
+Draws = Mapping[Key, NDArray[np.float64]]
+WHOLE = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "brier", "nll", "ece")
+BALANCED: Key = ("balanced_accuracy", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """One figure on both sides."""
+
+    name: str
+    label: str | None
+    """The class it belongs to; None for the whole."""
+    original: float | None
+    here: float | None
+    drop: float | None
+    """Original less here; None where either is undefined."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval of the drop."""
+
+
+def drops(
+    original: Predictions,
+    here: Predictions,
+    spec: EvaluateSpec,
+    seed: int,
+    registry: Registry,
+) -> tuple[tuple[Drop, ...], str]:
+    """The figures of both sides with the drop, and how its interval was made.
+
+    Only rows of classes that both have are compared, and the balanced accuracy is the mean recall
+    of these classes. The two sides are resampled independently of each other, each by patient where
+    its patients are known.
+    """
+    shared = sorted(set(original.label.tolist()) & set(here.label.tolist()))
+    sides = [take(rows, np.flatnonzero(np.isin(rows.label, shared))) for rows in (original, here)]
+    names = [here.classes[index] for index in shared]
+    metrics = _metrics(spec, registry)
+    values = [_drawn(metrics, rows, np.ones((len(rows), 1)), names) for rows in sides]
+    plans = [
+        resampling(rows, spec.bootstrap, derive(seed, "drop", side))
+        for side, rows in enumerate(sides)
+    ]
+    draws: list[Draws] = [{}, {}]
+    first, second = plans
+    how = "no interval: fewer than two rows or patients on a side, or none was asked for"
+    if first is not None and second is not None:
+        draws = [_all(metrics, rows, plan, names)
+                 for rows, plan in zip(sides, (first, second), strict=True)]  # fmt: skip
+        how = f"{first.says()} of the original and {second.units} {second.by} here, independently"
+    keys: list[Key] = [(name, None) for name in WHOLE] + [("recall", name) for name in names]
+    return tuple(_drop(key, values, draws) for key in keys if key in values[0]), how
+
+
+def _drop(key: Key, values: Sequence[Draws], draws: Sequence[Draws]) -> Drop:
+    one, two = (float(side[key][0]) for side in values)
+    bounds = None
+    if all(key in side for side in draws):
+        bounds = percentiles(draws[0][key] - draws[1][key])
+    defined = np.isfinite(one) and np.isfinite(two)
+    return Drop(
+        name=key[0],
+        label=key[1],
+        original=one if np.isfinite(one) else None,
+        here=two if np.isfinite(two) else None,
+        drop=one - two if defined else None,
+        low=bounds[0] if bounds and defined else None,
+        high=bounds[1] if bounds and defined else None,
+    )
+
+
+def _metrics(spec: EvaluateSpec, registry: Registry) -> list[Any]:
+    """Metrics that resample fast; leukreg's own stand in where the recipe names others."""
+    own = [e.cls() for e in registry if e.kind == "metric" and e.owner.distribution == "leukreg"]
+    return [metric for metric in own if callable(getattr(metric, "resampled", None))]
+
+
+def _all(
+    metrics: Sequence[Any], rows: Predictions, plan: Resampling, names: Sequence[str]
+) -> Draws:
+    parts = [_drawn(metrics, rows, weights, names) for weights in plan.weights()]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _drawn(
+    metrics: Sequence[Any], rows: Predictions, weights: NDArray[np.float64], names: Sequence[str]
+) -> Draws:
+    found: dict[Key, NDArray[np.float64]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for metric in metrics:
+            found |= metric.resampled(rows, weights)
+    if names:
+        recalls = [found["recall", name] for name in names]
+        found[BALANCED] = np.mean(recalls, axis=0)
+    return found
