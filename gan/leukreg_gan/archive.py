@@ -39,9 +39,11 @@ class Card:
     extractor: str
     """Name and digest, or nothing where no image was held out."""
     images: Mapping[str, int]
-    """Training images by class, held-out ones among them."""
+    """Training images by class, held-out ones and donors among them."""
+    donors: int
+    """How many of them come from another source."""
     pixels: tuple[str, ...]
-    """Short digest of the pixels of each of them, sorted."""
+    """Short digest of the pixels of each of the others, sorted."""
     attribution: str
     version: str = __version__
     stopped: str = ""

@@ -60,6 +60,8 @@ class Generator(nn.Module):
         self.image = nn.Conv2d(chain[-1], 3, 3, padding=1)
         self.apply(_initialise)
         nn.init.normal_(self.embed.weight)  # as torch embeds classes
+        for part in self.parts:  # noise must be heard beside the condition
+            nn.init.normal_(part.weight, std=latent**-0.5)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         told = self.embed(conditions)

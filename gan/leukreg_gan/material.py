@@ -52,11 +52,14 @@ class Material:
         return Batch(scaled.contiguous(memory_format=torch.channels_last), self.conditions[rows])
 
     def rows(self, n: int, balance: str) -> Tensor:
-        """``n`` rows, with replacement; with balance "class" all classes equally often."""
+        """``n`` rows, with replacement, those of a class one after the other.
+
+        With balance "class" all classes equally often, or as nearly as ``n`` allows.
+        """
         if balance == "data":
-            return torch.randint(len(self), (n,))
+            return self.order[torch.randint(len(self), (n,)).sort().values]
         classes = len(self.counts)
-        which = (torch.arange(n) + torch.randint(classes, (1,))) % classes
+        which = ((torch.arange(n) + torch.randint(classes, (1,))) % classes).sort().values
         places = (torch.rand(n, dtype=torch.float64) * self.counts[which]).long()
         return self.order[self.starts[which] + places]
 

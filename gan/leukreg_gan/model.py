@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leukreg import SILENT, DataError, Images, Labels, Lineage, Progress, derive
-from leukreg_gan.archive import Card
+from leukreg_gan.archive import Card, read_archive, write_archive
 from leukreg_gan.compute import device_for, session
 from leukreg_gan.content import image_digests, training_key
-from leukreg_gan.fitting import fitted
+from leukreg_gan.fitting import FILE, fitted
 from leukreg_gan.generator import Generator
 from leukreg_gan.material import held_out
 from leukreg_gan.plan import Plan
 from leukreg_gan.sampling import made_images, noise_for
 from leukreg_gan.settings import Settings
+from leukreg_gan.shipped import check_fit, check_origin, outside
 from leukreg_gan.training import Job
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Spec:
     threads: int
     truncation: float
     attribution: str
+    weights: Path | None
+    """A trained generator to be used as it is."""
+    outside: bool
+    """Whether it may have been trained on images that are not in this fold."""
 
 
 class CganGenerator:
@@ -70,14 +75,31 @@ class CganGenerator:
         """Train on these rows, or take the generator that was trained on them before.
 
         ``folder`` gets the trained generator, a log and a sample grid for each snapshot; what a
-        kill interrupts goes on from the cache.
+        kill interrupts goes on from the cache. With ``weights`` nothing is trained.
 
         Raises:
             DataError: A class cannot be learned from these rows.
             TrainingError: A loss is no number.
         """
+        if self._spec.weights is not None:
+            self._open(self._spec.weights, images, folder, progress)
+        else:
+            self._train(images, seed, folder, progress)
+
+    def _open(self, path: Path, images: Images, folder: Path | None, progress: Progress) -> None:
+        weights, card = read_archive(path)
+        check_fit(path, card, self._spec.settings.size, self._spec.labels.names)
+        origin = check_origin(path, card, outside(card, images), self._spec.outside)
+        if folder is not None:
+            write_archive(folder / FILE, weights, card)
+        self._take(weights, card, origin)
+        progress.say(f"cgan: images are made by {path} ({origin['trained on']})")
+
+    def _train(self, images: Images, seed: int, folder: Path | None, progress: Progress) -> None:
         spec = self._spec
         conditions = spec.conditions(images=images, progress=progress)
+        for note in conditions.notes:
+            progress.say(f"cgan: {note}")
         pixels = conditions.pixels(images)
         held = held_out(conditions.labels[: len(conditions.rows)].tolist(), seed)
         who, features = _features(spec.extractor, len(held))
@@ -92,7 +114,8 @@ class CganGenerator:
             seed=seed,
             extractor=who,
             images=_counts(conditions.labels, spec.labels.names),
-            pixels=tuple(sorted(image_digests(pixels))),
+            donors=len(conditions.donors),
+            pixels=tuple(sorted(image_digests(pixels[: len(conditions.rows)]))),
             attribution=spec.attribution,
         )
 
@@ -112,14 +135,11 @@ class CganGenerator:
                 threads=spec.threads,
             )
 
-        self.take(*fitted(key, folder, job, card, progress))
+        weights, found = fitted(key, folder, job, card, progress)
+        self._take(weights, replace(found, plan=card.plan), {})
 
-    def take(self, weights: Mapping[str, Tensor], card: Card, **extra: str) -> None:
-        """Make images with these weights; ``extra`` is told by every image's lineage.
-
-        Raises:
-            DataError: Weights and card do not fit each other.
-        """
+    def _take(self, weights: Mapping[str, Tensor], card: Card, extra: Mapping[str, str]) -> None:
+        """Make images with these weights; ``extra`` is told by every image's lineage."""
         try:
             plan = Plan.from_plain(card.plan)
             width = sum(len(group.values) for group in plan.groups)

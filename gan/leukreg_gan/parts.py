@@ -60,9 +60,8 @@ def fresh_parts(settings: Settings, conditions: int, seed: int, device: str) -> 
     torch.manual_seed(derive(seed, "generator"))
     generator = fresh_generator(settings, conditions).to(device)
     torch.manual_seed(derive(seed, "discriminator"))
-    discriminator = Discriminator(settings.size, conditions, settings.channels).to(
-        device, memory_format=torch.channels_last
-    )  # type: ignore[call-overload]
+    discriminator = Discriminator(settings.size, conditions, settings.channels, settings.batch)
+    discriminator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Parts(
         generator,
         discriminator,

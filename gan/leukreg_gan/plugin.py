@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from leukreg import ClassGenerator, DataError, ImageSpec, Labels, plugin
+from leukreg import ClassGenerator, DataError, ImageSpec, Labels, NotAvailable, plugin
 from leukreg_gan.ways import Attributes, Donor, Way, Ways
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 class Cgan:
     """Conditional GAN, fitted on the training fold alone.
 
-    Projection discriminator with spectral norm, hinge loss and differentiable augmentation; for images
-    of 32, 64, 128 or 256 pixels.
+    Projection discriminator with spectral norm, hinge loss and differentiable augmentation; for
+    images of 32, 64, 128 or 256 pixels.
     """
 
     way: Way = "few"
@@ -68,8 +69,28 @@ class Cgan:
     """CPU threads; 0 takes as many as torch does."""
     truncation: Annotated[float, Gt(0), Le(1)] = 1.0
     """Scale of the noise that images are made from; below 1 they are more typical, less varied."""
+    weights: str | None = None
+    """A trained generator (.safetensors) to make images with; nothing is trained then."""
+    outside: Literal["refuse", "allow"] = "refuse"
+    """Whether that generator may have been trained on images outside this training fold; images
+    made by it say so."""
     attribution: str = ""
     """Where the training images come from and under which licence; written into the file."""
+
+    def ready(self) -> None:
+        """Look whether tables, donors, weights and the extractor are there.
+
+        Raises:
+            NotAvailable: They are not.
+        """
+        if self.weights is not None:
+            if not Path(self.weights).expanduser().is_file():
+                raise NotAvailable(f"synthesis.weights: there is no file {self.weights}")
+            return
+        self._ways().ready()
+        from leukreg import open_extractor
+
+        open_extractor(self.extractor)
 
     def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator:
         """A generator of images of ``image.size`` pixels.
@@ -94,15 +115,20 @@ class Cgan:
                     labels=labels,
                     image=image,
                     targets=None,
-                    ways=Ways(way=self.way, donor=self.donor, attributes=self.attributes),
+                    ways=self._ways(),
                 ),
                 extractor=self.extractor,
                 device=self.device,
                 threads=self.threads,
                 truncation=self.truncation,
                 attribution=self.attribution,
+                weights=None if self.weights is None else Path(self.weights).expanduser(),
+                outside=self.outside == "allow",
             )
         )
+
+    def _ways(self) -> Ways:
+        return Ways(way=self.way, donor=self.donor, attributes=self.attributes)
 
     def _settings(self, size: int) -> Settings:
         from leukreg_gan.diffaug import Policy

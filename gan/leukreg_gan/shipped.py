@@ -1,0 +1,51 @@
+"""A trained generator that comes as a file: does it fit this recipe, and may it be used here?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leukreg import DataError, Images
+from leukreg_gan.archive import Card
+from leukreg_gan.content import image_digests
+
+
+def check_fit(path: Path, card: Card, size: int, classes: tuple[str, ...]) -> None:
+    """Raises DataError, all mistakes at once, where a file cannot serve this recipe."""
+    faults = []
+    if card.size != size:
+        faults.append(
+            f"it makes images of {card.size} pixels and image.size is {size}; set that to "
+            f"{card.size}"
+        )
+    if not set(card.classes) & set(classes):
+        faults.append(
+            f"it makes {', '.join(card.classes)}, none of which is a class of this task "
+            f"({', '.join(classes)})"
+        )
+    if faults:
+        raise DataError("\n".join(f"cgan: {path}: {fault}" for fault in faults))
+
+
+def outside(card: Card, images: Images) -> int:
+    """How many of the images that the generator was trained on are not among these rows."""
+    here = set(image_digests(images.pixels(range(len(images)))))
+    return sum(digest not in here for digest in card.pixels)
+
+
+def check_origin(path: Path, card: Card, strangers: int, allowed: bool) -> dict[str, str]:
+    """What the lineage of every image must say of where the generator was trained.
+
+    Raises:
+        DataError: It was trained on images outside this training fold, and that is not allowed.
+    """
+    said = {"weights": path.name}
+    if not strangers:
+        return said | {"trained on": f"{len(card.pixels):,} images of this training fold"}
+    what = f"{strangers:,} of its {len(card.pixels):,} training images are outside this fold"
+    if not allowed:
+        raise DataError(
+            f"cgan: {path}: {what}; they may be the very images that are tested on. Train it anew "
+            'inside the fold (leave out weights), or set outside = "allow" where you know that no '
+            "tested image is among them"
+        )
+    return said | {"trained on": what}

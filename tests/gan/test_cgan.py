@@ -1,0 +1,293 @@
+"""The plugin: fits once, is kept as a file, is used again only where that is honest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import discs
+import numpy as np
+import pytest
+import torch
+from leukreg_gan import fitting, training
+from leukreg_gan.archive import Card, read_archive, write_archive
+from leukreg_gan.plugin import Cgan
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import load_file, save_file
+
+from leukreg import SILENT, DataError, ImageSpec, Labels, NotAvailable
+from leukreg.testing import check
+
+IMAGE = ImageSpec(size=32)
+SMALL: dict[str, Any] = {
+    "steps": 4,
+    "batch": 4,
+    "channels": 4,
+    "latent": 8,
+    "snapshot_every": 2,
+    "threads": 1,
+    "device": "cpu",
+}
+
+
+class Said:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def task(self, title: str, total: int | None = None) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext(lambda steps=1, note="": None)
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def few() -> discs.Discs:
+    """So few images that none is held out, and no extractor is needed."""
+    return discs.discs(red=12, blue=12)
+
+
+def fitted(images: discs.Discs, folder: Path | None = None, said: Any = SILENT, **keys: Any) -> Any:
+    made = Cgan(**{**SMALL, **keys}).build(IMAGE, discs.labels_of(images))
+    made.fit(images, 5, folder, said)
+    return made
+
+
+def test_keeps_the_contract_of_a_generator() -> None:
+    check("generator", Cgan(**SMALL))
+
+
+def test_a_second_fit_of_the_same_content_trains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fitted(few(), tmp_path / "a")
+    monkeypatch.setattr(training, "train", lambda *args: pytest.fail("trained again"))
+    said = Said()
+    second = fitted(few(), tmp_path / "b", said)
+    assert any("nothing is trained" in line for line in said.lines)
+    one, two = first.sample("red", 3, 1), second.sample("red", 3, 1)
+    assert np.array_equal(one.pixels, two.pixels)
+    assert one.lineage == two.lineage
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert names == {p.name for p in (tmp_path / "b").iterdir()}
+    assert names == {
+        "generator.safetensors",
+        "log.csv",
+        "step-0000002.png",
+        "step-0000004.png",
+    }
+
+
+@pytest.mark.parametrize(
+    "keys", [{"steps": 5}, {"colour": 0.4}, {"balance": "data"}, {"way": "few", "ema": 0.5}]
+)
+def test_other_options_train_anew(monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]) -> None:
+    count = counted(monkeypatch)
+    fitted(few())
+    fitted(few(), **keys)
+    assert count == [2]
+
+
+def test_other_pixels_labels_or_seeds_train_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = counted(monkeypatch)
+    images = few()
+    fitted(images)
+    pixels = images.array.copy()
+    pixels[0, 0, 0, 0] ^= 1
+    fitted(replace(images, array=pixels))
+    rows = list(images.samples.rows)
+    rows[0] = replace(rows[0], label="blue")
+    fitted(replace(images, samples=replace(images.samples, rows=tuple(rows))))
+    made = Cgan(**SMALL).build(IMAGE, discs.labels_of(images))
+    made.fit(images, 6, None)
+    assert count == [4]
+
+
+@pytest.mark.parametrize("keys", [{"threads": 2}, {"attribution": "ours"}, {"truncation": 0.7}])
+def test_what_does_not_decide_the_training_trains_nothing_anew(
+    monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]
+) -> None:
+    count = counted(monkeypatch)
+    fitted(few())
+    fitted(few(), **keys)
+    assert count == [1]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    count = [0]
+    train = training.train
+
+    def counting(*args: Any) -> Any:
+        count[0] += 1
+        return train(*args)
+
+    monkeypatch.setattr(training, "train", counting)
+    return count
+
+
+def test_a_damaged_file_in_the_cache_is_trained_anew(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted(few())
+    [path] = own_cache.glob("generators/*/generator.safetensors")
+    path.write_bytes(path.read_bytes()[:-40])
+    count = counted(monkeypatch)
+    fitted(few())
+    assert count == [1]
+    assert read_archive(path)[1].classes == ("red", "blue")
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    def full(self: Path, target: Path) -> None:
+        if Path(target).name == fitting.FILE:
+            raise OSError(28, "No space left on device")
+        Path.rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DataError, match=r"cannot be written: No space left"):
+        fitted(few(), tmp_path / "fit")
+    assert not [*own_cache.rglob("*.part"), *own_cache.rglob(fitting.FILE)]
+
+
+def test_every_image_tells_where_it_comes_from() -> None:
+    made = fitted(few()).sample("blue", 300, 9)
+    assert made.pixels.shape == (300, 32, 32, 3)
+    assert len({line.seed for line in made.lineage}) == 300
+    assert {line.generator for line in made.lineage} == {"cgan"}
+    assert {line.condition["class"] for line in made.lineage} == {"blue"}
+    assert {len(line.snapshot or "") for line in made.lineage} == {32}
+
+
+def test_more_images_begin_with_the_same_ones() -> None:
+    generator = fitted(few())
+    assert np.array_equal(
+        generator.sample("red", 9, 4).pixels[:3], generator.sample("red", 3, 4).pixels
+    )
+
+
+def test_less_noise_makes_images_more_alike() -> None:
+    plain = fitted(few()).sample("red", 40, 1).pixels
+    typical = fitted(few(), truncation=0.2).sample("red", 40, 1).pixels
+    assert typical.std(axis=0).mean() < plain.std(axis=0).mean()
+
+
+def test_sampling_before_fitting_is_refused() -> None:
+    images = few()
+    with pytest.raises(DataError, match="fit comes before sample"):
+        Cgan(**SMALL).build(IMAGE, discs.labels_of(images)).sample("red", 1, 0)
+
+
+def test_a_class_without_images_is_refused_before_any_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "train", lambda *args: pytest.fail("trained"))
+    with pytest.raises(DataError, match="'blue'"):
+        fitted(discs.discs(red=10, blue=0))
+
+
+def test_sizes_that_cannot_be_made_are_refused() -> None:
+    with pytest.raises(DataError, match="48 pixels"):
+        Cgan().build(ImageSpec(size=48), discs.labels_of(few()))
+
+
+@pytest.mark.parametrize(
+    "options", [{"steps": 0}, {"ema": 1}, {"cutout": 2}, {"balance": "all"}, {"chanels": 3}]
+)
+def test_options_have_ranges(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Cgan).validate_json(json.dumps(options), strict=True)
+
+
+def test_what_is_missing_is_said_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(NotAvailable, match="no file"):
+        Cgan(weights=str(tmp_path / "none.safetensors")).ready()
+
+
+# The file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    fitted(few(), tmp_path / "fit", attribution="Made up, CC0")
+    return tmp_path / "fit" / "generator.safetensors"
+
+
+def test_a_file_makes_the_very_images_that_the_fit_made(file: Path, tmp_path: Path) -> None:
+    here = fitted(few(), attribution="Made up, CC0").sample("red", 5, 3)
+    there = fitted(few(), tmp_path / "again", weights=str(file)).sample("red", 5, 3)
+    assert np.array_equal(here.pixels, there.pixels)
+    assert [line.snapshot for line in here.lineage] == [line.snapshot for line in there.lineage]
+    assert there.lineage[0].condition["weights"] == "generator.safetensors"
+    assert there.lineage[0].condition["trained on"] == "24 images of this training fold"
+    assert (tmp_path / "again" / "generator.safetensors").is_file()
+
+
+def test_a_file_says_what_must_be_known_of_it(file: Path) -> None:
+    _, card = read_archive(file)
+    assert card.classes == ("red", "blue")
+    assert (card.size, card.channels, card.latent, card.seed) == (32, 4, 8, 5)
+    assert card.images == {"red": 12, "blue": 12}
+    assert len(card.pixels) == 24
+    assert card.attribution == "Made up, CC0"
+    assert card.settings["steps"] == 4
+    assert len(card.snapshot) == 32
+
+
+def test_a_file_trained_on_other_images_is_refused_unless_allowed(file: Path) -> None:
+    fold = discs.discs(red=12, blue=6)  # the last six discs are not in it
+    with pytest.raises(DataError, match=r"6 of its 24 training images are outside this fold"):
+        fitted(fold, weights=str(file))
+    allowed = fitted(fold, weights=str(file), outside="allow").sample("red", 1, 0)
+    assert "outside this fold" in allowed.lineage[0].condition["trained on"]
+
+
+def test_a_file_of_another_size_or_task_is_refused_with_all_reasons(file: Path) -> None:
+    images = few()
+    labels = Labels(names=("a", "b"), counts=(1, 1))
+    made = Cgan(weights=str(file)).build(ImageSpec(size=64), labels)
+    with pytest.raises(DataError, match=r"(?s)32 pixels.*64.*none of which is a class"):
+        made.fit(images, 0, None)
+
+
+def changed(file: Path, **metadata: str) -> None:
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as opened:
+        head: Mapping[str, str] = opened.metadata()
+    save_file(load_file(file), file, {**head, **metadata})
+
+
+def test_files_that_are_none_of_ours_are_told_apart(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, other)
+    with pytest.raises(DataError, match="no trained generator"):
+        read_archive(other)
+    other.write_bytes(b"nothing of the kind")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_archive(other)
+    changed(file, card="{}")
+    with pytest.raises(DataError, match="head cannot be read"):
+        read_archive(file)
+
+
+def test_changed_weights_are_found_out(file: Path) -> None:
+    weights, card = read_archive(file)
+    name = next(iter(weights))
+    weights[name] = weights[name] + 1
+    write_archive(file, weights, card)
+    with pytest.raises(DataError, match="damaged"):
+        read_archive(file)
+
+
+def test_weights_that_do_not_fit_their_description_are_refused(file: Path) -> None:
+    weights, card = read_archive(file)
+    wrong: Card = replace(card, channels=8)
+    write_archive(file, weights, wrong)
+    with pytest.raises(DataError, match="do not fit"):
+        fitted(few(), weights=str(file))
