@@ -89,8 +89,8 @@ def _variety(rows: list[tuple[str, Fidelity]]) -> Table:
 def _remarks(found: Measured) -> Iterator[str]:
     overall = found.overall
     yield (
-        "KID is in thousandths. The floor, also after a slash, is the same figure between halves of "
-        "the real images; × is the figure over it."
+        "KID is in thousandths. The floor, also after a slash, is the same figure between halves "
+        "of the real images; × is the figure over it."
     )
     n = len(overall.copies)
     share = f"{n:,} of {overall.fake:,} fakes copy one of {overall.training:,} training images"
