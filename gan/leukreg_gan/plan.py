@@ -120,7 +120,7 @@ class Plan:
             KeyError, TypeError, ValueError: It is something else.
         """
         seen = plain["seen"]
-        return cls(
+        plan = cls(
             groups=tuple(
                 Group(name=str(g["name"]), values=tuple(map(str, g["values"])))
                 for g in plain["groups"]
@@ -128,6 +128,9 @@ class Plan:
             draws={str(label): _draw_from(draw) for label, draw in plain["draws"].items()},
             seen=None if seen is None else frozenset(_codes(row) for row in seen),
         )
+        if not all(_fits(draw, plan.groups) for draw in plan.draws.values()):
+            raise ValueError("its draws do not fit its groups")
+        return plan
 
 
 def encode(groups: Sequence[Group], codes: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -156,6 +159,19 @@ def _draw_from(plain: Mapping[str, Any]) -> Draw:
         for part in plain["parts"]
     )
     return Draw(parts=parts, said={str(key): str(text) for key, text in plain["said"].items()})
+
+
+def _fits(draw: Draw, groups: Sequence[Group]) -> bool:
+    """Whether every group is drawn once, and every code is one of its group's."""
+    held = sorted(group for part in draw.parts for group in part.groups)
+    return held == list(range(len(groups))) and all(
+        len(row) == len(part.groups)
+        and all(
+            0 <= code < len(groups[at].values) for code, at in zip(row, part.groups, strict=True)
+        )
+        for part in draw.parts
+        for row in part.codes
+    )
 
 
 def _codes(row: Sequence[Any]) -> tuple[int, ...]:

@@ -137,6 +137,19 @@ def test_a_plan_survives_json(plan: Plan, seed: int) -> None:
     assert back.draw("a", 9, rngs[0])[1] == plan.draw("a", 9, rngs[1])[1]
 
 
+@pytest.mark.parametrize(
+    "parts", [((0, 1), (0, 2)), ((0, 1), (-1, 0)), ((0,), (0,)), ((0, 0), (0, 0)), ((0, 1), (0,))]
+)
+def test_a_plan_that_does_not_fit_its_groups_is_refused(
+    parts: tuple[tuple[int, ...], tuple[int, ...]],
+) -> None:
+    groups = (Group(name="g", values=("u", "v")), Group(name="h", values=("w", "x")))
+    part = Part(groups=parts[0], codes=(parts[1],), weights=(1.0,))
+    plain = Plan(groups=groups, draws={"a": Draw(parts=(part,))}).plain()
+    with pytest.raises(ValueError, match="do not fit"):
+        Plan.from_plain(plain)
+
+
 def test_weights_are_kept() -> None:
     group = Group(name="g", values=("u", "v"))
     part = Part(groups=(0,), codes=((0,), (1,)), weights=(3.0, 1.0))
