@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from leukreg.evaluate.calibrate import (
-    calibrated,
-    facts_of_temperatures,
-    fit_temperatures,
-    raw_of,
-)
+from leukreg.evaluate.calibrate import calibrated, raw_of
 from leukreg.evaluate.conformal import conformal_sets, facts_of_conformal, fit_conformal
+from leukreg.evaluate.temperature import facts_of_temperatures, fit_temperatures
+from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec
 from leukreg.types import Predictions
 
@@ -28,7 +25,11 @@ class Adjusted:
 
 
 def adjusted(
-    predictions: Predictions, validation: Predictions | None, spec: EvaluateSpec, seed: int
+    predictions: Predictions,
+    validation: Predictions | None,
+    spec: EvaluateSpec,
+    seed: int,
+    progress: Progress = SILENT,
 ) -> Adjusted:
     """Calibrate both tables and give the scored rows their sets, fold by fold.
 
@@ -42,7 +43,7 @@ def adjusted(
     folds = sorted({int(fold) for fold in (*validation.fold, *predictions.fold)})
     facts: dict[str, Any] = {}
     if spec.calibration is not None:
-        fitted = fit_temperatures(validation, folds)
+        fitted = fit_temperatures(validation, folds, spec.bootstrap, seed, progress)
         values = {one.fold: one.temperature for one in fitted}
         predictions, validation = calibrated(predictions, values), calibrated(validation, values)
         facts["calibration"] = facts_of_temperatures(spec.calibration.method, fitted)

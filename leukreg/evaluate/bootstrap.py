@@ -26,6 +26,8 @@ class Resampling:
     """"patients" or "rows"."""
     count: int
     seed: int
+    unknown: int = 0
+    """Rows whose patient is unknown, where others are known."""
 
     def says(self, count: int | None = None) -> str:
         """One line on how the interval was made."""
@@ -33,6 +35,8 @@ class Resampling:
         text = f"95 % percentile bootstrap, {number} resamples of {self.units} {self.by}"
         if self.by == "patients" and self.units < 10:
             text += " (few: the interval is rough)"
+        if self.unknown:
+            text += f" (of {self.unknown:,} of them the patient is unknown)"
         return text
 
     def counts(self) -> Iterator[NDArray[np.int64]]:
@@ -67,7 +71,8 @@ def resampling(predictions: Predictions, count: int, seed: int) -> Resampling | 
         unit, units, by = np.arange(n, dtype=np.int64), n, "rows"
     if units < 2 or count == 0:
         return None
-    return Resampling(unit=unit, units=units, by=by, count=count, seed=seed)
+    unknown = n - len(known) if known else 0
+    return Resampling(unit=unit, units=units, by=by, count=count, seed=seed, unknown=unknown)
 
 
 def percentiles(values: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -52,7 +52,7 @@ def score(
     if found:
         raise Problems(found, closing="nothing was scored.")
     refuse_broken(predictions)
-    both = adjusted(predictions, validation, spec, seed)
+    both = adjusted(predictions, validation, spec, seed, progress)
     cut = None
     if spec.threshold is not None:
         cut = choose(both.predictions, both.validation, spec)

@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leukreg.evaluate import calibrated, raw_of, temperatures_of
-from leukreg.evaluate.calibrate import (
+from leukreg.evaluate.calibrate import entropy, tempered
+from leukreg.evaluate.rows import joined, take
+from leukreg.evaluate.temperature import (
     HIGH,
-    entropy,
     facts_of_temperatures,
     fit_temperature,
     fit_temperatures,
-    tempered,
 )
-from leukreg.evaluate.rows import joined
 from tests.evaluate.simulated import simulated, softmax, table
 
 unhurried = settings(deadline=None, max_examples=50)  # the first call imports scipy
@@ -100,6 +99,42 @@ def test_each_fold_has_its_own_from_its_own_rows() -> None:
     assert np.allclose(scaled.probabilities[4000:], tempered(two.probabilities, 0.5))
     with pytest.raises(KeyError):
         calibrated(both, {0: 2.0})
+
+
+def test_weights_count_as_repeated_rows() -> None:
+    rows = simulated(80, 2.0, seed=1)
+    weights = np.random.default_rng(1).integers(0, 3, 80)
+    again = take(rows, np.repeat(np.arange(80), weights))
+    once, _ = fit_temperature(again.probabilities, again.label)
+    assert fit_temperature(rows.probabilities, rows.label, weights)[0] == pytest.approx(once)
+
+
+def test_the_interval_holds_a_known_temperature_about_as_often_as_it_says() -> None:
+    hits = 0
+    for draw in range(60):
+        (one,) = fit_temperatures(simulated(150, 2.0, seed=draw), [0], 80, draw)
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < one.temperature < one.high
+        assert one.by == "95 % percentile bootstrap, 80 resamples of 150 rows"
+        hits += one.low <= 2.0 <= one.high
+    assert hits >= 51  # at 93 % or so, fewer are a matter of one in 500
+
+
+def test_patients_are_drawn_whole_for_the_interval() -> None:
+    rows = simulated(200, 2.0, seed=1)
+    alike = take(rows, np.repeat(np.arange(200), 5))
+    alike = replace(alike, patient=tuple(f"P{i // 5}" for i in range(1000)))
+    (one,) = fit_temperatures(alike, [0], 100, 4)
+    (plain,) = fit_temperatures(rows, [0], 100, 4)
+    assert "100 resamples of 200 patients" in one.by
+    assert one.temperature == pytest.approx(plain.temperature)
+    # Five copies of a row tell no more than one.
+    assert (one.low, one.high) == (
+        pytest.approx(plain.low, rel=1e-3),
+        pytest.approx(plain.high, rel=1e-3),
+    )
+    assert fit_temperatures(rows, [0])[0].low is None
 
 
 def test_raw_probabilities_are_kept_and_calibrating_begins_from_them() -> None:

@@ -72,6 +72,7 @@ def test_rows_are_drawn_as_soon_as_one_patient_is_unknown() -> None:
     assert draws is not None
     assert (draws.by, draws.units) == ("rows", 60)
     assert all(counts.sum() == 60 for counts in draws.counts())
+    assert draws.says().endswith("50 resamples of 60 rows (of 1 of them the patient is unknown)")
 
 
 def test_patient_wise_intervals_are_wider_where_patients_differ() -> None:

@@ -50,15 +50,31 @@ def test_raw_and_calibrated_stand_side_by_side() -> None:
         assert abs(first[1] - first[0] - first[2]) < 2e-4
     assert section.text[0].startswith("Temperature ")
     assert "fitted on 72 validation rows: the network was" in section.text[0]
-    assert "50 resamples of 12 patients; temperatures are held fixed." in section.text[1]
+    assert section.text[1].startswith("Its interval: 95 % percentile bootstrap, 50 resamples of")
+    assert "50 resamples of 12 patients; temperatures are held fixed." in section.text[2]
 
 
 def test_by_row_is_said_where_patients_are_unknown() -> None:
     result = whole(patients=0)
     assert "50 resamples of 72 rows" in only(calibration(result)).text[1]
+    assert "50 resamples of 72 rows" in only(calibration(result)).text[2]
     text = "\n".join(only(sets(result)).text)
     assert "50 resamples of 72 rows; limits are held fixed" in text
     assert "patients" not in text
+
+
+def test_what_a_temperature_says_of_the_network() -> None:
+    result = whole()
+    for low, value, high, said in (
+        (1.1, 1.5, 2.0, "1.500 (95 % interval 1.100–2.000), fitted on 9 validation rows: the netwo"
+         "rk was too sure."),
+        (0.5, 0.7, 0.9, "the network was not sure enough."),
+        (0.9, 1.2, 1.4, "the network was neither too sure nor too little, as far as can be told."),
+        (None, 1.0, None, "the probabilities are left as they are."),
+    ):  # fmt: skip
+        one = {"fold": 0, "temperature": value, "rows": 9, "low": low, "high": high, "why": ""}
+        facts = {**result.facts, "calibration": {"method": "temperature", "folds": [one]}}
+        assert only(calibration(replace(result, facts=facts))).text[0].endswith(said)
 
 
 def test_folds_are_told_as_a_range_and_odd_ones_loudly() -> None:

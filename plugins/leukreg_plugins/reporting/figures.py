@@ -90,11 +90,12 @@ def _line(score: Score) -> tuple[str, str, str, str]:
 
 
 def how_bounded(result: RunResult) -> str:
-    """How the intervals were made, from the scores themselves."""
-    for score in result.scores:
-        if score.name == "accuracy" and score.low is not None:
+    """How the intervals were made, from the scores themselves: the accuracy's, or another's."""
+    for score in sorted(result.scores, key=lambda score: score.name != "accuracy"):
+        if score.low is not None:
+            how = next((part for part in score.why.split("; ") if "bootstrap" in part), score.why)
             note = "; the threshold is held fixed" if result.threshold is not None else ""
-            return f"Intervals: {score.why}{note}.{_points(result)}"
+            return f"Intervals: {how}{note}.{_points(result)}"
     return ""
 
 

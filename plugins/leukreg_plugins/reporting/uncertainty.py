@@ -86,17 +86,37 @@ def _cell(score: Score | None, signed: bool = False) -> str:
 def _temperatures(folds: list[Mapping[str, Any]]) -> Iterator[str]:
     values = [float(one["temperature"]) for one in folds]
     if len(folds) == 1:
-        sure = "too sure" if values[0] > 1 else "not sure enough" if values[0] < 1 else "left as is"
         rows = counted(folds[0]["rows"], "validation row")
-        yield f"Temperature {values[0]:.3f}, fitted on {rows}: the network was {sure}."
+        yield f"Temperature {_temperature(folds[0])}, fitted on {rows}: {_sure(folds[0])}."
+        if folds[0].get("by"):
+            yield f"Its interval: {folds[0]['by']}."
     else:
+        too = sum((one.get("low") or 0) > 1 for one in folds)
         yield (
             f"Temperatures {min(values):.3f} to {max(values):.3f} in {len(values)} folds, each"
-            " fitted on its own validation rows; above 1 the network was too sure."
+            f" fitted on its own validation rows; above 1 the network was too sure, beyond chance"
+            f" in {too} of them."
         )
     for one in folds:
         if one["why"]:
             yield f"! Fold {one['fold'] + 1}: temperature {one['temperature']:g}, {one['why']}."
+
+
+def _temperature(one: Mapping[str, Any]) -> str:
+    text = f"{one['temperature']:.3f}"
+    if one.get("low") is None:
+        return text
+    return f"{text} (95 % interval {one['low']:.3f}–{one['high']:.3f})"
+
+
+def _sure(one: Mapping[str, Any]) -> str:
+    """What a temperature says of the network."""
+    low, high, value = one.get("low"), one.get("high"), one["temperature"]
+    if value == 1:
+        return "the probabilities are left as they are"
+    if low is not None and high is not None and low <= 1 <= high:
+        return "the network was neither too sure nor too little, as far as can be told"
+    return "the network was too sure" if value > 1 else "the network was not sure enough"
 
 
 def _bounded(scores: list[Score], fixed: str) -> Iterator[str]:
