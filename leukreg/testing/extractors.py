@@ -75,7 +75,7 @@ def _check_description(who: str, own: Any) -> None:
 def _images(size: int) -> Tensor:
     import torch
 
-    pixels = example_images(classes=2, per_class=2, size=size).pixels(range(4))
+    pixels = example_images(classes=2, per_class=1, size=size).pixels(range(2))
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 

@@ -11,6 +11,8 @@ import pytest
 from leukreg.kinds import KINDS
 from leukreg.registry import Entry, installed
 from leukreg.testing import CHECKS, check, check_options, example_labels, write_example_images
+from tests.inception import write_inception
+from tests.small_run import write_run
 
 ENTRIES = sorted(installed(), key=lambda entry: (entry.kind, entry.name))
 
@@ -34,6 +36,10 @@ def _ready(entry: Entry, folder: Path) -> Any:
         return entry.cls(weights="random")
     if entry.kind == "generator" and "donor" in options:
         return entry.cls(donor=example_labels().names[0])
+    if (entry.kind, entry.name) == ("extractor", "run"):
+        return entry.cls(path=str(write_run(folder / "run")))
+    if (entry.kind, entry.name) == ("extractor", "inception"):
+        return entry.cls(path=str(write_inception(folder / "weights.pth")))
     return entry.cls
 
 

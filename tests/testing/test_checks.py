@@ -393,7 +393,7 @@ class Extractor(nn.Module):
 
 for _sentence, _members in (
     ("needs 'dimensions'", {"dimensions": None}),
-    ("(4, 5), not (4, 3)", {"dimensions": 5}),
+    ("(2, 5), not (2, 3)", {"dimensions": 5}),
     ("float32", {"forward": lambda self, x: x.double().mean((2, 3))}),
     ("not finite", {"forward": lambda self, x: x.float().mean((2, 3)) / 0}),
     ("in place", {"forward": lambda self, x: x.add_(1).float().mean((2, 3))}),
