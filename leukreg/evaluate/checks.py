@@ -9,7 +9,7 @@ import numpy as np
 
 from leukreg.errors import Problem, Problems, TrainingError
 from leukreg.evaluate.conformal import rows_needed
-from leukreg.recipe.model import EvaluateSpec, Recipe
+from leukreg.recipe.model import ConformalSpec, EvaluateSpec, Recipe
 from leukreg.types import Fold, Predictions, Samples
 
 
@@ -85,22 +85,35 @@ def too_few(
         found.append(Problem(f"{text}; set data.folds.validation above 0, or calibration = false"))
     if spec.conformal is None:
         return tuple(found)
-    need = rows_needed(spec.conformal.coverage)
-    stated = f"evaluate.conformal: {100 * spec.conformal.coverage:g} % coverage needs {need:,}"
-    advice = "lower the coverage or hold more rows out for validation"
-    if not spec.conformal.by_class:
+    lack = _lacking(spec.conformal, classes, counts)
+    if lack:
+        need = f"needs {rows_needed(spec.conformal.coverage):,} validation rows"
+        stated = f"evaluate.conformal: {100 * spec.conformal.coverage:g} % coverage {need}"
+        more = " of every class" if spec.conformal.by_class else ""
+        advice = "lower the coverage or hold more rows out for validation"
+        advice += ", or set by_class = false" if spec.conformal.by_class else ""
+        found.append(Problem(f"{stated}{more}, {lack}; {advice}"))
+    return tuple(found)
+
+
+def _lacking(
+    spec: ConformalSpec, classes: tuple[str, ...], counts: Mapping[int, tuple[int, ...]]
+) -> str:
+    """Where there are fewest rows, in words; "" where there are enough."""
+    need = rows_needed(spec.coverage)
+    if not spec.by_class:
         least = min(counts, key=lambda fold: sum(counts[fold]), default=None)
-        if least is not None and (n := sum(counts[least])) < need:
-            where = _folds([least], counts)
-            found.append(Problem(f"{stated} validation rows, {where} has {n:,}; {advice}"))
-        return tuple(found)
+        if least is None or (n := sum(counts[least])) >= need:
+            return ""
+        return f"{_folds([least], counts)} has {n:,}"
+    short = []
     for index, name in enumerate(classes):
         least = min(counts, key=lambda fold: counts[fold][index], default=None)
         if least is not None and (n := counts[least][index]) < need:
-            where = _folds([least], counts)
-            text = f"{stated} validation rows of every class, {where} has {n:,} of {name!r}"
-            found.append(Problem(f"{text}; {advice}, or set by_class = false"))
-    return tuple(found)
+            short.append((n, f"{_folds([least], counts)} has {n:,} of {name!r}"))
+    more = f" (and {len(short) - 1} other classes lack rows)" if len(short) > 2 else ""
+    more = " (and 1 other class lacks rows)" if len(short) == 2 else more
+    return min(short)[1] + more if short else ""
 
 
 def _folds(some: Sequence[int], of: Mapping[int, object]) -> str:
