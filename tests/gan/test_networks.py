@@ -135,3 +135,22 @@ def test_settled_statistics_are_those_of_the_averaged_weights() -> None:
     by_statistics = network.eval()(*one)
     assert (by_batch - by_statistics).abs().mean() < 0.1
     assert all(n.momentum == 0.1 for n in network.modules() if isinstance(n, nn.BatchNorm2d))
+
+
+def test_a_group_of_one_picture_is_told_from_a_group_of_many() -> None:
+    """The second half of the features are deviations within a group: none where all are alike."""
+    torch.manual_seed(0)
+    network = Discriminator(32, 3, 8, batch=8).eval()
+    many = torch.randn(8, 3, 32, 32)
+    alike = many[:1].expand(8, -1, -1, -1)
+    with torch.no_grad():
+        half = network.embed.weight.shape[0] // 2
+        assert network.features(many)[:, half:].mean() > 0.05
+        assert network.features(alike)[:, half:].max() < 0.002
+        both = network.features(torch.cat([many, alike]))
+    assert torch.allclose(both[8:, half:], network.features(alike)[:, half:], atol=1e-5)
+
+
+def test_groups_never_mix_two_batches() -> None:
+    for batch in (2, 4, 6, 7, 64):
+        assert batch % Discriminator(32, 3, 4, batch).group == 0

@@ -1,0 +1,95 @@
+"""What a batch is made of: balanced classes, turned images, and a tenth held out by seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from leukreg_gan.material import FEWEST, Material, held_out, material, turned
+
+
+def stuff(*counts: int, size: int = 8) -> Material:
+    """So many rows of each class, mixed; each image holds its row number, each condition a class."""
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    pixels = np.zeros((len(labels), size, size, 3), np.uint8)
+    pixels[:] = np.arange(len(labels))[:, None, None, None]
+    return material(pixels, np.eye(len(counts), dtype=np.float32)[labels], labels)
+
+
+def classes_of(data: Material, rows: torch.Tensor) -> list[int]:
+    found: list[int] = data.conditions[rows].argmax(dim=1).tolist()
+    return found
+
+
+@given(counts=st.lists(st.integers(1, 30), min_size=1, max_size=6), n=st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_balanced_batches_have_all_classes_equally_often(counts: list[int], n: int) -> None:
+    torch.manual_seed(0)
+    data = stuff(*counts)
+    drawn = classes_of(data, data.rows(n, "class"))
+    often = np.bincount(drawn, minlength=len(counts))
+    assert often.max() - often.min() <= 1
+    assert drawn == sorted(drawn)
+
+
+def test_every_row_is_drawn_in_time_and_those_of_a_class_equally_often() -> None:
+    torch.manual_seed(0)
+    data = stuff(4, 20)
+    rows = torch.cat([data.rows(24, "class") for _ in range(200)])
+    often = np.bincount(rows.numpy(), minlength=24)
+    scarce = np.array(classes_of(data, torch.arange(24))) == 0
+    assert often[scarce].min() > 500
+    assert 90 < often[~scarce].min() <= often[~scarce].max() < 160
+
+
+def test_data_balance_takes_rows_as_they_are() -> None:
+    torch.manual_seed(0)
+    data = stuff(2, 38)
+    drawn = np.bincount(classes_of(data, data.rows(4000, "data")), minlength=2)
+    assert drawn[0] == pytest.approx(200, abs=60)
+
+
+def test_a_batch_is_scaled_and_keeps_its_conditions() -> None:
+    torch.manual_seed(0)
+    data = stuff(100, 156)
+    batch = data.batch(16, "class")
+    rows = ((batch.images[:, 0, 0, 0] + 1) * 127.5).round().long()
+    assert torch.equal(batch.conditions, data.conditions[rows])
+    assert batch.images.min() >= -1
+    assert batch.images.max() <= 1
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_are_turned_in_all_eight_ways_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    picture = torch.arange(27, dtype=torch.uint8).view(1, 3, 3, 3)
+    seen = {t.numpy().tobytes() for t in turned(picture.expand(200, -1, -1, -1))}
+    wanted = {
+        torch.rot90(side, k, (2, 3)).contiguous().numpy().tobytes()
+        for side in (picture, picture.flip(3))
+        for k in range(4)
+    }
+    assert seen == wanted
+
+
+@given(
+    counts=st.lists(st.integers(0, 3 * FEWEST), min_size=1, max_size=5), seed=st.integers(0, 99)
+)
+@settings(max_examples=40, deadline=None)
+def test_a_tenth_of_each_class_is_held_out_where_there_are_enough(
+    counts: list[int], seed: int
+) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts).tolist()
+    held = held_out(labels, seed)
+    assert sorted(set(held.tolist())) == held.tolist()
+    for label, count in enumerate(counts):
+        own = sum(labels[row] == label for row in held)
+        assert own == (count // 10 if count >= FEWEST else 0)
+    assert np.array_equal(held, held_out(labels, seed))
+
+
+def test_another_seed_holds_out_other_rows() -> None:
+    assert not np.array_equal(held_out([0] * 200, 1), held_out([0] * 200, 2))
