@@ -90,11 +90,16 @@ def _resume(reference: str, root: Path, console: Console) -> RunResult:
 
 
 def _check_plan(recipe: Recipe) -> None:
-    """Build the model once, so that a phase that trains nothing new is refused now."""
+    """Build the model once, so that a phase that trains nothing new is refused now.
+
+    The gate's extractor is opened too: without its weights nothing need begin.
+    """
     from leukreg.engine import plan
+    from leukreg.synthesis.judge import open_eye
     from leukreg.types import Labels
 
     plan(recipe, Labels(names=("a", "b"), counts=(1, 1)))
+    open_eye(recipe.synthesis.gate if recipe.synthesis else None)
 
 
 def _announce(recipe: Recipe, notices: tuple[Notice, ...], console: Console) -> None:

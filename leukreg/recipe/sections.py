@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Le
 
+from leukreg.errors import PluginError
 from leukreg.recipe.choice import Reader
 from leukreg.recipe.mark import KeyPath
 from leukreg.recipe.model import (
@@ -139,7 +140,16 @@ def _read_gate(value: Any, path: KeyPath, reader: Reader) -> GateSpec | None:
     """There is a gate unless the recipe says that there is none."""
     if value is False:
         return None
-    return GateSpec() if value is True else plain(GateSpec, value, path, reader)
+    if value is True:
+        return GateSpec()
+    gate = plain(GateSpec, value, path, reader)
+    if gate is not None and gate.extractor != GateSpec.extractor:
+        name = gate.extractor.partition(":")[0]
+        try:
+            reader.registry.get("extractor", name)
+        except PluginError as error:
+            reader.missing("extractor", name, (*path, "extractor"), error)
+    return gate
 
 
 def rest_of(

@@ -101,6 +101,8 @@ def test_all_at_once_in_the_order_of_the_file(good: str, registry: Registry) -> 
         (("per_class = 4", "per_class = { ALL = 0 }"), "0", "must be an integer at least 1 or a"),
         (("per_class = 4", "per_class = 4\ngate = 3"), "3", "must be a table"),
         (("per_class = 4", "per_class = 4\ngate = { kidd = 3 }"), "kidd", "did you mean 'kid'"),
+        (("per_class = 4", 'per_class = 4\ngate = { extractor = "sells:a" }'), '"sells:a"',
+         "no extractor"),
         (("per_class = 4", "per_class = 4\ngate = { copies = 1.0 }"), "1.0", "below 1"),
         (("per_class = 4", 'per_class = 4\nplace = "before-split"\nseed = 3'), "3", "before-split"),
         (('use = "focal"', 'use = "focal"\nfallback = "focal"'), "fallback", "is never taken"),
