@@ -4,3 +4,6 @@ from __future__ import annotations
 
 from tests.factory import make_result as make_result
 from tests.strangers import strangers as strangers
+from tests.trained import _runs as _runs
+from tests.trained import binary_run as binary_run
+from tests.trained import folds_run as folds_run

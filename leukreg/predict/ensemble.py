@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from leukreg.evaluate.calibrate import entropy, temperatures_of, tempered
 from leukreg.evaluate.conformal import conformal_of, voted_sets
 from leukreg.predict.scan import Scan, Seen
-from leukreg.types import Predictions, RunResult
+from leukreg.types import Origin, Predictions, RunResult
 
 Floats = NDArray[np.float64]
 
@@ -55,13 +55,14 @@ def _predictions(one: Seen, p: Floats, seen: Scan, result: RunResult) -> Predict
     """A fold's rows as its sets are made from them: an image is known by its pixels."""
     n = len(p)
     unknown = np.zeros(n, dtype=np.int64)
+    origins: tuple[Origin, ...] = ("real",) * n
     return Predictions(
         classes=result.samples.classes,
         row=np.arange(n),
         id=seen.digests,
         path=seen.digests,
         patient=(None,) * n,
-        origin=("real",) * n,
+        origin=origins,
         fold=np.full(n, one.fold, dtype=np.int64),
         label=unknown,
         probabilities=p,

@@ -26,10 +26,11 @@ from leukreg.engine.device import session
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.predict.alignment import laid_over, shift_of
 from leukreg.predict.inputs import Given, ImagesLike, ahead, given_images
-from leukreg.predict.models import FoldModel
+from leukreg.predict.models import EVALUATED_FROM, FoldModel
 from leukreg.predict.scan import front
 from leukreg.predict.trained import Trained, load
 from leukreg.progress import SILENT, Progress
+from leukreg.runs.files import read_json
 
 if TYPE_CHECKING:
     from leukreg.engine.classifier import Link
@@ -66,7 +67,8 @@ def explanation(
     speaks for the class. With several folds it is the mean of theirs. Dropout is off.
 
     Args:
-        run: A run (folder, name, unique beginning, "last"), or what ``leukreg.load`` gave.
+        run: A run (folder, name, unique beginning, "last"), or what ``leukreg.load`` gave. An
+            evaluation on other images is explained by the run whose models it used.
         images: Paths, Pillow images, arrays.
         labels: The class to explain for each image; by default the one that is answered.
         folds: The index of one fold for each image, whose model alone is asked, as when rows of
@@ -78,7 +80,7 @@ def explanation(
         DataError: There is no such class or fold, or not one label or fold per image.
         RunError: The run has no models.
     """
-    trained = run if isinstance(run, Trained) else load(run)
+    trained = run if isinstance(run, Trained) else load(_with_models(Path(run)))
     given = given_images(images)
     if labels is None:
         targets = trained.decide(trained.predict_proba(images)) if given else np.empty(0, np.int64)
@@ -105,6 +107,13 @@ def explanation(
             maps[rows] = _joined(np.stack(heats), None if chosen is None else chosen[rows])
             advance(len(rows))
     return maps
+
+
+def _with_models(run: Path) -> Path:
+    """The run itself, or the one that an evaluation comes from."""
+    facts = run / "facts.json"
+    origin = read_json(facts).get(EVALUATED_FROM) if facts.is_file() else None
+    return run if origin is None else Path(origin["folder"])
 
 
 def place_of(one: FoldModel, size: int) -> Place:
@@ -155,7 +164,7 @@ def _heat(
 def _joined(heats: NDArray[np.float32], chosen: NDArray[np.int64] | None) -> NDArray[np.float32]:
     """The mean over folds, or one fold's map for each image."""
     if chosen is not None:
-        return heats[chosen, np.arange(heats.shape[1])]
+        return np.asarray(heats[chosen, np.arange(heats.shape[1])])
     return _scaled(heats.mean(axis=0))
 
 

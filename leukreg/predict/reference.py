@@ -163,5 +163,5 @@ def _keep(result: RunResult, reference: Reference) -> None:
     about = json.dumps({"key": _key(result), "folds": folds})
     arrays = {f"fold-{index}": near.features for index, near in enumerate(reference)}
     buffer = io.BytesIO()
-    np.savez(buffer, about=np.array(about), **arrays)
+    np.savez(buffer, about=np.array(about), **arrays)  # type: ignore[arg-type]
     write_bytes(Path(result.folder) / FILE, buffer.getvalue())

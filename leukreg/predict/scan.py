@@ -82,7 +82,7 @@ def scan(
         progress: Told of images done.
         dropout: False leaves MC dropout out, whatever the recipe says.
     """
-    found = _Found(len(given), classes, [one.fold for one in models])
+    found = _Found(len(given), classes, models)
     spec = recipe.evaluate if dropout else replace(recipe.evaluate, mc_dropout=None)
     compute = models[0].compute
     with (
@@ -161,11 +161,14 @@ def pooled(maps: Tensor) -> Tensor:
 class _Found:
     """The results of a scan while it goes on."""
 
-    def __init__(self, n: int, classes: int, folds: Sequence[int]) -> None:
+    def __init__(self, n: int, classes: int, models: Sequence[FoldModel]) -> None:
         self.unreadable: list[str | None] = [None] * n
-        self.folds = folds
-        self.figures = np.full((len(folds), n, classes + 2), np.nan)
-        self.features: list[NDArray[np.float32]] = [np.empty((n, 0), np.float32) for _ in folds]
+        self.folds = [one.fold for one in models]
+        self.figures = np.full((len(models), n, classes + 2), np.nan)
+        self.features = [
+            np.full((n, int(one.model.backbone.channels)), np.nan, np.float32)  # type: ignore[arg-type]
+            for one in models
+        ]
         self.digests = [""] * n
         self.thumbs = np.zeros((n, THUMB, THUMB), np.uint8)
 
@@ -175,9 +178,6 @@ class _Found:
         rows = np.array(batch.rows)
         for place, (figures, features) in enumerate(seen):
             self.figures[place, rows] = figures
-            if not self.features[place].size:
-                shape = (len(self.digests), features.shape[1])
-                self.features[place] = np.full(shape, np.nan, np.float32)
             self.features[place][rows] = features
         for row, picture in zip(batch.rows, batch.pictures, strict=True):
             self.digests[row] = picture.facts.pixels

@@ -40,7 +40,7 @@ def elsewhere(
         PluginError: There is no such source, or it takes no place.
     """
     entry = registry.get("source", source)
-    fields = {field.name for field in dataclasses.fields(entry.cls)}  # type: ignore[arg-type]
+    fields = {field.name for field in dataclasses.fields(entry.cls)}
     where = next((key for key in WHERE if key in fields), None)
     if where is None:
         raise PluginError(f"source {source!r} has neither a root nor a path: it cannot take --data")

@@ -75,9 +75,8 @@ def scored(
     found = score(predictions, None, recipe.evaluate, recipe.seed, registry, progress)
     kept = replace(found.predictions, sets=predictions.sets)
     scores = tuple(_said(one, trained.result.name) for one in found.scores)
-    conformal = trained.result.facts.get("conformal")
-    if conformal and predictions.sets is not None:
-        scores += _set_scores(kept, recipe, float(conformal["coverage"]), progress)
+    if predictions.sets is not None:
+        scores += _set_scores(kept, recipe, progress)
     return replace(found, predictions=kept, scores=scores)
 
 
@@ -85,10 +84,8 @@ def _said(one: Score, run: str) -> Score:
     return replace(one, why=f"of {run}, fixed before") if one.name == "threshold" else one
 
 
-def _set_scores(
-    predictions: Predictions, recipe: Recipe, coverage: float, progress: Progress
-) -> tuple[Score, ...]:
-    metric = SetFigures(coverage)
+def _set_scores(predictions: Predictions, recipe: Recipe, progress: Progress) -> tuple[Score, ...]:
+    metric = SetFigures()
     plain = tuple(metric.build(predictions))
     draws = resampling(predictions, recipe.evaluate.bootstrap, recipe.seed)
     if draws is None:

@@ -1,0 +1,117 @@
+"""``leukreg predict``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leukreg.cli.main import main
+from leukreg.predict.trained import load
+from tests.trained import COLOURS, draw
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "new [1]"
+    folder.mkdir()
+    rng = np.random.default_rng(3)
+    for number, colour in enumerate(COLOURS.values()):
+        draw(rng, colour).save(folder / f"{number}.png")
+    return folder
+
+
+def test_tables_and_files_say_the_same(
+    folds_run: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [str(tmp_path / "sub" / "p.csv"), str(tmp_path / "p.json")]
+    words = ["predict", folds_run.name, str(images), "--root", str(folds_run.parent)]
+    assert main([*words, "--csv", names[0], "--json", names[1]]) == 0
+    shown = capsys.readouterr().out
+    expected = load(folds_run).predict_table(sorted(images.iterdir()))
+    with Path(names[0]).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    data = json.loads(Path(names[1]).read_text())
+    assert data["classes"] == list(expected.classes)
+    assert data["folds"] == 2
+    for index, (row, record) in enumerate(zip(rows, data["images"], strict=True)):
+        assert row["image"] == record["image"] == expected.name[index]
+        assert row["answer"] == record["answer"] == expected.answer[index]
+        p = [float(row[f"p:{name}"]) for name in expected.classes]
+        assert p == list(record["probabilities"].values()) == expected.probabilities[index].tolist()
+        assert float(row["uncertainty"]) == expected.uncertainty[index]
+        assert (row["far"], row["copy_of"], row["unreadable"]) == (str(record["far"]), "", "")
+        assert f"{index}.png" in shown
+    assert "the mean of 2 folds" in shown
+    assert "not for diagnosis" in shown
+
+
+def test_an_unreadable_image_is_told_and_the_others_predicted(
+    folds_run: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "bad.png").write_text("nothing")
+    assert main(["predict", str(folds_run), str(images), "--no-flags", "--csv", "-"]) == 1
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [bool(row["answer"]) for row in rows] == [True, True, True, False]
+    assert "not an image" in rows[3]["unreadable"]
+    assert main(["predict", str(folds_run), str(images), "--no-flags"]) == 1
+    shown = capsys.readouterr().out
+    assert "1 of 4 images cannot be read" in shown
+    assert "bad.png: not an image" in shown
+
+
+def test_sets_and_the_threshold_are_shown(
+    binary_run: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(binary_run), str(images), "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    threshold = load(binary_run).result.threshold
+    assert (data["threshold"], data["positive"]) == (threshold, "benign")
+    assert data["coverage"] == 0.8
+    assert all(set(image["set"]) <= {"[M] pro", "benign"} for image in data["images"])
+    assert main(["predict", str(binary_run), str(images), "--no-flags"]) == 0
+    assert f"from a probability of {threshold:.4f}" in capsys.readouterr().out
+
+
+def test_many_rows_are_cut_unless_all_are_asked_for(
+    folds_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = draw(np.random.default_rng(0), COLOURS["early"], 24)
+    for number in range(45):
+        image.save(tmp_path / f"n{number:02d}.png")
+    (tmp_path / "n44.png").write_text("bad")
+    assert main(["predict", str(folds_run), str(tmp_path), "--no-flags"]) == 1
+    short = capsys.readouterr().out
+    assert "40 of 45, flagged ones first" in short
+    assert "n44.png" in short
+    assert "n43.png" not in short
+    assert main(["predict", str(folds_run), str(tmp_path), "--no-flags", "--all"]) == 1
+    assert "n43.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing-here.png"], "does not exist"),
+        (["{images}", "--csv", "{taken}"], "exists already; name another file"),
+        (["{images}", "--csv", "-", "--json", "-"], "cannot both go"),
+    ],
+)
+def test_wrong_use_is_told_and_changes_nothing(
+    folds_run: Path,
+    images: Path,
+    tmp_path: Path,
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    taken = tmp_path / "taken.csv"
+    taken.write_text("mine")
+    given = [word.format(images=images, taken=taken) for word in words]
+    assert main(["predict", str(folds_run), *given]) == 2
+    assert said in capsys.readouterr().err
+    assert taken.read_text() == "mine"
+    assert main(["predict", "no-run", str(images), "--root", str(tmp_path)]) == 2
