@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -150,6 +151,7 @@ def _line(text: str) -> _Line:
     return _Line(text=visible(text[len(LOUD) :] if loud else text), loud=loud)
 
 
+@functools.cache
 def _templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -82,4 +82,4 @@ def _plain(cells: Iterable[str]) -> list[str]:
 
 def _harmless(cell: str) -> str:
     """What a spreadsheet would take for a formula is text."""
-    return f"'{cell}" if cell[:1] in "=@+-" and cell and not _NUMERIC.match(cell) else cell
+    return f"'{cell}" if cell.startswith(("=", "@", "+", "-")) and not _is_number(cell) else cell

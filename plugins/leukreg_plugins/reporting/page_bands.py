@@ -129,6 +129,17 @@ def _precision(order: Any, last: Any, truth: Floats, weights: Floats) -> Floats:
     return out
 
 
+def points(name: str, truth: NDArray[np.bool_], score: Floats) -> tuple[Floats, Floats]:
+    """The corners of a curve from all rows: "roc" from (0, 0), or "precision" by rising recall."""
+    order, last, ordered = _sorted(truth, score)
+    hits, every = _totals(order, last, ordered, np.ones((len(truth), 1)))
+    found, all_rows = hits[:, 0], every[:, 0]
+    if name == "roc":
+        false = all_rows - found
+        return false / false[-1], found / found[-1]
+    return found[1:] / found[-1], found[1:] / all_rows[1:]
+
+
 REJECTED = GRID[:96]
 """Rejecting more than 95 % leaves too few rows to speak of."""
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leukreg import RunResult
-from leukreg_plugins.reporting.page_bands import GRID, Band, OnGrid, bands, precision_recall, roc
+from leukreg_plugins.reporting.page_bands import (
+    GRID,
+    Band,
+    OnGrid,
+    bands,
+    points,
+    precision_recall,
+    roc,
+)
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, RED, WIDTH, most_rows, plain
 from leukreg_plugins.reporting.words import find, interval, number, positive
 
@@ -65,14 +73,20 @@ def _curve(result: RunResult, index: int, name: str) -> OnGrid:
 
 
 def _panel(axes: Axes, result: RunResult, index: int, name: str, band: Band) -> None:
+    rows = result.predictions
     if band.low is not None and band.high is not None:
         axes.fill_between(band.x, band.low, band.high, color=BLUE, alpha=0.22, linewidth=0)
-    axes.plot(band.x, band.y, color=BLUE, linestyle="-")
+    truth, score = rows.label == index, rows.probabilities[:, index]
+    if name == "auc":
+        axes.plot(*points("roc", truth, score), color=BLUE, linestyle="-")
+    else:
+        x, y = points("precision", truth, score)
+        axes.step([0, *x], [y[0], *y], where="pre", color=BLUE, linestyle="-")
     axes.set_title(_title(result, index, name))
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_aspect("equal")
-    share = float((result.predictions.label == index).mean())
+    share = float(truth.mean())
     chance: Any = ([0, 1], [0, 1]) if name == "auc" else ([0, 1], [share, share])
     axes.plot(*chance, color=FAINT, linestyle=":", linewidth=1.2)
     if len(chosen(result)) == 1:

@@ -56,7 +56,7 @@ def _caption(result: RunResult, place: int, answer: int) -> tuple[str, ...]:
     first = f"right: {rows.classes[label]}"
     if answer != label:
         first = f"is {rows.classes[label]}, taken for {rows.classes[answer]}"
-    sure = f"p = {p[answer]:.3f}, entropy {rows.uncertainty[place]:.3f}"
+    sure = (f"p = {p[answer]:.3f}", f"entropy {rows.uncertainty[place]:.3f}")
     patient = rows.patient[place]
     who = () if patient is None else (f"patient {patient}",)
-    return first, sure, *who, rows.id[place].rpartition("/")[2]
+    return first, *sure, *who, rows.id[place].rpartition("/")[2]

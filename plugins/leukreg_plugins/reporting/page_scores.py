@@ -88,7 +88,9 @@ def confusion(result: RunResult) -> Figure | None:
         for answered, count in enumerate(line):
             _cell(axes, true, answered, count, sum(line))
     axes.set_xlim(-0.5, k - 0.5)
-    turned: dict[str, Any] = {} if k <= 3 else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    turned: dict[str, Any] = (
+        {} if k <= 3 else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    )
     axes.set_xticks(range(k), classes, **turned)
     _rows(axes, classes)
     axes.set_xlabel("answered")
@@ -105,7 +107,9 @@ def _cell(axes: Axes, true: int, answered: int, count: int, total: int) -> None:
     light = (0.925, 0.945, 0.965)
     dark = (0.0, 0.29, 0.48)
     shade = tuple(a + share * (b - a) for a, b in zip(light, dark, strict=True))
-    edge: dict[str, Any] = {"edgecolor": "#e69f00", "linewidth": 1.5} if true == answered else {"linewidth": 0.0}
+    edge: dict[str, Any] = (
+        {"edgecolor": "#e69f00", "linewidth": 1.5} if true == answered else {"linewidth": 0.0}
+    )
     corner = (answered - 0.47, true - 0.46)
     axes.add_patch(Rectangle(corner, 0.94, 0.92, facecolor=shade, **edge))
     # Not quite black and white, which would follow the theme; these belong to their cell.

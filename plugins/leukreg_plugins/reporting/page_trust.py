@@ -74,7 +74,7 @@ def _diagram(
 
 
 def reliability_table(result: RunResult) -> Table:
-    """A row per bin: images, mean confidence, accuracy; raw below calibrated where there is both."""
+    """A row per bin: images, mean confidence, accuracy; raw too where it was calibrated."""
     kinds = _kinds(result)
     lines: list[tuple[str, ...]] = []
     for name, probabilities in kinds:
