@@ -145,7 +145,8 @@ def test_help_imports_nothing_it_can_do_without(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "check", "data", "demo", "cache", "plugins", "runs",
-                                     "show", "report", "compare", "audit"])  # fmt: skip
+                                     "show", "report", "compare", "audit", "predict", "explain",
+                                     "evaluate", "export", "fidelity"])  # fmt: skip
 def test_a_commands_help_imports_nothing_slow(command: str, tmp_path: Path) -> None:
     code = f"from leukreg.cli.main import main; assert main(['{command}', '--help']) == 0"
     assert _loaded(code, tmp_path) & SLOW == set()

@@ -127,6 +127,8 @@ def _run(reference: str, root: Path) -> Path | None:
     from leukreg.runs import find
     from leukreg.runs.status import FILE
 
+    if not reference.strip():
+        raise DataError("an empty name means no images; name a folder, a table or a run")
     path = Path(reference).expanduser()
     if path.is_dir() and (path / FILE).is_file():
         return path

@@ -1,0 +1,260 @@
+"""``leukreg fidelity``: folders, tables and runs, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leukreg.cli.main import main
+from leukreg.registry import installed
+from leukreg.runs import files, tables
+from leukreg.types import Fold, Lineage, Sample, Samples
+from tests.synthesis.pictures import pictures
+
+Capture = pytest.CaptureFixture[str]
+Cells = tuple[Path, Path]
+
+
+@pytest.fixture(autouse=True)
+def _quick(strangers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of its own, an extractor that costs nothing, and a working directory of its own."""
+    (strangers / "leukreg_grid.py").write_text(
+        "from leukreg import hookimpl\n"
+        "from tests.synthesis.pictures import GridPlugin\n"
+        "@hookimpl\n"
+        "def leukreg_extractors():\n"
+        "    return [GridPlugin]\n"
+    )
+    info = strangers / "leukreg_grid-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: leukreg-grid\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[leukreg]\nleukreg-grid = leukreg_grid\n")
+    installed.cache_clear()
+    monkeypatch.chdir(tmp_path)
+
+
+def put(folder: Path, images: np.ndarray, suffix: str = "png") -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{len(list(folder.iterdir())):03d}-{i}.{suffix}" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Cells:
+    real, fake = tmp_path / "real", tmp_path / "fake"
+    for number, label in enumerate(("benign", "[Malignant] Pre-B")):
+        put(real / label, pictures(26, seed=number, shade=40 * number))
+        put(fake / label, pictures(24, seed=10 + number, shade=40 * number))
+    return real, fake
+
+
+def fidelity(*words: object) -> int:
+    return main(["fidelity", *map(str, words), "--extractor", "grid"])
+
+
+def test_folders_are_compared_by_class_and_over_all(cells: Cells, capsys: Capture) -> None:
+    assert fidelity(*cells) == 0
+    text = capsys.readouterr().out
+    assert "by grid@0123456789ab, 12 features, at 32 px" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.search(r"^  benign +26 +24 ", text, re.M)
+    assert re.search(r"^  all +52 +48 ", text, re.M)
+    assert "[Malignant] Pre-B" in text
+    assert "0 of 48 fakes copy one of 52 training images" in text
+
+
+def test_a_second_check_says_the_same_from_the_cache(cells: Cells, capsys: Capture) -> None:
+    fidelity(*cells)
+    first = capsys.readouterr().out
+    fidelity(*cells)
+    assert capsys.readouterr().out == first
+
+
+def test_classes_on_one_side_are_said_and_left_out(cells: Cells, capsys: Capture) -> None:
+    real, fake = cells
+    put(real / "only-real", pictures(12, seed=5))
+    put(fake / "only-fake", pictures(3, seed=6))
+    put(real / "few", pictures(4, seed=7))
+    put(fake / "few", pictures(9, seed=8))
+    assert fidelity(real, fake) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "! only-real: left out, no fakes of it" in text
+    assert "! only-fake: left out, no real images of it" in text
+    assert "! few: left out, 4 real and 9 fake images, too few" in text
+
+
+def test_copies_are_counted_shown_and_fail_the_check(
+    cells: Cells, tmp_path: Path, capsys: Capture
+) -> None:
+    real, fake = cells
+    source = sorted((real / "benign").iterdir())[3]
+    with Image.open(source) as image:
+        copied = np.asarray(image)[:, ::-1]
+    [path] = put(fake / "benign", copied[None], "jpg")
+    assert fidelity(*cells, "--json", "check.json", "--sheet", "sheet.png") == 1
+    assert "! 1 of 49 fakes copy one of 52 training images" in capsys.readouterr().out
+    found = json.loads(Path("check.json").read_text())
+    assert [each["fake"] for each in found["copied"]] == [str(path)]
+    assert [each["copies"] for each in found["copied"]] == [str(source)]
+    assert found["overall"]["copies"] == found["classes"]["benign"]["copies"] == 1
+    with Image.open("sheet.png") as sheet:
+        colours = np.asarray(sheet.convert("RGB")).reshape(-1, 3)
+    assert (colours == (0xC0, 0, 0)).all(1).any()
+    assert fidelity(*cells, "--sheet", "sheet.png") == 1  # its own file may be written again
+
+
+def test_copies_may_be_looked_for_elsewhere(cells: Cells, tmp_path: Path) -> None:
+    real, fake = cells
+    seen = pictures(30, seed=20)
+    put(tmp_path / "seen" / "benign", seen)
+    put(fake / "benign", seen[4:7])
+    assert fidelity(real, fake) == 0
+    assert fidelity(real, fake, "--training", tmp_path / "seen") == 1
+
+
+def test_tables_and_flat_folders_do(cells: Cells, tmp_path: Path, capsys: Capture) -> None:
+    real, fake = cells
+    lines = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in fake.rglob("*.png")]
+    (tmp_path / "fakes.csv").write_text("\n".join(["path,label", *lines]))
+    assert fidelity(real, "fakes.csv") == 0
+    assert "benign" in capsys.readouterr().out
+    put(tmp_path / "flat", pictures(20, seed=9))
+    assert fidelity(real, "flat") == 0
+    text = capsys.readouterr().out
+    assert "no figures by class: flat without class folders" in text
+    assert "benign" not in text
+
+
+def test_sizes_that_differ_are_said(cells: Cells, tmp_path: Path, capsys: Capture) -> None:
+    put(tmp_path / "large" / "benign", pictures(20, 48, seed=3))
+    assert fidelity(cells[0], "large") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "! real images are 32 px and fakes 48 px: all were brought to 32" in text
+    assert fidelity(cells[0], "large", "--size", 48) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "! real images are 32 px and were enlarged to 48" in text
+
+
+def test_a_check_is_set_against_an_earlier_one_or_refused(cells: Cells, capsys: Capture) -> None:
+    real, fake = cells
+    assert fidelity(real, fake, "--json", "before.json") == 0
+    assert fidelity(real, fake, "--against", "before.json") == 0
+    assert "Change since before.json" in capsys.readouterr().out
+    put(fake / "benign", pictures(1, seed=30))
+    assert fidelity(real, fake, "--against", "before.json") == 2
+    assert "they differ in fake (24 and 25)" in capsys.readouterr().err
+    assert fidelity(real, fake, "--size", 16, "--against", "before.json") == 2
+    assert "size (32 and 16)" in capsys.readouterr().err
+
+
+def write_run(folder: Path, real: Path, fake: Path) -> None:
+    """As much of a run folder as its two sides need."""
+    rows = [Sample(id=f"{p.parent.name}/{p.name}", path=str(p), label=p.parent.name)
+            for p in sorted(real.rglob("*.png"))]  # fmt: skip
+    made = Lineage(generator="warp", seed=1, fold=0)
+    fakes = [Sample(id=f"synthetic/{p.parent.name}/{p.name}", path=str(p), label=p.parent.name,
+                    origin="synthetic", lineage=made)
+             for p in sorted(fake.rglob("*.png"))]  # fmt: skip
+    folder.mkdir(parents=True)
+    status = {"state": "finished", "recipe": "v6", "started": "2026-11-24T10:00:00.000+00:00"}
+    files.write_json(folder / "status.json", status)
+    samples = Samples(rows=tuple(rows + fakes), classes=("benign", "[Malignant] Pre-B"))
+    tables.write_samples(folder / "samples.csv", samples.rows)
+    files.write_json(folder / "classes.json", {"classes": samples.classes, "broken": []})
+    test = tuple(range(0, len(rows), 2))
+    train = tuple(row for row in range(len(samples.rows)) if row not in test)
+    fold = Fold(index=0, train=train, validation=(), test=test)
+    tables.write_folds(folder / "folds.csv", (fold,))
+
+
+def test_a_runs_fold_has_two_sides(cells: Cells, tmp_path: Path, capsys: Capture) -> None:
+    real, fake = cells
+    copied = sorted((real / "benign").iterdir())[1]
+    (fake / "benign" / "copy.png").write_bytes(copied.read_bytes())
+    write_run(tmp_path / "runs" / "v6-1", real, fake)
+    assert fidelity("v6-1", "last") == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "real: train rows of v6-1, fold 0" in text
+    assert "1 of 49 fakes copy one of 26 training images" in text
+    assert fidelity("runs/v6-1", "v6", "--rows", "test") == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "real: test rows of v6-1, fold 0" in text
+    assert "copies are looked for among: what made them saw" in text
+    assert fidelity("last", "last", "--rows", "validation") == 2
+    assert "the validation rows of fold 0 hold no real image" in capsys.readouterr().err
+    assert fidelity("last", "last", "--fold", 3) == 2
+    assert "has no fold 3; there are 0" in capsys.readouterr().err
+    tables.write_folds(
+        tmp_path / "runs" / "v6-1" / "folds.csv",
+        (Fold(index=0, train=tuple(range(26)), validation=(), test=()),),
+    )
+    assert fidelity(real, "last") == 2
+    assert "fold 0 has no synthetic images" in capsys.readouterr().err
+
+
+def test_wrong_use_says_what_to_do(
+    cells: Cells, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, fake = cells
+
+    def refused(*words: object) -> str:
+        assert main(["fidelity", *map(str, words)]) == 2
+        return " ".join(capsys.readouterr().err.split())
+
+    assert "does not exist" in refused(real, tmp_path / "nowhere")
+    assert "is no folder and no table, and there is no run 'nowhere'" in refused(real, "nowhere")
+    assert "does not exist" in refused(real, "nowhere.csv")
+    assert "did you mean 'cells'" in refused(real, fake, "--extractor", "cels")
+    assert "there is no folder" in refused(real, fake, "--json", "no/such/file.json")
+    (tmp_path / "mine.json").write_text("{}")
+    assert "is no earlier result" in refused(real, fake, "--json", "mine.json")
+    assert "is no earlier result" in refused(real, fake, "--sheet", "mine.json")
+    assert "holds no figures" in refused(real, fake, "--against", "mine.json")
+    assert (tmp_path / "mine.json").read_text() == "{}"
+    put(tmp_path / "other" / "else", pictures(12))
+    assert "no class is on both sides" in refused(real, "other", "--extractor", "grid")
+    (tmp_path / "empty" / "benign").mkdir(parents=True)
+    assert "holds no images" in refused(real, "empty")
+    put(tmp_path / "few" / "benign", pictures(3))
+    assert "26 real and 3 fake images, too few" in refused(real, "few", "--extractor", "grid")
+
+
+def test_broken_files_of_both_sides_are_told_at_once(cells: Cells, capsys: Capture) -> None:
+    real, fake = cells
+    (real / "benign" / "text.png").write_text("Hello")
+    (fake / "benign" / "empty.png").write_bytes(b"")
+    assert fidelity(real, fake) == 2
+    text = capsys.readouterr().err
+    assert "text.png" in text
+    assert "empty.png" in text
+    assert "2 problems; nothing was compared." in text
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_stays(
+    cells: Cells, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = sorted(tmp_path.iterdir())
+    fidelity(*cells)
+    monkeypatch.setattr("leukreg.runs.files.os.fsync", full)
+    assert fidelity(*cells, "--json", "check.json") == 2
+    assert "check.json cannot be written: No space left" in capsys.readouterr().err
+    after = {path.name for path in tmp_path.iterdir()} - {path.name for path in before}
+    assert after <= {"cache"}
+
+
+@pytest.mark.parametrize("fake", ["", " ", "\0", "x" * 5000, "~nobody/x"])
+def test_strange_words_end_in_a_sentence(cells: Cells, fake: str, capsys: Capture) -> None:
+    assert fidelity("real", fake) == 2
+    assert "Traceback" not in capsys.readouterr().err
