@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+import leukreg.predict
 from leukreg import registry
 from leukreg.progress import SILENT, Progress
 from leukreg.registry import installed
 from leukreg.report.html import Page, page_of, run_page
 from leukreg.report.html.build import Head
-from leukreg.report.html.maps import laid_over
+from leukreg.report.html.maps import laid_over, model_maps
 from leukreg.report.html.pictures import Album
 from leukreg.report.html.tables import MOST_ROWS
 from leukreg.report.sections import sections
@@ -251,6 +253,32 @@ def test_maps_stand_under_the_pictures_they_explain(result: RunResult) -> None:
     assert f'alt="Explanation map of Image {id_of_first}"' in made.html
     assert "Grad-CAM" in Reader(made.html).words
     assert "Grad-CAM" not in Reader(small(*parts).html).words
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_rows_are_explained_by_the_models_that_scored_them(
+    result: RunResult, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    asked: list[Any] = []
+
+    def explanation(*given: Any) -> Pixels:
+        asked.extend(given)
+        return np.linspace(0, 1, 2 * 16, dtype=np.float32).reshape(2, 4, 4)
+
+    monkeypatch.setitem(leukreg.predict.__dict__, "load", lambda folder: folder)
+    monkeypatch.setitem(leukreg.predict.__dict__, "explanation", explanation)
+    facts = {"evaluated_from": {"folder": "other"}} if elsewhere else {}
+    gone = replace(
+        result.predictions, path=("/nowhere", *result.predictions.path[1:]), decision=None
+    )
+    maps = model_maps(replace(result, facts=facts, predictions=gone), [0, 3, 5], SILENT)
+    assert maps.keys() == {3, 5}
+    assert maps[3].shape == (288, 288, 3)
+    folder, paths, labels, folds, _ = asked
+    assert folder == (Path("other") if elsewhere else result.folder)
+    assert paths == [Path(gone.path[3]), Path(gone.path[5])]
+    assert labels == [gone.classes[gone.probabilities[row].argmax()] for row in (3, 5)]
+    assert folds == (None if elsewhere else [gone.fold[3], gone.fold[5]])
 
 
 def test_a_long_table_is_cut_and_its_file_is_whole() -> None:

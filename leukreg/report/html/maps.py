@@ -32,26 +32,37 @@ def model_maps(
 ) -> Mapping[int, NDArray[np.uint8]]:
     """Grad-CAM of the answer, by the model of the fold that scored each row.
 
-    Nothing where the run has no models any more; the progress says so. Needs torch.
+    Images from elsewhere are explained by all models of the run that was evaluated on them. Nothing
+    where there are no models any more; the progress says so. Needs torch.
     """
-    from leukreg.predict import explanation, load
-
-    there = [row for row in rows if Path(result.predictions.path[row]).is_file()]
-    classes, decision = result.predictions.classes, result.predictions.decision
+    places, classes = result.predictions.path, result.predictions.classes
+    there = [row for row in rows if Path(places[row]).is_file()]
+    decision = result.predictions.decision
     answer = result.predictions.probabilities.argmax(axis=1) if decision is None else decision
+    folder, own = _models(result)
     try:
+        from leukreg.predict import explanation, load
+
         heats = explanation(
-            load(result.folder),
-            [Path(result.predictions.path[row]) for row in there],
+            load(folder),
+            [Path(places[row]) for row in there],
             [classes[answer[row]] for row in there],
-            [int(result.predictions.fold[row]) for row in there],
+            [int(result.predictions.fold[row]) for row in there] if own else None,
             progress,
         )
-    except LeukregError as error:
+    except (LeukregError, ImportError) as error:
         progress.say(f"There are no explanation maps: {error}")
         return {}
     pairs = zip(there, heats, strict=True)
-    return {row: _overlay(Path(result.predictions.path[row]), heat) for row, heat in pairs}
+    return {row: _overlay(Path(places[row]), heat) for row, heat in pairs}
+
+
+def _models(result: RunResult) -> tuple[Path, bool]:
+    """The folder of the models that scored the rows, and whether it is the run's own."""
+    origin = result.facts.get("evaluated_from")
+    if isinstance(origin, Mapping) and origin.get("folder"):
+        return Path(str(origin["folder"])), False
+    return result.folder, True
 
 
 def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -51,5 +51,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list | tuple | Mapping) and not value:
+        return "none"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -15,10 +15,11 @@ class PageData:
     def build(self, result: RunResult) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_data
 
+        tables = (page_data.counts_table(result), page_data.folds_table(result))
         yield Section(
             title="Data",
             text=page_data.lines(result),
-            tables=(page_data.counts_table(result), page_data.folds_table(result)),
+            tables=tuple(table for table in tables if table.rows),
             figure=partial(page_data.counts_figure, result),
             caption="Images of each class, by origin; hatched where they are not real.",
             order=10,
