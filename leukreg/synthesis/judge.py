@@ -15,6 +15,7 @@ import numpy as np
 from leukreg.progress import Progress
 from leukreg.seeds import derive
 from leukreg.synthesis.draws import Drawn
+from leukreg.synthesis.enough import LEAST_FAKE, LEAST_REAL
 from leukreg.synthesis.extractors import OpenExtractor, open_extractor
 from leukreg.synthesis.limits import failed
 from leukreg.synthesis.reference import FEWEST, Held, Reference
@@ -129,7 +130,7 @@ class Judge:
 
     def _passes_for(self, label: str, fake: Pixels) -> dict[str, Any] | None:
         """The class whose real images these are like, where there is one."""
-        from leukreg.synthesis.measure import LEAST_FAKE, LEAST_REAL, measure
+        from leukreg.synthesis.measure import measure
 
         nearest: tuple[float, str] | None = None
         if len(fake) < LEAST_FAKE:
@@ -192,8 +193,6 @@ def judge_of(
 
 def _too_few(real: int, fake: int) -> str:
     """Why there are no distances; empty where there are."""
-    from leukreg.synthesis.measure import LEAST_FAKE, LEAST_REAL
-
     if real < LEAST_REAL:
         return f"{real or 'no'} real images to hold them against (at least {LEAST_REAL})"
     if fake < LEAST_FAKE:
