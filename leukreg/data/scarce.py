@@ -26,8 +26,8 @@ def limited(fold: Fold, samples: Samples, limit: Mapping[str, int], seed: int) -
             continue
         rng = np.random.default_rng(derive(seed, "folds", fold.index, "limit", label))
         for_watching = _share(most, len(watched), whole)
-        train = _without(train, here, rng.permutation(here)[: most - for_watching])
-        validation = _without(validation, watched, rng.permutation(watched)[:for_watching])
+        train = _without(train, here, _drawn(here, most - for_watching, rng))
+        validation = _without(validation, watched, _drawn(watched, for_watching, rng))
     # Watched test rows stay what they were: they are not taken from training.
     same = fold.validation == fold.test
     return replace(fold, train=tuple(train), validation=fold.test if same else tuple(validation))
@@ -54,10 +54,14 @@ def _share(most: int, watched: int, whole: int) -> int:
     return min(max(1, round(most * watched / whole)), most - 1)
 
 
+def _drawn(members: Sequence[int], n: int, rng: np.random.Generator) -> list[int]:
+    return [members[place] for place in rng.permutation(len(members))[:n].tolist()]
+
+
 def _of(samples: Samples, rows: Sequence[int], label: str) -> list[int]:
     return [row for row in rows if samples.rows[row].label == label]
 
 
 def _without(rows: Sequence[int], members: Sequence[int], kept: Sequence[int]) -> list[int]:
-    gone = set(members) - {int(row) for row in kept}
+    gone = set(members) - set(kept)
     return [row for row in rows if row not in gone]
