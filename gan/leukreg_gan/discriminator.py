@@ -66,5 +66,13 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, conditions: Tensor) -> Tensor:
         features = self.features(images)
-        match = (self.embed(conditions) * features).sum(dim=1)
-        return self.score(features).squeeze(1) + match
+        return self.own(features) + self.match(features, conditions)
+
+    def own(self, features: Tensor) -> Tensor:
+        """The part of the score that asks for no condition, ``(b,)``."""
+        score: Tensor = self.score(features)
+        return score.squeeze(1)
+
+    def match(self, features: Tensor, conditions: Tensor) -> Tensor:
+        """How well images and conditions go together, ``(b,)``."""
+        return (self.embed(conditions) * features).sum(dim=1)

@@ -17,6 +17,14 @@ def generator_loss(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
+def mismatch_loss(scores: Tensor, wrong: Tensor) -> Tensor:
+    """Hinge loss of scores ``(b,)`` of real images under conditions of others: below -1.
+
+    Where ``wrong`` is False the condition happens to be right, and nothing is asked.
+    """
+    return (F.relu(1 + scores) * wrong).mean()
+
+
 def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
     """R1 (Mescheder et al., 2018): half the mean squared gradient of the scores of real images.
 

@@ -48,6 +48,9 @@ class Cgan:
     """Decay of the running average of the generator's weights, which images are made with."""
     r1: Annotated[float, Ge(0), Le(1000)] = 0.0
     """Weight of the R1 gradient penalty on real images, applied every 16th step; 0 is none."""
+    mismatch: Annotated[float, Ge(0), Le(10)] = 0.5
+    """Weight of a loss that teaches the discriminator to refuse real images under the condition of
+    another; it keeps classes apart that look alike."""
     colour: Annotated[float, Ge(0), Le(1)] = 0.2
     """Differentiable augmentation: change of brightness, saturation and contrast at most."""
     translation: Annotated[float, Ge(0), Le(0.5)] = 0.125
@@ -145,6 +148,7 @@ class Cgan:
             decay=self.decay,
             ema=self.ema,
             r1=self.r1,
+            mismatch=self.mismatch,
             augment=Policy(colour=self.colour, translation=self.translation, cutout=self.cutout),
             balance=self.balance,
             snapshot_every=self.snapshot_every,

@@ -25,6 +25,8 @@ class Settings:
     """Share of the steps, at the end, in which both learning rates fall to 0 in a line."""
     ema: float
     r1: float
+    mismatch: float
+    """Weight of the loss of real images under wrong conditions."""
     augment: Policy
     balance: str
     """ "class": every class equally often; "data": every row equally often."""

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from leukreg import derive
 from leukreg_gan.diffaug import augmented
-from leukreg_gan.losses import discriminator_loss, generator_loss, gradient_penalty
+from leukreg_gan.discriminator import Discriminator
+from leukreg_gan.losses import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    mismatch_loss,
+)
 from leukreg_gan.material import Batch, Material
 from leukreg_gan.parts import Parts
 
@@ -74,19 +80,32 @@ def _teach_discriminator(
         seen.requires_grad_(True)
     shown = augmented(made.images.detach(), settings.augment)
     with _precision(parts, device):
-        scores_real, scores_fake = (
-            network(torch.cat([seen, shown]), torch.cat([real.conditions, made.conditions]))
-            .float()
-            .chunk(2)
-        )
+        features = network.features(torch.cat([seen, shown])).float()
+        own = network.own(features)
+        told = torch.cat([real.conditions, made.conditions])
+        scores_real, scores_fake = (own + network.match(features, told)).chunk(2)
         loss = discriminator_loss(scores_real, scores_fake)
-    total = loss
+        total = loss
+        if settings.mismatch:
+            total = loss + settings.mismatch * _mismatch_loss(network, features, own, real)
     if penalised:
-        total = loss + settings.r1 * PENALTY_EVERY * gradient_penalty(scores_real, seen)
+        total = total + settings.r1 * PENALTY_EVERY * gradient_penalty(scores_real, seen)
     parts.discriminator_optimizer.zero_grad(set_to_none=True)
     total.backward()
     parts.discriminator_optimizer.step()
     return loss.detach(), scores_real.detach().mean(), scores_fake.detach().mean()
+
+
+def _mismatch_loss(network: Discriminator, features: Tensor, own: Tensor, real: Batch) -> Tensor:
+    """Real images under another image's condition must not pass (after Reed et al., 2016).
+
+    Only their match with the condition is taught: the images themselves are real.
+    """
+    told = real.conditions
+    wrong = told.roll(int(torch.randint(1, len(told), (1,))), 0)
+    n = len(told)
+    scores = own[:n].detach() + network.match(features[:n], wrong)
+    return mismatch_loss(scores, (wrong != told).any(dim=1))
 
 
 def _teach_generator(parts: Parts, made: Batch, device: str) -> Tensor:

@@ -11,7 +11,7 @@ from leukreg_gan.material import FEWEST, Material, held_out, material, turned
 
 
 def stuff(*counts: int, size: int = 8) -> Material:
-    """So many rows of each class, mixed; each image holds its row number, each condition a class."""
+    """So many rows of each class, mixed; an image holds its row number, a condition its class."""
     rng = np.random.default_rng(0)
     labels = rng.permutation(np.repeat(np.arange(len(counts)), counts))
     pixels = np.zeros((len(labels), size, size, 3), np.uint8)

@@ -7,7 +7,7 @@ import torch
 from leukreg_gan.discriminator import Discriminator
 from leukreg_gan.ema import averaged, settle
 from leukreg_gan.generator import Generator
-from leukreg_gan.losses import discriminator_loss, generator_loss, gradient_penalty
+from leukreg_gan.losses import discriminator_loss, generator_loss, gradient_penalty, mismatch_loss
 from leukreg_gan.norm import ConditionalNorm
 from leukreg_gan.widths import SIZES, widths
 from torch import nn
@@ -105,6 +105,12 @@ def test_hinge_losses() -> None:
     real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-3.0, 0.5])
     assert discriminator_loss(real, fake).item() == pytest.approx(0.5 + 0.75)
     assert generator_loss(fake).item() == pytest.approx(1.25)
+
+
+def test_only_wrong_conditions_cost_a_real_image_anything() -> None:
+    scores = torch.tensor([0.5, 3.0, -2.0, 0.0])
+    wrong = torch.tensor([True, False, True, True])
+    assert mismatch_loss(scores, wrong).item() == pytest.approx((1.5 + 0 + 0 + 1) / 4)
 
 
 def test_gradient_penalty_of_a_linear_score() -> None:

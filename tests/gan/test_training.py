@@ -229,7 +229,8 @@ def test_the_callers_draws_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("balance", ["class", "data"])
-@pytest.mark.parametrize("r1", [0.0, 1.0])
-def test_every_setting_trains(tmp_path: Path, balance: str, r1: float) -> None:
-    trained = train(job(tmp_path, steps=16, snapshot_every=16, balance=balance, r1=r1), SILENT)
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_every_setting_trains(tmp_path: Path, balance: str, weight: float) -> None:
+    settings = {"balance": balance, "r1": weight, "mismatch": weight}
+    trained = train(job(tmp_path, steps=16, snapshot_every=16, **settings), SILENT)
     assert trained.state.step == 16
