@@ -337,8 +337,8 @@ class Section:
     """Lines; one that begins with "! " is a warning and shown loudly."""
     tables: tuple[Table, ...] = ()
     figure: Any = None
-    """A matplotlib figure for the page, a function without arguments that draws it (called for the
-    page only), or None."""
+    """A matplotlib figure for the page, or None; or a function without arguments that gives one of
+    these, called for the page only. What is given no colour follows the reader's light or dark."""
     order: int = 50
     """Sections are shown by rising order."""
     caption: str = ""

@@ -30,6 +30,8 @@ from leukreg.report.html.maps import laid_over, model_maps
 from leukreg.report.html.pictures import Album
 from leukreg.report.html.tables import MOST_ROWS
 from leukreg.report.sections import sections
+from leukreg.testing.examples import example_result
+from leukreg.testing.results import rows
 from leukreg.types import Finding, Notice, Picture, RunResult, Section, Table
 from tests.factory import build_result
 from tests.report.pages import Reader, with_pictures
@@ -358,3 +360,18 @@ def test_pictures_inside_are_small(page: Page) -> None:
     for data in set(re.findall(r"data:image/jpeg;base64,([\w+/=]+)", page.html)):
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             assert max(image.size) <= 144
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7])
+def test_a_run_that_left_little_behind_has_a_page(kept: int) -> None:
+    full = example_result(4 if kept == 7 else 2)
+    little = replace(
+        full,
+        predictions=rows(full.predictions, list(range(kept))),
+        epochs=(), phases=(), folds=(), validation=None, scores=(), threshold=None,
+        confusion=((0,) * len(full.predictions.classes),) * len(full.predictions.classes),
+        findings=(), facts={}, environment={}, recipe={},
+    )  # fmt: skip
+    made = run_page(little, installed())
+    assert re.findall("could not be [dm][^<]*", made.html) == []
+    assert "The audit found nothing." in Reader(made.html).words

@@ -41,11 +41,13 @@ def overall(result: RunResult) -> Figure | None:
     return drawn
 
 
-def per_class(result: RunResult) -> Figure:
-    """A panel per figure, a line per class, each with its interval."""
+def per_class(result: RunResult) -> Figure | None:
+    """A panel per figure, a line per class, each with its interval; None without rows."""
     from matplotlib.figure import Figure
 
     classes = [result.predictions.classes[i] for i in most_rows(result.predictions, MOST)]
+    if not classes:
+        return None
     drawn = Figure(figsize=(WIDTH, 2 * (0.7 + 0.26 * len(classes))))
     panels = drawn.subplots(2, 2, sharex=True, sharey=True).flat
     for axes, name in zip(panels, PER_CLASS, strict=True):
