@@ -55,7 +55,9 @@ def read_tables(
     for path, frame in frames:
         for what, name in [("key", key), *(("column", name) for name in wanted)]:
             if name not in frame.columns:
-                faults.append(f"{path} has no {what} {name!r}; {_nearest(name, frame.columns)}")
+                faults.append(
+                    f"{path} has no {what} {name!r}; {_nearest(name, list(frame.columns))}"
+                )
     if not wanted:
         faults.append(f"{frames[0][0]} has no column of attributes beside the key {key!r}")
     if faults:
@@ -111,5 +113,5 @@ def _clean(text: str) -> str:
 
 
 def _nearest(name: str, there: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, list(there), n=1)
+    close = difflib.get_close_matches(name, there, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(there)}"
