@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from leukreg.errors import NotAvailable, RunError
 
@@ -78,8 +78,8 @@ def trained_backbone(path: str | Path) -> TrainedBackbone:
     return TrainedBackbone(folder, models[0])
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return cast("dict[str, object]", json.loads(path.read_text(encoding="utf-8")))
+        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run folder is damaged") from error

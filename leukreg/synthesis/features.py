@@ -55,14 +55,17 @@ class FeatureCache:
             raise DataError(not_writable(self.folder, error)) from error
 
     def features(
-        self, pixels: NDArray[np.uint8], progress: Progress = SILENT
+        self,
+        pixels: NDArray[np.uint8],
+        digests: NDArray[np.uint8],
+        progress: Progress = SILENT,
     ) -> NDArray[np.float32]:
         """Features of these images; only those that are not in the cache are computed.
 
         Args:
             pixels: Shape ``(n, size, size, 3)``, RGB.
+            digests: Of these, from :func:`image_digests`.
         """
-        digests = image_digests(pixels)
         out = np.empty((len(pixels), self.extractor.dimensions), np.float32)
         missing = self._fill(out, digests)
         if len(missing):
@@ -72,9 +75,11 @@ class FeatureCache:
             self._keep({"digests.npy": digests[new], "features.npy": out[new]}, digests[new])
         return out
 
-    def floor(self, pixels: NDArray[np.uint8], features: NDArray[np.float32], seed: int) -> Figures:
-        """The floor of these images (see :func:`leukreg.synthesis.figures.floor`)."""
-        name = f"floor-{VERSION}-{seed}-{_digest(image_digests(pixels))}"
+    def floor(
+        self, digests: NDArray[np.uint8], features: NDArray[np.float32], seed: int
+    ) -> Figures:
+        """The floor of images (see :func:`leukreg.synthesis.figures.floor`)."""
+        name = f"floor-{VERSION}-{seed}-{_digest(digests)}"
         try:
             kept = json.loads((self.folder / name / "floor.json").read_bytes())
             return Figures(**kept)

@@ -14,7 +14,7 @@ from leukreg.progress import SILENT, Progress
 from leukreg.synthesis.enough import LEAST_FAKE as LEAST_FAKE
 from leukreg.synthesis.enough import LEAST_REAL as LEAST_REAL
 from leukreg.synthesis.enough import refuse, refuse_sizes, too_few, why_no_fid
-from leukreg.synthesis.features import FeatureCache
+from leukreg.synthesis.features import FeatureCache, image_digests
 from leukreg.synthesis.figures import figures
 from leukreg.synthesis.measured import Fidelity as Fidelity
 from leukreg.synthesis.measured import compare as compare
@@ -49,12 +49,15 @@ class _Side:
     """Images with their features and classes."""
 
     pixels: Pixels
+    digests: NDArray[np.uint8]
+    """Empty where features are not kept."""
     features: NDArray[np.float32]
     labels: Labels
 
     def only(self, label: str) -> _Side:
         rows = self.labels == label
-        return _Side(self.pixels[rows], self.features[rows], self.labels[rows])
+        digests = self.digests[rows] if len(self.digests) else self.digests
+        return _Side(self.pixels[rows], digests, self.features[rows], self.labels[rows])
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -77,7 +80,7 @@ class _Sides:
 
     def measured(self, progress: Progress) -> Fidelity:
         extractor, real, fake = self.cache.extractor, self.real, self.fake
-        floor = self.cache.floor(real.pixels, real.features, self.seed)
+        floor = self.cache.floor(real.digests, real.features, self.seed)
         found = figures(real.features, fake.features, self.seed)
         copies = find_copies(
             self.training.pixels, fake.pixels, self.training.features, fake.features, progress
@@ -174,9 +177,13 @@ def measure_classes(
     cache = FeatureCache(extractor, real.shape[1])
 
     def side(pixels: Pixels, labels: Sequence[str], rows: NDArray[np.int64], kept: bool) -> _Side:
-        run = cache.features if kept else extractor.features
         chosen = pixels if len(rows) == len(pixels) else pixels[rows]
-        return _Side(chosen, run(chosen, progress), np.array(labels)[rows])
+        digests = image_digests(chosen if kept else chosen[:0])
+        if kept:
+            features = cache.features(chosen, digests, progress)
+        else:
+            features = extractor.features(chosen, progress)
+        return _Side(chosen, digests, features, np.array(labels)[rows])
 
     real_side = side(real, real_labels, rows[0], kept=True)
     fake_side = side(fake, fake_labels, rows[1], kept=False)

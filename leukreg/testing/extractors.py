@@ -39,7 +39,7 @@ def _check_features(who: str, module: nn.Module, images: Tensor) -> None:
 
     before = images.clone()
     features = _run(module, images)
-    expected = (len(images), module.dimensions)
+    expected = (len(images), int(module.dimensions))  # type: ignore[arg-type]
     require(
         isinstance(features, torch.Tensor) and tuple(features.shape) == expected,
         f"{who}: {len(images)} images need features of shape {expected}, not "

@@ -6,12 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from leukreg.data.cache import clear, entries
 from leukreg.errors import DataError
 from leukreg.synthesis import features
-from leukreg.synthesis.features import FeatureCache
+from leukreg.synthesis.extractors import OpenExtractor
+from leukreg.synthesis.features import FeatureCache, image_digests
 from tests.synthesis.pictures import grid, pictures
+
+
+def features_of(
+    images: NDArray[np.uint8], extractor: OpenExtractor | None = None
+) -> NDArray[np.float32]:
+    return FeatureCache(extractor or grid(), 32).features(images, image_digests(images))
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +30,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_known_is_not_computed_again() -> None:
     images, extractor = pictures(20), grid()
-    first = FeatureCache(extractor, 32).features(images)
+    first = features_of(images, extractor)
     assert extractor.module.seen == 20
     assert np.allclose(first, extractor.features(images), atol=1e-5)
     seen = extractor.module.seen
     more = np.concatenate([images[::-3], pictures(2, seed=9), images[:1]])
-    again = FeatureCache(extractor, 32).features(more)
+    again = features_of(more, extractor)
     assert extractor.module.seen == seen + 2
     assert np.array_equal(again[:7], first[::-3])
     assert np.array_equal(again[-1], first[0])
@@ -35,33 +43,33 @@ def test_what_is_known_is_not_computed_again() -> None:
 
 def test_doubles_go_into_a_pack_once(cache: Path) -> None:
     images = pictures(4)[[0, 0, 1, 1, 2]]
-    found = FeatureCache(grid(), 32).features(images)
+    found = features_of(images)
     [pack] = cache.glob("*/pack-*")
     assert len(np.load(pack / "features.npy")) == 3
-    assert np.array_equal(FeatureCache(grid(), 32).features(images), found)
+    assert np.array_equal(features_of(images), found, grid())
 
 
 def test_another_digest_or_pixel_is_another_place() -> None:
     images, other = pictures(6), grid("fedcba9876543210")
-    FeatureCache(grid(), 32).features(images)
-    FeatureCache(other, 32).features(images)
+    features_of(images)
+    features_of(images, other)
     assert other.module.seen == 6
     changed = images.copy()
     changed[2, 5, 5, 1] ^= 1
     extractor = grid()
-    FeatureCache(extractor, 32).features(changed)
+    features_of(changed, extractor)
     assert extractor.module.seen == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"junk"])
 def test_a_damaged_pack_is_made_again(cache: Path, damage: bytes) -> None:
     images = pictures(5)
-    first = FeatureCache(grid(), 32).features(images)
+    first = features_of(images)
     [pack] = cache.glob("*/pack-*")
     (pack / "features.npy").write_bytes(damage)
-    assert np.array_equal(FeatureCache(grid(), 32).features(images), first)
+    assert np.array_equal(features_of(images), first, grid())
     extractor = grid()
-    FeatureCache(extractor, 32).features(images)
+    features_of(images, extractor)
     assert extractor.module.seen == 0
 
 
@@ -75,24 +83,25 @@ def test_a_full_disk_is_said_and_leaves_nothing(
 
     monkeypatch.setattr(features.os, "fsync", full)
     with pytest.raises(DataError, match="No space left on device; make room"):
-        store.features(pictures(3))
+        store.features(pictures(3), image_digests(pictures(3)))
     assert list(cache.glob("*/*")) == []
 
 
 def test_a_floor_is_kept_by_content_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     images, store = pictures(30), FeatureCache(grid(), 32)
-    found = store.floor(images, store.features(images), 0)
+    digests, known = image_digests(images), features_of(images)
+    found = store.floor(digests, known, 0)
     calls: list[Any] = []
     monkeypatch.setattr(features, "floor", lambda *args: calls.append(args) or found)
-    assert store.floor(images, store.features(images), 0) == found
+    assert store.floor(digests, known, 0) == found
     assert calls == []
-    store.floor(images, store.features(images), 1)
-    store.floor(images[:29], store.features(images[:29]), 0)
+    store.floor(digests, known, 1)
+    store.floor(digests[:29], known[:29], 0)
     assert len(calls) == 2
 
 
 def test_the_cache_command_lists_and_clears_it() -> None:
-    FeatureCache(grid(), 32).features(pictures(3))
+    features_of(pictures(3), grid())
     assert [(e.area, e.name) for e in entries()] == [("features", "grid-0123456789abcdef-32px")]
     assert len(clear("grid")) == 1
     assert entries() == ()

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from leukreg.synthesis import turned
 from leukreg.synthesis.neighbours import Copies, find_copies
-from leukreg.synthesis.turned import WAYS, small, turned
 from tests.synthesis.pictures import grid, pictures
 
 Pixels = NDArray[np.uint8]
@@ -95,8 +95,22 @@ def test_few_training_images_do(n: int) -> None:
 @pytest.mark.parametrize("size", [16, 33, 64])
 def test_small_pictures_turn_as_the_images_do(size: int) -> None:
     images = pictures(3, size)
-    ways = [turned(small(images), way) for way in range(WAYS)]
+    small = turned.pictures(images)
+    ways = [turned.turned(small.fine, way) for way in range(turned.WAYS)]
     for way, expected in enumerate(ways):
-        whole = turned(images.astype(np.float32), way).astype(np.uint8)
-        assert np.allclose(small(whole), expected, atol=1e-3)
+        whole = turned.turned(images.astype(np.float32), way).astype(np.uint8)
+        assert np.allclose(turned.pictures(whole).fine, expected, atol=1e-3)
     assert all(not np.allclose(a, b) for i, a in enumerate(ways) for b in ways[:i])
+
+
+def test_nearest_pictures_are_those_of_a_plain_search() -> None:
+    one, other = turned.pictures(pictures(30, seed=7)), turned.pictures(pictures(50, seed=8))
+    found, apart = one.nearest(other)
+    ways = [turned.turned(one.coarse, way)[:, None] for way in range(turned.WAYS)]
+    coarse = np.min([((way - other.coarse) ** 2).sum((2, 3, 4)) for way in ways], axis=0)
+    assert np.array_equal(found[:, 0], coarse.argmin(1))
+    assert (apart[:, 0] >= one.apart(other.only(found[:, 0])) - 1e-3).all()
+    itself = np.arange(len(one))
+    found, apart = one.nearest(one, 3, itself=itself)
+    assert not (found == itself[:, None]).any()
+    assert (apart > 1).all()
