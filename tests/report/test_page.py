@@ -133,6 +133,7 @@ def test_the_verdict_and_its_warnings_come_first(read: Reader) -> None:
     words = read.words
     assert words.index("Mind: Not real: data is demo") < words.index("Accuracy is")
     assert "For research, not for diagnosis." in words
+    assert re.search(r"The dot is the threshold \d\.\d{3}, chosen on validation rows\.", words)
     assert "error 512 twice listed-twice: Walk." in words
 
 
@@ -305,6 +306,10 @@ def test_many_classes_and_few_rows_are_no_trouble(make_result: Make) -> None:
     many = small(*parts)
     assert "could not be" not in many.html
     assert "12 of 24 classes" in Reader(many.html).words
+    [name] = [name for name in many.files if name.endswith("confusion-by-name.csv")]
+    rows = list(csv.reader(io.StringIO(many.files[name].decode())))
+    assert rows[0][1:] == list(names)
+    assert [[int(cell) for cell in row[1:]] for row in rows[1:]] == [*map(list, made.confusion)]
 
 
 STRANGER = '''

@@ -67,6 +67,15 @@ def figure(result: RunResult, name: str) -> Figure:
     return drawn
 
 
+def threshold(result: RunResult) -> str:
+    """What the dot on the curves is."""
+    if result.threshold is None:
+        return "The dot is where the most probable class is answered."
+    place = {"validation": "on validation rows", "scored": "on the scored rows themselves"}
+    how = place.get(str(result.threshold_from), "beforehand")
+    return f"The dot is the threshold {result.threshold:.3f}, chosen {how}."
+
+
 def _curve(result: RunResult, index: int, name: str) -> OnGrid:
     rows = result.predictions
     return _CURVES[name](rows.label == index, rows.probabilities[:, index])

@@ -47,18 +47,33 @@ class PageCurves:
         text: tuple[str, ...] = (how,) if how else ()
         if len(classes) > 1:
             text += page_words.left_out(result, len(classes), "Each class against the rest;")
-        for order, name, title, line in (
-            (32, "auc", "ROC", "The dotted line is chance."),
-            (33, "average_precision", "Precision and recall", "The dotted line is the share."),
+        else:
+            text += (page_curves.threshold(result),)
+        with_bands = ", with 95 % bands" if how else ""
+        for order, name, title, dotted in (
+            (32, "auc", "ROC", "chance"),
+            (33, "average_precision", "Precision and recall", "the class's share of the images"),
         ):
             yield Section(
                 title=title,
                 text=text,
                 figure=partial(page_curves.figure, result, name),
-                caption=f"{title}, with 95 % bands. {line}" if how else f"{title}. {line}",
+                caption=f"{title}{with_bands}. The dotted line is {dotted}.",
                 order=order,
                 console=False,
             )
+
+
+@plugin("page-confusion")
+class PageConfusion:
+    """The whole confusion matrix by name, where the console has to shorten it."""
+
+    def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting import figures, page_scores
+
+        if figures.confusion(result).columns[1:] != result.predictions.classes:
+            table = page_scores.matrix(result)
+            yield Section(title="Confusion by name", tables=(table,), order=31, console=False)
 
 
 @plugin("page-calibration")
@@ -163,6 +178,7 @@ class PageRecord:
 
 PAGE: list[type] = [
     PageData,
+    PageConfusion,
     PageCurves,
     PageCalibration,
     PageRejection,

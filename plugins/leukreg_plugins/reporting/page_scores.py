@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from leukreg import RunResult, Score
+from leukreg import RunResult, Score, Table
 from leukreg_plugins.reporting.figures import NAMES, PER_CLASS
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, WIDTH, most_rows, plain
 from leukreg_plugins.reporting.words import find
@@ -100,6 +100,16 @@ def confusion(result: RunResult) -> Figure | None:
     axes.grid(visible=False)
     axes.tick_params(length=0)
     return drawn
+
+
+def matrix(result: RunResult) -> Table:
+    """Every count, whatever the names and however many."""
+    classes = result.predictions.classes
+    rows = tuple(
+        (name, *(f"{count:,}" for count in line))
+        for name, line in zip(classes, result.confusion, strict=True)
+    )
+    return Table(columns=("true \\ answered", *classes), rows=rows)
 
 
 def _cell(axes: Axes, true: int, answered: int, count: int, total: int) -> None:
