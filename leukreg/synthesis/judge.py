@@ -18,6 +18,7 @@ from leukreg.synthesis.draws import Drawn
 from leukreg.synthesis.enough import LEAST_FAKE, LEAST_REAL
 from leukreg.synthesis.extractors import OpenExtractor, open_extractor
 from leukreg.synthesis.limits import failed
+from leukreg.synthesis.look import all_of
 from leukreg.synthesis.reference import FEWEST, Held, Reference
 from leukreg.synthesis.request import Request
 from leukreg.synthesis.teach import Lesson, lessons
@@ -40,7 +41,7 @@ class Judge:
     eye: OpenExtractor
     reference: Reference
     training: Pixels
-    """All images that the generator was fitted on: copies are looked for among them."""
+    """All images that the generator was fitted on, small: copies are looked for among them."""
     training_features: NDArray[np.float32]
 
     def copied_rows(self, pixels: Pixels) -> NDArray[np.int64]:
@@ -64,7 +65,7 @@ class Judge:
         made = {label: batch.pixels for label, batch in batches.items()}
         tables = []
         with progress.task("Judging images", len(batches) + 1) as advance:
-            taught = lessons(self.reference, made, held, self.eye, self.request.image.size)
+            taught = lessons(self.reference, made, held, self.eye)
             advance(note="what they teach")
             for label, batch in batches.items():
                 table = {"class": label} | self._class(label, batch, held[label], taught[label])
@@ -182,13 +183,10 @@ def judge_of(
     reference: Reference, request: Request, eye: OpenExtractor, progress: Progress
 ) -> Judge:
     """The judge of a request; the request has a gate."""
-    from leukreg.synthesis.features import FeatureCache
-
     gate = request.spec.gate
     assert gate is not None
-    training = reference.fitted.pixels(range(len(reference.fitted)))
-    known = FeatureCache(eye, request.image.size).features(training, progress)
-    return Judge(request, gate, eye, reference, training, known)
+    training, features = all_of(reference.fitted, request.image.size, eye, progress)
+    return Judge(request, gate, eye, reference, training, features)
 
 
 def _too_few(real: int, fake: int) -> str:

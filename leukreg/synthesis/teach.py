@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leukreg.synthesis.look import known_features
 from leukreg.synthesis.reference import Held, Reference
 
 if TYPE_CHECKING:
@@ -76,19 +77,15 @@ def lessons(
     made: Mapping[str, Pixels],
     held: Mapping[str, Held],
     eye: OpenExtractor,
-    size: int,
 ) -> dict[str, Lesson | None]:
     """What the made classes teach; None for a class without real images to ask about.
 
     Classes that are not made are taught by their real training images.
     """
-    from leukreg.synthesis.features import FeatureCache
-
     classes = reference.fitted.samples.classes
-    known = FeatureCache(eye, size)
-    real = {label: known.features(reference.taught(label, MOST)) for label in classes}
+    real = {label: known_features(eye, reference.taught(label, MOST)) for label in classes}
     fake = {label: eye.features(_thinned(pixels)) for label, pixels in made.items()}
-    asked = {label: known.features(_thinned(held[label].pixels)) for label in made}
+    asked = {label: known_features(eye, _thinned(held[label].pixels)) for label in made}
     by_fakes = _right(real | fake, asked)
     by_real = _right(real, asked)
     taught = sum(len(rows) > 0 for rows in (real | fake).values())
