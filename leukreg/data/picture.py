@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.data.decode import Decoded, decode, squash
+from leukreg.data.decode import decode, squash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,31 +63,28 @@ def picture(data: bytes, size: int) -> Picture:
     Raises:
         Unreadable: It is no readable image.
     """
-    return kept(decode(data), size, digest(data), len(data))
-
-
-def kept(decoded: Decoded, size: int, content: str = "", length: int = 0) -> Picture:
-    """What is kept of a decoded picture.
-
-    Args:
-        decoded: RGB, upright, native size.
-        size: Side of the square that models see.
-        content: Digest of the file, where there is one.
-        length: Bytes of the file.
-    """
+    decoded = decode(data)
     image = decoded.image
-    native = np.asarray(image)
     facts = Facts(
-        content=content,
-        pixels=digest(f"{image.width}x{image.height} ".encode() + native.tobytes()),
+        content=digest(data),
+        pixels=pixel_digest(image),
         format=decoded.format,
         width=image.width,
         height=image.height,
-        bytes=length,
-        colour=(*_moments(image), *_border_mean(native)),
+        bytes=len(data),
+        colour=(*_moments(image), *_border_mean(np.asarray(image))),
     )
-    thumb = squash(image, THUMB).convert("L")
-    return Picture(facts, squash(image, size).tobytes(), thumb.tobytes())
+    return Picture(facts, squash(image, size).tobytes(), thumbnail(image))
+
+
+def pixel_digest(image: Image.Image) -> str:
+    """Digest of decoded pixels: equal for a PNG and a BMP of one picture."""
+    return digest(f"{image.width}x{image.height} ".encode() + image.tobytes())
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """``THUMB * THUMB`` bytes, grey."""
+    return squash(image, THUMB).convert("L").tobytes()
 
 
 def _moments(image: Image.Image) -> tuple[float, ...]:

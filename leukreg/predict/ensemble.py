@@ -55,14 +55,14 @@ def _predictions(one: Seen, p: Floats, seen: Scan, result: RunResult) -> Predict
     """A fold's rows as its sets are made from them: an image is known by its pixels."""
     n = len(p)
     unknown = np.zeros(n, dtype=np.int64)
-    origins: tuple[Origin, ...] = ("real",) * n
+    real: Origin = "real"
     return Predictions(
         classes=result.samples.classes,
         row=np.arange(n),
         id=seen.digests,
         path=seen.digests,
         patient=(None,) * n,
-        origin=origins,
+        origin=(real,) * n,
         fold=np.full(n, one.fold, dtype=np.int64),
         label=unknown,
         probabilities=p,

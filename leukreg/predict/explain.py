@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leukreg.data.decode import guarded
-from leukreg.data.picture import Picture
 from leukreg.engine.classifier import as_module, run
 from leukreg.engine.device import session
 from leukreg.errors import DataError, Problem, Problems
@@ -170,7 +169,9 @@ def _joined(heats: NDArray[np.float32], chosen: NDArray[np.int64] | None) -> NDA
 
 def _scaled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     highest = maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)
+    scaled: NDArray[np.float32] = np.zeros_like(maps)
+    np.divide(maps, highest, out=scaled, where=highest > 0)
+    return scaled
 
 
 def _batches(
@@ -179,8 +180,10 @@ def _batches(
     problems: list[Problem] = []
     rows: list[int] = []
     data = bytearray()
-    for row, result in enumerate(ahead(lambda one: one.read(size), given, pool, 2 * count)):
-        if not isinstance(result, Picture):
+    for row, result in enumerate(
+        ahead(lambda one: one.read(size, marks=False), given, pool, 2 * count)
+    ):
+        if isinstance(result, str):
             problems.append(Problem(result, given[row].name))
             continue
         rows.append(row)

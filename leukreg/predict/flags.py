@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import NotAvailable
 from leukreg.predict.copies import exact_copies, near_copies
-from leukreg.predict.reference import Reference, distances, kept_reference, make_reference
+from leukreg.predict.reference import Reference, distances
 from leukreg.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from leukreg.predict.own import Own
     from leukreg.predict.scan import Scan
     from leukreg.predict.trained import Trained
 
@@ -20,17 +19,13 @@ def flags(trained: Trained, seen: Scan, progress: Progress = SILENT) -> dict[str
     exact = exact_copies(trained.result, seen.digests)
     found: dict[str, Any] = {"copy_of": exact}
     notes: list[str] = []
-    own: Own | None = None
     try:
         own = trained.own_images(progress)
         notes += [own.note()] if own.note() else []
         found["near_copy_of"] = near_copies(own, seen.thumbs, exact, progress)
     except NotAvailable as error:
         notes.append(f"near copies of training images cannot be told: {error}")
-    reference = kept_reference(trained.result)
-    if reference is None and own is not None:
-        result, recipe = trained.result, trained.recipe
-        reference = make_reference(result, recipe, trained.models, own, progress)
+    reference = trained.reference(progress)
     if reference is None:
         notes.append(
             "images far from the training data cannot be told: too few of the run's images are "

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukreg.data.decode import Decoded, Unreadable, upright
-from leukreg.data.picture import Picture, kept, picture
+from leukreg.data.decode import Unreadable, decode, squash, upright
+from leukreg.data.picture import pixel_digest, thumbnail
 from leukreg.errors import DataError
 
 OneImage: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
@@ -25,13 +25,27 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An image as the models see it, and what tells whether it is a copy."""
+
+    pixels: bytes
+    """``size * size * 3`` bytes, RGB, squashed as training squashes."""
+    digest: str = ""
+    """Digest of the pixels at native size; "" where it was not asked for."""
+    thumb: bytes = b""
+    """``THUMB * THUMB`` bytes, grey; empty where it was not asked for."""
+
+
 class Readable(Protocol):
-    """Something that gives a picture, or the reason why it cannot."""
+    """Something that gives an image, or the reason why it cannot."""
 
     @property
     def name(self) -> str: ...
 
-    def read(self, size: int) -> Picture | str: ...
+    def read(self, size: int, marks: bool = True) -> Read | str:
+        """The image at ``size`` pixels a side; ``marks``: with digest and thumbnail."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,12 +56,15 @@ class Given:
     """Its path, or ``#0``, ``#1`` and so on for what lies in memory."""
     image: Path | Image.Image
 
-    def read(self, size: int) -> Picture | str:
-        """What leukreg keeps of it at ``size`` pixels a side, or the reason why it cannot."""
+    def read(self, size: int, marks: bool = True) -> Read | str:
+        """The image at ``size`` pixels a side, or the reason why it cannot be had."""
         try:
             if isinstance(self.image, Path):
-                return picture(self.image.read_bytes(), size)
-            return kept(Decoded(upright(self.image), "in memory"), size)
+                image = decode(self.image.read_bytes()).image
+            else:
+                image = upright(self.image)
+            pixels = squash(image, size).tobytes()
+            return Read(pixels, pixel_digest(image), thumbnail(image)) if marks else Read(pixels)
         except FileNotFoundError:
             return "the file does not exist"
         except IsADirectoryError:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leukreg.data.decode import guarded
-from leukreg.data.picture import THUMB, Picture
+from leukreg.data.picture import THUMB
 from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import reseed, session
 from leukreg.engine.dropout import stochastic
 from leukreg.engine.predict import score_pixels
-from leukreg.predict.inputs import Readable, ahead
+from leukreg.predict.inputs import Read, Readable, ahead
 from leukreg.predict.models import FoldModel
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
@@ -56,7 +56,7 @@ class Scan:
 @dataclass(slots=True, eq=False)
 class _Batch:
     rows: list[int]
-    pictures: list[Picture]
+    pictures: list[Read]
 
     def pixels(self, size: int) -> Tensor:
         """uint8 ``(b, 3, size, size)``, channels-last in memory."""
@@ -71,6 +71,7 @@ def scan(
     given: Sequence[Readable],
     progress: Progress = SILENT,
     dropout: bool = True,
+    marks: bool = True,
 ) -> Scan:
     """Read and predict the images, batch by batch, while the next ones are decoded.
 
@@ -81,6 +82,7 @@ def scan(
         given: The images.
         progress: Told of images done.
         dropout: False leaves MC dropout out, whatever the recipe says.
+        marks: Keep digests and thumbnails too, by which copies are told.
     """
     found = _Found(len(given), classes, models)
     spec = recipe.evaluate if dropout else replace(recipe.evaluate, mc_dropout=None)
@@ -92,7 +94,7 @@ def scan(
         progress.task("Predicting", len(given)) as advance,
     ):
         done, told = 0, 0
-        for batch in _batches(given, recipe, pool, found):
+        for batch in _batches(given, recipe, pool, found, marks):
             pixels = compute.put(batch.pixels(recipe.image.size))
             found.keep(batch, [_look(one, pixels, recipe, spec, done) for one in models])
             done += len(batch.rows)
@@ -103,12 +105,12 @@ def scan(
 
 
 def _batches(
-    given: Sequence[Readable], recipe: Recipe, pool: Executor, found: _Found
+    given: Sequence[Readable], recipe: Recipe, pool: Executor, found: _Found, marks: bool
 ) -> Iterator[_Batch]:
     """Full batches of readable images; the reasons of the others go to ``found``."""
     size, count = recipe.image.size, recipe.training.batch_size
     batch = _Batch([], [])
-    read = ahead(lambda one: one.read(size), given, pool, AHEAD * count)
+    read = ahead(lambda one: one.read(size, marks), given, pool, AHEAD * count)
     for row, result in enumerate(read):
         if isinstance(result, str):
             found.unreadable[row] = result
@@ -180,8 +182,9 @@ class _Found:
             self.figures[place, rows] = figures
             self.features[place][rows] = features
         for row, picture in zip(batch.rows, batch.pictures, strict=True):
-            self.digests[row] = picture.facts.pixels
-            self.thumbs[row] = np.frombuffer(picture.thumb, np.uint8).reshape(THUMB, THUMB)
+            self.digests[row] = picture.digest
+            if picture.thumb:
+                self.thumbs[row] = np.frombuffer(picture.thumb, np.uint8).reshape(THUMB, THUMB)
 
     def finished(self) -> Scan:
         seen = (

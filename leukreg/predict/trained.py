@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from leukreg.predict.models import FoldModel
     from leukreg.predict.own import Own
+    from leukreg.predict.reference import Reference
     from leukreg.predict.scan import Scan
     from leukreg.recipe.model import Recipe
     from leukreg.types import RunResult
@@ -135,7 +136,8 @@ class Trained:
         from leukreg.predict.ensemble import together
 
         given = given_images(images)
-        seen = self.scan(given, progress)
+        marks = flags or self.result.facts.get("conformal") is not None
+        seen = self.scan(given, progress, marks=marks)
         joined = together(seen, self.result)
         known = self._flags(seen, progress) if flags else {}
         threshold = self.result.threshold
@@ -166,12 +168,17 @@ class Trained:
         return np.where(is_positive, self.positive, 1 - self.positive)
 
     def scan(
-        self, given: Sequence[Readable], progress: Progress = SILENT, dropout: bool = True
+        self,
+        given: Sequence[Readable],
+        progress: Progress = SILENT,
+        dropout: bool = True,
+        marks: bool = True,
     ) -> Scan:
         """One pass over the images (see :func:`leukreg.predict.scan.scan`)."""
         from leukreg.predict.scan import scan
 
-        return scan(self.models, self.recipe, len(self.classes_), given, progress, dropout)
+        k = len(self.classes_)
+        return scan(self.models, self.recipe, k, given, progress, dropout, marks)
 
     def own_images(self, progress: Progress = SILENT) -> Own:
         """The run's training and validation images, opened once.
@@ -197,9 +204,28 @@ class Trained:
         spec = self.recipe.evaluate
         return len(self.models) > 1 or bool(spec.mc_dropout or spec.tta)
 
+    def reference(self, progress: Progress = SILENT) -> Reference | None:
+        """What new images are held against: kept from an earlier call, or seen now.
+
+        None where neither can be had.
+        """
+        from leukreg.predict.reference import kept_reference, make_reference
+
+        if "_reference" not in vars(self):
+            found = kept_reference(self.result)
+            if found is None:
+                try:
+                    own = self.own_images(progress)
+                except NotAvailable:
+                    return None
+                found = make_reference(self.result, self.recipe, self.models, own, progress)
+            vars(self)["_reference"] = found
+        reference: Reference = vars(self)["_reference"]
+        return reference
+
     def _readable(self, images: ImagesLike, progress: Progress) -> Scan:
         given = given_images(images)
-        seen = self.scan(given, progress)
+        seen = self.scan(given, progress, marks=False)
         problems = [
             Problem(reason, one.name)
             for one, reason in zip(given, seen.unreadable, strict=True)

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from leukreg.data.picture import Picture, picture
+from leukreg.data.picture import picture
 from leukreg.errors import DataError, Problems
-from leukreg.predict.inputs import ahead, given_images
+from leukreg.predict.inputs import Read, ahead, given_images
 from leukreg.predict.walk import find_images
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
-def read(image: object, size: int = 16) -> Picture:
+def read(image: object, size: int = 16) -> Read:
     [one] = given_images(image)  # type: ignore[arg-type]
     found = one.read(size)
-    assert isinstance(found, Picture)
+    assert isinstance(found, Read)
     return found
 
 
@@ -43,7 +43,7 @@ def test_an_array_a_pillow_image_and_a_file_of_it_are_one_picture(pixels: Pixels
         found = read(image)
         assert found.pixels == file.pixels
         assert found.thumb == file.thumb
-        assert found.facts.pixels == file.facts.pixels
+        assert found.digest == file.facts.pixels
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16"])

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,8 @@ def _own_answers(
     """Pixels ``(n, size, size, 3)`` of real images, and leukreg's probabilities of them."""
     given = given_images(list(images) or _some_of(trained))
     size = trained.recipe.image.size
-    read = [one for one in given if not isinstance(one.read(size), str)][:CHECKED]
+    readable = (one for one in given if not isinstance(one.read(size, marks=False), str))
+    read = list(islice(readable, CHECKED))
     if not read:
         raise NotAvailable(
             "an export is compared with leukreg on real images, and none of the run's own is "

@@ -8,20 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leukreg.data.picture import THUMB, Picture
 from leukreg.data.store import ImageStore
 from leukreg.evaluate import Scored, score
 from leukreg.evaluate.bootstrap import resampling
 from leukreg.evaluate.coverage import SetFigures
 from leukreg.evaluate.intervals import Measured, with_intervals
 from leukreg.predict.ensemble import together
+from leukreg.predict.inputs import Read
 from leukreg.predict.trained import Trained
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
 from leukreg.registry import Registry
 from leukreg.types import Predictions, Score
-
-_BLANK = bytes(THUMB * THUMB)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,9 +33,10 @@ class Stored:
     def name(self) -> str:
         return self.store.samples.rows[self.row].path
 
-    def read(self, size: int) -> Picture:
-        facts = self.store.facts[self.store.samples.rows[self.row].id]
-        return Picture(facts, self.store.pixels([self.row]).tobytes(), _BLANK)
+    def read(self, size: int, marks: bool = True) -> Read:
+        """The image as the store has it, at the store's own size."""
+        digest = self.store.digests[self.store.samples.rows[self.row].id]
+        return Read(self.store.pixels([self.row]).tobytes(), digest)
 
 
 def predicted(
