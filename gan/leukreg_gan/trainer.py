@@ -97,14 +97,15 @@ def _teach_discriminator(
 
 
 def _mismatch_loss(network: Discriminator, features: Tensor, own: Tensor, real: Batch) -> Tensor:
-    """Real images under another image's condition must not pass (after Reed et al., 2016).
+    """Real images under another image's condition must not pass (Reed et al., 2016).
 
-    Only their match with the condition is taught: the images themselves are real.
+    The whole score is taught. Were the part that asks for no condition left out, the two parts
+    would drive each other up without bound.
     """
     told = real.conditions
     wrong = told.roll(int(torch.randint(1, len(told), (1,))), 0)
     n = len(told)
-    scores = own[:n].detach() + network.match(features[:n], wrong)
+    scores = own[:n] + network.match(features[:n], wrong)
     return mismatch_loss(scores, (wrong != told).any(dim=1))
 
 
