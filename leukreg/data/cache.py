@@ -110,13 +110,14 @@ def pixel_cache(size: int, decoder: str) -> PixelCache:
     folder = cache_area("pixels") / f"{size}px-{decoder}"
     try:
         folder.mkdir(exist_ok=True)
-        _sweep(folder)
+        sweep(folder)
     except OSError as error:
         raise DataError(not_writable(folder, error)) from error
     return PixelCache(folder, size)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed a day ago or more left half-written in ``folder``."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
         try:
             newest = max(path.stat().st_mtime for path in (leftover, *leftover.iterdir()))

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.data.cache import cache_area, not_writable
+from leukreg.data.cache import cache_area, not_writable, sweep
+from leukreg.data.pack import TEMPORARY
 from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis.figures import VERSION, Figures, floor
@@ -51,6 +52,7 @@ class FeatureCache:
         self.folder = cache_area("features") / name
         try:
             self.folder.mkdir(exist_ok=True)
+            sweep(self.folder)
         except OSError as error:
             raise DataError(not_writable(self.folder, error)) from error
 
@@ -122,7 +124,7 @@ class FeatureCache:
         final = self.folder / name
         temporary: Path | None = None
         try:
-            temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=self.folder))
+            temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.folder))
             for file, data in files.items():
                 with (temporary / file).open("wb") as opened:
                     opened.write(data)

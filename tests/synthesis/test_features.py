@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,17 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     with pytest.raises(DataError, match="No space left on device; make room"):
         store.features(pictures(3), image_digests(pictures(3)))
     assert list(cache.glob("*/*")) == []
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(cache: Path) -> None:
+    features_of(pictures(3))
+    [folder] = cache.glob("grid-*")
+    for name, hours in (("tmp-old", 30), ("tmp-new", 1)):
+        (folder / name).mkdir()
+        then = time.time() - 3600 * hours
+        os.utime(folder / name, (then, then))
+    features_of(pictures(3))
+    assert {path.name for path in folder.glob("tmp-*")} == {"tmp-new"}
 
 
 def test_a_floor_is_kept_by_content_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
