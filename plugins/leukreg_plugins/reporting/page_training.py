@@ -36,7 +36,8 @@ def figure(result: RunResult) -> Figure:
     panels[0].set_ylabel("loss")
     panels[1].set_ylabel("accuracy")
     panels[1].set_xlabel("epoch, all phases one after the other")
-    drawn.legend(loc="outside upper left", ncols=3, columnspacing=1.0, handlelength=1.8)
+    drawn.legend(loc="outside upper left", ncols=3, columnspacing=1.0, handlelength=1.8,
+                 fontsize="small")  # fmt: skip
     return drawn
 
 
