@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from leukreg.predict import Predicted
 
 FINDINGS = 1
+FINE = 7
+"""Cells a side from which a map is not called coarse (a ResNet's at 224 px)."""
 
 
 @click.command("explain")
@@ -45,7 +47,8 @@ def command(run: str, paths: tuple[Path, ...], out: Path, label: str | None, roo
     """
     from rich.console import Console
 
-    from leukreg.predict import load
+    from leukreg.predict import explanation, load
+    from leukreg.predict.explain import place_of
     from leukreg.predict.walk import find_images
     from leukreg.report.progress import RichProgress
 
@@ -58,18 +61,20 @@ def command(run: str, paths: tuple[Path, ...], out: Path, label: str | None, roo
         found = trained.predict_table(files, flags=False, progress=progress)
         rows = [row for row, there in enumerate(found.readable) if there]
         answers = [label or str(found.answer[row]) for row in rows]
-        from leukreg.predict import explanation
-        from leukreg.predict.explain import place_of
-
         maps = explanation(trained, [files[row] for row in rows], answers, progress=progress)
         out.mkdir(parents=True, exist_ok=True)
         names = _names([files[row] for row in rows])
         with progress.task("Writing pictures", len(rows)) as advance:
             for row, name, heat, answer in zip(rows, names, maps, answers, strict=True):
-                _write(out / name, files[row], heat, _lines(found, row, answer))
+                lines = _lines(found, row, answer)
+                if not heat.any():
+                    lines = (*lines, "no part of the map speaks for this class")
+                _write(out / name, files[row], heat, lines)
                 advance()
     where = place_of(trained.models[0], trained.recipe.image.size)
     click.echo(f"{len(rows):,} pictures written to {out} (Grad-CAM of {where}).")
+    if min(where.height, where.width) < FINE:
+        click.echo("So few cells tell roughly where; a model of larger images tells it better.")
     for row in (row for row in range(len(files)) if row not in set(rows)):
         click.echo(f"{files[row]}: {found.unreadable[row]}", err=True)
     return 0 if len(rows) == len(files) else FINDINGS
