@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from leukreg.contracts import Images
 from leukreg.progress import Progress
 from leukreg.synthesis import keep
@@ -11,12 +13,11 @@ from leukreg.synthesis.contact import contact_sheet
 from leukreg.synthesis.draws import Drawn, drawn
 from leukreg.synthesis.generator import fit
 from leukreg.synthesis.judge import judge_of, open_eye
-from leukreg.synthesis.reference import Reference
+from leukreg.synthesis.reference import Reference, real_of, spread
 from leukreg.synthesis.request import Request, digest_of, refuse_unknown
 from leukreg.types import Lineage, Sample
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -83,12 +84,14 @@ def _write_sheets(batches: dict[str, Drawn], reference: Reference, request: Requ
 
 def _real(reference: Reference, label: str) -> tuple[str, NDArray[np.uint8]] | None:
     """Some real images of a class, unseen ones first; None where there is none."""
-    for images, which in ((reference.unseen, "real, not seen by it"), (reference.fitted, "real")):
-        rows = [n for n, row in enumerate(images.samples.rows)
-                if row.label == label and row.origin != "synthetic"]  # fmt: skip
-        if rows:
-            return which, images.pixels(rows[: keep.SHOWN])
-    return None
+    unseen = spread(real_of(reference.unseen, label), keep.SHOWN)
+    fitted = spread(real_of(reference.fitted, label), keep.SHOWN - len(unseen))
+    if not unseen and not fitted:
+        return None
+    which = {0: "real", keep.SHOWN: "real, not seen by it"}
+    text = which.get(len(unseen), f"real, the first {len(unseen)} not seen by it")
+    pixels = (reference.unseen.pixels(unseen), reference.fitted.pixels(fitted))
+    return text, np.concatenate([part for part in pixels if len(part)])
 
 
 def _parents(images: Images, lineage: tuple[Lineage, ...]) -> NDArray[np.uint8] | None:

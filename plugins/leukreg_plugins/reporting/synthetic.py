@@ -48,13 +48,11 @@ def table(result: RunResult) -> Table | None:
     for each in tables:
         fold = (str(each.get("fold", "")),) if folds else ()
         rows.append((*fold, *_row(each)))
-    columns = (
-        "class", "made", "held against", "KID", "floor", "times", "covered", "copies", "teach",
-        "real teach", "gate",
-    )  # fmt: skip
+    columns = ("class", "made / real", "KID / floor", "times", "covered", "copies", "teach", "gate")
     caption = (
-        "covered: part of the real images with a synthetic one in their neighbourhood; teach:"
-        " recall on real images of a plain classifier taught by synthetic ones."
+        "made / real: synthetic images, and the real ones they are held against; covered: part of"
+        " these with a synthetic one in their neighbourhood; teach: recall on real images of a"
+        " plain classifier taught by synthetic ones / by real ones."
     )
     return Table(
         columns=(("fold", *columns) if folds else columns), rows=tuple(rows), caption=caption
@@ -66,16 +64,13 @@ def _row(each: Figures) -> tuple[str, ...]:
     taught = taught if isinstance(taught, Mapping) else {}
     return (
         str(each.get("class", "together")),
-        f"{each.get('fake', 0):,}",
-        f"{each.get('real', 0):,} real",
-        _number(each, "kid", 4),
-        _number(each, "floor_kid", 4),
+        f"{each.get('fake', 0):,} / {each.get('real', 0):,}",
+        f"{_number(each, 'kid', 4)} / {_number(each, 'floor_kid', 4)}" if "kid" in each else "-",
         _number(each, "kid_ratio", 1),
         _number(each, "coverage", 2),
         f"{each.get('copies', 0):,}",
-        _number(taught, "score", 2),
-        _number(taught, "real", 2),
-        "passed" if each.get("passed") else _fate(each),
+        f"{_number(taught, 'score', 2)} / {_number(taught, 'real', 2)}" if taught else "-",
+        "passed" if each.get("passed") else "FAILED",
     )
 
 
