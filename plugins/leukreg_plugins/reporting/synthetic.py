@@ -48,11 +48,11 @@ def table(result: RunResult) -> Table | None:
     for each in tables:
         fold = (str(each.get("fold", "")),) if folds else ()
         rows.append((*fold, *_row(each)))
-    columns = ("class", "made / real", "KID / floor", "times", "covered", "copies", "teach", "gate")
+    columns = ("class", "made/real", "KID/floor", "times", "covered", "copies", "teach", "gate")
     caption = (
-        "made / real: synthetic images, and the real ones they are held against; covered: part of"
+        "made/real: synthetic images, and the real ones they are held against; covered: part of"
         " these with a synthetic one in their neighbourhood; teach: recall on real images of a"
-        " plain classifier taught by synthetic ones / by real ones."
+        " plain classifier taught by synthetic ones/by real ones."
     )
     return Table(
         columns=(("fold", *columns) if folds else columns), rows=tuple(rows), caption=caption
@@ -64,12 +64,12 @@ def _row(each: Figures) -> tuple[str, ...]:
     taught = taught if isinstance(taught, Mapping) else {}
     return (
         str(each.get("class", "together")),
-        f"{each.get('fake', 0):,} / {each.get('real', 0):,}",
-        f"{_number(each, 'kid', 4)} / {_number(each, 'floor_kid', 4)}" if "kid" in each else "-",
+        f"{each.get('fake', 0):,}/{each.get('real', 0):,}",
+        f"{_number(each, 'kid', 4)}/{_number(each, 'floor_kid', 4)}" if "kid" in each else "-",
         _number(each, "kid_ratio", 1),
         _number(each, "coverage", 2),
         f"{each.get('copies', 0):,}",
-        f"{_number(taught, 'score', 2)} / {_number(taught, 'real', 2)}" if taught else "-",
+        f"{_number(taught, 'score', 2)}/{_number(taught, 'real', 2)}" if taught else "-",
         "passed" if each.get("passed") else "FAILED",
     )
 
