@@ -156,7 +156,13 @@ class Sampler(Protocol):
 
 
 class Generator(Protocol):
-    def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator: ...
+    def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator:
+        """A generator of images of ``image.size`` pixels.
+
+        It may take ``targets: tuple[str, ...] | None = None`` too, the classes that will be asked
+        for; they are passed if it does, so that it can refuse one before any training.
+        """
+        ...
 
 
 class Extractor(Protocol):

@@ -34,15 +34,15 @@ class Cgan:
     """Training steps; each sees one batch of real images."""
     batch: Annotated[int, Ge(2), Le(1024)] = 64
     """Real images, and as many made ones, in each step."""
-    channels: Annotated[int, Ge(4), Le(128)] = 16
+    channels: Annotated[int, Ge(4), Le(128)] = 24
     """Width of the networks: four times as many channels where maps are smallest."""
     latent: Annotated[int, Ge(4), Le(512)] = 64
     """Figures of noise that an image is made from."""
-    generator_lr: Annotated[float, Gt(0), Le(0.1)] = 5e-4
+    generator_lr: Annotated[float, Gt(0), Le(0.1)] = 4e-4
     """Learning rate of the generator (Adam, betas 0 and 0.9)."""
-    discriminator_lr: Annotated[float, Gt(0), Le(0.1)] = 5e-4
+    discriminator_lr: Annotated[float, Gt(0), Le(0.1)] = 8e-4
     """Learning rate of the discriminator (Adam, betas 0 and 0.9)."""
-    decay: Annotated[float, Ge(0), Le(1)] = 0.3
+    decay: Annotated[float, Ge(0), Le(1)] = 0.4
     """Share of the steps, at the end, in which both learning rates fall to 0 in a straight line."""
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.999
     """Decay of the running average of the generator's weights, which images are made with."""
@@ -51,11 +51,13 @@ class Cgan:
     mismatch: Annotated[float, Ge(0), Le(10)] = 0.5
     """Weight of a loss that teaches the discriminator to refuse real images under the condition of
     another; it keeps classes apart that look alike."""
-    colour: Annotated[float, Ge(0), Le(1)] = 0.2
-    """Differentiable augmentation: change of brightness, saturation and contrast at most."""
-    translation: Annotated[float, Ge(0), Le(0.5)] = 0.125
+    colour: Annotated[float, Ge(0), Le(1)] = 0.1
+    """Differentiable augmentation: change of brightness, saturation and contrast at most. More
+    augmentation (0.5, 0.125, 0.5) is for fewer than some hundred images; with more it hides from
+    the discriminator that the images of a class are alike."""
+    translation: Annotated[float, Ge(0), Le(0.5)] = 0.0625
     """Differentiable augmentation: shift at most, as a share of the side."""
-    cutout: Annotated[float, Ge(0), Le(0.9)] = 0.5
+    cutout: Annotated[float, Ge(0), Le(0.9)] = 0.0
     """Differentiable augmentation: side of the grey square, as a share of the side."""
     balance: Literal["class", "data"] = "class"
     """Which images a batch has: "class" takes all classes equally often, "data" all images."""
@@ -80,6 +82,11 @@ class Cgan:
     attribution: str = ""
     """Where the training images come from and under which licence; written into the file."""
 
+    def __post_init__(self) -> None:
+        faults = self._ways().contradictions()
+        if faults:
+            raise ValueError("; ".join(faults))
+
     def ready(self) -> None:
         """Look whether tables, donors, weights and the extractor are there.
 
@@ -95,7 +102,9 @@ class Cgan:
 
         open_extractor(self.extractor)
 
-    def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator:
+    def build(
+        self, image: ImageSpec, labels: Labels, targets: tuple[str, ...] | None = None
+    ) -> ClassGenerator:
         """A generator of images of ``image.size`` pixels.
 
         Raises:
@@ -117,7 +126,7 @@ class Cgan:
                     conditions_for,
                     labels=labels,
                     image=image,
-                    targets=None,
+                    targets=targets,
                     ways=self._ways(),
                 ),
                 extractor=self.extractor,

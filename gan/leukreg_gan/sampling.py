@@ -19,8 +19,8 @@ TOGETHER = 256
 def noise_for(seeds: Sequence[int], latent: int, truncation: float = 1.0) -> Tensor:
     """Standard normal noise times ``truncation``, one line of ``latent`` figures for each seed.
 
-    An image's noise follows from its own seed alone, on every device, so that it can be made again
-    without the others.
+    An image's noise follows from its own seed alone, the same on every device, so that the image
+    can be made again without the others (to the rounding of a grey value).
     """
     rows = [np.random.default_rng(seed).standard_normal(latent, np.float32) for seed in seeds]
     return torch.from_numpy(np.array(rows, np.float32).reshape(-1, latent) * np.float32(truncation))

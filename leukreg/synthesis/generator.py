@@ -28,11 +28,14 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
     samples = images.samples
     counts = samples.counts()
     labels = Labels(names=samples.classes, counts=tuple(counts[name] for name in samples.classes))
-    generator: ClassGenerator = _call(choice, choice.plugin.build, request.image, labels)
+    build = choice.plugin.build
+    # A generator may want to know what it will be asked for, to refuse it before any training.
+    asked = {"targets": tuple(request.spec.classes)} if _takes(build, "targets") else {}
+    generator: ClassGenerator = _call(choice, build, request.image, labels, **asked)
     folder = request.home / keep.SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
     # A slow generator may take the progress; the contract does not ask for it.
-    more = {"progress": progress} if _takes_progress(generator.fit) else {}
+    more = {"progress": progress} if _takes(generator.fit, "progress") else {}
     if more:
         _call(choice, generator.fit, images, request.fit_seed, folder, **more)
         return generator
@@ -60,9 +63,9 @@ def draw(
     return found
 
 
-def _takes_progress(function: Callable[..., Any]) -> bool:
+def _takes(function: Callable[..., Any], name: str) -> bool:
     try:
-        return "progress" in inspect.signature(function).parameters
+        return name in inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
 

@@ -23,7 +23,7 @@ def _id(entry: Entry) -> str:
 
 def _ready(entry: Entry, folder: Path) -> Any:
     """The plugin on a machine with a few images and without downloaded weights."""
-    options = {field.name for field in dataclasses.fields(entry.cls)}
+    options = {field.name: field.type for field in dataclasses.fields(entry.cls)}
     if entry.kind == "source" and "root" in options:
         write_example_images(folder)
         return entry.cls(root=str(folder))
@@ -36,7 +36,7 @@ def _ready(entry: Entry, folder: Path) -> Any:
         return entry.cls(weights="random")
     if (entry.kind, entry.name) == ("generator", "cgan"):
         return entry.cls(steps=2, batch=4, channels=4, latent=8)
-    if entry.kind == "generator" and "donor" in options:
+    if entry.kind == "generator" and options.get("donor") == "str":
         return entry.cls(donor=example_labels().names[0])
     if (entry.kind, entry.name) == ("extractor", "run"):
         return entry.cls(path=str(write_run(folder / "run")))
