@@ -60,11 +60,15 @@ def open_own(result: RunResult, recipe: Recipe, progress: Progress = SILENT) -> 
     for row, sample in zip(wanted, chosen, strict=True):
         numbers.setdefault(sample.id, []).append(row)
     place: dict[int, int] = {}
+    if not there:
+        raise NotAvailable(_gone(0, len(chosen)))
     try:
         samples = replace(result.samples, rows=there, broken=())
         store = open_images(samples, recipe.image, "skip", progress)
-    except (Problems, DataError) as error:
+    except Problems as error:
         raise NotAvailable(_gone(0, len(chosen))) from error
+    except DataError as error:  # such as a cache that cannot be written
+        raise NotAvailable(str(error)) from error
     for index, sample in enumerate(store.samples.rows):
         if result.pixels.get(sample.id) in (None, store.digests[sample.id]):
             place |= dict.fromkeys(numbers[sample.id], index)

@@ -41,7 +41,7 @@ def test_copies_fail_a_strict_evaluation(
     shutil.copy(known.path, other / "benign" / "copy.png")
     words = ["evaluate", str(folds_run), "--data", str(other), "--root", str(tmp_path / "runs")]
     assert main([*words, "--strict"]) == 1
-    assert "1 of 4 images are copies of training images" in capsys.readouterr().out
+    assert "1 of 4 images copy training images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from leukreg.errors import DataError, NotAvailable
 from leukreg.facts import earlier_looks, listed
 from leukreg.predict.copies import exact_copies, near_copies
 from leukreg.predict.external.drop import drops
-from leukreg.predict.external.findings import findings_of
 from leukreg.predict.external.mapping import Mapped, map_classes
 from leukreg.predict.external.recipe import elsewhere
 from leukreg.predict.external.score import predicted, scored
@@ -141,7 +140,10 @@ def _result(
         folds=(),  # nothing was split, and nothing trained
         epochs=(),
         phases=(),
-        notices=trained.result.notices,
+        notices=tuple(
+            replace(notice, what=f"{notice.what} of {trained.result.name}")
+            for notice in trained.result.notices
+        ),
         predictions=figures.predictions,
         validation=None,
         scores=figures.scores,
@@ -156,8 +158,7 @@ def _result(
         twins=store.twins(progress),
         statistics=store.statistics,
     )
-    found = audit(evidence_of(result), recipe.audit, registry)
-    return replace(result, findings=(*findings_of(facts[EVALUATED_FROM], len(rows)), *found))
+    return replace(result, findings=audit(evidence_of(result), recipe.audit, registry))
 
 
 def _origin(trained: Trained, mapped: Mapped, copied: Copied, left_out: int) -> dict[str, Any]:
