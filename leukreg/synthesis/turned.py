@@ -57,12 +57,11 @@ class Pictures:
             Positions and distances (root of the mean squared difference, 0 to 255) of shape
             ``(n, count)``, in no order.
         """
-        likeness, way = self._likeness(others)
+        likeness = self._likeness(others)
         if itself is not None:
             likeness[np.arange(len(self)), itself] = -np.inf
         found = np.argpartition(likeness, -count, axis=1)[:, -count:]
-        ways = np.take_along_axis(way, found, axis=1)
-        apart = [self._laid(ways[:, k], others.fine[found[:, k]]) for k in range(count)]
+        apart = [self.apart(others.only(found[:, k])) for k in range(count)]
         return found, np.stack(apart, axis=1)
 
     def apart(self, others: Pictures) -> Floats:
@@ -71,26 +70,15 @@ class Pictures:
         nearest: Floats = np.min(ways, axis=0)
         return nearest
 
-    def _likeness(self, others: Pictures) -> tuple[Floats, NDArray[np.int8]]:
-        """What falls with coarse distance in the best way, and that way; shapes ``(n, m)``."""
+    def _likeness(self, others: Pictures) -> Floats:
+        """What falls as the coarse distance in the best way rises, shape ``(n, m)``."""
         flat = others.coarse.reshape(len(others), -1)
-        offset = (flat**2).sum(1) / 2
-        best = turned(self.coarse, 0).reshape(len(self), -1) @ flat.T
-        chosen = np.zeros(best.shape, np.int8)
-        for way in range(1, WAYS):
-            across = turned(self.coarse, way).reshape(len(self), -1) @ flat.T
-            np.copyto(chosen, np.int8(way), where=across > best)
-            np.maximum(best, across, out=best)
-        best -= offset
-        return best, chosen
-
-    def _laid(self, ways: NDArray[np.int8], others: Floats) -> Floats:
-        """Distances to as many others, each picture laid down in its own way."""
-        out = np.empty(len(self), np.float32)
+        best = np.full((len(self), len(others)), -np.inf, np.float32)
         for way in range(WAYS):
-            rows = np.flatnonzero(ways == way)
-            out[rows] = _distance(turned(self.fine[rows], way), others[rows])
-        return out
+            across = turned(self.coarse, way).reshape(len(self), -1) @ flat.T
+            np.maximum(best, across, out=best)
+        best -= (flat**2).sum(1) / 2
+        return best
 
 
 def pictures(pixels: NDArray[np.uint8]) -> Pictures:
