@@ -79,6 +79,7 @@ class Judge:
     def _class(self, label: str, batch: Drawn, held: Held, lesson: Lesson | None) -> dict[str, Any]:
         table = self._common(batch.pixels, held.pixels, lesson)
         table |= {"copies": batch.copies, "drawn": batch.of, "held_against": held.rows}
+        table["snapshot"] = batch.lineage[0].snapshot if batch.lineage else None
         if table["unjudged"]:
             table["passes_for"] = self._passes_for(label, batch.pixels)
         return table | {"notes": self._notes(label, batch, held)}
@@ -122,8 +123,7 @@ class Judge:
         if self.request.fold is not None:
             table["fold"] = self.request.fold
         if not table["unjudged"]:
-            seed = derive(self.request.seed, "gate", self.request.name)
-            table |= measure(real, fake, self.eye, seed=seed).table()
+            table |= measure(real, fake, self.eye).table()  # as `leukreg fidelity` does
             table["training"] = len(self.training)
         if lesson is not None:
             table["fakes_only"] = lesson.table()

@@ -4,7 +4,7 @@ One table per class and fold, and one over the classes of a fold (a list of them
 name); all keys optional::
 
     class, fold                      what it is of; over several classes: classes, a list
-    generator                        who made the images
+    generator, snapshot              who made the images, and the digest of what was trained
     extractor, dimensions, size      what saw them ("cells@0123456789ab"), features, pixels a side
     real, fake                       images that distances are of
     held_against                     which real images: "validation rows", "training rows", ...
