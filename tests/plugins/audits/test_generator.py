@@ -18,6 +18,7 @@ from leukreg_plugins.audits.generator import (
     LowCoverage,
     ToldApart,
     TooFewForDistance,
+    TrainedElsewhere,
     UnmeasuredSynthetic,
 )
 
@@ -74,7 +75,19 @@ def test_it_fires_and_its_near_miss_does_not(
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case[0] for case in CASES} | {UnmeasuredSynthetic} == set(GENERATOR)
+    others = {UnmeasuredSynthetic, TrainedElsewhere}
+    assert {case[0] for case in CASES} | others == set(GENERATOR)
+
+
+def test_a_generator_that_was_trained_elsewhere() -> None:
+    inside = {"trained on": "60 images of this training fold"}
+    outside = {"trained on": "3 of its 60 training images are outside this fold"}
+    for condition, fires_ in ((inside, False), (outside, True), ({}, False)):
+        of = evidence([*rows(1, 1), made("s", fold=0, condition=condition)], train=[0, 2], test=[1])
+        if fires_:
+            fires(TrainedElsewhere(), of, "warning", "1 synthetic", "3 of its 60")
+        else:
+            passes(TrainedElsewhere(), of)
 
 
 def test_synthetic_training_rows_of_which_nothing_is_known() -> None:

@@ -14,6 +14,7 @@ from leukreg_plugins.audits.generator.gate import (
     LeftOutByGate,
     UnmeasuredSynthetic,
 )
+from leukreg_plugins.audits.generator.origin import TrainedElsewhere
 from leukreg_plugins.audits.generator.worth import (
     FakesCopyTraining,
     FakesTeachNothing,
@@ -34,4 +35,5 @@ GENERATOR: list[type] = [
     LeftOutByGate,
     UnmeasuredSynthetic,
     HeldAgainstTraining,
+    TrainedElsewhere,
 ]
