@@ -16,6 +16,7 @@ from leukreg_plugins.audits.generator import (
     HeldAgainstTraining,
     LeftOutByGate,
     LowCoverage,
+    RealReplaced,
     ToldApart,
     TooFewForDistance,
     TrainedElsewhere,
@@ -75,8 +76,15 @@ def test_it_fires_and_its_near_miss_does_not(
 
 
 def test_every_rule_has_a_case() -> None:
-    others = {UnmeasuredSynthetic, TrainedElsewhere}
+    others = {UnmeasuredSynthetic, TrainedElsewhere, RealReplaced}
     assert {case[0] for case in CASES} | others == set(GENERATOR)
+
+
+def test_real_rows_that_were_replaced() -> None:
+    table = {"classes": ["a", "b", "c", "d", "e"], "mix": "replace"}
+    fires(RealReplaced(), Evidence(recipe={"synthesis": table}), "warning", "a, b, c and 2 more")
+    passes(RealReplaced(), Evidence(recipe={"synthesis": {**table, "mix": "add"}}))
+    passes(RealReplaced(), Evidence(recipe={"synthesis": None}))
 
 
 def test_a_generator_that_was_trained_elsewhere() -> None:

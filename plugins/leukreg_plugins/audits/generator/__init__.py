@@ -12,6 +12,7 @@ from leukreg_plugins.audits.generator.gate import (
     FailedGateTrained,
     HeldAgainstTraining,
     LeftOutByGate,
+    RealReplaced,
     UnmeasuredSynthetic,
 )
 from leukreg_plugins.audits.generator.origin import TrainedElsewhere
@@ -36,4 +37,5 @@ GENERATOR: list[type] = [
     UnmeasuredSynthetic,
     HeldAgainstTraining,
     TrainedElsewhere,
+    RealReplaced,
 ]

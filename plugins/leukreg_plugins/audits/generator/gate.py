@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from leukreg import Evidence, Finding, plugin
 from leukreg_plugins.audits.generator.facts import by_class, number, tables, texts
-from leukreg_plugins.audits.told import found, plural
-from leukreg_plugins.audits.views import is_real, rows_of
+from leukreg_plugins.audits.told import found, plural, some
+from leukreg_plugins.audits.views import is_real, option, rows_of
 
 
 @plugin("failed-gate-trained")
@@ -93,3 +93,22 @@ class HeldAgainstTraining:
                 real = number(table, "real") or 0
                 which = f"{plural(int(real), 'image')} ({table['held_against']})"
                 yield found(self, "note", f"{name}: measured against {which}")
+
+
+@plugin("real-replaced")
+class RealReplaced:
+    """Real training images left out in favour of synthetic ones.
+
+    It tells what the synthetic ones teach alone; it is no way to a better classifier, since the
+    real images are there.
+
+    Do: train on both (`mix = "add"`) for anything but that question.
+
+    Reference: Ravuri and Vinyals, Classification accuracy score, NeurIPS 2019.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        if option(evidence.recipe, "synthesis", "mix") == "replace":
+            classes = option(evidence.recipe, "synthesis", "classes") or ()
+            text = f"{some(classes)} are learned from synthetic images alone"
+            yield found(self, "warning", f"{text}: the real ones are left out of training")
