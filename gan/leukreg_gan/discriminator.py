@@ -28,7 +28,8 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         inner = F.leaky_relu(self.halve(F.leaky_relu(maps, SLOPE)), SLOPE, inplace=True)
-        return self.small(inner) + self.around(F.avg_pool2d(maps, 2))
+        halved: Tensor = self.small(inner) + self.around(F.avg_pool2d(maps, 2))
+        return halved
 
 
 class Discriminator(nn.Module):
@@ -75,4 +76,5 @@ class Discriminator(nn.Module):
 
     def match(self, features: Tensor, conditions: Tensor) -> Tensor:
         """How well images and conditions go together, ``(b,)``."""
-        return (self.embed(conditions) * features).sum(dim=1)
+        match: Tensor = (self.embed(conditions) * features).sum(dim=1)
+        return match

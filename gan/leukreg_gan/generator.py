@@ -34,7 +34,8 @@ class GeneratorBlock(nn.Module):
     def forward(self, maps: Tensor, driver: Tensor) -> Tensor:
         inner = self.small(activated(self.first, maps, driver))
         inner = F.interpolate(activated(self.second, inner, driver), scale_factor=2.0)
-        return self.large(inner) + F.interpolate(self.around(maps), scale_factor=2.0)
+        doubled: Tensor = self.large(inner) + F.interpolate(self.around(maps), scale_factor=2.0)
+        return doubled
 
 
 class Generator(nn.Module):
@@ -51,7 +52,8 @@ class Generator(nn.Module):
         chain = widths(size, channels)
         driver = EMBEDDED + PART
         self.embed = nn.Linear(conditions, EMBEDDED, bias=False)
-        self.parts = nn.ModuleList(nn.Linear(latent, PART) for _ in chain[:-1])
+        parts = [nn.Linear(latent, PART) for _ in chain[:-1]]
+        self.parts = nn.ModuleList(parts)
         self.first = nn.Linear(latent + EMBEDDED, chain[0] * FIRST * FIRST)
         self.blocks = nn.ModuleList(
             GeneratorBlock(inputs, outputs, driver) for inputs, outputs in pairwise(chain)
@@ -60,7 +62,7 @@ class Generator(nn.Module):
         self.image = nn.Conv2d(chain[-1], 3, 3, padding=1)
         self.apply(_initialise)
         nn.init.normal_(self.embed.weight)  # as torch embeds classes
-        for part in self.parts:  # noise must be heard beside the condition
+        for part in parts:  # noise must be heard beside the condition
             nn.init.normal_(part.weight, std=latent**-0.5)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:

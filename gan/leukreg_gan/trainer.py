@@ -91,7 +91,7 @@ def _teach_discriminator(
     if penalised:
         total = total + settings.r1 * PENALTY_EVERY * gradient_penalty(scores_real, seen)
     parts.discriminator_optimizer.zero_grad(set_to_none=True)
-    total.backward()
+    total.backward()  # type: ignore[no-untyped-call]
     parts.discriminator_optimizer.step()
     return loss.detach(), scores_real.detach().mean(), scores_fake.detach().mean()
 
@@ -116,7 +116,7 @@ def _teach_generator(parts: Parts, made: Batch, device: str) -> Tensor:
     with _precision(parts, device):
         loss = generator_loss(parts.discriminator(shown, made.conditions).float())
     parts.generator_optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     parts.generator_optimizer.step()
     return loss
 

@@ -228,6 +228,19 @@ def test_what_is_missing_is_said_before_any_work(tmp_path: Path) -> None:
         Cgan(weights=str(tmp_path / "none.safetensors")).ready()
 
 
+def test_it_learns_what_each_class_looks_like() -> None:
+    images = discs.discs(red=40, blue=40)
+    options = {"steps": 150, "batch": 16, "channels": 8, "snapshot_every": 150, "ema": 0.95}
+    made = fitted(images, **options, generator_lr=2e-3, discriminator_lr=2e-3)
+    for name, colour in discs.COLOURS.items():
+        pixels = made.sample(name, 60, 1).pixels
+        middle = pixels[:, 12:20, 12:20].mean(axis=(0, 1, 2))
+        corner = pixels[:, :3, :3].mean(axis=(0, 1, 2))
+        assert np.abs(middle - colour).max() < 50
+        assert np.abs(corner - (225, 215, 215)).max() < 50
+        assert pixels.std(axis=0).mean() > 8  # real ones: about 24
+
+
 # The file
 
 

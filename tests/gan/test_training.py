@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +137,23 @@ def test_goes_on_from_a_checkpoint_some_steps_old(
     content = torch.load(tmp_path / "last.pt", weights_only=True)
     assert content["state"]["step"] == 4
     assert same(whole, train(job(tmp_path, steps=11, snapshot_every=4), SILENT))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_survives_kill_minus_nine(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    command = [sys.executable, here / "kill_script.py", tmp_path / "killed", "4"]
+    environment = os.environ | {"PYTHONPATH": str(here), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    killed, status = map(int, done.stdout.split())
+    assert status == 0
+    assert killed > 1
+    found = torch.load(tmp_path / "killed" / "weights.pt", weights_only=True)
+    whole = train(job(tmp_path / "whole", steps=30, snapshot_every=8), SILENT).weights
+    assert found.keys() == whole.keys()
+    assert all(torch.equal(found[name], whole[name]) for name in whole)
 
 
 def test_log_and_grids_are_written(tmp_path: Path) -> None:
