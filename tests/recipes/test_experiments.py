@@ -204,7 +204,7 @@ def test_figures_of_v4_and_v5() -> None:
 
 def test_the_layout_in_the_readme_loads() -> None:
     text = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    block, *_ = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     assert block.startswith("extends = ")
     for content in (block, block.partition("\n")[2]):  # as a twin, and alone
         recipe = parse(content, EXPERIMENTS / "readme.toml")
