@@ -112,14 +112,22 @@ def _wrong_array(array: NDArray[np.generic]) -> str:
     )
 
 
+CHUNK = 8
+"""Items that a worker is given at a time: handing over costs as much as reading a small image."""
+
+
 def ahead(
     function: Callable[[T], R], items: Sequence[T], pool: Executor, depth: int
 ) -> Iterator[R]:
-    """Results in the order of the items, at most ``depth`` of them made before they are taken."""
-    waiting: deque[Future[R]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) >= depth:
-            yield waiting.popleft().result()
+    """Results in the order of the items, about ``depth`` of them made before they are taken."""
+
+    def work(start: int) -> list[R]:
+        return [function(item) for item in items[start : start + CHUNK]]
+
+    waiting: deque[Future[list[R]]] = deque()
+    for start in range(0, len(items), CHUNK):
+        waiting.append(pool.submit(work, start))
+        if len(waiting) * CHUNK >= depth:
+            yield from waiting.popleft().result()
     while waiting:
-        yield waiting.popleft().result()
+        yield from waiting.popleft().result()
