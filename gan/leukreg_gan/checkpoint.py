@@ -17,6 +17,8 @@ from leukreg_gan.files import write
 from leukreg_gan.parts import Parts
 from leukreg_gan.state import State, state_of
 
+STALE_SECONDS = 3600
+"""Half-written files older than this belong to a process that was killed."""
 EVERY = 60.0
 """Seconds that lie between two checkpoints at least: what a kill can cost."""
 
@@ -65,6 +67,14 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Let it go, once the trained generator is written; what kills left behind goes too."""
-        for path in self.path.parent.glob(".*.part"):
-            path.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+        for path in (self.path, *self.path.parent.glob(".*.part")):
+            if path == self.path or _stale(path):
+                path.unlink(missing_ok=True)
+
+
+def _stale(path: Path) -> bool:
+    """Whether no process can be writing this any more: another run may train the same thing."""
+    try:
+        return time.time() - path.stat().st_mtime > STALE_SECONDS
+    except OSError:
+        return False

@@ -17,7 +17,8 @@ def device_for(asked: str) -> str:
 def session(device: str, threads: int) -> Iterator[None]:
     """Threads and, on a CPU, deterministic algorithms; afterwards all is as it was.
 
-    Torch's random state is put back too. ``threads`` 0 leaves their number alone.
+    The random state of torch's CPU generator is put back too. ``threads`` 0 leaves their number
+    alone.
     """
     before = torch.get_num_threads()
     deterministic = torch.get_deterministic_debug_mode()
