@@ -75,9 +75,7 @@ def test_images_are_turned_in_all_eight_ways_and_nothing_else() -> None:
     assert seen == wanted
 
 
-@given(
-    counts=st.lists(st.integers(0, 3 * FEWEST), min_size=1, max_size=5), seed=st.integers(0, 99)
-)
+@given(counts=st.lists(st.integers(0, 3 * FEWEST), min_size=1, max_size=5), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_a_tenth_of_each_class_is_held_out_where_there_are_enough(
     counts: list[int], seed: int
