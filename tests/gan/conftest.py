@@ -14,3 +14,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test trains for itself."""
     monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def hasty_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny networks need no thousand images to settle on."""
+    monkeypatch.setattr("leukreg_gan.snapshots.SETTLING", 2)

@@ -17,7 +17,7 @@ from pathlib import Path
 warnings.simplefilter("ignore")
 
 import torch  # noqa: E402
-from leukreg_gan import checkpoint  # noqa: E402
+from leukreg_gan import checkpoint, snapshots  # noqa: E402
 from leukreg_gan.training import train  # noqa: E402
 from test_training import job  # noqa: E402
 
@@ -27,6 +27,7 @@ from leukreg import SILENT, kid  # noqa: E402, F401
 def main(folder: Path, kills: int) -> None:
     torch.set_num_threads(1)
     checkpoint.EVERY = 0.01
+    snapshots.SETTLING = 2  # as in the tests
     rng = random.Random(1)
     killed = 0
     while True:

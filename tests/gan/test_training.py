@@ -102,7 +102,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     monkeypatch.setattr(training, "setup_trainer", mortal)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(job(tmp_path_factory.mktemp("whole"), steps=11, snapshot_every=4), SILENT)
 
@@ -130,10 +130,10 @@ def test_goes_on_from_a_checkpoint_some_steps_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained
 ) -> None:
     """Checkpoints are a minute apart, but a snapshot is always kept."""
-    dying(monkeypatch, 7)
-    with pytest.raises(Killed):
-        train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        dying(patch, 7)
+        with pytest.raises(Killed):
+            train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
     content = torch.load(tmp_path / "last.pt", weights_only=True)
     assert content["state"]["step"] == 4
     assert same(whole, train(job(tmp_path, steps=11, snapshot_every=4), SILENT))
