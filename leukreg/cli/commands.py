@@ -27,7 +27,7 @@ OWN: dict[str, str] = {
     "check": "Check a recipe and print its plan; nothing is run.",
     "data": "Look at images: classes, sizes, patients, broken files, copies.",
     "demo": "Write rendered blood cells to a folder.",
-    "synthesize": "Write synthetic cells of a recipe's generator, once they pass the gate.",
+    "synthesize": "Write the synthetic cells of a recipe that pass its gate.",
     "fidelity": "Compare synthetic images with real ones: distances, variety, copies.",
     "cache": "List or clear what leukreg keeps between runs.",
     "plugins": "List the plugins, show one, or write a new one.",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from leukreg.cli.commands import OWN
 from leukreg.cli.main import main
 from leukreg.options import TABLES, example_table, options, toml
 from leukreg.registry import Entry, installed
@@ -27,7 +28,7 @@ def test_lists_kind_name_owner_and_version_one_line_each(capsys: Call) -> None:
     words = [line.split()[:4] for line in lines]
     assert ["loss", "focal", "leukreg", "0.1.0"] in words
     assert ["command", "run", "leukreg", "0.1.0"] in words
-    assert len(lines) == len(ENTRIES) + 10
+    assert len(lines) == len(ENTRIES) + len(OWN)
 
 
 def test_lists_one_kind(capsys: Call) -> None:
