@@ -28,7 +28,7 @@ OWN: dict[str, str] = {
     "data": "Look at images: classes, sizes, patients, broken files, copies.",
     "demo": "Write rendered blood cells to a folder.",
     "synthesize": "Write the synthetic cells of a recipe that pass its gate.",
-    "fidelity": "Compare synthetic images with real ones: distances, variety, copies.",
+    "fidelity": "Compare synthetic images with real ones, and find copies.",
     "cache": "List or clear what leukreg keeps between runs.",
     "plugins": "List the plugins, show one, or write a new one.",
     "runs": "List the runs of a folder.",
