@@ -48,11 +48,12 @@ def table(result: RunResult) -> Table | None:
     for each in tables:
         fold = (str(each.get("fold", "")),) if folds else ()
         rows.append((*fold, *_row(each)))
-    columns = ("class", "made/real", "KID/floor", "times", "covered", "copies", "teach", "gate")
+    columns = ("class", "made/real", "KID/floor", "×", "cover", "copy", "teach", "gate")
     caption = (
-        "made/real: synthetic images, and the real ones they are held against; covered: part of"
-        " these with a synthetic one in their neighbourhood; teach: recall on real images of a"
-        " plain classifier taught by synthetic ones/by real ones."
+        "made/real: synthetic images, and the real ones they are held against; KID in thousandths,"
+        " beside its floor, × the one over the other; cover: part of the real ones with a synthetic"
+        " one in their neighbourhood; copy: copies of training images; teach: recall on real images"
+        " of a plain classifier taught by synthetic ones/by real ones."
     )
     return Table(
         columns=(("fold", *columns) if folds else columns), rows=tuple(rows), caption=caption
@@ -65,12 +66,14 @@ def _row(each: Figures) -> tuple[str, ...]:
     return (
         str(each.get("class", "together")),
         f"{each.get('fake', 0):,}/{each.get('real', 0):,}",
-        f"{_number(each, 'kid', 4)}/{_number(each, 'floor_kid', 4)}" if "kid" in each else "-",
+        f"{_number(each, 'kid', 1, 1000)}/{_number(each, 'floor_kid', 1, 1000)}"
+        if "kid" in each
+        else "-",
         _number(each, "kid_ratio", 1),
         _number(each, "coverage", 2),
         f"{each.get('copies', 0):,}",
         f"{_number(taught, 'score', 2)}/{_number(taught, 'real', 2)}" if taught else "-",
-        "passed" if each.get("passed") else "FAILED",
+        "pass" if each.get("passed") else "FAIL",
     )
 
 
@@ -78,10 +81,11 @@ def _fate(each: Figures) -> str:
     return "FAILED, trained on" if each.get("entered") else "FAILED, left out"
 
 
-def _number(each: Figures, key: str, digits: int) -> str:
+def _number(each: Figures, key: str, digits: int, scale: int = 1) -> str:
     value = each.get(key)
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:.{digits}f}" if known else "-"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "-"
+    return f"{scale * value:.{digits}f}"
 
 
 def _name(each: Figures) -> str:
