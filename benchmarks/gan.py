@@ -41,6 +41,7 @@ SETTINGS = Settings(
     ema=0.999,
     r1=0.0,
     mismatch=0.5,
+    feature_steps=1,
     augment=Policy(colour=0.1, translation=0.0625, cutout=0.25),
     balance="class",
     snapshot_every=10 * STEPS,
@@ -103,22 +104,26 @@ def bare_loop(data: pictures.InMemory) -> float:
 
 def _bare_step(parts: Parts, real: torch.Tensor, told: torch.Tensor) -> None:
     generator, network, policy = parts.generator, parts.discriminator, SETTINGS.augment
+    assert parts.features is not None
     fake = generator(torch.randn(len(real), SETTINGS.latent), told)
     network.requires_grad_(True)
     both = torch.cat([augmented(real, policy), augmented(fake.detach(), policy)])
-    features = network.features(both)
+    with torch.no_grad():
+        maps = parts.features.maps(both)
+    features = network.features(both, maps)
     own = network.own(features)
     scores = own + network.match(features, torch.cat([told, told]))
     loss = discriminator_loss(*scores.chunk(2))
     wrong = told.flip(0)
     n = len(told)
-    apart = own[:n] + network.match(features[:n], wrong)
-    loss = loss + SETTINGS.mismatch * mismatch_loss(apart, (wrong != told).any(dim=1))
+    apart = own[:n] + network.match([found[:n] for found in features], wrong)
+    loss = loss + SETTINGS.mismatch * mismatch_loss(apart, (wrong != told).any(dim=1, keepdim=True))
     parts.discriminator_optimizer.zero_grad()
     loss.backward()
     parts.discriminator_optimizer.step()
     network.requires_grad_(False)
-    loss = generator_loss(network(augmented(fake, policy), told))
+    shown = augmented(fake, policy)
+    loss = generator_loss(network(shown, told, parts.features.maps(shown)))
     parts.generator_optimizer.zero_grad()
     loss.backward()
     parts.generator_optimizer.step()

@@ -1,8 +1,8 @@
-"""The discriminator's network: a projection discriminator with spectral normalisation."""
+"""The discriminator: one look at the pixels, and one at each map of the feature network."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from leukreg_gan.widths import widths
+from leukreg_gan.projection import GROUP, Projection
+from leukreg_gan.widths import FIRST, widths
 
 SLOPE = 0.2
-GROUP = 8
-"""Images of one class that are looked at together, at most."""
+HEAD = 64
+"""Channels of the networks that look at maps of features."""
 
 
 class DiscriminatorBlock(nn.Module):
@@ -32,49 +33,86 @@ class DiscriminatorBlock(nn.Module):
         return halved
 
 
-class Discriminator(nn.Module):
-    """From images ``(b, 3, size, size)`` and conditions ``(b, conditions)`` to scores ``(b,)``.
+class PixelTrunk(nn.Module):
+    """From images ``(b, 3, size, size)`` to features ``(b, width)``: residual blocks."""
 
-    Miyato and Koyama, 2018: the score is a figure of the image alone plus the product of its
-    features with the linearly embedded condition. Every layer is spectrally normalised (Miyato
-    et al., 2018). Beside an image's own features stands how much they differ within its group, the
-    ``group`` images that come one after the other (after Karras et al., 2018): of one class, so
-    that a generator that makes the same picture of a class again and again is found out.
-    """
-
-    def __init__(self, size: int, conditions: int, channels: int, batch: int = GROUP) -> None:
+    def __init__(self, size: int, channels: int) -> None:
         super().__init__()
-        self.group = math.gcd(batch, GROUP)
         chain = tuple(reversed(widths(size, channels)))[1:]
-        first = chain[0]
-        self.stem = spectral_norm(nn.Conv2d(3, first, 4, stride=2, padding=1))
+        self.width = chain[-1]
+        self.stem = spectral_norm(nn.Conv2d(3, chain[0], 4, stride=2, padding=1))
         self.blocks = nn.Sequential(*(DiscriminatorBlock(a, b) for a, b in pairwise(chain)))
-        self.last = spectral_norm(nn.Conv2d(chain[-1], chain[-1], 3, padding=1))
-        self.score = spectral_norm(nn.Linear(2 * chain[-1], 1))
-        self.embed = spectral_norm(nn.Linear(conditions, 2 * chain[-1], bias=False))
+        self.last = spectral_norm(nn.Conv2d(self.width, self.width, 3, padding=1))
 
-    def features(self, images: Tensor) -> Tensor:
-        """What is seen in the images, whatever the condition: ``(b, 2 * width)``.
-
-        The second half are the deviations within each group.
-        """
+    def forward(self, images: Tensor) -> Tensor:
         maps = self.blocks(self.stem(images))
         maps = maps + self.last(F.leaky_relu(maps, SLOPE))
-        own = F.leaky_relu(maps, SLOPE).sum(dim=(2, 3))
-        groups = own.view(-1, math.gcd(len(own), self.group), own.shape[1])
-        spread = groups.var(dim=1, correction=0, keepdim=True).add(1e-6).sqrt()
-        return torch.cat([own, spread.expand_as(groups).reshape_as(own)], dim=1)
+        return F.leaky_relu(maps, SLOPE).sum(dim=(2, 3))
 
-    def forward(self, images: Tensor, conditions: Tensor) -> Tensor:
-        features = self.features(images)
+
+class MapTrunk(nn.Module):
+    """From maps ``(b, inputs, side, side)`` of a fixed network to features ``(b, width)``."""
+
+    def __init__(self, inputs: int, side: int) -> None:
+        super().__init__()
+        self.width = HEAD
+        self.first = spectral_norm(nn.Conv2d(inputs, HEAD, 3, padding=1))
+        halvings = (side // FIRST).bit_length() - 1
+        self.halve = nn.ModuleList(
+            spectral_norm(nn.Conv2d(HEAD, HEAD, 4, stride=2, padding=1)) for _ in range(halvings)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = F.leaky_relu(self.first(maps), SLOPE, inplace=True)
+        for layer in self.halve:
+            inner = F.leaky_relu(layer(inner), SLOPE, inplace=True)
+        return inner.sum(dim=(2, 3))
+
+
+class Discriminator(nn.Module):
+    """From images, what the feature network sees in them, and conditions to scores ``(b, looks)``.
+
+    The first look is at the pixels; every other one at one map of the feature network (Sauer et
+    al., Projected GANs Converge Faster, 2021), each with a score of its own, so that none leaves
+    the others nothing to learn. Every layer is spectrally normalised (Miyato et al., 2018).
+    """
+
+    def __init__(
+        self,
+        size: int,
+        conditions: int,
+        channels: int,
+        batch: int = GROUP,
+        maps: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """``maps`` are channels and side of what the feature network shows; none without one."""
+        super().__init__()
+        self.pixels = PixelTrunk(size, channels)
+        self.seen = nn.ModuleList(MapTrunk(width, side) for width, side in maps)
+        self.looks = nn.ModuleList(
+            Projection(trunk.width, conditions, batch) for trunk in (self.pixels, *self.seen)
+        )
+
+    def features(self, images: Tensor, maps: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
+        """What each look finds, whatever the condition: ``(b, 2 * width)``."""
+        found = [self.pixels(images)]
+        found += [trunk(seen) for trunk, seen in zip(self.seen, maps, strict=True)]
+        pairs = zip(self._projections(), found, strict=True)
+        return tuple(look.beside_spread(own.float()) for look, own in pairs)
+
+    def forward(self, images: Tensor, conditions: Tensor, maps: Sequence[Tensor] = ()) -> Tensor:
+        features = self.features(images, maps)
         return self.own(features) + self.match(features, conditions)
 
-    def own(self, features: Tensor) -> Tensor:
-        """The part of the score that asks for no condition, ``(b,)``."""
-        score: Tensor = self.score(features)
-        return score.squeeze(1)
+    def own(self, features: Sequence[Tensor]) -> Tensor:
+        """The part of the scores that asks for no condition, ``(b, looks)``."""
+        pairs = zip(self._projections(), features, strict=True)
+        return torch.stack([look.own(found) for look, found in pairs], dim=1)
 
-    def match(self, features: Tensor, conditions: Tensor) -> Tensor:
-        """How well images and conditions go together, ``(b,)``."""
-        match: Tensor = (self.embed(conditions) * features).sum(dim=1)
-        return match
+    def match(self, features: Sequence[Tensor], conditions: Tensor) -> Tensor:
+        """How well images and conditions go together, ``(b, looks)``."""
+        pairs = zip(self._projections(), features, strict=True)
+        return torch.stack([look.match(found, conditions) for look, found in pairs], dim=1)
+
+    def _projections(self) -> Iterator[Projection]:
+        return (look for look in self.looks if isinstance(look, Projection))

@@ -1,4 +1,7 @@
-"""What the two networks are taught by: the hinge loss, and R1 where it is asked for."""
+"""What the two networks are taught by: the hinge loss, and R1 where it is asked for.
+
+Scores have shape ``(b, looks)``; each look of the discriminator is taught by itself.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,19 @@ from torch.nn import functional as F
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Hinge loss (Lim and Ye, 2017) of scores ``(b,)``: real ones above 1, made ones below -1."""
+    """Hinge loss (Lim and Ye, 2017) of scores: real ones above 1, made ones below -1."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
 def generator_loss(fake: Tensor) -> Tensor:
-    """The made images' scores ``(b,)``, turned round."""
+    """The made images' scores, turned round."""
     return -fake.mean()
 
 
 def mismatch_loss(scores: Tensor, wrong: Tensor) -> Tensor:
-    """Hinge loss of scores ``(b,)`` of real images under conditions of others: below -1.
+    """Hinge loss of scores of real images under conditions of others: below -1.
 
-    Where ``wrong`` is False the condition happens to be right, and nothing is asked.
+    Where ``wrong``, ``(b, 1)``, is False the condition happens to be right, and nothing is asked.
     """
     return (F.relu(1 + scores) * wrong).mean()
 

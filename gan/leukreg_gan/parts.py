@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from leukreg import derive
 from leukreg_gan.discriminator import Discriminator
 from leukreg_gan.ema import averaged
+from leukreg_gan.features import FeatureNetwork
 from leukreg_gan.generator import Generator
 from leukreg_gan.settings import Settings
 
@@ -25,6 +28,8 @@ class Parts:
 
     generator: Generator
     discriminator: Discriminator
+    features: FeatureNetwork | None
+    """Taught before the other two, and fixed from then on."""
     average: AveragedModel
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
@@ -37,6 +42,13 @@ class Parts:
         for group in self.discriminator_optimizer.param_groups:
             group["lr"] = self.settings.discriminator_lr * share
 
+    def maps(self, images: Tensor, teaches: bool) -> tuple[Tensor, ...]:
+        """What the feature network shows of images; ``teaches`` lets gradients reach them."""
+        if self.features is None:
+            return ()
+        with nullcontext() if teaches else torch.no_grad():
+            return self.features.maps(images)
+
     def state_dict(self) -> dict[str, Any]:
         """Everything, as plain values and tensors."""
         return {name: part.state_dict() for name, part in self._named().items()}
@@ -46,7 +58,8 @@ class Parts:
             part.load_state_dict(state[name])
 
     def _named(self) -> dict[str, Any]:
-        return {
+        taught = {} if self.features is None else {"features": self.features}
+        return taught | {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "average": self.average,
@@ -59,12 +72,21 @@ def fresh_parts(settings: Settings, conditions: int, seed: int, device: str) -> 
     """Untaught networks, their weights drawn from ``seed``. Reseeds torch's global generator."""
     torch.manual_seed(derive(seed, "generator"))
     generator = fresh_generator(settings, conditions).to(device)
+    torch.manual_seed(derive(seed, "features"))
+    features = _fresh_features(settings, conditions)
     torch.manual_seed(derive(seed, "discriminator"))
-    discriminator = Discriminator(settings.size, conditions, settings.channels, settings.batch)
+    discriminator = Discriminator(
+        settings.size,
+        conditions,
+        settings.channels,
+        settings.batch,
+        () if features is None else features.shown,
+    )
     discriminator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Parts(
         generator,
         discriminator,
+        None if features is None else features.to(device),
         averaged(generator, settings.ema),
         torch.optim.Adam(generator.parameters(), settings.generator_lr, BETAS),
         torch.optim.Adam(discriminator.parameters(), settings.discriminator_lr, BETAS),
@@ -77,3 +99,11 @@ def fresh_generator(settings: Settings, conditions: int) -> Generator:
     made = Generator(settings.size, conditions, settings.channels, settings.latent)
     made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return made
+
+
+def _fresh_features(settings: Settings, conditions: int) -> FeatureNetwork | None:
+    if not settings.feature_steps:
+        return None
+    network = FeatureNetwork(settings.size, conditions).eval().requires_grad_(False)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leukreg_gan.diffaug import Policy
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Raised whenever the same settings and images would train to other weights."""
 
 
@@ -27,6 +27,8 @@ class Settings:
     r1: float
     mismatch: float
     """Weight of the loss of real images under wrong conditions."""
+    feature_steps: int
+    """Steps in which the feature network is taught; 0: the discriminator sees pixels alone."""
     augment: Policy
     balance: str
     """ "class": every class equally often; "data": every row equally often."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -80,7 +81,8 @@ def _teach_discriminator(
         seen.requires_grad_(True)
     shown = augmented(made.images.detach(), settings.augment)
     with _precision(parts, device):
-        features = network.features(torch.cat([seen, shown])).float()
+        images = torch.cat([seen, shown])
+        features = network.features(images, parts.maps(images, teaches=penalised))
         own = network.own(features)
         told = torch.cat([real.conditions, made.conditions])
         scores_real, scores_fake = (own + network.match(features, told)).chunk(2)
@@ -96,7 +98,9 @@ def _teach_discriminator(
     return loss.detach(), scores_real.detach().mean(), scores_fake.detach().mean()
 
 
-def _mismatch_loss(network: Discriminator, features: Tensor, own: Tensor, real: Batch) -> Tensor:
+def _mismatch_loss(
+    network: Discriminator, features: Sequence[Tensor], own: Tensor, real: Batch
+) -> Tensor:
     """Real images under another image's condition must not pass (Reed et al., 2016).
 
     The whole score is taught. Were the part that asks for no condition left out, the two parts
@@ -105,8 +109,8 @@ def _mismatch_loss(network: Discriminator, features: Tensor, own: Tensor, real: 
     told = real.conditions
     wrong = told.roll(int(torch.randint(1, len(told), (1,))), 0)
     n = len(told)
-    scores = own[:n] + network.match(features[:n], wrong)
-    return mismatch_loss(scores, (wrong != told).any(dim=1))
+    scores = own[:n] + network.match([found[:n] for found in features], wrong)
+    return mismatch_loss(scores, (wrong != told).any(dim=1, keepdim=True))
 
 
 def _teach_generator(parts: Parts, made: Batch, device: str) -> Tensor:
@@ -114,7 +118,8 @@ def _teach_generator(parts: Parts, made: Batch, device: str) -> Tensor:
     parts.discriminator.requires_grad_(False)
     shown = augmented(made.images, parts.settings.augment)
     with _precision(parts, device):
-        loss = generator_loss(parts.discriminator(shown, made.conditions).float())
+        maps = parts.maps(shown, teaches=True)
+        loss = generator_loss(parts.discriminator(shown, made.conditions, maps))
     parts.generator_optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     parts.generator_optimizer.step()

@@ -22,6 +22,7 @@ from leukreg_gan.handlers.snapshot import TakeSnapshot
 from leukreg_gan.judge import Judge, spread
 from leukreg_gan.material import Material, material
 from leukreg_gan.parts import Parts, fresh_parts
+from leukreg_gan.pretraining import pretrain
 from leukreg_gan.settings import Settings
 from leukreg_gan.snapshots import Snapshots
 from leukreg_gan.state import State
@@ -83,6 +84,10 @@ def train(job: Job, progress: Progress) -> Trained:
         parts = fresh_parts(job.settings, conditions.vectors.shape[1], job.seed, job.device)
         keeper = Checkpoint(job.folder / "last.pt")
         state = keeper.resume(parts, job.device)
+        if parts.features is not None and not state.step:
+            blocks = [len(group.values) for group in conditions.groups]
+            steps = job.settings.feature_steps
+            pretrain(parts.features, data, blocks, steps, job.seed, progress)
         _run(job, data, parts, keeper, state, progress)
     return Trained(keeper.best, state)
 

@@ -27,6 +27,7 @@ TINY = Settings(
     ema=0.9,
     r1=0.0,
     mismatch=0.5,
+    feature_steps=2,
     augment=Policy(colour=0.2, translation=0.125, cutout=0.25),
     balance="class",
     snapshot_every=3,

@@ -6,9 +6,11 @@ import pytest
 import torch
 from leukreg_gan.discriminator import Discriminator
 from leukreg_gan.ema import averaged, settle
+from leukreg_gan.features import FeatureNetwork
 from leukreg_gan.generator import Generator
 from leukreg_gan.losses import discriminator_loss, generator_loss, gradient_penalty, mismatch_loss
 from leukreg_gan.norm import ConditionalNorm
+from leukreg_gan.projection import Projection
 from leukreg_gan.widths import SIZES, widths
 from torch import nn
 
@@ -24,7 +26,13 @@ def test_shapes_at_all_sizes(size: int) -> None:
     images = generator(torch.randn(2, 8), onehot(0, 2))
     assert images.shape == (2, 3, size, size)
     assert images.abs().max() <= 1
-    assert discriminator(images, onehot(0, 2)).shape == (2,)
+    assert discriminator(images, onehot(0, 2)).shape == (2, 1)
+    features = FeatureNetwork(size, 3)
+    looking = Discriminator(size, 3, 4, maps=features.shown)
+    scores = looking(images, onehot(0, 2), features.maps(images))
+    assert scores.shape == (2, 1 + len(features.shown))
+    assert [side for _, side in features.shown] == [s for s in (64, 32, 16, 8, 4) if s < size // 2]
+    assert features(images).shape == (2, 3)
 
 
 def test_other_sizes_are_refused() -> None:
@@ -34,10 +42,12 @@ def test_other_sizes_are_refused() -> None:
 
 def test_every_parameter_gets_a_gradient() -> None:
     torch.manual_seed(0)
-    generator, discriminator = Generator(32, 3, 4, 8), Discriminator(32, 3, 4)
+    features = FeatureNetwork(32, 3).eval().requires_grad_(False)
+    generator = Generator(32, 3, 4, 8)
+    discriminator = Discriminator(32, 3, 4, maps=features.shown)
     told = onehot(0, 1, 2, 1)
     images = generator(torch.randn(4, 8), told)
-    generator_loss(discriminator(images, told)).backward()
+    generator_loss(discriminator(images, told, features.maps(images))).backward()
     for network in (generator, discriminator):
         idle = [
             name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()
@@ -47,12 +57,14 @@ def test_every_parameter_gets_a_gradient() -> None:
 
 def test_every_layer_of_the_discriminator_is_spectrally_normalised() -> None:
     torch.manual_seed(0)
-    network = Discriminator(32, 3, 8).train()
+    features = FeatureNetwork(32, 3)
+    network = Discriminator(32, 3, 8, maps=features.shown).train()
     for _ in range(60):  # one power iteration each
-        network(torch.randn(2, 3, 32, 32), onehot(0, 1))
+        images = torch.randn(2, 3, 32, 32)
+        network(images, onehot(0, 1), features.maps(images))
     network.eval()
     layers = [part for part in network.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
-    assert len(layers) == 10
+    assert len(layers) == 10 + (3 + 1) + (3 + 0)
     for layer in layers:
         largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0].item()
         assert largest == pytest.approx(1, abs=0.05)
@@ -65,17 +77,18 @@ def test_the_projection_term_tells_conditions_apart() -> None:
     images = torch.randn(5, 3, 32, 32)
     with torch.no_grad():
         apart = network(images, onehot(0).expand(5, 3)) - network(images, onehot(1).expand(5, 3))
-        features = network.features(images)
-        direction = network.embed.weight[:, 0] - network.embed.weight[:, 1]
+        (features,) = network.features(images)
+        (look,) = network.looks
+        direction = look.embed.weight[:, 0] - look.embed.weight[:, 1]  # type: ignore[operator]
     assert apart.std() > 1e-3
-    assert torch.allclose(apart, features @ direction, atol=1e-5)
+    assert torch.allclose(apart[:, 0], features @ direction, atol=1e-5)
 
 
 def test_an_empty_condition_leaves_the_score_of_the_image_alone() -> None:
     network = Discriminator(32, 3, 8).eval()
     images = torch.randn(4, 3, 32, 32)
     with torch.no_grad():
-        plain = network.score(network.features(images)).squeeze(1)
+        plain = network.own(network.features(images))
         assert torch.equal(network(images, torch.zeros(4, 3)), plain)
 
 
@@ -108,8 +121,8 @@ def test_hinge_losses() -> None:
 
 
 def test_only_wrong_conditions_cost_a_real_image_anything() -> None:
-    scores = torch.tensor([0.5, 3.0, -2.0, 0.0])
-    wrong = torch.tensor([True, False, True, True])
+    scores = torch.tensor([0.5, 3.0, -2.0, 0.0])[:, None]
+    wrong = torch.tensor([True, False, True, True])[:, None]
     assert mismatch_loss(scores, wrong).item() == pytest.approx((1.5 + 0 + 0 + 1) / 4)
 
 
@@ -149,14 +162,14 @@ def test_a_group_of_one_picture_is_told_from_a_group_of_many() -> None:
     network = Discriminator(32, 3, 8, batch=8).eval()
     many = torch.randn(8, 3, 32, 32)
     alike = many[:1].expand(8, -1, -1, -1)
+    half = network.pixels.width
     with torch.no_grad():
-        half = network.embed.weight.shape[0] // 2
-        assert network.features(many)[:, half:].mean() > 0.05
-        assert network.features(alike)[:, half:].max() < 0.002
-        both = network.features(torch.cat([many, alike]))
-    assert torch.allclose(both[8:, half:], network.features(alike)[:, half:], atol=1e-5)
+        assert network.features(many)[0][:, half:].mean() > 0.05
+        assert network.features(alike)[0][:, half:].max() < 0.002
+        (both,) = network.features(torch.cat([many, alike]))
+        assert torch.allclose(both[8:, half:], network.features(alike)[0][:, half:], atol=1e-5)
 
 
 def test_groups_never_mix_two_batches() -> None:
     for batch in (2, 4, 6, 7, 64):
-        assert batch % Discriminator(32, 3, 4, batch).group == 0
+        assert batch % Projection(4, 3, batch).group == 0

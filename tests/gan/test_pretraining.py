@@ -1,0 +1,74 @@
+"""The feature network: it learns what it is told, is then fixed, and the discriminator uses it."""
+
+from __future__ import annotations
+
+import discs
+import numpy as np
+import pytest
+import torch
+from leukreg_gan.features import FeatureNetwork
+from leukreg_gan.material import Material, material
+from leukreg_gan.parts import fresh_parts
+from leukreg_gan.pretraining import condition_loss, pretrain
+from torch.nn import functional as F
+
+from leukreg import SILENT
+
+
+def told() -> Material:
+    images = discs.discs(red=20, blue=20)
+    labels = np.repeat([0, 1], 20)
+    return material(images.array, np.eye(2, dtype=np.float32)[labels], labels)
+
+
+def taught(steps: int, seed: int = 0) -> FeatureNetwork:
+    torch.manual_seed(1)
+    network = FeatureNetwork(32, 2)
+    pretrain(network, told(), [2], steps, seed, SILENT)
+    return network
+
+
+def test_it_learns_to_tell_conditions_apart_and_is_fixed_afterwards() -> None:
+    network, rows = taught(12), told()
+    images = rows.pixels.float().mul(2 / 255).sub(1)
+    assert (network(images).argmax(dim=1) == rows.conditions.argmax(dim=1)).float().mean() > 0.9
+    assert not network.training
+    assert not any(weight.requires_grad for weight in network.parameters())
+
+
+def test_the_same_seed_teaches_the_same_weights() -> None:
+    one, two, other = taught(2), taught(2), taught(2, seed=1)
+    pairs = zip(one.parameters(), two.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_loss_is_the_mean_of_cross_entropies_and_silence_teaches_nothing() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(3, 5, requires_grad=True)
+    conditions = torch.zeros(3, 5)
+    conditions[:, 1] = 1  # the first block says "1"; of the second nothing is known
+    loss = condition_loss(logits, conditions, [2, 3])
+    wanted = F.cross_entropy(logits[:, :2], torch.ones(3, dtype=torch.long)) / 2
+    assert loss.item() == pytest.approx(wanted.item())
+    loss.backward()
+    assert logits.grad is not None
+    assert not logits.grad[:, 2:].any()
+
+
+def test_gradients_pass_through_it_only_where_they_teach() -> None:
+    parts = fresh_parts(discs.tiny(), 2, 0, "cpu")
+    images = torch.randn(4, 3, 32, 32, requires_grad=True)
+    assert not any(maps.requires_grad for maps in parts.maps(images, teaches=False))
+    sum(maps.sum() for maps in parts.maps(images, teaches=True)).backward()  # type: ignore[union-attr]
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+
+
+def test_without_it_the_discriminator_sees_pixels_alone() -> None:
+    parts = fresh_parts(discs.tiny(feature_steps=0), 2, 0, "cpu")
+    assert parts.features is None
+    assert len(parts.discriminator.looks) == 1
+    assert parts.maps(torch.randn(2, 3, 32, 32), teaches=True) == ()
+    assert "features" not in parts.state_dict()
