@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from leukreg import Predictions, Score, plugin
 
@@ -31,6 +31,9 @@ def _absent(predictions: Predictions) -> list[str]:
 
 def _no_row(names: Iterable[str]) -> str:
     return f"no row of {', '.join(names)}"
+
+
+_AT = "sensitivity_at_specificity"
 
 
 @plugin("accuracy")
@@ -190,6 +193,47 @@ class AveragePrecision:
         return resampled_against_rest("average_precision", average_precision, predictions, weights)
 
 
+@plugin("sensitivity-at-specificity")
+class SensitivityAtSpecificity:
+    """Sensitivity of each class at the threshold that keeps a given specificity.
+
+    The threshold is read off the scored rows themselves: it tells how far a class stands apart, not
+    what a threshold chosen beforehand would have found.
+    """
+
+    specificity: Annotated[float, Ge(0), Le(1)] = 0.9
+    """At least so many of the other classes' rows are not answered with the class."""
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        import numpy as np
+
+        from leukreg_plugins.scoring.ranks import sensitivity_at
+
+        ones = np.ones((len(predictions), 1))
+        for index, label in enumerate(predictions.classes):
+            truth, p = predictions.label == index, predictions.probabilities[:, index]
+            value = float(sensitivity_at(truth, p, ones, self.specificity)[0])
+            lacking = label if not truth.any() else f"any class but {label}"
+            if value != value:
+                yield _score(_AT, value, f"no row of {lacking}", label)
+            else:
+                why = f"at a specificity of {self.specificity:g}"
+                yield Score(name=_AT, value=value, label=label, why=why)
+
+    def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
+        from leukreg_plugins.scoring.ranks import sensitivity_at
+
+        return {
+            (_AT, label): sensitivity_at(
+                predictions.label == index,
+                predictions.probabilities[:, index],
+                weights,
+                self.specificity,
+            )
+            for index, label in enumerate(predictions.classes)
+        }
+
+
 @plugin("nll")
 class Nll:
     """Negative log-likelihood of the true classes (log loss), in nats a row."""
@@ -252,4 +296,15 @@ class Ece:
         return {("ece", None): ece(predictions, self.bins, weights)}
 
 
-METRICS: list[type] = [Accuracy, PerClass, Macro, Mcc, Auc, AveragePrecision, Nll, Brier, Ece]
+METRICS: list[type] = [
+    Accuracy,
+    PerClass,
+    Macro,
+    Mcc,
+    Auc,
+    AveragePrecision,
+    SensitivityAtSpecificity,
+    Nll,
+    Brier,
+    Ece,
+]

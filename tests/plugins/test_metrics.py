@@ -21,6 +21,7 @@ from leukreg_plugins.metrics import (
     Mcc,
     Nll,
     PerClass,
+    SensitivityAtSpecificity,
 )
 from leukreg_plugins.scoring import calibration, counts, points, ranks
 
@@ -169,6 +170,21 @@ def test_weighted_ranks_agree_with_scikit_learn(rows: Predictions) -> None:
         else:
             assert math.isnan(auc[b])
             assert math.isnan(precision[b])
+
+
+@unhurried
+@given(predictions(), st.sampled_from([0.0, 0.5, 0.8, 0.9, 1.0]))
+def test_sensitivity_is_the_best_that_the_roc_curve_has(rows: Predictions, kept: float) -> None:
+    metric = SensitivityAtSpecificity(specificity=kept)
+    found = {s.label: s for s in metric.build(rows)}
+    for i, name in enumerate(rows.classes):
+        truth = rows.label == i
+        if truth.all() or not truth.any():
+            assert found[name].value is None
+            assert "no row of" in found[name].why
+        else:
+            wrong, right, _ = sk.roc_curve(truth, rows.probabilities[:, i], drop_intermediate=False)
+            assert found[name].value == pytest.approx(right[wrong <= 1 - kept + 1e-9].max())
 
 
 @unhurried

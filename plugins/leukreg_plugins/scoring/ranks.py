@@ -44,6 +44,27 @@ def average_precision(truth: NDArray[np.bool_], p: Floats, weights: Floats) -> F
     return ratio(np.einsum("nb,nb->b", positive, found), positive.sum(axis=0) * mixed)
 
 
+def sensitivity_at(
+    truth: NDArray[np.bool_], p: Floats, weights: Floats, specificity: float
+) -> Floats:
+    """The largest sensitivity of any threshold on ``p`` that keeps ``specificity`` at least.
+
+    Rows of one ``p`` are answered alike, so a threshold lies above all rows of a value or below.
+    """
+    if truth.all() or not truth.any():
+        return np.full(weights.shape[1], np.nan)
+    order, wrong = _running(-p[~truth], weights[~truth])
+    total = wrong[-1]
+    beyond = wrong[1:] > (1 - specificity) * total + 1e-9
+    first = np.where(beyond.any(axis=0), beyond.argmax(axis=0), -1)
+    # Every positive row above the first negative that may not be answered is found.
+    limits = np.where(first < 0, -np.inf, p[~truth][order][first])
+    places, missed = _running(p[truth], weights[truth])
+    rows = np.searchsorted(p[truth][places], limits, side="right")
+    found = missed[-1] - missed[rows, np.arange(weights.shape[1])]
+    return ratio(found, missed[-1] * (total > 0))
+
+
 def _running(p: Floats, weights: Floats) -> tuple[NDArray[np.int64], Floats]:
     """Rising order of ``p``, and the weight before each place in it, ``(n + 1, b)``."""
     order = np.argsort(p, kind="stable")
