@@ -161,6 +161,9 @@ class Generator(Protocol):
 
         It may take ``targets: tuple[str, ...] | None = None`` too, the classes that will be asked
         for; they are passed if it does, so that it can refuse one before any training.
+
+        A plugin may have ``files() -> Iterable[Path]`` too: files and folders, besides the training
+        images, that its images depend on. Where one changed, images are made anew.
         """
         ...
 

@@ -106,6 +106,12 @@ class Cgan:
 
         open_extractor(self.extractor)
 
+    def files(self) -> tuple[Path, ...]:
+        """What images depend on besides the training images."""
+        if self.weights is not None:
+            return (Path(self.weights).expanduser(),)
+        return self._ways().files()
+
     def build(
         self, image: ImageSpec, labels: Labels, targets: tuple[str, ...] | None = None
     ) -> ClassGenerator:

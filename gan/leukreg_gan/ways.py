@@ -96,6 +96,14 @@ class Ways:
         if self.way == "attributes" and self.attributes is not None:
             self.attributes.ready()
 
+    def files(self) -> tuple[Path, ...]:
+        """The folder or tables of the chosen way."""
+        if self.way == "donor" and self.donor is not None:
+            return (Path(self.donor.root).expanduser().absolute(),)
+        if self.way == "attributes" and self.attributes is not None:
+            return self.attributes.tables
+        return ()
+
     def contradictions(self) -> list[str]:
         """Options that do not go together, in words; what is stated and not read is one."""
         tables = {"donor": self.donor, "attributes": self.attributes}

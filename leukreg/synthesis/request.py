@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,7 @@ def digest_of(
         spec.generator.name,
         spec.generator.owner,
         dict(spec.generator.options),
+        _stamps(spec.generator.plugin),
         {label: spec.count(label) for label in spec.classes},
         list(spec.classes),
         spec.seed,
@@ -101,3 +102,15 @@ def digest_of(
         wanted += [gate, eye, [(row.id, row.label, digests[row.id]) for row in unseen.rows]]
     text = json.dumps(wanted, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _stamps(plugin: object) -> list[tuple[str, int, int]]:
+    """Path, size and time of change of every file that the plugin's images depend on."""
+    named: Callable[[], Iterable[Path]] = getattr(plugin, "files", tuple)
+    found = []
+    for path in named():
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                facts = file.stat()
+                found.append((str(file), facts.st_size, facts.st_mtime_ns))
+    return found

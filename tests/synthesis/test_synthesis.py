@@ -157,6 +157,27 @@ def test_another_request_does_not_use_the_old_folder(images: ImageStore, tmp_pat
         assert not (tmp_path / "run" / "fold-2" / "generator" / "stale").exists()
 
 
+def test_a_changed_file_of_the_generators_makes_images_anew(
+    images: ImageStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "donors"
+    (folder / "deep").mkdir(parents=True)
+    table = folder / "deep" / "table.csv"
+    table.write_text("one")
+
+    class Reader(Painter):
+        def files(self) -> tuple[Path, ...]:
+            return (folder,)
+
+    into_fold(images, FOLD, spec(Reader()), IMAGE, 7, tmp_path / "run")
+    again = Reader()
+    into_fold(images, FOLD, spec(again), IMAGE, 7, tmp_path / "run")
+    assert not again.fits
+    table.write_text("another")
+    into_fold(images, FOLD, spec(again), IMAGE, 7, tmp_path / "run")
+    assert len(again.fits) == 1
+
+
 def test_before_the_split_all_rows_are_seen(images: ImageStore, tmp_path: Path) -> None:
     painter = Painter()
     store = before_split(images, spec(painter), IMAGE, 7, tmp_path / "run").images
