@@ -150,7 +150,9 @@ class Sampler(Protocol):
     ) -> Iterable[int]:
         """Positions (0 to ``len(targets) - 1``) in the order of one epoch; built anew every epoch.
 
-        ``groups`` are patient ids, or row ids where patients are unknown.
+        ``groups`` are patient ids, or row ids where patients are unknown. It may take ``origins:
+        Sequence[str] | None = None`` too, "real" or "synthetic" for each row; they are passed if it
+        does.
         """
         ...
 
@@ -163,7 +165,8 @@ class Generator(Protocol):
         for; they are passed if it does, so that it can refuse one before any training.
 
         A plugin may have ``files() -> Iterable[Path]`` too: files and folders, besides the training
-        images, that its images depend on. Where one changed, images are made anew.
+        images, that its images depend on. Where one changed, images are made anew; a run that has
+        trained on the old ones is not gone on with.
         """
         ...
 

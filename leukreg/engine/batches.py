@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -94,7 +95,10 @@ def sampled_order(choice: Choice, rows: Rows, groups: list[str], seed: int) -> N
     """
     generator = torch.Generator().manual_seed(seed)
     targets = rows.targets.tolist()
-    order = build(choice, lambda: [int(p) for p in choice.plugin.build(targets, groups, generator)])
+    make = choice.plugin.build
+    takes = "origins" in inspect.signature(make).parameters
+    more = {"origins": rows.origins()} if takes else {}
+    order = build(choice, lambda: [int(p) for p in make(targets, groups, generator, **more)])
     if not order:
         raise PluginError(f"{named(choice)} yields no rows at all")
     if min(order) < 0 or max(order) >= len(rows):

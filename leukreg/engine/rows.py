@@ -41,6 +41,11 @@ class Rows:
         samples = self.images.samples.rows
         return [samples[row].patient or f"row {row}" for row in self.rows.tolist()]
 
+    def origins(self) -> list[str]:
+        """Where each row comes from: "real" or "synthetic"."""
+        samples = self.images.samples.rows
+        return [samples[row].origin for row in self.rows.tolist()]
+
     def files(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """One position per file, and for each position the number of its file.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Gt, Lt
 
 from leukreg import plugin
 
@@ -29,17 +31,36 @@ class ClassBalanced:
     """Every class equally often, small classes repeated, large ones thinned.
 
     An epoch has as many rows as there are training rows. Within a class no row is seen for a second
-    time before all have been seen.
+    time before all have been seen; of its real and synthetic rows, where ``synthetic`` is stated,
+    no real or no synthetic one.
     """
 
+    synthetic: Annotated[float, Gt(0), Lt(1)] | None = None
+    """Share of synthetic rows in a class that has both, so that many synthetic images do not drown
+    few real ones; by default they count as the others do."""
+
     def build(
-        self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
+        self,
+        targets: Sequence[int],
+        groups: Sequence[str],
+        generator: torch.Generator,
+        origins: Sequence[str] | None = None,
     ) -> Iterable[int]:
         """Positions; the numbers per class differ by one at most."""
-        from leukreg_plugins.nn.quota import draw_equally, shuffled
+        from leukreg_plugins.nn.quota import draw, quotas, shuffled
 
+        kinds = origins or ["real"] * len(targets)
         pools = _pools(range(len(targets)), targets)
-        return shuffled(draw_equally(pools, len(targets), generator), generator)
+        drawn: list[int] = []
+        for pool, count in zip(pools, quotas(len(pools), len(targets), generator), strict=True):
+            made = [row for row in pool if kinds[row] == "synthetic"]
+            if self.synthetic is None or len(made) in (0, len(pool)):
+                drawn += draw(pool, count, generator)
+                continue
+            own = [row for row in pool if kinds[row] != "synthetic"]
+            some = round(count * self.synthetic)
+            drawn += draw(made, some, generator) + draw(own, count - some, generator)
+        return shuffled(drawn, generator)
 
 
 @plugin("patient-balanced")

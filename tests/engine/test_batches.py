@@ -87,6 +87,18 @@ def test_a_sampler_that_breaks_its_contract_is_named(build: Any, message: str) -
         sampled_order(choice, rows, rows.groups(), 1)
 
 
+def test_a_sampler_that_asks_for_origins_is_told_them() -> None:
+    rows = rows_of(fakes.images(), range(42), fakes.LABELS)
+    told: list[list[str]] = []
+
+    def build(targets: Any, groups: Any, generator: Any, origins: Any = None) -> list[int]:
+        told.append(origins)
+        return [0]
+
+    sampled_order(fakes.choice("sampler", build, "odd"), rows, rows.groups(), 1)
+    assert told == [["real"] * 42]
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

@@ -79,6 +79,31 @@ def _rows_evenly(drawn: list[int], keys: list[int] | list[str]) -> None:
         assert _spread(seen) <= 1
 
 
+@given(st.integers(1, 20), st.integers(1, 200), st.sampled_from([0.25, 0.5]), st.integers(0, 9))
+def test_synthetic_rows_get_their_share_of_a_class_that_has_both(
+    real: int, made: int, share: float, seed: int
+) -> None:
+    targets = [0] * 60 + [1] * (real + made)
+    origins = ["real"] * (60 + real) + ["synthetic"] * made
+    sampler = ClassBalanced(synthetic=share)
+    drawn = list(sampler.build(targets, ["p"] * len(targets), _generator(seed), origins))
+    found = Counter((targets[row], origins[row]) for row in drawn)
+    assert len(drawn) == len(targets)
+    assert abs(found[1, "synthetic"] - share * (found[1, "synthetic"] + found[1, "real"])) <= 0.5
+    assert found[0, "real"] == len(targets) - found[1, "real"] - found[1, "synthetic"]
+    for kind in ("real", "synthetic"):
+        rows = range(60, len(targets))
+        each = Counter(row for row in drawn if row in rows and origins[row] == kind)
+        assert _spread(Counter({row: each[row] for row in rows if origins[row] == kind})) <= 1
+
+
+def test_without_a_share_origins_change_nothing() -> None:
+    targets, groups = [0, 0, 0, 1, 1], ["p"] * 5
+    plain = list(ClassBalanced().build(targets, groups, _generator(3)))
+    kinds = ["real", "synthetic", "real", "synthetic", "synthetic"]
+    assert list(ClassBalanced().build(targets, groups, _generator(3), kinds)) == plain
+
+
 def test_order_is_the_generators_and_differs_from_epoch_to_epoch() -> None:
     targets, groups = [0] * 30 + [1] * 10, [str(i // 4) for i in range(40)]
     for sampler in (Shuffle(), ClassBalanced(), PatientBalanced()):

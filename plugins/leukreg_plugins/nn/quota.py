@@ -16,10 +16,14 @@ def draw_equally(
     """
     drawn: list[int] = []
     for pool, quota in zip(pools, quotas(len(pools), count, generator), strict=True):
-        whole, rest = divmod(quota, len(pool))
-        drawn += [*pool] * whole
-        drawn += shuffled(pool, generator)[:rest]
+        drawn += draw(pool, quota, generator)
     return drawn
+
+
+def draw(pool: Sequence[int], count: int, generator: torch.Generator) -> list[int]:
+    """``count`` rows of a pool, none a second time before all have come."""
+    whole, rest = divmod(count, len(pool))
+    return [*pool] * whole + shuffled(pool, generator)[:rest]
 
 
 def quotas(pools: int, count: int, generator: torch.Generator) -> list[int]:
