@@ -89,6 +89,10 @@ def run_fold(
         placed = into_fold(images, fold, spec, recipe.image, recipe.seed, made, progress)
         images, fold, fidelity = placed.images, placed.fold or fold, placed.figures
         data = replace(data, images=images, folds=_replaced(data.folds, fold))
+    if spec is not None:
+        from leukreg.synthesis import hold
+
+        hold(folder.file("synthetic"), fold.index)
     labels = labels_of(recipe, images.samples, fold.train)
     place = folder.file(f"fold-{fold.index}")
     outcome = train_fold(recipe, labels, images, fold, place, progress)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+
+import numpy as np
 
 from leukreg.contracts import Images
 from leukreg.recipe.model import Choice, PhaseSpec, Recipe
 from leukreg.types import Fold, Labels
+
+AT_ONCE = 64
+"""Images whose pixels are read at once."""
 
 
 def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -> str:
@@ -23,8 +29,18 @@ def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -
         (training.batch_size, training.feature_views),
         *(_told_phase(phase) for phase in recipe.phases),
         *([images.samples.rows[row].id for row in side] for side in (fold.train, fold.validation)),
+        *_made(images, (*fold.train, *fold.validation)),
     ]
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _made(images: Images, rows: Sequence[int]) -> list[str]:
+    """Digest of synthetic pixels: other images may have been made under the same ids."""
+    made = [row for row in rows if images.samples.rows[row].origin == "synthetic"]
+    digest = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(made), AT_ONCE):
+        digest.update(np.ascontiguousarray(images.pixels(made[start : start + AT_ONCE])))
+    return [digest.hexdigest()] if made else []
 
 
 def _told(choice: Choice | None) -> object:

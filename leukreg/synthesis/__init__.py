@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leukreg.synthesis.place import Placed as Placed
     from leukreg.synthesis.place import before_split as before_split
+    from leukreg.synthesis.place import hold as hold
     from leukreg.synthesis.place import into_fold as into_fold
 
-_HOME = dict.fromkeys(("Placed", "before_split", "into_fold"), "leukreg.synthesis.place")
+_NAMES = ("Placed", "before_split", "hold", "into_fold")
+_HOME = dict.fromkeys(_NAMES, "leukreg.synthesis.place")
 __all__ = sorted(_HOME)
 
 

@@ -27,6 +27,7 @@ SHOWN = 10
 """Images per class on the contact sheet."""
 SEAL = "complete.json"
 REQUEST = "request.txt"
+HELD = "trained-on.txt"
 TABLE = "lineage.csv"
 FIGURES = "fidelity.json"
 SHEET = "contact-sheet.png"
@@ -84,16 +85,33 @@ def read_complete(home: Path, digest: str) -> Made | None:
 
 
 def begin(home: Path, digest: str) -> None:
-    """Make room; what another request left is removed, a killed one's snapshots are kept."""
+    """Make room; what another request left is removed, a killed one's snapshots are kept.
+
+    Raises:
+        DataError: ``home`` cannot be written.
+        RunError: A fold was trained on what another request left there.
+    """
     try:
         note = home / REQUEST
         if home.exists() and not (note.is_file() and note.read_text("utf-8") == digest):
+            if (home / HELD).exists():
+                raise RunError(
+                    f"{home}: a fold was trained on these images, and something that they are made"
+                    " from has changed since, a file that the generator reads, say; start a new"
+                    " run, or put it back as it was, its date too"
+                )
             shutil.rmtree(home)
         home.mkdir(parents=True, exist_ok=True)
         (home / SEAL).unlink(missing_ok=True)
         write(note, digest.encode())
     except OSError as error:
         raise DataError(f"{home} cannot be written: {error.strerror or error}") from error
+
+
+def hold(home: Path) -> None:
+    """Note that a fold is trained on these images: others never take their place."""
+    if home.is_dir() and not (home / HELD).exists():
+        write(home / HELD, b"")
 
 
 def write_images(

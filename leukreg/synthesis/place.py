@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
+from leukreg.synthesis import keep
 from leukreg.synthesis.gate import admit
 from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import of_everything, of_fold
-from leukreg.synthesis.request import Request
+from leukreg.synthesis.request import Request, name_of
 from leukreg.types import Fold, ImageSpec
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def before_split(
         DataError: A class to be made is unknown, or the generator cannot make it.
         PluginError: The generator failed or broke its contract.
         GateError: The images fail the gate, and the recipe says to stop.
+        RunError: Others were trained on (see :func:`hold`).
     """
     request = Request(spec=spec, image=image, seed=seed, folder=folder.absolute(), fold=None)
     made = admit(make(of_everything(images), request, progress), request, progress)
@@ -77,6 +79,7 @@ def into_fold(
             left to train on.
         PluginError: The generator failed or broke its contract.
         GateError: The images fail the gate, and the recipe says to stop.
+        RunError: Others were trained on (see :func:`hold`).
     """
     request = Request(spec=spec, image=image, seed=seed, folder=folder.absolute(), fold=fold.index)
     made = admit(make(of_fold(images, fold), request, progress), request, progress)
@@ -90,6 +93,16 @@ def into_fold(
         )
     store = images.extended(made.rows) if made.rows else images
     return Placed(store, replace(fold, train=(*old, *new)), made.figures)
+
+
+def hold(folder: Path, fold: int) -> None:
+    """Note in ``folder`` that a fold is trained on what was made for it, or before the split.
+
+    From now on images of another request are refused there, not put in place of these: a model
+    and its predictions belong to the images that it learned from.
+    """
+    for name in (name_of(None), name_of(fold)):
+        keep.hold(folder / name)
 
 
 def _without_made(

@@ -31,7 +31,7 @@ class Request:
 
     @property
     def name(self) -> str:
-        return "before-split" if self.fold is None else f"fold-{self.fold}"
+        return name_of(self.fold)
 
     @property
     def home(self) -> Path:
@@ -51,6 +51,11 @@ class Request:
         """Seed of a class's images; ``attempt`` counts the draws that replace copies."""
         more = (attempt,) if attempt else ()
         return derive(self.seed, "synthesis", self.name, "sample", label, *more)
+
+
+def name_of(fold: int | None) -> str:
+    """What the images of a fold, or those before any split, are kept under."""
+    return "before-split" if fold is None else f"fold-{fold}"
 
 
 def refuse_unknown(spec: SynthesisSpec, samples: Samples) -> None:

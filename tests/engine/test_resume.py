@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from leukreg.engine import FoldOutcome, checkpoint, predict_rows, train_fold
+from leukreg.engine.fingerprint import fingerprint_of
 from leukreg.errors import RunError
 
 HERE = Path(__file__).parent
@@ -163,6 +164,35 @@ def _shift(module: torch.nn.Module, by: int) -> None:
     if isinstance(module, torch.nn.Conv2d):
         with torch.no_grad():
             module.weight.add_(by)
+
+
+def with_made(shade: int, origin: str = "synthetic") -> Any:
+    """The images, the first row's pixels all alike."""
+    whole = fakes.images()
+    first = replace(whole.samples.rows[0], origin=origin)
+    rows = (first, *whole.samples.rows[1:])
+    array = whole.array.copy()
+    array[0] = shade
+    return fakes.FakeImages(replace(whole.samples, rows=rows), array)
+
+
+def test_a_model_of_other_synthetic_pixels_is_refused(tmp_path: Path) -> None:
+    recipe = fakes.recipe(fakes.phase(epochs=1))
+
+    def again(images: Any) -> FoldOutcome:
+        return train_fold(recipe, fakes.LABELS, images, fakes.fold(), tmp_path)
+
+    done = again(with_made(7))
+    assert again(with_made(7)) == done
+    with pytest.raises(RunError, match="belongs to another"):
+        again(with_made(8))
+
+
+def test_real_pixels_are_not_read_to_know_a_training_by() -> None:
+    def known(images: Any) -> str:
+        return fingerprint_of(fakes.recipe(), fakes.LABELS, images, fakes.fold())
+
+    assert known(with_made(7, "real")) == known(with_made(8, "real")) != known(with_made(7))
 
 
 def test_checkpoints_hold_only_what_training_changes(tmp_path: Path) -> None:

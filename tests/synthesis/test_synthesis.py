@@ -13,9 +13,9 @@ from PIL import Image
 
 from leukreg import DataError, Fold, ImageSpec, Lineage
 from leukreg.data import ImageStore, list_folder, open_images
-from leukreg.errors import PluginError
+from leukreg.errors import PluginError, RunError
 from leukreg.recipe.model import Choice, SynthesisSpec
-from leukreg.synthesis import before_split
+from leukreg.synthesis import before_split, hold
 from leukreg.synthesis import into_fold as place_into
 
 SIZE = 16
@@ -176,6 +176,24 @@ def test_a_changed_file_of_the_generators_makes_images_anew(
     table.write_text("another")
     into_fold(images, FOLD, spec(again), IMAGE, 7, tmp_path / "run")
     assert len(again.fits) == 1
+
+
+def test_images_that_were_trained_on_are_not_replaced(images: ImageStore, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    into_fold(images, FOLD, spec(Painter()), IMAGE, 7, run)
+    before_split(images, spec(Painter()), IMAGE, 7, run)
+    hold(run, FOLD.index)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    other = spec(Painter(), per_class=4)
+    with pytest.raises(RunError, match=r"fold-2: a fold was trained on these .* new run"):
+        into_fold(images, FOLD, other, IMAGE, 7, run)
+    with pytest.raises(RunError, match="before-split: a fold was trained on these"):
+        before_split(images, other, IMAGE, 7, run)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    idle = Painter()
+    into_fold(images, FOLD, spec(idle), IMAGE, 7, run)
+    assert not idle.fits
+    into_fold(images, replace(FOLD, index=1), other, IMAGE, 7, run)
 
 
 def test_before_the_split_all_rows_are_seen(images: ImageStore, tmp_path: Path) -> None:
