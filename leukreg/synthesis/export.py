@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from leukreg.errors import DataError
+from leukreg.errors import DataError, GateError
 from leukreg.progress import Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.gate import Admitted, admit
@@ -30,7 +30,8 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
     """Make the images of a request and put them into ``out``, whole or not at all.
 
     ``out`` gets a folder of PNG files per class, ``contact-sheet.png``, ``fidelity.json`` with the
-    gate's figures, what the generator keeps, and ``table.csv`` with the images that pass.
+    gate's figures, what the generator keeps, and ``table.csv`` with the images that pass. Where a
+    gate stops, all of it but the table is there, to be looked at and not to be trained on.
 
     Args:
         request: Its folder is not used: the images are made beside ``out`` and moved into place.
@@ -41,13 +42,14 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
         PluginError: The generator failed or broke its contract.
     """
     refuse_full(out)
-    place = out.absolute().parent / f".{out.name}.{os.getpid()}.part"
+    home = out.resolve()
+    place = home.with_name(f".{home.name}.{os.getpid()}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         request = replace(request, folder=place)
-        admitted = admit(make(reference, request, progress), request, progress)
+        admitted = _admitted(make(reference, request, progress), request, out, progress)
         keep.write(request.home / LIST, _table(request.home, admitted.rows))
-        _move(request.home, out)
+        _move(request.home, home)
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
     finally:
@@ -56,13 +58,31 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
 
 
 def refuse_full(out: Path) -> None:
-    """Nothing of a user's is overwritten.
+    """Nothing of a user's is overwritten, and what cannot be replaced is told before any work.
 
     Raises:
-        DataError: ``out`` is a file, or a folder with something in it.
+        DataError: ``out`` is a file, a folder with something in it, the folder that the process is
+            in, or a mount point.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} exists and is not an empty folder; name another")
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise DataError(f"{out} exists and is not an empty folder; name another")
+        if out.exists() and out.samefile(os.curdir):
+            raise DataError(f"{out} is the folder you are in; name a new one in it")
+        if os.path.ismount(out):
+            raise DataError(f"{out} is a mount point; name a new folder in it")
+    except OSError as error:
+        raise DataError(f"{out} cannot be read: {error.strerror or error}") from error
+
+
+def _admitted(made: keep.Made, request: Request, out: Path, progress: Progress) -> Admitted:
+    """What passes; where a gate stops, the images are put in place before that is said."""
+    closing = f"no table lists them. They are in {out}, with all figures."
+    try:
+        return admit(made, request, progress, closing)
+    except GateError:
+        _move(request.home, out.resolve())
+        raise
 
 
 def _table(home: Path, rows: Iterable[Sample]) -> bytes:

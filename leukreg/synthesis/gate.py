@@ -32,10 +32,13 @@ class Admitted:
     figures: tuple[Figures, ...]
 
 
-def admit(made: Made, request: Request, progress: Progress) -> Admitted:
+def admit(made: Made, request: Request, progress: Progress, closing: str = "") -> Admitted:
     """Let in what passes; leave out, stop or keep what does not, as the recipe says.
 
     Every table of the figures gets ``entered``: how many of its images enter training.
+
+    Args:
+        closing: Last line of what is said where it stops: where the images are.
 
     Raises:
         GateError: Something fails, and the recipe says to stop.
@@ -47,7 +50,10 @@ def admit(made: Made, request: Request, progress: Progress) -> Admitted:
     for table in made.figures:
         progress.say(_sentence(table, request, gate))
     if bad and gate.fails == "stop":
-        raise GateError(_stopped(bad, request))
+        closing = closing or (
+            f"nothing was trained on them. They are in {request.home}, with all figures."
+        )
+        raise GateError(_stopped(bad, request, closing))
     out = set() if gate.fails == "keep" else _left_out(made.figures)
     rows = tuple(row for row in made.rows if row.label not in out)
     return Admitted(rows, tuple(_entered(table, rows) for table in made.figures))
@@ -74,14 +80,14 @@ def _sentence(table: Figures, request: Request, gate: GateSpec) -> str:
     return f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(table['why'])}"
 
 
-def _stopped(bad: list[Figures], request: Request) -> str:
+def _stopped(bad: list[Figures], request: Request, closing: str) -> str:
     lines = [f"  {named(table)}: {'; '.join(table['why'])}" for table in bad]
     return "\n".join(
         [
             f"synthetic images of {request.name} failed their gate"
             ' (synthesis.gate.fails = "stop"):',
             *lines,
-            f"nothing was trained on them. They are in {request.home}, with all figures.",
+            closing,
         ]
     )
 

@@ -102,13 +102,18 @@ def test_what_fails_the_gate_is_written_but_not_listed(
     assert not any(table["passed"] for table in figures)
 
 
-def test_a_gate_that_stops_leaves_nothing(
+def test_a_gate_that_stops_leaves_all_but_the_table(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["synthesize", str(recipe), "--out", str(tmp_path / "cells")]
+    out = tmp_path / "cells"
+    words = ["synthesize", str(recipe), "--out", str(out)]
     assert main([*words, "--set", "synthesis.gate.fails=stop"]) == 1
-    assert "failed their gate" in capsys.readouterr().err
-    assert names(tmp_path) == {"made.toml"}
+    told = " ".join(capsys.readouterr().err.split())
+    assert "failed their gate" in told
+    assert f"no table lists them. They are in {out}, with all figures." in told
+    assert names(tmp_path) == {"made.toml", "cells"}
+    assert names(out) >= {"[Malignant] Pre-B", "contact-sheet.png", "fidelity.json"}
+    assert "table.csv" not in names(out)
 
 
 def test_nothing_is_overwritten(
@@ -120,6 +125,31 @@ def test_nothing_is_overwritten(
         assert main(["synthesize", str(recipe), "--out", str(out)]) == 2
         assert "is not an empty folder" in capsys.readouterr().err
     assert names(tmp_path / "mine") == {"notes.txt"}
+
+
+def test_folders_that_cannot_be_replaced_are_refused_before_any_work(
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "disk").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path).name == "disk")
+    for out, why in ((".", "is the folder you are in"), (tmp_path / "here", "folder you are in"),
+                     ("../disk", "is a mount point"), ("x" * 999, "cannot be read")):  # fmt: skip
+        assert main(["synthesize", "no-such-recipe.toml", "--out", str(out)]) == 2
+        assert why in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_empty_folder_behind_a_link_is_filled(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    words = ["synthesize", str(recipe), "--out", str(tmp_path / "link"), "--no-gate", "-n", "2"]
+    assert main(words) == 0
+    assert names(tmp_path) == {"made.toml", "empty", "link"}
+    assert len(listed(tmp_path / "link")) == 4
 
 
 @pytest.mark.parametrize("at", [1, 4, 13])
