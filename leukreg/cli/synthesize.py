@@ -125,13 +125,12 @@ def _reference(
 
 
 def _tell(made: Admitted, spec: SynthesisSpec, folder: Path) -> int:
-    from leukreg.synthesis.gate import named
+    from leukreg.synthesis.gate import basis, named
     from leukreg.synthesis.limits import in_words
 
     for table in made.figures:
         verdict = "pass" if table["passed"] else f"FAIL: {'; '.join(table['why'])}"
-        click.echo(f"{named(table)} ({table['extractor']}, {table['real']} real):"
-                   f" {in_words(table)}: {verdict}")  # fmt: skip
+        click.echo(f"{named(table)} ({basis(table)}): {in_words(table)}: {verdict}")
         for note in table["notes"]:
             click.echo(f"  {note}")
     if spec.gate is None:

@@ -76,8 +76,8 @@ def _entered(table: Figures, rows: tuple[Sample, ...]) -> Figures:
 def _sentence(table: Figures, request: Request, gate: GateSpec) -> str:
     head = f"{request.name}, {named(table)}: {table['fake']:,} images by {table['generator']}"
     if table["passed"]:
-        return f"{head} pass the gate: {in_words(table)}"
-    return f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(table['why'])}"
+        return f"{head} pass the gate: {in_words(table)} ({basis(table)})"
+    return f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(table['why'])} ({basis(table)})"
 
 
 def _stopped(bad: list[Figures], request: Request, closing: str) -> str:
@@ -90,6 +90,12 @@ def _stopped(bad: list[Figures], request: Request, closing: str) -> str:
             closing,
         ]
     )
+
+
+def basis(table: Figures) -> str:
+    """What the figures rest on: extractor with digest, image size, images of either side."""
+    counts = f"{table['real']:,} real, {table['fake']:,} made"
+    return f"{table['extractor']}, {table['size']} px, {counts}"
 
 
 def named(table: Figures) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_what_fails_the_gate_is_written_but_not_listed(
     out = tmp_path / "cells"
     assert main(["synthesize", str(recipe), "--out", str(out)]) == 1
     shown = capsys.readouterr().out
-    assert "[Malignant] Pre-B (cells@" in shown
+    assert re.search(r"Pre-B \(cells@[0-9a-f]{12}, 32 px, [0-9]+ real, 12 made\): KID", shown)
     assert "FAIL: " in shown
     assert names(out) >= {"[Malignant] Pre-B", "[Malignant] Pro-B", "fidelity.json", "table.csv"}
     assert len(names(out / "[Malignant] Pro-B")) == 12
