@@ -14,6 +14,7 @@ from leukreg.errors import DataError, GateError
 from leukreg.progress import Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.gate import Admitted, admit
+from leukreg.synthesis.leftovers import remove_leftovers, unfinished
 from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import Reference
 from leukreg.synthesis.request import Request
@@ -35,6 +36,7 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
 
     Args:
         request: Its folder is not used: the images are made beside ``out`` and moved into place.
+            What a killed process was making there is removed.
 
     Raises:
         DataError: ``out`` is not empty or cannot be written, or the images cannot be made.
@@ -43,9 +45,10 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
     """
     refuse_full(out)
     home = out.resolve()
-    place = home.with_name(f".{home.name}.{os.getpid()}.part")
+    place = unfinished(home)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(home)
         request = replace(request, folder=place)
         admitted = _admitted(make(reference, request, progress), request, out, progress)
         keep.write(request.home / LIST, _table(request.home, admitted.rows))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +154,18 @@ def test_an_empty_folder_behind_a_link_is_filled(recipe: Path, tmp_path: Path) -
     assert main(words) == 0
     assert names(tmp_path) == {"made.toml", "empty", "link"}
     assert len(listed(tmp_path / "link")) == 4
+
+
+def test_what_a_killed_call_left_beside_the_folder_is_removed(recipe: Path, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead, alive = f".cells.{ended.pid}.part", f".cells.{os.getppid()}.part"
+    others = {alive, ".cells.part", f".other.{ended.pid}.part", f".cells.{ended.pid}.part.txt"}
+    for name in (dead, *others):
+        (tmp_path / name / "fold-0").mkdir(parents=True)
+    words = ["synthesize", str(recipe), "--out", str(tmp_path / "cells"), "--no-gate", "-n", "2"]
+    assert main(words) == 0
+    assert names(tmp_path) == {"made.toml", "cells", *others}
 
 
 @pytest.mark.parametrize("at", [1, 4, 13])
