@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg.cli.measured import ALL, KIND, as_json
 from leukreg.errors import DataError
+from leukreg.synthesis.measured import is_comparable
 
 if TYPE_CHECKING:
     from leukreg.cli.pair import Opened
@@ -63,7 +64,7 @@ def read(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise DataError(f"{path} is no JSON: {error}") from error
-    if _kind(content) != KIND or "overall" not in content:
+    if _kind(content) != KIND or not _has_figures(content):
         raise DataError(f"{path} holds no figures of leukreg fidelity --json")
     found: dict[str, Any] = content
     return found
@@ -121,6 +122,14 @@ def _strip(found: Measured, images: Opened, label: str, labels: list[str]) -> St
         closeness=[overall.closeness[place] for place in shown],
         copies=[place in copies for place in shown],
     )
+
+
+def _has_figures(content: Mapping[str, Any]) -> bool:
+    """Whether there is a comparable table over all, and one for each class."""
+    classes = content.get("classes")
+    if not isinstance(classes, Mapping):
+        return False
+    return all(is_comparable(table) for table in (content.get("overall"), *classes.values()))
 
 
 def _kind(content: Any) -> Any:

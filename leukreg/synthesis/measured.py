@@ -77,6 +77,14 @@ class Fidelity:
         return table | {"copies": len(self.copies)}
 
 
+def is_comparable(found: object) -> bool:
+    """Whether something read from a file is a table that :func:`compare` can work with."""
+    if not isinstance(found, Mapping) or any(found.get(name) is None for name in SAME):
+        return False
+    values = [found.get(name) for name in NAMES]
+    return all(value is None or type(value) in (int, float) for value in values)
+
+
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, float]:
     """How figures changed from one :meth:`Fidelity.table` to another, second less first.
 

@@ -156,6 +156,34 @@ def test_a_check_is_set_against_an_earlier_one_or_refused(cells: Cells, capsys: 
     assert "size (32 and 16)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"overall": {}},
+        {"overall": []},
+        {"classes": None},
+        {"classes": {"benign": 3}},
+        {"classes": {"benign": {"extractor": "grid"}}},
+        {"overall": {"kid": "0.1"}},
+        {"kind": "other"},
+    ],
+)
+def test_a_damaged_check_is_told_before_any_work(
+    cells: Cells, tmp_path: Path, capsys: Capture, change: dict[str, Any]
+) -> None:
+    table = {"extractor": "grid@1", "size": 32, "real": 52, "fake": 48, "fid": None, "kid": 0.1}
+    whole = {"kind": "leukreg fidelity", "overall": table, "classes": {"benign": table}}
+    changed = whole | change
+    if "kid" in change.get("overall", ()):
+        changed["overall"] = table | change["overall"]
+    Path("before.json").write_text(json.dumps(changed))
+    assert fidelity("nowhere", "nowhere", "--against", "before.json") == 2
+    assert "before.json holds no figures" in " ".join(capsys.readouterr().err.split())
+    Path("before.json").write_text(json.dumps(whole))
+    assert fidelity("nowhere", "nowhere", "--against", "before.json") == 2
+    assert "there is no run 'nowhere'" in " ".join(capsys.readouterr().err.split())
+
+
 def write_run(folder: Path, real: Path, fake: Path) -> None:
     """As much of a run folder as its two sides need."""
     rows = [Sample(id=f"{p.parent.name}/{p.name}", path=str(p), label=p.parent.name)
