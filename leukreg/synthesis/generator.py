@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leukreg.contracts import ClassGenerator, Images, SyntheticImages
-from leukreg.errors import LeukregError, PluginError
+from leukreg.errors import PluginError
 from leukreg.progress import Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.request import Request
+from leukreg.synthesis.stranger import call, takes, who
 from leukreg.types import Labels, Lineage
-
-if TYPE_CHECKING:
-    from leukreg.recipe.model import Choice
 
 
 def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
@@ -30,17 +26,17 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
     labels = Labels(names=samples.classes, counts=tuple(counts[name] for name in samples.classes))
     build = choice.plugin.build
     # A generator may want to know what it will be asked for, to refuse it before any training.
-    asked = {"targets": tuple(request.spec.classes)} if _takes(build, "targets") else {}
-    generator: ClassGenerator = _call(choice, build, request.image, labels, **asked)
+    asked = {"targets": tuple(request.spec.classes)} if takes(build, "targets") else {}
+    generator: ClassGenerator = call(choice, build, request.image, labels, **asked)
     folder = request.home / keep.SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
     # A slow generator may take the progress; the contract does not ask for it.
-    more = {"progress": progress} if _takes(generator.fit, "progress") else {}
+    more = {"progress": progress} if takes(generator.fit, "progress") else {}
     if more:
-        _call(choice, generator.fit, images, request.fit_seed, folder, **more)
+        call(choice, generator.fit, images, request.fit_seed, folder, **more)
         return generator
     with progress.task(f"Fitting {choice.name}"):
-        _call(choice, generator.fit, images, request.fit_seed, folder)
+        call(choice, generator.fit, images, request.fit_seed, folder)
     return generator
 
 
@@ -53,36 +49,14 @@ def draw(
         PluginError: The generator failed or broke its contract.
     """
     choice = request.spec.generator
-    made = _call(choice, generator.sample, label, n, seed)
+    made = call(choice, generator.sample, label, n, seed)
     faults = _faults(made, n, request.image.size)
     if faults:
         raise PluginError(
-            f"{_who(choice)} broke its contract for class {label!r}: {'; '.join(faults)}"
+            f"{who(choice)} broke its contract for class {label!r}: {'; '.join(faults)}"
         )
     found: SyntheticImages = made
     return found
-
-
-def _takes(function: Callable[..., Any], name: str) -> bool:
-    try:
-        return name in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-
-
-def _call(choice: Choice, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
-    try:
-        return function(*args, **more)
-    except LeukregError:
-        raise
-    except Exception as error:  # a stranger's generator may raise anything
-        what = getattr(function, "__name__", "call")
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"{_who(choice)} failed in {what}: {reason}") from error
-
-
-def _who(choice: Choice) -> str:
-    return f"generator {choice.name!r} (from {choice.owner})"
 
 
 def _faults(made: Any, n: int, size: int) -> list[str]:

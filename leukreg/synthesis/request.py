@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError
 from leukreg.seeds import derive
+from leukreg.synthesis.stamps import stamps_of
 from leukreg.types import ImageSpec, Samples
 
 if TYPE_CHECKING:
@@ -86,13 +87,17 @@ def digest_of(
         unseen: The rows that the gate looks at besides.
         digests: Of the pixels, by file id.
         eye: Name and digest of the gate's extractor; empty without a gate.
+
+    Raises:
+        DataError: A file that the generator reads cannot be looked at.
+        PluginError: The generator cannot say which files it reads.
     """
     spec = request.spec
     wanted = [
         spec.generator.name,
         spec.generator.owner,
         dict(spec.generator.options),
-        _stamps(spec.generator.plugin),
+        stamps_of(spec.generator),
         {label: spec.count(label) for label in spec.classes},
         list(spec.classes),
         spec.seed,
@@ -107,15 +112,3 @@ def digest_of(
         wanted += [gate, eye, [(row.id, row.label, digests[row.id]) for row in unseen.rows]]
     text = json.dumps(wanted, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _stamps(plugin: object) -> list[tuple[str, int, int]]:
-    """Path, size and time of change of every file that the plugin's images depend on."""
-    named: Callable[[], Iterable[Path]] = getattr(plugin, "files", tuple)
-    found = []
-    for path in named():
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                facts = file.stat()
-                found.append((str(file), facts.st_size, facts.st_mtime_ns))
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,38 @@ def test_a_changed_file_of_the_generators_makes_images_anew(
     table.write_text("another")
     into_fold(images, FOLD, spec(again), IMAGE, 7, tmp_path / "run")
     assert len(again.fits) == 1
+
+
+def test_an_option_called_files_is_an_option(images: ImageStore, tmp_path: Path) -> None:
+    class Listing(Painter):
+        files: Any = ("a.csv", "b.csv")
+
+    store, _ = into_fold(images, FOLD, spec(Listing()), IMAGE, 7, tmp_path / "run")
+    assert len(store) == 11
+
+
+def _late() -> Iterator[Path]:
+    yield Path()
+    raise ValueError("no table")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (lambda self: 1 / 0, "failed in files: ZeroDivisionError"),
+        (lambda self: _late(), "failed in files: ValueError: no table"),
+        (lambda self: None, "failed in files: TypeError"),
+        (lambda self: "/donors", "broke its contract: files gives str, not pathlib.Path"),
+    ],
+)
+def test_a_generator_that_cannot_name_its_files_is_named(
+    images: ImageStore, tmp_path: Path, files: Callable[[Any], Any], message: str
+) -> None:
+    faulty = type("Faulty", (Painter,), {"files": files})()
+    with pytest.raises(PluginError, match=message) as caught:
+        into_fold(images, FOLD, spec(faulty), IMAGE, 7, tmp_path / "run")
+    assert "generator 'painter' (from stranger 1.2)" in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_images_that_were_trained_on_are_not_replaced(images: ImageStore, tmp_path: Path) -> None:
