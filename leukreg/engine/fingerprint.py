@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import numpy as np
-
 from leukreg.contracts import Images
 from leukreg.recipe.model import Choice, PhaseSpec, Recipe
 from leukreg.types import Fold, Labels
@@ -39,7 +37,7 @@ def _made(images: Images, rows: Sequence[int]) -> list[str]:
     made = [row for row in rows if images.samples.rows[row].origin == "synthetic"]
     digest = hashlib.blake2b(digest_size=16)
     for start in range(0, len(made), AT_ONCE):
-        digest.update(np.ascontiguousarray(images.pixels(made[start : start + AT_ONCE])))
+        digest.update(images.pixels(made[start : start + AT_ONCE]).tobytes())
     return [digest.hexdigest()] if made else []
 
 
