@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 from pathlib import Path
 from typing import Any
 
-from leukreg.errors import DataError
+from leukreg.errors import DataError, LeukregError
 from leukreg.testing.common import instance, named, require
 from leukreg.testing.examples import example_images
 from leukreg.types import ImageSpec, Labels, Lineage, Origin, Role, Samples
@@ -53,17 +54,22 @@ def _check_row(who: str, row: Any) -> None:
 
 
 def check_generator(plugin: Any, size: int = 32, folder: Path | None = None) -> None:
-    """Fits, then makes uint8 images with their lineage; the same seed makes the same images."""
+    """Fits, then makes uint8 images with their lineage; the same seed makes the same images.
+
+    ``targets`` and ``progress`` are passed where they are taken, as in a run; ``files``
+    gives paths.
+    """
     import numpy as np
 
     own, who = instance(plugin), named(plugin)
+    _check_files(who, own)
     images = example_images(size=size)
     labels = Labels(names=images.samples.classes, counts=tuple(images.samples.counts().values()))
     label = labels.names[1]
 
     def fitted() -> Any:
-        made = own.build(ImageSpec(size=size), labels)
-        made.fit(images, 5, folder)
+        made = _built(who, own, ImageSpec(size=size), labels, label)
+        _fit(who, made, images, folder)
         return made
 
     generator = fitted()
@@ -88,6 +94,55 @@ def check_generator(plugin: Any, size: int = 32, folder: Path | None = None) -> 
         f"{who}: fitted again with the same seed it makes other images",
     )
     _check_refusal(who, generator)
+
+
+def _check_files(who: str, own: Any) -> None:
+    files = getattr(own, "files", None)
+    if not callable(files):
+        return
+    try:
+        named = list(files())
+    except TypeError as error:
+        raise AssertionError(f"{who}: files must give pathlib.Path, several or none") from error
+    strange = [each for each in named if not isinstance(each, Path)]
+    require(not strange, f"{who}: files must give pathlib.Path, not {strange[:1]}")
+
+
+def _built(who: str, own: Any, image: ImageSpec, labels: Labels, label: str) -> Any:
+    """Built as in a run: the classes that will be asked for are passed where they are taken."""
+    from leukreg.synthesis.stranger import takes
+
+    if not takes(own.build, "targets"):
+        return own.build(image, labels)
+    default = inspect.signature(own.build).parameters["targets"].default
+    require(default is None, f"{who}: build must take 'targets' as None where nobody says them")
+    try:
+        return own.build(image, labels, targets=(label,))
+    except LeukregError:
+        raise
+    except Exception as error:
+        raise AssertionError(
+            f"{who}: build fails with targets={(label,)}: {_said(error)}"
+        ) from error
+
+
+def _fit(who: str, generator: Any, images: Any, folder: Path | None) -> None:
+    from leukreg.progress import SILENT
+    from leukreg.synthesis.stranger import takes
+
+    if not takes(generator.fit, "progress"):
+        generator.fit(images, 5, folder)
+        return
+    try:
+        generator.fit(images, 5, folder, progress=SILENT)
+    except LeukregError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{who}: fit fails with a progress: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _check_lineage(who: str, name: str, lineage: Any, ids: set[str]) -> None:

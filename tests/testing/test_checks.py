@@ -372,6 +372,38 @@ for _sentence, _members in (
     CASES.append(("generator", _sentence, made(lambda self, image, labels, cls=_cls: cls())))
 
 
+def _fit_badly(self, images, seed, folder, progress=None) -> None:
+    progress.tell("fitting")
+
+
+def _positional(self, image, labels, targets=None, /) -> Generator:
+    return Generator()
+
+
+def _forgetful(self, image, labels, targets=None) -> Generator:
+    return {None: Generator}[targets]()
+
+
+def _needy(self, image, labels, targets) -> Generator:
+    return Generator()
+
+
+def _plain(self, image, labels) -> Generator:
+    return Generator()
+
+
+_fits_badly = type("Faulty", (Generator,), {"fit": _fit_badly})
+for _sentence, _build, _members in (
+    ("fit fails with a progress: AttributeError", lambda self, image, labels: _fits_badly(), {}),
+    ("build fails with targets=('early-pre-b',): TypeError", _positional, {}),
+    ("build fails with targets=('early-pre-b',): KeyError", _forgetful, {}),
+    ("take 'targets' as None where nobody says them", _needy, {}),
+    ("files must give pathlib.Path, not ['a.csv']", _plain, {"files": lambda self: ["a.csv"]}),
+    ("files must give pathlib.Path, several", _plain, {"files": lambda self: Path("a.csv")}),
+):
+    CASES.append(("generator", _sentence, made(_build, **_members)))
+
+
 def _raise_for(self: Generator, label: str, n: int, seed: int) -> object:
     if label not in self.images.samples.classes:
         raise KeyError(label)
@@ -432,6 +464,22 @@ def test_a_sound_backbone_generator_and_extractor_pass() -> None:
     check("backbone", made(lambda self: Backbone()))
     check("generator", made(lambda self, image, labels: Generator()))
     check("extractor", made(lambda self: Extractor(), describe=lambda self: {"digest": "0" * 16}))
+
+
+def test_a_generator_gets_what_it_takes() -> None:
+    taken = []
+
+    class Curious(Generator):
+        def fit(self, images, seed, folder, progress=None):
+            progress.say("fitting")
+            super().fit(images, seed, folder)
+
+    def build(self, image, labels, targets=None):
+        taken.append(targets)
+        return Curious()
+
+    check("generator", made(build, files=lambda self: (Path("a.csv"),)))
+    assert set(taken) == {example_images().samples.classes[1:2]}
 
 
 def test_an_undocumented_option_is_named() -> None:
