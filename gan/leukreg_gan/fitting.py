@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from leukreg import DataError, Progress, cache_area
 from leukreg_gan.archive import Card, digest_of, read_archive, write_archive
 from leukreg_gan.checkpoint import Checkpoint
+from leukreg_gan.files import write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,11 +87,8 @@ def _complete(card: Card, trained: Trained) -> Card:
 def _publish(home: Path, folder: Path) -> None:
     """Copy what a reader wants to see; each file is whole or absent."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(home.iterdir()):
             if path.suffix in (".safetensors", ".csv", ".png") and not path.name.startswith("."):
-                temporary = folder / f".{path.name}.part"
-                shutil.copyfile(path, temporary)
-                temporary.replace(folder / path.name)
+                write(folder / path.name, path.read_bytes())
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise DataError(f"{home} cannot be read: {error.strerror or error}") from error

@@ -155,6 +155,25 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(
     assert not [*own_cache.rglob("*.part"), *own_cache.rglob(fitting.FILE)]
 
 
+@pytest.mark.parametrize("name", [fitting.FILE, "log.csv", "step-0000004.png"])
+def test_a_fit_folder_on_a_full_disk_holds_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fitted(few())  # the cache has it; what is left is to copy it
+    folder = tmp_path / "fit"
+
+    def full(self: Path, target: Path) -> None:
+        if Path(target) == folder / name:
+            raise OSError(28, "No space left on device")
+        Path.rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DataError, match=rf"fit/{name} cannot be written: No space left"):
+        fitted(few(), folder)
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert not (folder / name).exists()
+
+
 def test_every_image_tells_where_it_comes_from() -> None:
     made = fitted(few()).sample("blue", 300, 9)
     assert made.pixels.shape == (300, 32, 32, 3)
