@@ -31,7 +31,10 @@ def mismatch_loss(scores: Tensor, wrong: Tensor) -> Tensor:
 def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
     """R1 (Mescheder et al., 2018): half the mean squared gradient of the scores of real images.
 
-    ``images`` must require a gradient and be what ``scores`` were computed from.
+    The score of an image is the mean over its looks, as the hinge loss takes it: a discriminator
+    with more looks is not held back more. ``images`` must require a gradient and be what
+    ``scores`` were computed from.
     """
-    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    each = scores.mean(dim=1)
+    (gradient,) = torch.autograd.grad(each.sum(), images, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean() / 2

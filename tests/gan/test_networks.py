@@ -129,8 +129,12 @@ def test_only_wrong_conditions_cost_a_real_image_anything() -> None:
 def test_gradient_penalty_of_a_linear_score() -> None:
     images = torch.randn(3, 3, 4, 4, requires_grad=True)
     weight = torch.randn(3, 4, 4)
-    penalty = gradient_penalty((images * weight).sum(dim=(1, 2, 3)), images)
-    assert penalty.item() == pytest.approx(weight.square().sum().item() / 2, rel=1e-5)
+    score = (images * weight).sum(dim=(1, 2, 3))
+    wanted = weight.square().sum().item() / 2
+    penalty = gradient_penalty(score[:, None], images)
+    assert penalty.item() == pytest.approx(wanted, rel=1e-5)
+    looks = torch.stack([score, 2 * score, 3 * score], dim=1)  # (b, looks): their mean counts
+    assert gradient_penalty(looks, images).item() == pytest.approx(4 * wanted, rel=1e-5)
 
 
 def test_the_average_begins_fast_and_then_keeps_its_decay() -> None:
