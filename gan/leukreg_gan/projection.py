@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 GROUP = 8
-"""Images of one class that are looked at together, at most."""
+"""Images that are looked at together, at most."""
 
 
 class Projection(nn.Module):
@@ -18,8 +18,13 @@ class Projection(nn.Module):
     Miyato and Koyama, 2018: the score is a figure of the image alone plus the product of its
     features with the linearly embedded condition. Beside an image's own features stands how much
     they differ within its group, the ``group`` images that come one after the other (after Karras
-    et al., 2018): of one class, so that a generator that makes the same picture of a class again
-    and again is found out.
+    et al., 2018), so that a generator that makes the same picture again and again is found out.
+
+    A batch has its classes one after the other. Its groups are each of one class where every class
+    has a multiple of ``group`` images in it: with balance "class", a batch of 64 and 8 classes they
+    are, with 3 classes those at two borders mix two classes. ``group`` is the largest power of two
+    up to 8 that divides ``batch``: with an odd batch it is 1, nothing differs in a group of one,
+    and repeats are not found out.
     """
 
     def __init__(self, width: int, conditions: int, batch: int = GROUP) -> None:
