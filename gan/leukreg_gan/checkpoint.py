@@ -20,7 +20,10 @@ from leukreg_gan.state import State, state_of
 STALE_SECONDS = 3600
 """Half-written files older than this belong to a process that was killed."""
 EVERY = 60.0
-"""Seconds that lie between two checkpoints at least: what a kill can cost."""
+"""Seconds that lie between two checkpoints at least: what a kill can cost of the GAN's steps.
+
+The teaching of the feature network before them is kept as a whole, or begins anew.
+"""
 
 
 @dataclass(slots=True)

@@ -33,10 +33,9 @@ class Cgan:
     steps: Annotated[int, Ge(1)] = 20_000
     """Training steps; each sees one batch of real images."""
     batch: Annotated[int, Ge(2), Le(1024)] = 64
-    """Real images, and as many made ones, in each step. Repeats are found out in groups of 8 images;
-    with balance = "class" each is of one class if batch is a multiple of 8 times the classes. With
-    a batch that 8 does not divide groups are smaller, with an odd one repeats are not looked
-    for."""
+    """Real images, and as many made ones, in each step. Repeats are found out in groups of 8: with
+    balance = "class" each is of one class if batch is a multiple of 8 times the classes. With a
+    batch that 8 does not divide groups are smaller, with an odd one repeats are not looked for."""
     channels: Annotated[int, Ge(4), Le(128)] = 24
     """Width of the networks: four times as many channels where maps are smallest."""
     latent: Annotated[int, Ge(4), Le(512)] = 64

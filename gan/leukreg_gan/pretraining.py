@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 from torch.nn import functional as F
 
-from leukreg import Progress, derive
+from leukreg import Progress, TrainingError, derive
 from leukreg_gan.diffaug import Policy, augmented
 from leukreg_gan.features import FeatureNetwork
 from leukreg_gan.material import Material
@@ -21,6 +22,10 @@ PEAK_LR = 4e-3
 WEIGHT_DECAY = 0.05
 POLICY = Policy(colour=0.2, translation=0.125)
 """Stronger than the GAN's own: here nothing is imitated, and few images are soon known by heart."""
+ASKED = 1000
+"""Images, evenly spread, by which it is found out what was learned."""
+TOGETHER = 100
+"""Images that are looked at in one pass."""
 _QUIET = logging.getLogger("leukreg_gan")
 _QUIET.setLevel(logging.CRITICAL + 1)
 
@@ -35,12 +40,15 @@ def pretrain(
 ) -> None:
     """Teach ``network`` what its images' conditions are; afterwards it is fixed, in eval mode.
 
-    All conditions are told equally often, so that a scarce class is known as well as the others.
+    All classes are shown equally often, so that a scarce one is known as well as the others.
     Reseeds torch's global generator.
 
     Args:
         groups: Lengths of the one-hot blocks that a condition vector is made of. A block of zeros
             teaches nothing.
+
+    Raises:
+        TrainingError: The loss is no number.
     """
     network.requires_grad_(True)
     optimizer = torch.optim.AdamW(network.parameters(), PEAK_LR, weight_decay=WEIGHT_DECAY)
@@ -52,6 +60,7 @@ def pretrain(
         real = material.batch(BATCH, "class")
         logits = network(augmented(real.images.to(device), POLICY))
         loss = condition_loss(logits, real.conditions.to(device), groups)
+        _stop_on_nan(loss.item(), engine.state.iteration)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -69,9 +78,57 @@ def pretrain(
     network.eval().requires_grad_(False)
 
 
+def _stop_on_nan(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"cgan, step {step} of teaching the feature network: the loss is {loss}. Without that "
+            "network (feature_steps = 0) the discriminator looks at pixels alone; on a graphics "
+            'card try device = "cpu"'
+        )
+
+
 def condition_loss(logits: Tensor, told: Tensor, groups: Sequence[int]) -> Tensor:
     """Cross-entropy of logits ``(b, d)`` to condition vectors, the mean over their blocks."""
     blocks = list(groups)
     parts = zip(torch.split(logits, blocks, dim=1), torch.split(told, blocks, dim=1), strict=True)
     losses = [-(wanted * F.log_softmax(guess, dim=1)).sum(dim=1).mean() for guess, wanted in parts]
     return torch.stack(losses).mean()
+
+
+def learned(network: FeatureNetwork, asked: Material, groups: Mapping[str, int]) -> str:
+    """What ``network``, in eval mode, knows of images, in words. Draws nothing at random.
+
+    Args:
+        groups: Name and length of each block of a condition vector.
+    """
+    rows = torch.linspace(0, len(asked) - 1, min(len(asked), ASKED)).long()
+    shares = right(network, asked, rows, [*groups.values()])
+    known = {name: x for name, x in zip(groups, shares, strict=True) if x is not None}
+    if not known:
+        return f"was asked nothing on {len(rows):,}"
+    worst = min(known, key=lambda name: known[name])
+    if len(known) == 1:
+        return f"tells {worst} rightly on {known[worst]:.1%} of {len(rows):,}"
+    mean = sum(known.values()) / len(known)
+    return (
+        f"tells each of {len(known)} conditions rightly on {mean:.1%} in the mean ({worst} worst, "
+        f"{known[worst]:.1%}) of {len(rows):,}"
+    )
+
+
+@torch.no_grad()
+def right(
+    network: FeatureNetwork, asked: Material, rows: Tensor, groups: Sequence[int]
+) -> list[float | None]:
+    """Share of right answers for each block; None where no row says anything of it."""
+    device = next(network.parameters()).device
+    images = (asked.pixels[part].float().mul(2 / 255).sub(1) for part in rows.split(TOGETHER))
+    logits = torch.cat([network(each.to(device)).cpu() for each in images])
+    told = asked.conditions[rows]
+    blocks = list(groups)
+    shares: list[float | None] = []
+    for guess, wanted in zip(logits.split(blocks, 1), told.split(blocks, 1), strict=True):
+        said = wanted.sum(dim=1) > 0
+        same = (guess.argmax(dim=1) == wanted.argmax(dim=1))[said]
+        shares.append(same.float().mean().item() if len(same) else None)
+    return shares

@@ -15,7 +15,7 @@ class Line:
     images: int
     """Real images seen so far."""
     seconds: float
-    """Training time so far, snapshots apart; goes on after a kill."""
+    """Training time so far, as :class:`State` counts it."""
     discriminator: float
     generator: float
     real: float
@@ -36,6 +36,10 @@ class State:
 
     step: int = 0
     seconds: float = 0.0
+    """What the steps took, those that taught the feature network with them; neither snapshots nor
+    checkpoints, nor steps that a kill undid."""
+    pretrained: bool = False
+    """Whether the feature network was taught; of a checkpoint with steps that is certain."""
     lines: list[Line] = field(default_factory=list)
     best: float | None = None
     best_step: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from leukreg_gan.handlers.snapshot import TakeSnapshot
 from leukreg_gan.judge import Judge, spread
 from leukreg_gan.material import Material, material
 from leukreg_gan.parts import Parts, fresh_parts
-from leukreg_gan.pretraining import pretrain
+from leukreg_gan.pretraining import learned, pretrain
 from leukreg_gan.settings import Settings
 from leukreg_gan.snapshots import Snapshots
 from leukreg_gan.state import State
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from leukreg_gan.conditions import Conditions
+    from leukreg_gan.features import FeatureNetwork
     from leukreg_gan.judge import Features
 
 
@@ -84,12 +86,28 @@ def train(job: Job, progress: Progress) -> Trained:
         parts = fresh_parts(job.settings, conditions.vectors.shape[1], job.seed, job.device)
         keeper = Checkpoint(job.folder / "last.pt")
         state = keeper.resume(parts, job.device)
-        if parts.features is not None and not state.step:
-            blocks = [len(group.values) for group in conditions.groups]
-            steps = job.settings.feature_steps
-            pretrain(parts.features, data, blocks, steps, job.seed, progress)
+        if parts.features is not None and not (state.pretrained or state.step):
+            state.seconds += _teach(parts.features, job, data, progress)
+            state.pretrained = True
+            keeper.save(parts, state, force=True)
         _run(job, data, parts, keeper, state, progress)
     return Trained(keeper.best, state)
+
+
+def _teach(network: FeatureNetwork, job: Job, data: Material, progress: Progress) -> float:
+    """Teach the feature network and say what it learned; seconds that the teaching took."""
+    began = time.monotonic()
+    conditions, held = job.conditions, job.held
+    blocks = {group.name: len(group.values) for group in conditions.groups}
+    steps = job.settings.feature_steps
+    pretrain(network, data, [*blocks.values()], steps, job.seed, progress)
+    seconds = time.monotonic() - began
+    asked = data
+    if len(held):
+        asked = material(job.pixels[held], conditions.vectors[held], conditions.labels[held])
+    whom = "held-out images" if len(held) else "of its training images (none are held out)"
+    progress.say(f"cgan: the feature network {learned(network, asked, blocks)} {whom}")
+    return seconds
 
 
 def _run(

@@ -9,10 +9,10 @@ import torch
 from leukreg_gan.features import FeatureNetwork
 from leukreg_gan.material import Material, material
 from leukreg_gan.parts import fresh_parts
-from leukreg_gan.pretraining import condition_loss, pretrain
+from leukreg_gan.pretraining import condition_loss, learned, pretrain, right
 from torch.nn import functional as F
 
-from leukreg import SILENT
+from leukreg import SILENT, TrainingError
 
 
 def told() -> Material:
@@ -72,3 +72,45 @@ def test_without_it_the_discriminator_sees_pixels_alone() -> None:
     assert len(parts.discriminator.looks) == 1
     assert parts.maps(torch.randn(2, 3, 32, 32), teaches=True) == ()
     assert "features" not in parts.state_dict()
+
+
+def test_a_loss_that_is_no_number_names_the_step_and_the_way_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("leukreg_gan.pretraining.PEAK_LR", 1e30)
+    with pytest.raises(TrainingError, match=r"step \d+ of teaching .* is nan.*feature_steps = 0"):
+        taught(20)
+
+
+class Sure(FeatureNetwork):
+    """Always gives the same answer."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([2.0, 1.0, 0.0, 5.0]).expand(len(images), 4)
+
+
+def test_right_answers_are_counted_by_block_where_something_is_told() -> None:
+    plain = told()
+    vectors = np.zeros((40, 4), np.float32)
+    vectors[:20, 0] = vectors[20:, 1] = 1  # the first block: half of it right
+    vectors[:4, 2] = vectors[4:10, 3] = 1  # the second: told of ten, six right
+    asked = material(discs.discs(20, 20).array, vectors, np.repeat([0, 1], 20))
+    rows = torch.arange(len(plain))
+    network = Sure(32, 4).eval()
+    assert right(network, asked, rows, [2, 2]) == pytest.approx([0.5, 0.6])
+    said = learned(network, asked, {"class": 2, "grain": 2})
+    assert said == (
+        "tells each of 2 conditions rightly on 55.0% in the mean (class worst, 50.0%) of 40"
+    )
+    vectors[:, 2:] = 0
+    asked = material(discs.discs(20, 20).array, vectors, np.repeat([0, 1], 20))
+    assert right(network, asked, rows, [2, 2]) == [0.5, None]
+    assert learned(network, asked, {"class": 2, "grain": 2}) == "tells class rightly on 50.0% of 40"
+
+
+def test_asking_what_was_learned_draws_nothing() -> None:
+    network, rows = taught(2), told()
+    before = torch.get_rng_state()
+    learned(network, rows, {"class": 2})
+    assert torch.equal(before, torch.get_rng_state())
+    assert not network.training

@@ -139,6 +139,47 @@ def test_goes_on_from_a_checkpoint_some_steps_old(
     assert same(whole, train(job(tmp_path, steps=11, snapshot_every=4), SILENT))
 
 
+def test_goes_on_after_the_teaching_without_teaching_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained
+) -> None:
+    with monkeypatch.context() as patch:
+        dying(patch, 1)
+        with pytest.raises(Killed):
+            train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)["state"]
+    assert state["pretrained"]
+    assert state["step"] == 0
+    assert state["seconds"] > 0
+    monkeypatch.setattr(training, "pretrain", lambda *args: pytest.fail("taught again"))
+    resumed = train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+    assert same(whole, resumed)
+    assert resumed.state.lines[0].seconds > state["seconds"]
+
+
+def test_a_checkpoint_of_before_the_flag_is_not_taught_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained
+) -> None:
+    with monkeypatch.context() as patch:
+        dying(patch, 7)
+        with pytest.raises(Killed):
+            train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    del content["state"]["pretrained"]
+    torch.save(content, tmp_path / "last.pt")
+    monkeypatch.setattr(training, "pretrain", lambda *args: pytest.fail("taught again"))
+    resumed = train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+    assert all(torch.equal(resumed.weights[name], whole.weights[name]) for name in whole.weights)
+
+
+@pytest.mark.parametrize(
+    ("judged", "whom"), [(True, "12 held-out"), (False, "120 of its training")]
+)
+def test_what_the_feature_network_learned_is_said(tmp_path: Path, judged: bool, whom: str) -> None:
+    said = Said()
+    train(job(tmp_path, judged=judged, steps=1), said)
+    assert any(f"of {whom} images" in line for line in said.lines)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_survives_kill_minus_nine(tmp_path: Path) -> None:
