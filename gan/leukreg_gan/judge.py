@@ -29,6 +29,9 @@ class Quality:
     """All classes as one heap."""
     classes: Mapping[str, float] = field(default_factory=dict)
     spread: float
+    """Mean over the classes with real images of how much made ones differ, against real ones."""
+    spreads: Mapping[str, float] = field(default_factory=dict)
+    """The same of each class that can be made, as :func:`spreads` finds it."""
 
 
 class Judge:
@@ -46,10 +49,10 @@ class Judge:
 
     def judge(self, made: Mapping[str, NDArray[np.uint8]], real: Mapping[str, float]) -> Quality:
         """Quality of made images by class; ``real`` is the real images' :func:`spread` by class."""
-        ratios = [spread(made[name]) / max(own, 1e-6) for name, own in real.items()]
-        alike = float(np.mean(ratios)) if ratios else 1.0
+        by_class = spreads(made, real)
+        alike = float(np.mean([by_class[name] for name in real])) if real else 1.0
         if self.features is None or not self.known:
-            return Quality(kid=None, kid_all=None, spread=alike)
+            return Quality(kid=None, kid_all=None, spread=alike, spreads=by_class)
         found = {name: self.features(made[name]) for name in self.known}
         each = {name: distance(self.known[name], found[name]) for name in self.known}
         heaps = (np.concatenate([*side.values()]) for side in (self.known, found))
@@ -58,6 +61,7 @@ class Judge:
             kid_all=distance(*heaps),
             classes=each,
             spread=alike,
+            spreads=by_class,
         )
 
 
@@ -66,6 +70,18 @@ def distance(real: NDArray[np.float32], made: NDArray[np.float32]) -> float:
     from leukreg import kid
 
     return kid(real, made)[0]
+
+
+def spreads(made: Mapping[str, NDArray[np.uint8]], real: Mapping[str, float]) -> dict[str, float]:
+    """How much made images of each class differ, against real ones; about 1 is good.
+
+    A class that is only described, without two real images, is held against the real class that
+    differs least: nothing nearer is known, and less than that is no variety for any class.
+    """
+    if not real:
+        return {}
+    least = min(real.values())
+    return {name: spread(own) / max(real.get(name, least), 1e-6) for name, own in made.items()}
 
 
 def spread(pixels: NDArray[np.uint8]) -> float:

@@ -89,14 +89,17 @@ class Snapshots:
         return made_images(generator, noise_for(seeds, self.parts.settings.latent), told)
 
     def write_log(self, lines: Sequence[Line]) -> None:
-        """All lines as ``log.csv``, one column for each class's KID at the end."""
-        names = [*self.judge.known]
+        """All lines as ``log.csv``; after the plain columns each class's KID, each one's spread."""
+        kids, spreads = [*self.judge.known], self.labels if self.real else ()
         text = io.StringIO(newline="")
         table = csv.writer(text)
-        table.writerow([*COLUMNS, *(f"kid {name}" for name in names)])
+        heads = [*(f"kid {name}" for name in kids), *(f"spread {name}" for name in spreads)]
+        table.writerow([*COLUMNS, *heads])
         for line in lines:
             own = [getattr(line, column) for column in COLUMNS]
-            table.writerow([_shown(x) for x in (*own, *(line.classes.get(n) for n in names))])
+            own += [line.classes.get(name) for name in kids]
+            own += [line.spreads.get(name) for name in spreads]
+            table.writerow([_shown(value) for value in own])
         self._write("log.csv", text.getvalue().encode("utf-8"))
 
     def _write(self, name: str, data: bytes) -> None:

@@ -28,6 +28,8 @@ class Line:
     """Differences among made images of a class against those among real ones; about 1 is good."""
     classes: Mapping[str, float] = field(default_factory=dict)
     """KID of each class."""
+    spreads: Mapping[str, float] = field(default_factory=dict)
+    """Spread of each class that can be made."""
 
 
 @dataclass(slots=True)

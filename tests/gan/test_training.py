@@ -19,6 +19,7 @@ from ignite.engine import Engine, Events
 from leukreg_gan import checkpoint, training
 from leukreg_gan.conditions import conditions_for
 from leukreg_gan.handlers import collapse
+from leukreg_gan.judge import spread, spreads
 from leukreg_gan.material import held_out
 from leukreg_gan.training import Job, Trained, train
 from leukreg_gan.ways import Ways
@@ -274,6 +275,37 @@ def test_images_that_are_all_alike_end_it(tmp_path: Path, monkeypatch: pytest.Mo
     assert trained.weights
     again = train(job(tmp_path, steps=60), SILENT)
     assert again.state.step == trained.state.step
+
+
+def test_a_class_whose_images_are_all_alike_is_named_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def red_alike(network: Any, noise: torch.Tensor, told: np.ndarray) -> np.ndarray:
+        made = np.random.default_rng(0).integers(0, 256, (len(noise), 1, 1, 3), np.uint8)
+        made[told[:, 0] == 1] = 90
+        return made.repeat(32, 1).repeat(32, 2)
+
+    monkeypatch.setattr("leukreg_gan.snapshots.made_images", red_alike)
+    said = Said()
+    trained = train(job(tmp_path, steps=12), said)
+    assert not trained.state.stopped
+    line = trained.state.lines[-1]
+    assert line.spreads["red"] < collapse.ALIKE < line.spreads["blue"]
+    assert line.spread == pytest.approx((line.spreads["red"] + line.spreads["blue"]) / 2)
+    assert said.lines[-1].endswith("; nearly alike are the images of red (0.00)")
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [*rows[0]][10:14] == ["kid red", "kid blue", "spread red", "spread blue"]
+    assert float(rows[-1]["spread red"]) == 0
+
+
+def test_a_class_without_real_images_is_held_against_the_least_spread_one() -> None:
+    rng = np.random.default_rng(0)
+    flat = np.full((9, 32, 32, 3), 90, np.uint8)
+    made = {"a": flat, "described": rng.integers(0, 256, flat.shape, np.uint8)}
+    own = spread(made["described"])
+    assert spreads(made, {"a": own / 2}) == {"a": 0.0, "described": pytest.approx(2)}
+    assert spreads(made, {}) == {}
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

@@ -41,7 +41,11 @@ class StopOnCollapse:
             )
 
     def look_at_spread(self, engine: Engine, spread: float) -> None:
-        """Count snapshots whose images are nearly the same picture."""
+        """Count snapshots whose images are nearly the same picture, in the mean over the classes.
+
+        A collapse of some classes alone is said and logged, not stopped at: the others may still
+        learn, and the best snapshot is judged by all.
+        """
         self.state.flat = self.state.flat + 1 if spread < ALIKE else 0
         if self.state.flat >= FLAT:
             self._stop(

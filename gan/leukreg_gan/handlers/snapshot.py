@@ -69,16 +69,23 @@ def _with(line: Line, quality: Quality) -> Line:
         kid_all=quality.kid_all,
         spread=quality.spread,
         classes=dict(quality.classes),
+        spreads=dict(quality.spreads),
     )
 
 
 def _said(state: State, quality: Quality) -> str:
     text = f"cgan, step {state.step}:"
     if quality.kid is None:
-        return f"{text} nothing held out to judge by, spread {quality.spread:.2f}"
+        return f"{text} nothing held out to judge by, spread {quality.spread:.2f}{_alike(quality)}"
     worst = max(quality.classes, key=lambda name: quality.classes[name])
     best = " (best so far)" if state.best_step == state.step else f" (best {state.best:.4f})"
     return (
         f"{text} KID {quality.kid:.4f}{best}, overall {quality.kid_all:.4f}, "
-        f"worst {worst} {quality.classes[worst]:.4f}, spread {quality.spread:.2f}"
+        f"worst {worst} {quality.classes[worst]:.4f}, spread {quality.spread:.2f}{_alike(quality)}"
     )
+
+
+def _alike(quality: Quality) -> str:
+    """The classes that have collapsed; the mean spread may hide them."""
+    found = [f"{name} ({x:.2f})" for name, x in quality.spreads.items() if x < ALIKE]
+    return f"; nearly alike are the images of {', '.join(found)}" * bool(found)
