@@ -47,6 +47,11 @@ class Judge:
         """Images of a class that :meth:`judge` should be given."""
         return max(32, len(self.known.get(label, ())))
 
+    @property
+    def held(self) -> int:
+        """Held-out images that every KID rests on, of all classes together."""
+        return sum(len(features) for features in self.known.values())
+
     def judge(self, made: Mapping[str, NDArray[np.uint8]], real: Mapping[str, float]) -> Quality:
         """Quality of made images by class; ``real`` is the real images' :func:`spread` by class."""
         by_class = spreads(made, real)

@@ -128,6 +128,7 @@ class CganGenerator:
                 targets=conditions.classes,
                 held=held,
                 features=features,
+                extractor=who,
                 seed=seed,
                 folder=home,
                 shown=folder,

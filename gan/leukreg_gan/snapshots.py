@@ -36,6 +36,8 @@ SETTLED = 64
 """Images in each of them."""
 COLUMNS = ("step", "images", "seconds", "discriminator", "generator", "real", "fake", "kid",
            "kid_all", "spread")  # fmt: skip
+BASIS = ("extractor", "size", "held_out")
+"""Columns that say what the KIDs of a line rest on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Snapshots:
     labels: tuple[str, ...]
     """Classes that can be made."""
     judge: Judge
+    extractor: str
+    """Name and digest of what the judge sees images with."""
     real: Mapping[str, float]
     """Spread of the real images of each class."""
     seed: int
@@ -55,6 +59,21 @@ class Snapshots:
     shown: Path | None
     """A second folder for log and pictures."""
     device: str
+
+    def basis(self) -> str:
+        """What the KIDs of all snapshots rest on, in words."""
+        counts = [len(features) for features in self.judge.known.values()]
+        if not counts:
+            return "no images are held out, so snapshots have no KID"
+        least, most = min(counts), max(counts)
+        each = f"{least}" if least == most else f"{least} to {most}"
+        others = [name for name in self.labels if name not in self.judge.known]
+        return (
+            f"KIDs are by {self.extractor} at {self.parts.settings.size} px, to "
+            f"{self.judge.held:,} held-out images: {each} of each class"
+            + f" (none of {', '.join(others)})"
+            * bool(others)
+        )
 
     def take(self, step: int) -> tuple[dict[str, Tensor], Quality]:
         """Weights of the averaged generator, ready to make images, and how good it is."""
@@ -89,16 +108,18 @@ class Snapshots:
         return made_images(generator, noise_for(seeds, self.parts.settings.latent), told)
 
     def write_log(self, lines: Sequence[Line]) -> None:
-        """All lines as ``log.csv``; after the plain columns each class's KID, each one's spread."""
+        """All lines as ``log.csv``: plain columns, KID and spread by class, and the basis."""
         kids, spreads = [*self.judge.known], self.labels if self.real else ()
         text = io.StringIO(newline="")
         table = csv.writer(text)
         heads = [*(f"kid {name}" for name in kids), *(f"spread {name}" for name in spreads)]
-        table.writerow([*COLUMNS, *heads])
+        table.writerow([*COLUMNS, *heads, *BASIS])
+        basis = (self.extractor, self.parts.settings.size, self.judge.held)
         for line in lines:
             own = [getattr(line, column) for column in COLUMNS]
             own += [line.classes.get(name) for name in kids]
             own += [line.spreads.get(name) for name in spreads]
+            own += [None] * len(basis) if line.kid is None else basis
             table.writerow([_shown(value) for value in own])
         self._write("log.csv", text.getvalue().encode("utf-8"))
 
@@ -108,7 +129,7 @@ class Snapshots:
                 write(folder / name, data)
 
 
-def _shown(value: float | None) -> str:
+def _shown(value: float | str | None) -> str:
     if value is None:
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.6g}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -53,6 +53,8 @@ class Job:
     held: NDArray[np.int64]
     """Rows that are judged by and not trained on."""
     features: Features | None
+    extractor: str = ""
+    """Name and digest of what gives ``features``."""
     seed: int
     folder: Path
     shown: Path | None = None
@@ -121,9 +123,9 @@ def _run(
     settings = job.settings
     trainer = setup_trainer(parts, data, job.seed, job.device)
     collapse = StopOnCollapse(state, progress)
-    snapshot = TakeSnapshot(
-        _snapshots(job, data, parts), state, keeper, collapse, settings.snapshot_every, progress
-    )
+    snapshots = _snapshots(job, data, parts)
+    progress.say(f"cgan: {snapshots.basis()}")
+    snapshot = TakeSnapshot(snapshots, state, keeper, collapse, settings.snapshot_every, progress)
     with progress.task("Training cgan", settings.steps) as advance:
         advance(state.step)
         StopOnNan().attach(trainer)
@@ -170,6 +172,7 @@ def _snapshots(job: Job, data: Material, parts: Parts) -> Snapshots:
         conditions=job.conditions,
         labels=job.targets,
         judge=Judge({name: p for name, p in held.items() if name in job.targets}, job.features),
+        extractor=job.extractor,
         real=real,
         seed=job.seed,
         folder=job.folder,

@@ -66,6 +66,7 @@ def job(folder: Path, judged: bool = True, **keys: Any) -> Job:
         targets=conditions.classes,
         held=held,
         features=colours if judged else None,
+        extractor="colours@1" if judged else "",
         seed=3,
         folder=folder,
         threads=1,
@@ -207,12 +208,16 @@ def test_log_and_grids_are_written(tmp_path: Path) -> None:
         assert [line["step"] for line in lines] == ["3", "6"]
         assert float(lines[-1]["kid"]) == pytest.approx(trained.state.lines[-1].kid, rel=1e-4)
         assert {"kid red", "kid blue"} <= lines[0].keys()
+        assert [*lines[0]][-3:] == ["extractor", "size", "held_out"]
+        assert [*lines[-1].values()][-3:] == ["colours@1", "32", "12"]
         assert sorted(p.name for p in (tmp_path / folder).glob("*.png")) == [
             "step-0000003.png",
             "step-0000006.png",
         ]
     assert any("KID" in line for line in said.lines)
     assert any("KID" in note for note in said.notes)
+    basis = "cgan: KIDs are by colours@1 at 32 px, to 12 held-out images: 6 of each class"
+    assert said.lines.count(basis) == 1
 
 
 def test_the_best_snapshot_is_kept_not_the_last(
@@ -240,7 +245,9 @@ def test_held_out_rows_are_not_trained_on(tmp_path: Path) -> None:
 
 
 def test_without_held_out_rows_the_last_snapshot_is_kept(tmp_path: Path) -> None:
-    trained = train(job(tmp_path, judged=False, steps=7), SILENT)
+    said = Said()
+    trained = train(job(tmp_path, judged=False, steps=7), said)
+    assert "cgan: no images are held out, so snapshots have no KID" in said.lines
     assert trained.state.best is None
     assert trained.state.best_step == 7
 
