@@ -44,6 +44,9 @@ class Card:
     """How many of them come from another source."""
     pixels: tuple[str, ...]
     """Short digest of the pixels of each of the others, sorted."""
+    donor_pixels: tuple[str, ...] = ()
+    """The same of each donor, as it was trained on: one whose stain was matched is not found by its
+    file. Older files have none."""
     attribution: str
     version: str = __version__
     stopped: str = ""
@@ -102,6 +105,7 @@ def _card(path: Path, metadata: Mapping[str, str]) -> Card:
     try:
         plain = json.loads(metadata["card"])
         lists = {name: tuple(plain[name]) for name in ("classes", "pixels")}
+        lists["donor_pixels"] = tuple(plain.get("donor_pixels", ()))
         return Card(**{**plain, **lists})
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged: its head cannot be read ({error})") from error

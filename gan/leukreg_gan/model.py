@@ -116,6 +116,7 @@ class CganGenerator:
             images=_counts(conditions.labels, spec.labels.names),
             donors=len(conditions.donors),
             pixels=tuple(sorted(image_digests(pixels[: len(conditions.rows)]))),
+            donor_pixels=tuple(sorted(image_digests(conditions.donors))),
             attribution=spec.attribution,
         )
 

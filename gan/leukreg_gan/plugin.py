@@ -83,8 +83,8 @@ class Cgan:
     weights: str | None = None
     """A trained generator (.safetensors) to make images with; nothing is trained then."""
     outside: Literal["refuse", "allow"] = "refuse"
-    """Whether that generator may have been trained on images outside this training fold; images
-    made by it say so."""
+    """Whether that generator may have been trained on images outside this training fold, donors
+    among them; images made by it say so."""
     attribution: str = ""
     """Where the training images come from and under which licence; written into the file."""
 

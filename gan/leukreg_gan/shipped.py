@@ -27,9 +27,14 @@ def check_fit(path: Path, card: Card, size: int, classes: tuple[str, ...]) -> No
 
 
 def outside(card: Card, images: Images) -> int:
-    """How many of the images that the generator was trained on are not among these rows."""
+    """How many of the images that the generator was trained on are not among these rows.
+
+    A donor counts as any other image: it may be what is tested here. One that cannot be told, its
+    stain matched or its digest not in the file, is taken to be outside.
+    """
     here = set(image_digests(images.pixels(range(len(images)))))
-    return sum(digest not in here for digest in card.pixels)
+    untold = card.donors - len(card.donor_pixels)
+    return untold + sum(digest not in here for digest in (*card.pixels, *card.donor_pixels))
 
 
 def check_origin(path: Path, card: Card, strangers: int, allowed: bool) -> dict[str, str]:
@@ -39,9 +44,11 @@ def check_origin(path: Path, card: Card, strangers: int, allowed: bool) -> dict[
         DataError: It was trained on images outside this training fold, and that is not allowed.
     """
     said = {"weights": path.name}
+    every = len(card.pixels) + card.donors
+    donors = f" ({card.donors:,} of them donors from another source)" if card.donors else ""
     if not strangers:
-        return said | {"trained on": f"{len(card.pixels):,} images of this training fold"}
-    what = f"{strangers:,} of its {len(card.pixels):,} training images are outside this fold"
+        return said | {"trained on": f"{every:,} images of this training fold{donors}"}
+    what = f"{strangers:,} of its {every:,} training images{donors} are outside this fold"
     if not allowed:
         raise DataError(
             f"cgan: {path}: {what}; they may be the very images that are tested on. Train it anew "
