@@ -23,6 +23,7 @@ from leukreg_gan.judge import spread, spreads
 from leukreg_gan.material import held_out
 from leukreg_gan.training import Job, Trained, train
 from leukreg_gan.ways import Ways
+from PIL import Image
 
 from leukreg import SILENT, DataError, ImageSpec, TrainingError
 
@@ -53,13 +54,13 @@ def colours(pixels: np.ndarray) -> np.ndarray:
     return (means / 255).astype(np.float32)
 
 
-def job(folder: Path, judged: bool = True, **keys: Any) -> Job:
-    images = discs.discs()
+def job(folder: Path, judged: bool = True, size: int = 32, **keys: Any) -> Job:
+    images = discs.discs(size=size)
     labels = discs.labels_of(images)
-    conditions = conditions_for(images, labels, ImageSpec(size=32), None, Ways())
+    conditions = conditions_for(images, labels, ImageSpec(size=size), None, Ways())
     held = held_out(conditions.labels.tolist(), 3) if judged else np.zeros(0, np.int64)
     return Job(
-        settings=discs.tiny(**keys),
+        settings=discs.tiny(size=size, **keys),
         pixels=conditions.pixels(images),
         conditions=conditions,
         names=labels.names,
@@ -339,3 +340,11 @@ def test_the_callers_draws_are_left_alone(tmp_path: Path) -> None:
 def test_every_setting_trains(tmp_path: Path, settings: dict[str, Any]) -> None:
     trained = train(job(tmp_path, steps=16, snapshot_every=16, **settings), SILENT)
     assert trained.state.step == 16
+
+
+def test_larger_images_are_trained_on_judged_and_shown(tmp_path: Path) -> None:
+    trained = train(job(tmp_path, size=64, steps=2, snapshot_every=2), SILENT)
+    assert trained.state.best_step == 2
+    assert trained.state.lines[-1].kid == trained.state.best
+    with Image.open(tmp_path / "step-0000002.png") as grid:
+        assert grid.size == (10 * 66 + 2, 2 * 66 + 2)
