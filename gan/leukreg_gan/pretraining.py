@@ -122,12 +122,15 @@ def right(
 ) -> list[float | None]:
     """Share of right answers for each block; None where no row says anything of it."""
     device = next(network.parameters()).device
-    images = (asked.pixels[part].float().mul(2 / 255).sub(1) for part in rows.split(TOGETHER))
+    images = (
+        asked.pixels[part].float().mul(2 / 255).sub(1) for part in torch.split(rows, TOGETHER)
+    )
     logits = torch.cat([network(each.to(device)).cpu() for each in images])
     told = asked.conditions[rows]
     blocks = list(groups)
     shares: list[float | None] = []
-    for guess, wanted in zip(logits.split(blocks, 1), told.split(blocks, 1), strict=True):
+    parts = zip(torch.split(logits, blocks, dim=1), torch.split(told, blocks, dim=1), strict=True)
+    for guess, wanted in parts:
         said = wanted.sum(dim=1) > 0
         same = (guess.argmax(dim=1) == wanted.argmax(dim=1))[said]
         shares.append(same.float().mean().item() if len(same) else None)
