@@ -41,7 +41,7 @@ class State:
     """What the steps took, those that taught the feature network with them; neither snapshots nor
     checkpoints, nor steps that a kill undid."""
     pretrained: bool = False
-    """Whether the feature network was taught; of a checkpoint with steps that is certain."""
+    """Whether the feature network was taught."""
     lines: list[Line] = field(default_factory=list)
     best: float | None = None
     best_step: int = 0

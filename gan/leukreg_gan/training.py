@@ -88,7 +88,7 @@ def train(job: Job, progress: Progress) -> Trained:
         parts = fresh_parts(job.settings, conditions.vectors.shape[1], job.seed, job.device)
         keeper = Checkpoint(job.folder / "last.pt")
         state = keeper.resume(parts, job.device)
-        if parts.features is not None and not (state.pretrained or state.step):
+        if parts.features is not None and not state.pretrained:
             state.seconds += _teach(parts.features, job, data, progress)
             state.pretrained = True
             keeper.save(parts, state, force=True)

@@ -31,8 +31,8 @@ class ClassBalanced:
     """Every class equally often, small classes repeated, large ones thinned.
 
     An epoch has as many rows as there are training rows. Within a class no row is seen for a second
-    time before all have been seen; of its real and synthetic rows, where ``synthetic`` is stated,
-    no real or no synthetic one.
+    time before all have been seen; where ``synthetic`` is stated, that holds of its real rows and
+    of its synthetic ones, each by themselves.
     """
 
     synthetic: Annotated[float, Gt(0), Lt(1)] | None = None

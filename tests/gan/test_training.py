@@ -105,6 +105,14 @@ def dying(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     monkeypatch.setattr(training, "setup_trainer", mortal)
 
 
+def killed(folder: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """A training as ``whole`` that ends after step ``at``."""
+    with monkeypatch.context() as patch:
+        dying(patch, at)
+        with pytest.raises(Killed):
+            train(job(folder, steps=11, snapshot_every=4), SILENT)
+
+
 @pytest.fixture
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(job(tmp_path_factory.mktemp("whole"), steps=11, snapshot_every=4), SILENT)
@@ -133,10 +141,7 @@ def test_goes_on_from_a_checkpoint_some_steps_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained
 ) -> None:
     """Checkpoints are a minute apart, but a snapshot is always kept."""
-    with monkeypatch.context() as patch:
-        dying(patch, 7)
-        with pytest.raises(Killed):
-            train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+    killed(tmp_path, monkeypatch, at=7)
     content = torch.load(tmp_path / "last.pt", weights_only=True)
     assert content["state"]["step"] == 4
     assert same(whole, train(job(tmp_path, steps=11, snapshot_every=4), SILENT))
@@ -145,10 +150,7 @@ def test_goes_on_from_a_checkpoint_some_steps_old(
 def test_goes_on_after_the_teaching_without_teaching_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained
 ) -> None:
-    with monkeypatch.context() as patch:
-        dying(patch, 1)
-        with pytest.raises(Killed):
-            train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
+    killed(tmp_path, monkeypatch, at=1)
     state = torch.load(tmp_path / "last.pt", weights_only=True)["state"]
     assert state["pretrained"]
     assert state["step"] == 0
@@ -157,21 +159,6 @@ def test_goes_on_after_the_teaching_without_teaching_again(
     resumed = train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
     assert same(whole, resumed)
     assert resumed.state.lines[0].seconds > state["seconds"]
-
-
-def test_a_checkpoint_of_before_the_flag_is_not_taught_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained
-) -> None:
-    with monkeypatch.context() as patch:
-        dying(patch, 7)
-        with pytest.raises(Killed):
-            train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
-    content = torch.load(tmp_path / "last.pt", weights_only=True)
-    del content["state"]["pretrained"]
-    torch.save(content, tmp_path / "last.pt")
-    monkeypatch.setattr(training, "pretrain", lambda *args: pytest.fail("taught again"))
-    resumed = train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
-    assert all(torch.equal(resumed.weights[name], whole.weights[name]) for name in whole.weights)
 
 
 @pytest.mark.parametrize(
