@@ -35,6 +35,16 @@ def augmented(images: Tensor, policy: Policy) -> Tensor:
     return images
 
 
+def noisy(images: Tensor, most: float) -> Tensor:
+    """Images ``(b, 3, h, w)`` with normal noise, its deviation drawn per image from 0 to ``most``.
+
+    Draws from torch's global generator; 0 changes and draws nothing.
+    """
+    if not most:
+        return images
+    return images + torch.randn_like(images) * _draw(images, 1)[0] * most
+
+
 def _coloured(images: Tensor, strength: float) -> Tensor:
     """Each image's brightness, saturation and contrast, one after the other."""
     light, colour, contrast = _draw(images, 3).sub(0.5).mul(2 * strength)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from leukreg import derive
+from leukreg_gan.diffaug import noisy
 from leukreg_gan.discriminator import Discriminator
 from leukreg_gan.ema import averaged
 from leukreg_gan.features import FeatureNetwork
@@ -43,11 +44,15 @@ class Parts:
             group["lr"] = self.settings.discriminator_lr * share
 
     def maps(self, images: Tensor, teaches: bool) -> tuple[Tensor, ...]:
-        """What the feature network shows of images; ``teaches`` lets gradients reach them."""
+        """What the feature network shows of images; ``teaches`` lets gradients reach them.
+
+        Noise hides traces that please a network though nobody sees them (Goodfellow et al., 2015):
+        without it the generator learns to leave them, for they pay more than a better cell.
+        """
         if self.features is None:
             return ()
         with nullcontext() if teaches else torch.no_grad():
-            return self.features.maps(images)
+            return self.features.maps(noisy(images, self.settings.feature_noise))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, as plain values and tensors."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leukreg import Progress, TrainingError, derive
-from leukreg_gan.diffaug import Policy, augmented
+from leukreg_gan.diffaug import Policy, augmented, noisy
 from leukreg_gan.features import FeatureNetwork
 from leukreg_gan.material import Material
 
@@ -35,6 +35,7 @@ def pretrain(
     material: Material,
     groups: Sequence[int],
     steps: int,
+    noise: float,
     seed: int,
     progress: Progress,
 ) -> None:
@@ -46,6 +47,7 @@ def pretrain(
     Args:
         groups: Lengths of the one-hot blocks that a condition vector is made of. A block of zeros
             teaches nothing.
+        noise: As :attr:`~leukreg_gan.settings.Settings.feature_noise`: what it will be shown.
 
     Raises:
         TrainingError: The loss is no number.
@@ -58,7 +60,7 @@ def pretrain(
     def step(engine: Engine, _: Any) -> float:
         torch.manual_seed(derive(seed, "features", engine.state.iteration))
         real = material.batch(BATCH, "class")
-        logits = network(augmented(real.images.to(device), POLICY))
+        logits = network(noisy(augmented(real.images.to(device), POLICY), noise))
         loss = condition_loss(logits, real.conditions.to(device), groups)
         _stop_on_nan(loss.item(), engine.state.iteration)
         optimizer.zero_grad(set_to_none=True)

@@ -29,6 +29,8 @@ class Settings:
     """Weight of the loss of real images under wrong conditions."""
     feature_steps: int
     """Steps in which the feature network is taught; 0: the discriminator sees pixels alone."""
+    feature_noise: float
+    """Deviation, at most, of the noise on what the feature network is shown (see ``noisy``)."""
     augment: Policy
     balance: str
     """ "class": every class equally often; "data": every row equally often."""

@@ -101,8 +101,8 @@ def _teach(network: FeatureNetwork, job: Job, data: Material, progress: Progress
     began = time.monotonic()
     conditions, held = job.conditions, job.held
     blocks = {group.name: len(group.values) for group in conditions.groups}
-    steps = job.settings.feature_steps
-    pretrain(network, data, [*blocks.values()], steps, job.seed, progress)
+    steps, noise = job.settings.feature_steps, job.settings.feature_noise
+    pretrain(network, data, [*blocks.values()], steps, noise, job.seed, progress)
     seconds = time.monotonic() - began
     asked = data
     if len(held):

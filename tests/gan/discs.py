@@ -28,6 +28,7 @@ TINY = Settings(
     r1=0.0,
     mismatch=0.5,
     feature_steps=2,
+    feature_noise=0.1,
     augment=Policy(colour=0.2, translation=0.125, cutout=0.25),
     balance="class",
     snapshot_every=3,

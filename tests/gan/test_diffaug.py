@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leukreg_gan.diffaug import Policy, augmented
+from leukreg_gan.diffaug import Policy, augmented, noisy
 
 PARTS = [Policy(colour=0.5), Policy(translation=0.25), Policy(cutout=0.5)]
 
@@ -75,3 +75,31 @@ def test_colour_keeps_a_grey_image_without_contrast_grey() -> None:
     changed = augmented(torch.zeros(5, 3, 4, 4), Policy(colour=0.4))
     assert torch.allclose(changed, changed[:, :1, :1, :1].expand_as(changed), atol=1e-6)
     assert changed.abs().max() <= 0.4
+
+
+def test_no_noise_changes_and_draws_nothing() -> None:
+    before = torch.get_rng_state()
+    whole = images()
+    assert noisy(whole, 0.0) is whole
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@given(seed=st.integers(0, 10_000), most=st.floats(0.01, 1.0))
+@settings(max_examples=30, deadline=None)
+def test_noise_has_a_deviation_for_each_image_up_to_the_most(seed: int, most: float) -> None:
+    torch.manual_seed(seed)
+    whole = images(32, 32, seed)
+    added = (noisy(whole, most) - whole).flatten(1)
+    deviations = added.std(dim=1)
+    # 3,072 normal figures: their deviation is known to about 1.3 %.
+    assert deviations.max() < most * 1.08
+    assert 0.2 * most < deviations.mean() < 0.8 * most
+    assert deviations.max() > 2 * deviations.min()
+    assert (added.mean(dim=1).abs() < 0.1 * most).all()
+
+
+def test_gradients_pass_through_noise() -> None:
+    whole = images().requires_grad_(True)
+    noisy(whole, 0.3).sum().backward()
+    assert whole.grad is not None
+    assert torch.equal(whole.grad, torch.ones_like(whole))

@@ -21,10 +21,10 @@ def told() -> Material:
     return material(images.array, np.eye(2, dtype=np.float32)[labels], labels)
 
 
-def taught(steps: int, seed: int = 0) -> FeatureNetwork:
+def taught(steps: int, seed: int = 0, noise: float = 0.0) -> FeatureNetwork:
     torch.manual_seed(1)
     network = FeatureNetwork(32, 2)
-    pretrain(network, told(), [2], steps, seed, SILENT)
+    pretrain(network, told(), [2], steps, noise, seed, SILENT)
     return network
 
 
@@ -42,6 +42,24 @@ def test_the_same_seed_teaches_the_same_weights() -> None:
     assert all(torch.equal(a, b) for a, b in pairs)
     pairs = zip(one.parameters(), other.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_it_is_taught_with_the_noise_that_it_will_be_shown() -> None:
+    plain, through_noise = taught(12), taught(12, noise=0.5)
+    torch.manual_seed(0)
+    images = told().pixels.float().mul(2 / 255).sub(1)
+    images = images + torch.randn_like(images) * 0.5
+    right_answers = told().conditions.argmax(dim=1)
+    losses = [F.cross_entropy(network(images), right_answers) for network in (plain, through_noise)]
+    assert losses[1] < losses[0]
+
+
+def test_the_discriminator_looks_through_noise_that_differs_with_each_look() -> None:
+    images = torch.randn(4, 3, 32, 32)
+    for noise, same in ((0.0, True), (0.3, False)):
+        parts = fresh_parts(discs.tiny(feature_noise=noise), 2, 0, "cpu")
+        once, again = (parts.maps(images, teaches=False) for _ in range(2))
+        assert all(torch.equal(a, b) == same for a, b in zip(once, again, strict=True))
 
 
 def test_the_loss_is_the_mean_of_cross_entropies_and_silence_teaches_nothing() -> None:
