@@ -145,6 +145,10 @@ class GateSpec:
     teaches: Annotated[float, Ge(0), Le(1)] = 0.6
     """Smallest recall on real images when a plain classifier was taught by synthetic ones, as a
     part of the recall when it was taught by the real training rows. Chance must be beaten too."""
+    pupil: Literal["regression", "network"] = "regression"
+    """That classifier: "regression" on the extractor's features takes a second; "network", a small
+    one taught from nothing on pixels, takes some half a minute on one core and is harder to
+    please."""
     unjudged: Literal["fail", "pass"] = "fail"
     """A class without real images to hold it against: "pass" lets it in if nothing else speaks
     against it (copies, images that pass for another class), and the report says so."""

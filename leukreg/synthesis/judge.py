@@ -64,9 +64,8 @@ class Judge:
         held = {label: self.reference.held(label) for label in batches}
         made = {label: batch.pixels for label, batch in batches.items()}
         tables = []
-        with progress.task("Judging images", len(batches) + 1) as advance:
-            taught = lessons(self.reference, made, held, self.eye)
-            advance(note="what they teach")
+        taught = lessons(self.reference, made, held, self.eye, self.gate.pupil, progress)
+        with progress.task("Judging images", len(batches)) as advance:
             for label, batch in batches.items():
                 table = {"class": label} | self._class(label, batch, held[label], taught[label])
                 tables.append(self._concluded(table))

@@ -61,7 +61,8 @@ def in_words(figures: Figures) -> str:
     parts.append(f"{figures['copies']:,} copies among {figures['drawn']:,}")
     if taught := figures.get("fakes_only"):
         real = "" if taught.get("real") is None else f" (real images: {taught['real']:.2f})"
-        parts.append(f"teach {taught['score']:.2f}{real}")
+        whom = "a network " if taught.get("pupil") == "network" else ""
+        parts.append(f"teach {whom}{taught['score']:.2f}{real}")
     return ", ".join(parts)
 
 

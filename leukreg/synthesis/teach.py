@@ -1,33 +1,33 @@
 """What synthetic images teach: a classifier is taught with them and asked about real ones.
 
 Ravuri and Vinyals, Classification accuracy score for conditional generative models, NeurIPS 2019.
-There the classifier is a network; here it is a logistic regression on the extractor's features,
-which has no seed and takes a second.
+There the classifier is a network. Here it may be one, or a logistic regression on the extractor's
+features: that takes a second, but is taken in by traces which please every network that was taught
+on such cells.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukreg.synthesis.look import known_features
+from leukreg.progress import SILENT, Progress
+from leukreg.synthesis.pupil import pupil_of
 from leukreg.synthesis.reference import Held, Reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leukreg.synthesis.extractors import OpenExtractor
+    from leukreg.synthesis.pupil import Pupil, Seen
 
     Pixels = NDArray[np.uint8]
-    Features = NDArray[np.float32]
 
 MOST = 400
 """Images of a class that are taught or asked about; more change the answer little."""
-TURNS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Lesson:
     """Real images asked about."""
     chance: float
     """Share of right answers without looking."""
+    pupil: str
+    """Who was taught."""
 
     @classmethod
     def together(cls, parts: Sequence[Lesson]) -> Lesson | None:
@@ -55,6 +57,7 @@ class Lesson:
             real=sum(real) if len(real) == len(parts) else None,
             of=of,
             chance=max(parts[0].chance, max(part.of for part in parts) / of),
+            pupil=parts[0].pupil,
         )
 
     def table(self) -> dict[str, Any]:
@@ -69,6 +72,7 @@ class Lesson:
             "chance": self.chance,
             "real": None if self.real is None else self.real / self.of,
             "asked": self.of,
+            "pupil": self.pupil,
         }
 
 
@@ -77,17 +81,23 @@ def lessons(
     made: Mapping[str, Pixels],
     held: Mapping[str, Held],
     eye: OpenExtractor,
+    who: str,
+    progress: Progress = SILENT,
 ) -> dict[str, Lesson | None]:
     """What the made classes teach; None for a class without real images to ask about.
 
     Classes that are not made are taught by their real training images.
+
+    Args:
+        who: The pupil: "regression" or "network".
     """
     classes = reference.fitted.samples.classes
-    real = {label: known_features(eye, reference.taught(label, MOST)) for label in classes}
-    fake = {label: eye.features(_thinned(pixels)) for label, pixels in made.items()}
-    asked = {label: known_features(eye, _thinned(held[label].pixels)) for label in made}
-    by_fakes = _right(real | fake, asked)
-    by_real = _right(real, asked)
+    pupil = pupil_of(who, eye, progress)
+    real = {label: pupil.real(reference.taught(label, MOST)) for label in classes}
+    fake = {label: pupil.made(_thinned(pixels)) for label, pixels in made.items()}
+    asked = {label: pupil.real(_thinned(held[label].pixels)) for label in made}
+    by_fakes = _right(pupil, real | fake, asked)
+    by_real = _right(pupil, real, asked)
     taught = sum(len(rows) > 0 for rows in (real | fake).values())
     return {
         label: Lesson(
@@ -95,6 +105,7 @@ def lessons(
             real=by_real[label] if len(real[label]) else None,
             of=len(asked[label]),
             chance=1 / taught,
+            pupil=who,
         )
         if len(asked[label])
         else None
@@ -102,19 +113,18 @@ def lessons(
     }
 
 
-def _right(taught: Mapping[str, Features], asked: Mapping[str, Features]) -> dict[str, int]:
+def _right(pupil: Pupil, taught: Mapping[str, Seen], asked: Mapping[str, Seen]) -> dict[str, int]:
     """Right answers per class asked about; classes without rows are never answered."""
     there = {label: rows for label, rows in taught.items() if len(rows)}
     if len(there) < 2:  # nothing to tell apart: always the same answer
         return {label: len(rows) * (label in there) for label, rows in asked.items()}
-    x = np.concatenate([*there.values()]).astype(np.float64)
-    y = np.concatenate([np.full(len(rows), n) for n, rows in enumerate(there.values())])
-    model = _fitted(x, y)
+    told = np.concatenate([np.full(len(rows), n) for n, rows in enumerate(there.values())])
+    model = pupil.taught(np.concatenate([*there.values()]), told)
     names = [*there]
     right = {}
     for label, rows in asked.items():
-        answers = model.predict(rows.astype(np.float64)) if len(rows) else []
-        right[label] = sum(names[int(answer)] == label for answer in answers)
+        answers = model.predict(rows).tolist() if len(rows) else []
+        right[label] = sum(names[answer] == label for answer in answers)
     return right
 
 
@@ -122,18 +132,3 @@ def _thinned(pixels: Pixels) -> Pixels:
     if len(pixels) <= MOST:
         return pixels
     return pixels[np.linspace(0, len(pixels) - 1, MOST).astype(np.int64)]
-
-
-def _fitted(x: NDArray[np.float64], y: NDArray[np.int64]) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=TURNS)
-    )
-    with warnings.catch_warnings():
-        # Classes that fall apart are told apart ever better; the answers have long been settled.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(x, y)

@@ -181,6 +181,20 @@ def test_good_images_pass_and_enter(images: ImageStore, tmp_path: Path) -> None:
     assert listener.lines[-1].endswith(f" (small@{'5' * 12}, {SIZE} px, 24 real, 24 made)")
 
 
+def test_a_network_may_be_the_one_that_is_taught(
+    images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leukreg.synthesis.pupil.STEPS", 60)
+    listener = Listener()
+    placed = place(images, spec(good, gate=GateSpec(pupil="network")), tmp_path, listener)
+    (table,) = placed.figures
+    assert table["passed"], table["why"]
+    assert table["fakes_only"]["pupil"] == "network"
+    assert "teach a network " in listener.lines[-1]
+    (table,) = place(images, spec(good), tmp_path / "other").figures
+    assert table["fakes_only"]["pupil"] == "regression"
+
+
 @pytest.mark.parametrize(
     ("make", "why"),
     [

@@ -15,7 +15,7 @@ name); all keys optional::
     copies, drawn                    images that copy a training image, of so many that were drawn
     told_apart                       accuracy or AUC of telling real from fake, 0.5 is ideal
     fakes_only                       score, chance, low, high of training on fakes alone; real: of
-                                     training on real images
+                                     training on real images; pupil: who was trained
     gain                             value, low, high of what the fakes add
     unjudged                         why there are no distances, "" where there are
     passes_for                       class, kid_ratio: another class whose real images they are like
