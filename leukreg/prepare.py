@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import DataError, LeukregError, PluginError
+from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
+from leukreg.recipe.stranger import call, takes
 from leukreg.types import Fold, Labels, Samples
 
 if TYPE_CHECKING:
@@ -73,14 +73,8 @@ def list_samples(source: Choice, progress: Progress = SILENT) -> Samples:
         PluginError: It failed with an error of its own.
     """
     build = source.plugin.build
-    more = {"progress": progress} if "progress" in inspect.signature(build).parameters else {}
-    try:
-        samples: Samples = build(**more)
-    except LeukregError:
-        raise
-    except Exception as error:
-        what = f"source {source.name!r} (from {source.owner})"
-        raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
+    more = {"progress": progress} if takes(build, "progress") else {}
+    samples: Samples = call(source, build, **more)
     if not samples.rows:
         raise DataError(f"source {source.name!r} lists no images; look at its options in [data]")
     return samples

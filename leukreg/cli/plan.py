@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +23,10 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     Raises:
         LeukregError: The data or the model do not allow what the recipe asks for.
     """
+    from leukreg.prepare import list_samples
     from leukreg.recipe import check_task
 
-    samples = _samples(recipe, progress)
+    samples = list_samples(recipe.data.source, progress)
     check_task(recipe, samples)
     labels = _labels(recipe, samples.classes)
     phases = phase_table(recipe, labels)  # before the images are read: this takes seconds
@@ -116,10 +116,3 @@ def _unfrozen(names: tuple[str, ...]) -> str:
 def _labels(recipe: Recipe, classes: tuple[str, ...]) -> Labels:
     positive = recipe.evaluate.positive or classes[1] if len(classes) == 2 else None
     return Labels(names=classes, counts=(0,) * len(classes), positive=positive)
-
-
-def _samples(recipe: Recipe, progress: Progress) -> Samples:
-    build = recipe.data.source.plugin.build
-    takes_progress = "progress" in inspect.signature(build).parameters
-    samples: Samples = build(progress=progress) if takes_progress else build()
-    return samples

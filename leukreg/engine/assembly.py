@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from leukreg.engine.classifier import Classifier, Normaliser
 from leukreg.engine.device import reseed
-from leukreg.errors import LeukregError, PluginError
+from leukreg.errors import PluginError
 from leukreg.recipe.model import Choice, Recipe
+from leukreg.recipe.stranger import call, named
 from leukreg.seeds import derive
 from leukreg.types import Labels
-
-T = TypeVar("T")
 
 
 def assemble(recipe: Recipe, labels: Labels) -> Classifier:
@@ -29,42 +27,23 @@ def assemble(recipe: Recipe, labels: Labels) -> Classifier:
         NotAvailable: A part needs something that is not on this machine.
     """
     spec = recipe.model
-    backbone = _part(recipe, spec.backbone, lambda: spec.backbone.plugin.build())
+    backbone = _part(recipe, spec.backbone, spec.backbone.plugin.build)
     _check_backbone(spec.backbone, backbone)
     channels = int(backbone.channels)  # type: ignore[arg-type]
     attention: nn.Module = nn.Identity()
     if spec.attention is not None:
         choice = spec.attention
-        attention = _part(recipe, choice, lambda: choice.plugin.build(channels))
-    head = _part(recipe, spec.head, lambda: spec.head.plugin.build(channels, labels))
+        attention = _part(recipe, choice, choice.plugin.build, channels)
+    head = _part(recipe, spec.head, spec.head.plugin.build, channels, labels)
     normaliser = _normaliser(spec.backbone, backbone, spec.input == "divided-twice")
     model = Classifier(normaliser, backbone, attention, head)
     _check_shapes(model, recipe, channels, len(labels))
     return model
 
 
-def build(choice: Choice, call: Callable[[], T]) -> T:
-    """Call a plugin's ``build``; what it raises is put into words.
-
-    Raises:
-        PluginError: The plugin failed; it is named with its owner.
-    """
-    try:
-        return call()
-    except LeukregError:
-        raise
-    except Exception as error:  # a stranger's plugin may raise anything
-        raise PluginError(f"{named(choice)} failed: {type(error).__name__}: {error}") from error
-
-
-def named(choice: Choice) -> str:
-    """A plugin as messages name it."""
-    return f"{choice.kind} {choice.name!r} (from {choice.owner})"
-
-
-def _part(recipe: Recipe, choice: Choice, call: Callable[[], object]) -> nn.Module:
+def _part(recipe: Recipe, choice: Choice, build: Callable[..., object], *args: object) -> nn.Module:
     reseed(derive(recipe.seed, "model", choice.kind))
-    module = build(choice, call)
+    module = call(choice, build, *args)
     if not isinstance(module, nn.Module):
         raise PluginError(f"{named(choice)} built a {type(module).__name__}, not a torch.nn.Module")
     return module

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leukreg.engine.assembly import build, named
 from leukreg.engine.device import Compute
 from leukreg.engine.prefix import Prefix
 from leukreg.engine.rows import Rows
 from leukreg.errors import PluginError
 from leukreg.recipe.model import Choice
+from leukreg.recipe.stranger import call, named, takes
 
 Augment = Callable[[Tensor], Tensor]
 Feed = Callable[[NDArray[np.int64]], Callable[[int, int], Tensor]]
@@ -96,9 +95,8 @@ def sampled_order(choice: Choice, rows: Rows, groups: list[str], seed: int) -> N
     generator = torch.Generator().manual_seed(seed)
     targets = rows.targets.tolist()
     make = choice.plugin.build
-    takes = "origins" in inspect.signature(make).parameters
-    more = {"origins": rows.origins()} if takes else {}
-    order = build(choice, lambda: [int(p) for p in make(targets, groups, generator, **more)])
+    more = {"origins": rows.origins()} if takes(make, "origins") else {}
+    order = call(choice, lambda: [int(p) for p in make(targets, groups, generator, **more)])
     if not order:
         raise PluginError(f"{named(choice)} yields no rows at all")
     if min(order) < 0 or max(order) >= len(rows):
@@ -114,8 +112,8 @@ def checked(augment: Augment, choice: Choice) -> Augment:
         PluginError: (when called) The augmentation fails or breaks its contract.
     """
 
-    def call(images: Tensor) -> Tensor:
-        result = build(choice, lambda: augment(images))
+    def checking(images: Tensor) -> Tensor:
+        result = call(choice, lambda: augment(images))
         if not isinstance(result, Tensor) or result.dtype != torch.uint8:
             kind = getattr(result, "dtype", type(result).__name__)
             raise PluginError(f"{named(choice)} gives {kind}; it must give a uint8 tensor")
@@ -126,4 +124,4 @@ def checked(augment: Augment, choice: Choice) -> Augment:
             )
         return result
 
-    return call
+    return checking

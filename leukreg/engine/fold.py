@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.contracts import Images
-from leukreg.engine.assembly import assemble, build, named
+from leukreg.engine.assembly import assemble
 from leukreg.engine.batches import Augment, checked
 from leukreg.engine.checkpoint import Checkpoints
 from leukreg.engine.device import Compute, compute_for, reseed, session
@@ -27,6 +27,7 @@ from leukreg.engine.state import FoldState, digests
 from leukreg.errors import DataError, PluginError
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
+from leukreg.recipe.stranger import call, named
 from leukreg.seeds import derive
 from leukreg.types import Fold, Labels
 
@@ -78,7 +79,7 @@ def fold_labels(recipe: Recipe, labels: Labels, train: Rows) -> Labels:
     choice = recipe.loss.class_weights
     if choice is None:
         return labels
-    weights = build(choice, lambda: tuple(float(w) for w in choice.plugin.build(labels)))
+    weights = call(choice, lambda: tuple(float(w) for w in choice.plugin.build(labels)))
     if len(weights) != len(labels) or not all(0 < w < float("inf") for w in weights):
         raise PluginError(
             f"{named(choice)} gives weights {weights} for {len(labels)} classes; "
@@ -108,7 +109,7 @@ def _train(
         recipe=recipe,
         fold=fold.index,
         model=model,
-        criterion=build(loss, lambda: loss.plugin.build(labels)).to(compute.device),
+        criterion=call(loss, loss.plugin.build, labels).to(compute.device),
         material=_material(recipe, labels, images, fold, folder, compute),
         keeper=keeper,
         progress=progress,
@@ -126,7 +127,7 @@ def _material(
     choice = recipe.augmentation
     augment: Augment | None = None
     if choice is not None:
-        augment = checked(build(choice, lambda: choice.plugin.build(recipe.image)), choice)
+        augment = checked(call(choice, choice.plugin.build, recipe.image), choice)
     return Material(
         train=rows_of(images, fold.train, labels),
         validation=rows_of(images, fold.validation, labels) if fold.validation else None,

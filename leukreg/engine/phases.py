@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from leukreg.engine.assembly import build
 from leukreg.engine.batches import epoch_batches
 from leukreg.engine.device import reseed
 from leukreg.engine.evaluator import setup_evaluator
@@ -29,6 +28,7 @@ from leukreg.engine.trainer import setup_trainer
 from leukreg.engine.unfreeze import groups, touched, train_mode, unfreeze
 from leukreg.errors import DataError, LeukregError, PluginError, TrainingError
 from leukreg.recipe.model import PhaseSpec
+from leukreg.recipe.stranger import call
 from leukreg.seeds import derive
 from leukreg.types import PhaseLog
 
@@ -102,11 +102,11 @@ def _train(
 
 def _parts(job: FoldJob, phase: PhaseSpec, steps: int) -> dict[str, Any]:
     """Optimizer, schedule and gradient scaler: what has a state of its own."""
-    optimizer = build(phase.optimizer, lambda: phase.optimizer.plugin.build(groups(job.model)))
+    optimizer = call(phase.optimizer, phase.optimizer.plugin.build, groups(job.model))
     parts: dict[str, Any] = {"optimizer": optimizer}
     choice = phase.schedule
     if choice is not None:
-        parts["schedule"] = build(choice, lambda: choice.plugin.build(optimizer, steps))
+        parts["schedule"] = call(choice, choice.plugin.build, optimizer, steps)
     if job.material.compute.scaled:
         parts["scaler"] = torch.amp.GradScaler(job.material.compute.device)
     if phase.clip_norm is not None:

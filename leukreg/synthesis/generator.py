@@ -7,9 +7,9 @@ from typing import Any
 from leukreg.contracts import ClassGenerator, Images, SyntheticImages
 from leukreg.errors import PluginError
 from leukreg.progress import Progress
+from leukreg.recipe.stranger import call, named, takes
 from leukreg.synthesis import keep
 from leukreg.synthesis.request import Request
-from leukreg.synthesis.stranger import call, takes, who
 from leukreg.types import Labels, Lineage
 
 
@@ -53,7 +53,7 @@ def draw(
     faults = _faults(made, n, request.image.size)
     if faults:
         raise PluginError(
-            f"{who(choice)} broke its contract for class {label!r}: {'; '.join(faults)}"
+            f"{named(choice)} broke its contract for class {label!r}: {'; '.join(faults)}"
         )
     found: SyntheticImages = made
     return found

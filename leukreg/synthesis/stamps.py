@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError, PluginError
-from leukreg.synthesis.stranger import call, who
+from leukreg.recipe.stranger import call, named
 
 if TYPE_CHECKING:
     from leukreg.recipe.model import Choice
@@ -23,18 +23,18 @@ def stamps_of(choice: Choice) -> list[Stamp]:
         DataError: A file cannot be looked at.
         PluginError: The method failed, or names what is no path.
     """
-    named = getattr(choice.plugin, "files", None)
-    if not callable(named):  # there is none, or it is an option of that name
+    listed = getattr(choice.plugin, "files", None)
+    if not callable(listed):  # there is none, or it is an option of that name
         return []
 
     def files() -> list[Path]:
-        return list(named())
+        return list(listed())
 
     paths = call(choice, files)
     strange = [path for path in paths if not isinstance(path, Path)]
     if strange:
         what = f"files gives {type(strange[0]).__name__}, not pathlib.Path"
-        raise PluginError(f"{who(choice)} broke its contract: {what}")
+        raise PluginError(f"{named(choice)} broke its contract: {what}")
     return [stamp for path in paths for stamp in _stamps(path)]
 
 

@@ -110,7 +110,7 @@ def _check_files(who: str, own: Any) -> None:
 
 def _built(who: str, own: Any, image: ImageSpec, labels: Labels, label: str) -> Any:
     """Built as in a run: the classes that will be asked for are passed where they are taken."""
-    from leukreg.synthesis.stranger import takes
+    from leukreg.recipe.stranger import takes
 
     if not takes(own.build, "targets"):
         return own.build(image, labels)
@@ -128,7 +128,7 @@ def _built(who: str, own: Any, image: ImageSpec, labels: Labels, label: str) -> 
 
 def _fit(who: str, generator: Any, images: Any, folder: Path | None) -> None:
     from leukreg.progress import SILENT
-    from leukreg.synthesis.stranger import takes
+    from leukreg.recipe.stranger import takes
 
     if not takes(generator.fit, "progress"):
         generator.fit(images, 5, folder)

@@ -117,7 +117,7 @@ def fails() -> nn.Module:
         ("backbone", without("channels"), "'channels'"),
         ("backbone", without("contract"), "contract.mean"),
         ("backbone", wrong_channels, r"gives shape \(2, 16, 2, 2\).*it must be \(2, 17, h, w\)"),
-        ("backbone", fails, "failed: ZeroDivisionError: oh"),
+        ("backbone", fails, r"failed in \w+: ZeroDivisionError: oh"),
         ("backbone", lambda: 3, "built a int"),
         ("attention", lambda channels: nn.MaxPool2d(2), "keeps the shape"),
         (

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from leukreg.errors import LeukregError, PluginError
 
 if TYPE_CHECKING:
     from leukreg.recipe.model import Choice
 
+T = TypeVar("T")
 
-def call(choice: Choice, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
-    """What ``function`` of the chosen generator returns.
+
+def call(choice: Choice, function: Callable[..., T], *args: Any, **more: Any) -> T:
+    """What ``function`` of the chosen plugin returns.
 
     Raises:
         PluginError: It raised what is no LeukregError.
@@ -22,10 +24,11 @@ def call(choice: Choice, function: Callable[..., Any], *args: Any, **more: Any) 
         return function(*args, **more)
     except LeukregError:
         raise
-    except Exception as error:  # a stranger's generator may raise anything
-        what = getattr(function, "__name__", "call")
+    except Exception as error:  # a stranger's plugin may raise anything
+        name = getattr(function, "__name__", "<lambda>")
+        where = "" if name == "<lambda>" else f" in {name}"
         reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"{who(choice)} failed in {what}: {reason}") from error
+        raise PluginError(f"{named(choice)} failed{where}: {reason}") from error
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
@@ -36,6 +39,6 @@ def takes(function: Callable[..., Any], name: str) -> bool:
         return False
 
 
-def who(choice: Choice) -> str:
-    """How messages call the chosen generator."""
-    return f"generator {choice.name!r} (from {choice.owner})"
+def named(choice: Choice) -> str:
+    """The chosen plugin as messages name it."""
+    return f"{choice.kind} {choice.name!r} (from {choice.owner})"
