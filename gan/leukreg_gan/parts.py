@@ -43,16 +43,16 @@ class Parts:
         for group in self.discriminator_optimizer.param_groups:
             group["lr"] = self.settings.discriminator_lr * share
 
-    def maps(self, images: Tensor, teaches: bool) -> tuple[Tensor, ...]:
+    def maps(self, images: Tensor, teaches: bool, noise: float = 0.0) -> tuple[Tensor, ...]:
         """What the feature network shows of images; ``teaches`` lets gradients reach them.
 
-        Noise hides traces that please a network though nobody sees them (Goodfellow et al., 2015):
-        without it the generator learns to leave them, for they pay more than a better cell.
+        ``noise`` hides traces that please a network though nobody sees them (Goodfellow et al.,
+        2015): without it the generator learns to leave them, for they pay more than a better cell.
         """
         if self.features is None:
             return ()
         with nullcontext() if teaches else torch.no_grad():
-            return self.features.maps(noisy(images, self.settings.feature_noise))
+            return self.features.maps(noisy(images, noise))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, as plain values and tensors."""

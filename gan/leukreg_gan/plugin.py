@@ -59,8 +59,9 @@ class Cgan:
     none."""
     feature_noise: Annotated[float, Ge(0), Le(1)] = 0.2
     """Noise on what that classifier is shown: each image's deviation is drawn from 0 to this (a
-    picture goes from -1 to 1). It hides traces that please classifiers and nobody sees; without
-    it KID falls sooner, and the cells teach worse."""
+    picture goes from -1 to 1); at the end it falls to 0 with the learning rates. It hides traces
+    that please classifiers and nobody sees; without it KID falls sooner, and the cells teach
+    worse."""
     colour: Annotated[float, Ge(0), Le(1)] = 0.1
     """Differentiable augmentation: change of brightness, saturation and contrast at most. More
     augmentation (0.5, 0.125, 0.5) is for fewer than some hundred images; with more it hides from

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leukreg_gan.diffaug import Policy
 
-ALGORITHM = 3
+ALGORITHM = 4
 """Raised whenever the same settings and images would train to other weights."""
 
 
@@ -41,3 +41,10 @@ class Settings:
         """The share of the learning rate at ``step`` (from 1)."""
         falling = self.decay * self.steps
         return min(1.0, (self.steps - step + 1) / falling) if falling else 1.0
+
+    def noise(self, step: int) -> float:
+        """The most noise at ``step`` (from 1): it falls with the learning rate.
+
+        What coarse looks have taught is refined by finer ones then, in steps too small to undo it.
+        """
+        return self.feature_noise * self.share(step)

@@ -59,7 +59,7 @@ def setup_trainer(parts: Parts, material: Material, seed: int, device: str) -> E
             fake = parts.generator(noise, real.conditions)
         made = Batch(fake.float(), real.conditions)
         taught = _teach_discriminator(parts, real, made, number, device)
-        loss = _teach_generator(parts, made, device)
+        loss = _teach_generator(parts, made, number, device)
         parts.average.update_parameters(parts.generator)
         figures = torch.stack([taught[0], loss.detach(), *taught[1:]]).tolist()
         return Losses(*figures)
@@ -82,7 +82,8 @@ def _teach_discriminator(
     shown = augmented(made.images.detach(), settings.augment)
     with _precision(parts, device):
         images = torch.cat([seen, shown])
-        features = network.features(images, parts.maps(images, teaches=penalised))
+        maps = parts.maps(images, penalised, settings.noise(number))
+        features = network.features(images, maps)
         own = network.own(features)
         told = torch.cat([real.conditions, made.conditions])
         scores_real, scores_fake = (own + network.match(features, told)).chunk(2)
@@ -113,12 +114,12 @@ def _mismatch_loss(
     return mismatch_loss(scores, (wrong != told).any(dim=1, keepdim=True))
 
 
-def _teach_generator(parts: Parts, made: Batch, device: str) -> Tensor:
+def _teach_generator(parts: Parts, made: Batch, number: int, device: str) -> Tensor:
     """By the made images that the discriminator was just taught with, augmented anew."""
     parts.discriminator.requires_grad_(False)
     shown = augmented(made.images, parts.settings.augment)
     with _precision(parts, device):
-        maps = parts.maps(shown, teaches=True)
+        maps = parts.maps(shown, True, parts.settings.noise(number))
         loss = generator_loss(parts.discriminator(shown, made.conditions, maps))
     parts.generator_optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

@@ -56,10 +56,17 @@ def test_it_is_taught_with_the_noise_that_it_will_be_shown() -> None:
 
 def test_the_discriminator_looks_through_noise_that_differs_with_each_look() -> None:
     images = torch.randn(4, 3, 32, 32)
+    parts = fresh_parts(discs.tiny(), 2, 0, "cpu")
     for noise, same in ((0.0, True), (0.3, False)):
-        parts = fresh_parts(discs.tiny(feature_noise=noise), 2, 0, "cpu")
-        once, again = (parts.maps(images, teaches=False) for _ in range(2))
+        once, again = (parts.maps(images, False, noise) for _ in range(2))
         assert all(torch.equal(a, b) == same for a, b in zip(once, again, strict=True))
+
+
+def test_noise_falls_with_the_learning_rate() -> None:
+    settings = discs.tiny(steps=10, decay=0.5, feature_noise=0.2)
+    most = [settings.noise(step) for step in range(1, 11)]
+    assert most == pytest.approx([0.2] * 6 + [0.16, 0.12, 0.08, 0.04])
+    assert discs.tiny(decay=0.0, feature_noise=0.2).noise(6) == 0.2
 
 
 def test_the_loss_is_the_mean_of_cross_entropies_and_silence_teaches_nothing() -> None:
