@@ -1,0 +1,136 @@
+"""Metrics of the answers. scikit-learn gives the figures; resamples are done all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from leukreg import Predictions, Score, plugin
+from leukreg_plugins.metrics.words import absent, no_row, scored
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Resampled = Mapping[tuple[str, str | None], Floats]
+
+
+@plugin("accuracy")
+class Accuracy:
+    """Share of right answers, beside that of always answering the most frequent class."""
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        import numpy as np
+        from sklearn.metrics import accuracy_score
+
+        from leukreg_plugins.scoring.counts import decisions
+
+        n = len(predictions)
+        if n == 0:
+            empty = float("nan")
+            return [scored(name, empty, "no rows") for name in ("accuracy", "majority_baseline")]
+        value = accuracy_score(predictions.label, decisions(predictions))
+        counts = np.bincount(predictions.label)
+        name = predictions.classes[int(counts.argmax())]
+        baseline = Score(
+            name="majority_baseline", value=counts.max() / n, why=f"always answering {name}"
+        )
+        return [scored("accuracy", value, ""), baseline]
+
+    def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
+        from leukreg_plugins.scoring.counts import accuracy, confusions
+
+        return {("accuracy", None): accuracy(confusions(predictions, weights))}
+
+
+@plugin("per-class")
+class PerClass:
+    """Precision, recall, F1, specificity and support of each class against the rest."""
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        from leukreg_plugins.scoring.points import per_class
+
+        figures, support = per_class(predictions)
+        for i, label in enumerate(predictions.classes):
+            yield Score(name="support", value=float(support[i]), label=label)
+            for name, values in figures.items():
+                yield scored(name, values[i], self._why(name, label), label)
+
+    def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
+        from leukreg_plugins.scoring.counts import confusions, per_class
+
+        figures = per_class(confusions(predictions, weights))
+        return {
+            (name, label): values[:, i]
+            for name, values in figures.items()
+            for i, label in enumerate(predictions.classes)
+        }
+
+    def _why(self, name: str, label: str) -> str:
+        return {
+            "precision": f"{label} was never answered",
+            "recall": f"no row of {label}",
+            "f1": f"no row of {label}, and it was never answered",
+            "specificity": f"no row of any class but {label}",
+        }[name]
+
+
+@plugin("macro")
+class Macro:
+    """Means over the classes, each counting alike; balanced accuracy is the mean recall.
+
+    Undefined as soon as one class is: a mean over the other classes would be a different figure.
+    """
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        import numpy as np
+
+        from leukreg_plugins.scoring.points import per_class
+
+        figures, _ = per_class(predictions)
+        for name, values in figures.items():
+            lacking = [predictions.classes[i] for i in np.flatnonzero(np.isnan(values))]
+            why = {
+                "precision": f"never answered: {', '.join(lacking)}",
+                "recall": no_row(lacking),
+                "f1": f"no row and no answer of {', '.join(lacking)}",
+                "specificity": f"no row of any class but {', '.join(lacking)}",
+            }[name]
+            yield scored(f"macro_{name}", float(values.mean()), why)
+        recall = float(figures["recall"].mean())
+        yield scored("balanced_accuracy", recall, no_row(absent(predictions)))
+
+    def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
+        from leukreg_plugins.scoring.counts import confusions, per_class
+
+        figures = per_class(confusions(predictions, weights))
+        means: dict[tuple[str, str | None], Floats] = {}
+        for name, values in figures.items():
+            means[f"macro_{name}", None] = values.mean(axis=1)
+        return {**means, ("balanced_accuracy", None): means["macro_recall", None]}
+
+
+@plugin("mcc")
+class Mcc:
+    """Matthews correlation between truth and answers (Matthews, 1975; Gorodkin, 2004)."""
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        import numpy as np
+        from sklearn.metrics import matthews_corrcoef
+
+        from leukreg_plugins.scoring.counts import decisions
+
+        truth, answers = predictions.label, decisions(predictions)
+        value = float("nan")
+        why = "no rows"
+        if len(truth):
+            why = "all rows are of one class" if len(np.unique(truth)) < 2 else ""
+            why = why or ("all answers are one class" if len(np.unique(answers)) < 2 else "")
+            value = value if why else float(matthews_corrcoef(truth, answers))
+        return [scored("mcc", value, why)]
+
+    def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
+        from leukreg_plugins.scoring.counts import confusions, mcc
+
+        return {("mcc", None): mcc(confusions(predictions, weights))}
