@@ -48,12 +48,14 @@ def table(result: RunResult) -> Table | None:
     for each in tables:
         fold = (str(each.get("fold", "")),) if folds else ()
         rows.append((*fold, *_row(each)))
+    by_network = any(_taught(each).get("pupil") == "network" for each in tables)
+    pupil = "small network" if by_network else "plain classifier"
     columns = ("class", "made/real", "KID/floor", "×", "cover", "copy", "teach", "gate")
     caption = (
         "made/real: synthetic images, and the real ones they are held against; KID in thousandths,"
         " beside its floor, × the one over the other; cover: part of the real ones with a synthetic"
         " one in their neighbourhood; copy: copies of training images; teach: recall on real images"
-        " of a plain classifier taught by synthetic ones/by real ones."
+        f" of a {pupil} taught by synthetic ones/by real ones."
     )
     return Table(
         columns=(("fold", *columns) if folds else columns), rows=tuple(rows), caption=caption
@@ -61,8 +63,7 @@ def table(result: RunResult) -> Table | None:
 
 
 def _row(each: Figures) -> tuple[str, ...]:
-    taught = each.get("fakes_only")
-    taught = taught if isinstance(taught, Mapping) else {}
+    taught = _taught(each)
     return (
         str(each.get("class", "together")),
         f"{each.get('fake', 0):,}/{each.get('real', 0):,}",
@@ -75,6 +76,11 @@ def _row(each: Figures) -> tuple[str, ...]:
         f"{_number(taught, 'score', 2)}/{_number(taught, 'real', 2)}" if taught else "-",
         "pass" if each.get("passed") else "FAIL",
     )
+
+
+def _taught(each: Figures) -> Mapping[str, Any]:
+    taught = each.get("fakes_only")
+    return taught if isinstance(taught, Mapping) else {}
 
 
 def _fate(each: Figures) -> str:
