@@ -17,6 +17,7 @@ from leukreg.report.console import safe
 
 EVERY = 5.0
 """Seconds between two lines of one task where there is no terminal."""
+AT_ONCE = 0.1
 
 
 class RichProgress:
@@ -87,14 +88,18 @@ class RichProgress:
     def _lines(self, title: str, total: int | None) -> Iterator[Advance]:
         began = said = self._clock()
         done = 0
+        first: tuple[int, float] | None = None
 
         def advance(steps: int = 1, note: str = "") -> None:
-            nonlocal done, said
+            nonlocal done, said, first
             done += steps
             now = self._clock()
+            # What is done at once was done before a kill: it tells no speed.
+            first = first or ((done, now) if now - began < AT_ONCE else (0, began))
             if now - said >= self._every and (total is None or done < total):
                 said = now
-                self.say(_line(title, done, total, now - began, note))
+                pace = (now - first[1]) / (done - first[0]) if done > first[0] else None
+                self.say(_line(title, done, total, pace, note))
 
         try:
             yield advance
@@ -118,12 +123,12 @@ def _bars(console: Console) -> Bars:
     )
 
 
-def _line(title: str, done: int, total: int | None, seconds: float, note: str) -> str:
+def _line(title: str, done: int, total: int | None, pace: float | None, note: str) -> str:
+    """``pace`` are seconds a step; None where that is not known yet."""
     text = f"{title}: {done:,}"
     if total:
-        left = seconds / done * (total - done) if done else 0.0
         text += f" of {total:,} ({100 * done // total} %)"
-        text += f", {_span(left)} left" if done else ""
+        text += f", {_span(pace * (total - done))} left" if pace else ""
     return f"{text}, {note}" if note else text
 
 

@@ -38,6 +38,16 @@ def test_a_pipe_gets_a_line_every_few_seconds_and_one_at_the_end() -> None:
     assert len(lines) == 5
 
 
+def test_steps_done_before_a_kill_tell_no_speed() -> None:
+    progress, out, clock = piped()
+    with progress.task("train", 1000) as advance:
+        advance(800)
+        for _ in range(6):
+            clock.now += 1
+            advance(10)
+    assert out.getvalue().splitlines()[0] == "train: 850 of 1,000 (85 %), 15 s left"
+
+
 def test_an_unknown_total_counts() -> None:
     progress, out, clock = piped()
     with progress.task("search") as advance:
