@@ -49,7 +49,7 @@ SETTINGS = Settings(
     r1=0.0,
     mismatch=0.5,
     feature_steps=1,
-    feature_noise=0.2,
+    feature_noise=0.0,
     augment=Policy(colour=0.1, translation=0.0625, cutout=0.0),
     balance="class",
     snapshot_every=10 * STEPS,
