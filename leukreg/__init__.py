@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from leukreg.types import Section as Section
     from leukreg.types import Severity as Severity
     from leukreg.types import Table as Table
+    from leukreg.vacant import require_empty as require_empty
     from leukreg.vision import import_torchvision as import_torchvision
 
 __version__ = "0.1.0"
@@ -124,6 +125,7 @@ _HOME = {
         "Severity",
         "Table",
     ),
+    "leukreg.vacant": ("require_empty",),
     "leukreg.vision": ("import_torchvision",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -20,7 +20,7 @@ PACKAGES = {
     "leukreg_gan": ROOT / "gan" / "leukreg_gan",
 }
 ORDER = (
-    ("errors", "types", "kinds", "declare", "seeds", "progress", "places", "vision"),
+    ("errors", "types", "kinds", "declare", "seeds", "progress", "places", "vacant", "vision"),
     ("contracts",),
     ("hookspecs",),
     ("registry",),

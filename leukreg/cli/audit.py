@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import runs_folder
+
 if TYPE_CHECKING:
     from leukreg.cli.audited import Audited
 
 
 @click.command("audit")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
+@runs_folder
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--rule", "rules", multiple=True, help="Only this rule's findings; may be repeated.")
 def command(paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str, ...]) -> int:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import recipe_keys
+
 if TYPE_CHECKING:
     from leukreg.errors import Problem
     from leukreg.progress import Progress
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=Path)
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Set a key.")
+@recipe_keys
 @click.option("--strict", is_flag=True, help="Take no fallback: what is missing is an error.")
 @click.option("--no-plan", is_flag=True, help="Check the recipe only; look at no data.")
 def command(

@@ -6,16 +6,12 @@ from pathlib import Path
 
 import click
 
+from leukreg.cli.options import runs_folder
+
 
 @click.command("compare")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
+@runs_folder
 def command(names: tuple[str, ...], root: Path) -> None:
     """Put runs and published figures side by side with their findings, and say what differs.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from leukreg.cli.options import runs_folder
+
 FINDINGS = 1
 
 
@@ -37,13 +39,7 @@ FINDINGS = 1
 )
 @click.option("--leave-out-copies", is_flag=True, help="Do not score copies of training images.")
 @click.option("--strict", is_flag=True, help="Exit 1 on an audit error.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs; the evaluation becomes one of them.",
-)
+@runs_folder
 def command(
     run: str,
     data: Path,

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import image_paths, new_folder, runs_folder
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from leukreg.predict import Predicted
+
+    Heat = NDArray[np.float32]
 
 FINDINGS = 1
 FINE = 7
@@ -18,25 +25,11 @@ FINE = 7
 
 @click.command("explain")
 @click.argument("run")
-@click.argument(
-    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
-)
-@click.option(
-    "--out",
-    required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="A new or empty folder for the pictures.",
-)
+@image_paths
+@new_folder
 @click.option("--class", "label", metavar="NAME", help="Explain this class, whatever is answered.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
-def command(run: str, paths: tuple[Path, ...], out: Path, label: str | None, root: Path) -> int:
+@runs_folder
+def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, root: Path) -> int:
     """Show where the models of RUN look in images: Grad-CAM, one picture each.
 
     PATH is an image or a folder, which is walked. Each picture has the image, and the image with
@@ -51,8 +44,9 @@ def command(run: str, paths: tuple[Path, ...], out: Path, label: str | None, roo
     from leukreg.predict.explain import place_of
     from leukreg.predict.walk import find_images
     from leukreg.report.progress import RichProgress
+    from leukreg.vacant import require_empty
 
-    _require_empty(out)
+    require_empty(folder)
     files = find_images(paths)
     trained = load(run, root)
     if label is not None:
@@ -62,29 +56,19 @@ def command(run: str, paths: tuple[Path, ...], out: Path, label: str | None, roo
         rows = [row for row, there in enumerate(found.readable) if there]
         answers = [label or str(found.answer[row]) for row in rows]
         maps = explanation(trained, [files[row] for row in rows], answers, progress=progress)
-        out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         names = _names([files[row] for row in rows])
         with progress.task("Writing pictures", len(rows)) as advance:
             for row, name, heat, answer in zip(rows, names, maps, answers, strict=True):
-                lines = _lines(found, row, answer)
-                if not heat.any():
-                    lines = (*lines, "no part of the map speaks for this class")
-                _write(out / name, files[row], heat, lines)
+                _write(folder / name, files[row], heat, _lines(found, row, answer, heat))
                 advance()
     where = place_of(trained.models[0], trained.recipe.image.size)
-    click.echo(f"{len(rows):,} pictures written to {out} (Grad-CAM of {where}).")
+    click.echo(f"{len(rows):,} pictures written to {folder} (Grad-CAM of {where}).")
     if min(where.height, where.width) < FINE:
         click.echo("So few cells tell roughly where; a model of larger images tells it better.")
     for row in (row for row in range(len(files)) if row not in set(rows)):
         click.echo(f"{files[row]}: {found.unreadable[row]}", err=True)
     return 0 if len(rows) == len(files) else FINDINGS
-
-
-def _require_empty(out: Path) -> None:
-    from leukreg.errors import DataError
-
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} exists and is not an empty folder; name another")
 
 
 def _require_class(label: str, classes: Sequence[str]) -> None:
@@ -102,22 +86,26 @@ def _names(files: Sequence[Path]) -> Iterator[str]:
     return (f"{number:0{digits}d}-{file.stem}.png" for number, file in enumerate(files, start=1))
 
 
-def _lines(found: Predicted, row: int, explained: str) -> tuple[str, ...]:
+def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str, ...]:
     index = int(found.decision[row])
-    first = f"{found.classes[index]}  p = {found.probabilities[row, index]:.3f}"
-    if explained == found.classes[index]:
-        return (Path(found.name[row]).name, first)
-    p = found.probabilities[row, found.classes.index(explained)]
-    return (Path(found.name[row]).name, first, f"explained: {explained}  p = {p:.3f}")
+    lines = [
+        Path(found.name[row]).name,
+        f"{found.classes[index]}  p = {found.probabilities[row, index]:.3f}",
+    ]
+    if explained != found.classes[index]:
+        p = found.probabilities[row, found.classes.index(explained)]
+        lines.append(f"explained: {explained}  p = {p:.3f}")
+    if not heat.any():
+        lines.append("no part of the map speaks for this class")
+    return tuple(lines)
 
 
-def _write(path: Path, file: Path, heat: object, lines: tuple[str, ...]) -> None:
+def _write(path: Path, file: Path, heat: Heat, lines: tuple[str, ...]) -> None:
     import io
-    from typing import Any, cast
 
     from leukreg.predict.pictures import side_by_side
     from leukreg.runs.files import write_bytes
 
     buffer = io.BytesIO()
-    side_by_side(file, cast(Any, heat), lines).save(buffer, "PNG")
+    side_by_side(file, heat, lines).save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())

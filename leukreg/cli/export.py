@@ -6,19 +6,15 @@ from pathlib import Path
 
 import click
 
+from leukreg.cli.options import new_folder, runs_folder
+
 FORMATS = ("onnx", "torch-export", "safetensors")
 
 
 @click.command("export")
 @click.argument("run")
 @click.option("--format", "kind", required=True, type=click.Choice(FORMATS), help="What to write.")
-@click.option(
-    "--out",
-    required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="A new or empty folder.",
-)
+@new_folder
 @click.option(
     "--images",
     metavar="PATH",
@@ -28,15 +24,9 @@ FORMATS = ("onnx", "torch-export", "safetensors")
 @click.option(
     "--attribution", metavar="TEXT", default="", help="Source and licence of the training images."
 )
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
+@runs_folder
 def command(
-    run: str, kind: str, out: Path, images: Path | None, attribution: str, root: Path
+    run: str, kind: str, folder: Path, images: Path | None, attribution: str, root: Path
 ) -> None:
     """Write the models of RUN in a standard format, with a model card beside them.
 
@@ -56,7 +46,7 @@ def command(
     trained = load(run, root)
     files = find_images([images]) if images is not None else []
     with RichProgress(Console(stderr=True)) as progress:
-        done = export(trained, kind, out, files, attribution, progress)
+        done = export(trained, kind, folder, files, attribution, progress)
     click.echo(f"Written to {done.folder}: {', '.join(done.files)}")
     click.echo(
         f"Compared with leukreg on {done.images} images: probabilities differ by "

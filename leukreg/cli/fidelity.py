@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from leukreg.cli.options import runs_folder
+
 if TYPE_CHECKING:
     from leukreg.types import Role
 
@@ -43,14 +45,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write all figures there.")
 @click.option("--sheet", type=_FILE, metavar="FILE", help="PNG: fakes above their nearest images.")
 @click.option("--against", type=_FILE, metavar="FILE", help="JSON of a check to compare with.")
-@click.option(
-    "--runs",
-    "root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="Folder of the run folders.",
-)
+@runs_folder
 def command(
     real: str,
     fake: str,

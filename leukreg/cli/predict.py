@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import image_paths, runs_folder
+
 if TYPE_CHECKING:
     from leukreg.predict import Predicted
 
@@ -16,20 +18,12 @@ STDOUT = Path("-")
 
 @click.command("predict")
 @click.argument("run")
-@click.argument(
-    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
-)
+@image_paths
 @click.option("--csv", metavar="FILE", type=click.Path(path_type=Path), help="Write a table.")
 @click.option("--json", metavar="FILE", type=click.Path(path_type=Path), help="Write JSON.")
 @click.option("--no-flags", is_flag=True, help="Do not look for copies and for strange images.")
 @click.option("--all", "everything", is_flag=True, help="Print every row.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
+@runs_folder
 def command(
     run: str,
     paths: tuple[Path, ...],

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import runs_folder
+
 if TYPE_CHECKING:
     from leukreg.progress import Progress
     from leukreg.report.html import Page
@@ -14,13 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
+@runs_folder
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

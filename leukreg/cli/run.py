@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import recipe_keys, runs_folder
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,17 +22,10 @@ FINDINGS = 1
 
 @click.command("run")
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@recipe_keys
 @click.option("--strict", is_flag=True, help="Take no fallback; exit 1 on an audit error.")
 @click.option("--resume", metavar="RUN", help="Go on with a run: its path, name or 'last'.")
-@click.option(
-    "--runs",
-    "root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="Folder of the run folders.",
-)
+@runs_folder
 def command(
     recipe: Path | None, overrides: tuple[str, ...], strict: bool, resume: str | None, root: Path
 ) -> int:

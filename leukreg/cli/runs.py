@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import runs_folder
+
 if TYPE_CHECKING:
     from leukreg.runs.listing import RunSummary
 
@@ -17,13 +19,7 @@ WIDE = 110
 
 
 @click.command("runs")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
+@runs_folder
 def command(root: Path) -> None:
     """List the runs of a folder, oldest first: unfinished and damaged ones too."""
     from rich.console import Console

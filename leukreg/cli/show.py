@@ -6,16 +6,12 @@ from pathlib import Path
 
 import click
 
+from leukreg.cli.options import runs_folder
+
 
 @click.command("show")
 @click.argument("run")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
+@runs_folder
 def command(run: str, root: Path) -> None:
     """Show the report of a run.
 

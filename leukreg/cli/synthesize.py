@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.options import new_folder, recipe_keys
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,11 +27,10 @@ FAILED = 1
               help="A class to make, may be repeated; by default those of the recipe.")  # fmt: skip
 @click.option("-n", "count", type=click.IntRange(min=1),
               help="Images of each class; by default as many as the recipe makes.")  # fmt: skip
-@click.option("--out", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path),
-              help="A new or empty folder.")  # fmt: skip
+@new_folder
 @click.option("--fold", type=click.IntRange(min=0), default=None,
               help="Fold whose training rows the generator learns from; 0 by default.")  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@recipe_keys
 @click.option("--no-gate", is_flag=True, help="Measure nothing; list all images.")
 def command(
     recipe: Path,
@@ -51,9 +52,9 @@ def command(
 
     from leukreg.recipe import load, settle
     from leukreg.report.progress import RichProgress
-    from leukreg.synthesis.export import refuse_full
+    from leukreg.vacant import require_replaceable
 
-    refuse_full(folder)
+    require_replaceable(folder)
     settled, notices = settle(load(recipe, overrides))
     spec = _wanted(settled, classes, count, no_gate)
     for notice in notices:

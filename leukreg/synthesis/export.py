@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,6 +18,7 @@ from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import Reference
 from leukreg.synthesis.request import Request
 from leukreg.types import Sample
+from leukreg.vacant import require_replaceable
 
 LIST = "table.csv"
 COLUMNS = (
@@ -39,11 +39,11 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
             What a killed process was making there is removed.
 
     Raises:
-        DataError: ``out`` is not empty or cannot be written, or the images cannot be made.
+        DataError: ``out`` cannot be replaced or written, or the images cannot be made.
         GateError: The images fail the gate, and the recipe says to stop.
         PluginError: The generator failed or broke its contract.
     """
-    refuse_full(out)
+    require_replaceable(out)
     home = out.resolve()
     place = unfinished(home)
     try:
@@ -58,24 +58,6 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return admitted
-
-
-def refuse_full(out: Path) -> None:
-    """Nothing of a user's is overwritten, and what cannot be replaced is told before any work.
-
-    Raises:
-        DataError: ``out`` is a file, a folder with something in it, the folder that the process is
-            in, or a mount point.
-    """
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise DataError(f"{out} exists and is not an empty folder; name another")
-        if out.exists() and out.samefile(os.curdir):
-            raise DataError(f"{out} is the folder you are in; name a new one in it")
-        if os.path.ismount(out):
-            raise DataError(f"{out} is a mount point; name a new folder in it")
-    except OSError as error:
-        raise DataError(f"{out} cannot be read: {error.strerror or error}") from error
 
 
 def _admitted(made: keep.Made, request: Request, out: Path, progress: Progress) -> Admitted:

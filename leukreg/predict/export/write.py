@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leukreg.errors import DataError, LeukregError, NotAvailable, RunError
+from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.predict.ensemble import together
 from leukreg.predict.export.card import model_card
 from leukreg.predict.export.contract import contract
@@ -23,6 +23,7 @@ from leukreg.predict.own import learned_rows
 from leukreg.predict.trained import Trained
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.files import write_json, write_text
+from leukreg.vacant import require_replaceable
 
 TOLERANCE = 1e-4
 """Largest difference of a probability that is put down to another order of adding."""
@@ -62,13 +63,12 @@ def export(
         progress: Told of the steps.
 
     Raises:
-        DataError: ``folder`` is not empty, or no image can be read.
+        DataError: ``folder`` cannot be replaced, or no image can be read.
         NotAvailable: The format's libraries are not installed, or there are no images to compare.
         RunError: The export gives other probabilities than leukreg; nothing is written.
     """
     kind = require(name)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} exists and is not an empty folder; name another")
+    require_replaceable(folder)
     with progress.task(f"Exporting to {name}", 4) as advance:
         pixels, wanted = _own_answers(trained, images)
         advance(note="writing")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
-from leukreg import SILENT, DataError, Progress, Samples, plugin
+from leukreg import SILENT, DataError, Progress, Samples, plugin, require_empty
 
 if TYPE_CHECKING:
     from leukreg_plugins.rendering.field import Picture
@@ -96,9 +96,8 @@ class Demo:
             DataError: ``folder`` is not empty or cannot be written, or the options do not fit.
         """
         pictures = self._pictures()
+        require_empty(folder)
         try:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise DataError(f"{folder} exists and is not an empty folder; name another")
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "NOT-REAL-CELLS.txt").write_text(README, encoding="utf-8")
         except OSError as error:
