@@ -82,7 +82,8 @@ def _variety(rows: list[tuple[str, Fidelity]]) -> Table:
     for label, one in rows:
         pairs = ((getattr(one, name), getattr(one, f"floor_{name}")) for name in names)
         parts = (f"{value:.2f}/{floor:.2f}" for value, floor in pairs)
-        cells.append((label, *parts, f"{len(one.copies):,}"))
+        copies = f"{len(one.copies):,}" if one.training else "-"
+        cells.append((label, *parts, copies))
     return Table(columns=("class", *names, "copies"), rows=tuple(cells))
 
 
@@ -95,6 +96,8 @@ def _remarks(found: Measured) -> Iterator[str]:
     n = len(overall.copies)
     share = f"{n:,} of {overall.fake:,} fakes copy one of {overall.training:,} training images"
     yield f"! {share}" if too_many_copies(overall) else share
+    if blind := [label for label, one in found.classes.items() if not one.training]:
+        yield f"! {', '.join(blind)}: no training image, so copies could not be looked for"
     if overall.refused:
         yield f"! {overall.refused}"
     elif few := [label for label, one in found.classes.items() if one.refused]:

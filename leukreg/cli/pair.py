@@ -50,6 +50,8 @@ class Pair:
                 f"{seen.name} has no class folders, and REAL and FAKE have: copies are looked for "
                 "class by class"
             )
+        if not seen.one_class:
+            _require_some(seen, own, other)
         return cls(own, other, seen)
 
     @property
@@ -125,3 +127,16 @@ class Opened:
             flat = [side.name for side in (pair.real, pair.fake) if side.one_class]
             lines.append(f"no figures by class: {' and '.join(flat)} without class folders")
         return tuple(lines)
+
+
+def _require_some(seen: Side, own: Side, other: Side) -> None:
+    """Of the classes that are compared there are images to look for copies among."""
+    known = [
+        {row.label for row in side.samples.rows} for side in (own, other) if not side.one_class
+    ]
+    compared = set.intersection(*known) if known else set()
+    if compared and compared.isdisjoint(row.label for row in seen.samples.rows):
+        raise DataError(
+            f"{seen.name}: no image of a class that is compared, so there is nothing to look for "
+            "copies among; name the training images with --training"
+        )

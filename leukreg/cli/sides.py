@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,9 +77,32 @@ def fake_side(reference: str, wanted: Wanted) -> Side:
     fakes = tuple(row for row in everywhere if row.origin == "synthetic")
     if not fakes:
         raise DataError(f"{run}: fold {wanted.fold} has no synthetic images")
-    seen = tuple(row for row in train if row.origin != "synthetic")
+    seen = _seen(samples, train, held, fakes)
     name = f"synthetic images of {run.name}, fold {wanted.fold}"
     return Side(name, replace(samples, rows=fakes), replace(samples, rows=seen))
+
+
+def _seen(
+    samples: Samples,
+    train: Sequence[Sample],
+    held: Mapping[str, Sequence[Sample]],
+    fakes: Sequence[Sample],
+) -> tuple[Sample, ...]:
+    """The real rows that a generator learned from.
+
+    Made before the split, images may come from any row. Where they replace a class's real ones,
+    those stand in no role of the fold, and were learned from all the same.
+    """
+    real = [row for row in samples.rows if row.origin != "synthetic"]
+    if any(row.lineage is not None and row.lineage.fold is None for row in fakes):
+        return tuple(real)
+    trained = {row.id for row in train}
+    out = {row.id for rows in held.values() for row in rows} - trained
+    left = {row.label for row in train if row.origin != "synthetic"}
+    replaced = {row.label for row in fakes} - left
+    return tuple(
+        row for row in real if row.id in trained or (row.label in replaced and row.id not in out)
+    )
 
 
 def native_size(samples: Samples) -> int:

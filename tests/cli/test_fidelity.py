@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,19 @@ def test_copies_may_be_looked_for_elsewhere(cells: Cells, tmp_path: Path) -> Non
     assert fidelity(real, fake, "--training", tmp_path / "seen") == 1
 
 
+def test_where_nothing_can_be_copied_it_is_said(
+    cells: Cells, tmp_path: Path, capsys: Capture
+) -> None:
+    real, fake = cells
+    put(tmp_path / "seen" / "benign", pictures(30, seed=20))
+    assert fidelity(real, fake, "--training", tmp_path / "seen") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "[Malignant] Pre-B: no training image, so copies could not be looked for" in text
+    put(tmp_path / "other" / "platelet", pictures(30, seed=20))
+    assert fidelity(real, fake, "--training", tmp_path / "other", "--sheet", "sheet.png") == 2
+    assert "nothing to look for copies among" in " ".join(capsys.readouterr().err.split())
+
+
 def test_tables_and_flat_folders_do(cells: Cells, tmp_path: Path, capsys: Capture) -> None:
     real, fake = cells
     lines = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in fake.rglob("*.png")]
@@ -184,11 +198,11 @@ def test_a_damaged_check_is_told_before_any_work(
     assert "there is no run 'nowhere'" in " ".join(capsys.readouterr().err.split())
 
 
-def write_run(folder: Path, real: Path, fake: Path) -> None:
+def write_run(folder: Path, real: Path, fake: Path, made_in: int | None = 0) -> None:
     """As much of a run folder as its two sides need."""
     rows = [Sample(id=f"{p.parent.name}/{p.name}", path=str(p), label=p.parent.name)
             for p in sorted(real.rglob("*.png"))]  # fmt: skip
-    made = Lineage(generator="warp", seed=1, fold=0)
+    made = Lineage(generator="warp", seed=1, fold=made_in)
     fakes = [Sample(id=f"synthetic/{p.parent.name}/{p.name}", path=str(p), label=p.parent.name,
                     origin="synthetic", lineage=made)
              for p in sorted(fake.rglob("*.png"))]  # fmt: skip
@@ -227,6 +241,29 @@ def test_a_runs_fold_has_two_sides(cells: Cells, tmp_path: Path, capsys: Capture
     )
     assert fidelity(real, "last") == 2
     assert "fold 0 has no synthetic images" in capsys.readouterr().err
+
+
+def test_copies_are_looked_for_among_all_that_a_generator_saw(
+    cells: Cells, tmp_path: Path, capsys: Capture
+) -> None:
+    real, fake = cells
+    tested, trained = sorted((real / "benign").iterdir())[:2]
+    (fake / "benign" / "copy.png").write_bytes(tested.read_bytes())
+    write_run(tmp_path / "runs" / "before-split", real, fake, made_in=None)
+    assert fidelity("before-split", "before-split") == 1
+    assert "1 of 49 fakes copy one of 52 training" in " ".join(capsys.readouterr().out.split())
+
+    (fake / "benign" / "copy.png").write_bytes(trained.read_bytes())
+    run = tmp_path / "runs" / "replaced"
+    write_run(run, real, fake)
+    (fold,) = tables.read_folds(run / "folds.csv")
+    rows = tables.read_samples(run / "samples.csv")
+    left = tuple(
+        r for r in fold.train if rows[r].origin == "synthetic" or rows[r].label != "benign"
+    )
+    tables.write_folds(run / "folds.csv", (replace(fold, train=left),))
+    assert fidelity(run, run, "--rows", "test") == 1
+    assert "1 of 49 fakes copy one of 26 training" in " ".join(capsys.readouterr().out.split())
 
 
 def test_wrong_use_says_what_to_do(
