@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from leukreg import Evidence, Finding, plugin
+from leukreg import Evidence, Finding, Fold, Sample, plugin
 from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import is_real, option, rows_of
 
@@ -56,7 +56,8 @@ class ParentOutsideFold:
         leaks: dict[str, str] = {}
         strangers: set[str] = set()
         for fold in evidence.folds:
-            trained, held = set(fold.train), {*fold.test, *fold.validation}
+            held = {*fold.test, *fold.validation}
+            learned = _learned(rows, fold)
             for r in fold.train:
                 lineage = rows[r].lineage
                 if lineage is None:
@@ -64,7 +65,7 @@ class ParentOutsideFold:
                 if lineage.fold is not None and lineage.fold != fold.index:
                     strangers.add(rows[r].id)
                 at = places.get(lineage.parent or "", [])
-                if lineage.parent and (not trained.intersection(at) or held.intersection(at)):
+                if lineage.parent and (not learned.intersection(at) or held.intersection(at)):
                     leaks[rows[r].id] = lineage.parent
         if leaks:
             child, parent = next(iter(leaks.items()))
@@ -75,6 +76,14 @@ class ParentOutsideFold:
             texts = text.replace("image", "images")
             listed = some(sorted(strangers))
             yield found(self, "error", f"{plural(len(strangers), text, texts)}: {listed}")
+
+
+def _learned(rows: Sequence[Sample], fold: Fold) -> set[int]:
+    """The rows of the training side, with those that synthetic ones took the place of."""
+    left = {rows[r].label for r in fold.train if is_real(rows[r])}
+    roles = {*fold.train, *fold.test, *fold.validation}
+    replaced = {r for r, row in enumerate(rows) if r not in roles and row.label not in left}
+    return {*fold.train, *replaced}
 
 
 @plugin("parent-of-other-label")
