@@ -45,13 +45,28 @@ def fitted(
     if found is None:
         found = _trained(home, job(home), card, progress)
     else:
+        found = found[0], _said_anew(card, found[1])
         progress.say(
             f"cgan: these very images were trained on before with these options ({key[:12]}); "
             "the generator is used again, nothing is trained"
         )
     if folder is not None:
         _publish(home, folder)
+        write_archive(folder / FILE, *found)
     return found
+
+
+def _said_anew(card: Card, known: Card) -> Card:
+    """This recipe's card with what the training came to: licence and names are in no key."""
+    return replace(
+        card,
+        steps=known.steps,
+        kid=known.kid,
+        class_kid=known.class_kid,
+        stopped=known.stopped,
+        snapshot=known.snapshot,
+        version=known.version,
+    )
 
 
 def _known(path: Path) -> Fitted | None:
@@ -88,7 +103,7 @@ def _publish(home: Path, folder: Path) -> None:
     """Copy what a reader wants to see; each file is whole or absent."""
     try:
         for path in sorted(home.iterdir()):
-            if path.suffix in (".safetensors", ".csv", ".png") and not path.name.startswith("."):
+            if path.suffix in (".csv", ".png") and not path.name.startswith("."):
                 write(folder / path.name, path.read_bytes())
     except OSError as error:
         raise DataError(f"{home} cannot be read: {error.strerror or error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,7 +138,7 @@ class CganGenerator:
             )
 
         weights, found = fitted(key, folder, job, card, progress)
-        self._take(weights, replace(found, plan=card.plan), {})
+        self._take(weights, found, {})
 
     def _take(self, weights: Mapping[str, Tensor], card: Card, extra: Mapping[str, str]) -> None:
         """Make images with these weights; ``extra`` is told by every image's lineage."""

@@ -82,6 +82,23 @@ def test_a_second_fit_of_the_same_content_trains_nothing(
     }
 
 
+def test_a_file_says_what_its_own_recipe_says(tmp_path: Path) -> None:
+    fitted(few(), tmp_path / "a", attribution="theirs")
+    fitted(few(), tmp_path / "b", attribution="ours")
+    weights, card = read_archive(tmp_path / "b" / "generator.safetensors")
+    assert card.attribution == "ours"
+    before, first = read_archive(tmp_path / "a" / "generator.safetensors")
+    assert first.attribution == "theirs"
+    assert replace(first, attribution="ours") == card
+    assert all(torch.equal(weights[name], before[name]) for name in before)
+
+
+def test_the_last_step_is_logged_whatever_the_number(tmp_path: Path) -> None:
+    fitted(few(), tmp_path, steps=3)
+    steps = [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().splitlines()]
+    assert steps == ["step", "2", "3"]
+
+
 @pytest.mark.parametrize(
     "keys", [{"steps": 5}, {"colour": 0.4}, {"balance": "data"}, {"way": "few", "ema": 0.5}]
 )

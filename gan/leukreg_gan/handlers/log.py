@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from leukreg_gan.state import Line, State
 
 EVERY = 50
-"""Steps that one line of the log stands for; at a snapshot there is one more."""
+"""Steps that one line of the log stands for; at a snapshot, and at the end, there is one more."""
 
 
 class LogLosses:
@@ -36,7 +36,8 @@ class LogLosses:
         own.step = state.iteration
         own.sums = [total + new for total, new in zip(own.sums, state.output, strict=True)]
         own.summed += 1
-        if own.step % EVERY == 0 or own.step % self.snapshot_every == 0:
+        last = own.step == state.epoch_length
+        if last or own.step % EVERY == 0 or own.step % self.snapshot_every == 0:
             own.lines.append(self._line())
             own.sums, own.summed = [0.0] * len(own.sums), 0
 
