@@ -84,14 +84,13 @@ def command(
     with RichProgress(Console(stderr=True)) as progress:
         images = pair.opened(size, progress)
         found = images.measured(extractor, seed, progress)
-    shown = [*sections(found, images.heads())]
-    if before is not None:
-        shown.append(changes(before, found, str(against)))
     console = Console()
-    for index, section in enumerate(shown):
+    for index, section in enumerate(sections(found, images.heads())):
         render(section, console, titled=index > 0)
     if json_file is not None:
         checks.write(json_file, found, images, extractor.facts)
     if sheet is not None:
         checks.write_sheet(sheet, found, images)
+    if before is not None:  # last: where the two do not go together, the figures are kept
+        render(changes(before, found, str(against)), console)
     return 1 if too_many_copies(found.overall) else 0

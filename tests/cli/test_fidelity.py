@@ -164,8 +164,12 @@ def test_a_check_is_set_against_an_earlier_one_or_refused(cells: Cells, capsys: 
     assert fidelity(real, fake, "--against", "before.json") == 0
     assert "Change since before.json" in capsys.readouterr().out
     put(fake / "benign", pictures(1, seed=30))
-    assert fidelity(real, fake, "--against", "before.json") == 2
-    assert "they differ in fake (24 and 25)" in capsys.readouterr().err
+    words = ("--against", "before.json", "--json", "after.json")
+    assert fidelity(real, fake, *words) == 2  # what was measured is not lost
+    shown = capsys.readouterr()
+    assert "they differ in fake (24 and 25)" in shown.err
+    assert "by grid" in shown.out
+    assert json.loads(Path("after.json").read_text())["overall"]["fake"] == 49
     assert fidelity(real, fake, "--size", 16, "--against", "before.json") == 2
     assert "size (32 and 16)" in capsys.readouterr().err
 
