@@ -45,7 +45,12 @@ def fitted(
     if found is None:
         found = _trained(home, job(home), card, progress)
     else:
-        found = found[0], _said_anew(card, found[1])
+        weights, known = found
+        # In no key: what this recipe says of the same images in other words.
+        found = (
+            weights,
+            replace(known, classes=card.classes, plan=card.plan, attribution=card.attribution),
+        )
         progress.say(
             f"cgan: these very images were trained on before with these options ({key[:12]}); "
             "the generator is used again, nothing is trained"
@@ -54,19 +59,6 @@ def fitted(
         _publish(home, folder)
         write_archive(folder / FILE, *found)
     return found
-
-
-def _said_anew(card: Card, known: Card) -> Card:
-    """This recipe's card with what the training came to: licence and names are in no key."""
-    return replace(
-        card,
-        steps=known.steps,
-        kid=known.kid,
-        class_kid=known.class_kid,
-        stopped=known.stopped,
-        snapshot=known.snapshot,
-        version=known.version,
-    )
 
 
 def _known(path: Path) -> Fitted | None:

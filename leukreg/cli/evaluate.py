@@ -53,8 +53,8 @@ def command(
     """Score the models of RUN on images from elsewhere, beside the run's own figures.
 
     Calibration, threshold and prediction sets are the run's; nothing is fitted here. The result is
-    a run folder, for `leukreg show` and `leukreg runs`: figures with intervals, the drop against
-    the original with its interval, and the findings of the audit.
+    a run folder among the others, for `leukreg show` and `leukreg runs`: figures with intervals,
+    the drop against the original with its interval, and the findings of the audit.
     """
     from rich.console import Console
 

@@ -164,8 +164,11 @@ def test_parent_outside_fold() -> None:
     stranger = [*FOUR, made("s/1.png", fold=3)]
     fires(ParentOutsideFold(), evidence(stranger, [0, 2, 4], [1, 3]), "error", "another fold")
     # Rows whose class is learned from synthetic ones alone are trained on through these.
-    passes(ParentOutsideFold(), evidence(listed, [2, 4], [0, 3]))
-    fires(ParentOutsideFold(), evidence(listed, [0, 2, 4], [3]), "error", IDS[1])
+    mixed = {"recipe": {"synthesis": {"mix": "replace"}}}
+    passes(ParentOutsideFold(), evidence(listed, [2, 4], [0, 3], **mixed))
+    fires(ParentOutsideFold(), evidence(listed, [2, 4], [1, 3], **mixed), "error", IDS[1])
+    fires(ParentOutsideFold(), evidence(listed, [0, 2, 4], [3], **mixed), "error", IDS[1])
+    fires(ParentOutsideFold(), evidence(listed, [2, 4], [0, 3]), "error", IDS[1])
     # A file that is listed on both sides leaks through its other row.
     twice = [*FOUR, child, FOUR[1]]
     fires(ParentOutsideFold(), evidence(twice, [1, 2, 4], [5, 3]), "error", IDS[1])

@@ -57,7 +57,9 @@ class ParentOutsideFold:
         strangers: set[str] = set()
         for fold in evidence.folds:
             held = {*fold.test, *fold.validation}
-            learned = _learned(rows, fold)
+            learned = set(fold.train)
+            if option(evidence.recipe, "synthesis", "mix") == "replace":
+                learned |= _replaced(rows, fold)
             for r in fold.train:
                 lineage = rows[r].lineage
                 if lineage is None:
@@ -78,12 +80,11 @@ class ParentOutsideFold:
             yield found(self, "error", f"{plural(len(strangers), text, texts)}: {listed}")
 
 
-def _learned(rows: Sequence[Sample], fold: Fold) -> set[int]:
-    """The rows of the training side, with those that synthetic ones took the place of."""
+def _replaced(rows: Sequence[Sample], fold: Fold) -> set[int]:
+    """Rows that synthetic ones took the place of: the generator learned from them all the same."""
     left = {rows[r].label for r in fold.train if is_real(rows[r])}
     roles = {*fold.train, *fold.test, *fold.validation}
-    replaced = {r for r, row in enumerate(rows) if r not in roles and row.label not in left}
-    return {*fold.train, *replaced}
+    return {r for r, row in enumerate(rows) if r not in roles and row.label not in left}
 
 
 @plugin("parent-of-other-label")
