@@ -10,6 +10,7 @@ from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.gate import admit
+from leukreg.synthesis.held_out import refuse_held_out
 from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import of_everything, of_fold
 from leukreg.synthesis.request import Request, name_of
@@ -75,13 +76,14 @@ def into_fold(
         folder: Where ``fold-<index>/`` with images, lineage table and contact sheet is written.
 
     Raises:
-        DataError: A class to be made is unknown, or the generator cannot make it; or nothing is
-            left to train on.
+        DataError: A class to be made is unknown, or the generator cannot make it; it reads images
+            that the fold holds out; or nothing is left to train on.
         PluginError: The generator failed or broke its contract.
         GateError: The images fail the gate, and the recipe says to stop.
         RunError: Others were trained on (see :func:`hold`).
     """
     request = Request(spec=spec, image=image, seed=seed, folder=folder.absolute(), fold=fold.index)
+    refuse_held_out(spec.generator, images, fold, progress)
     made = admit(make(of_fold(images, fold), request, progress), request, progress)
     first = len(images.samples)
     new = tuple(range(first, first + len(made.rows)))

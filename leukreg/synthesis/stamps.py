@@ -1,7 +1,8 @@
-"""Stamps of the files that a generator's images depend on besides the training images."""
+"""The files that a generator's images depend on besides the training images, and their stamps."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,24 @@ Stamp = tuple[str, int, int]
 
 
 def stamps_of(choice: Choice) -> list[Stamp]:
-    """A stamp of every file that the generator's method ``files`` names, folders walked.
+    """A stamp of every file that the generator reads.
 
     Raises:
         DataError: A file cannot be looked at.
+        PluginError: The method ``files`` failed, or names what is no path.
+    """
+    try:
+        facts = [(path, path.stat()) for path in files_of(choice)]
+    except OSError as error:
+        raise _unreadable(error) from error
+    return [(str(path), each.st_size, each.st_mtime_ns) for path, each in facts]
+
+
+def files_of(choice: Choice) -> list[Path]:
+    """Every file that the generator's method ``files`` names; folders are walked, links followed.
+
+    Raises:
+        DataError: A folder cannot be listed.
         PluginError: The method failed, or names what is no path.
     """
     listed = getattr(choice.plugin, "files", None)
@@ -35,14 +50,28 @@ def stamps_of(choice: Choice) -> list[Stamp]:
     if strange:
         what = f"files gives {type(strange[0]).__name__}, not pathlib.Path"
         raise PluginError(f"{named(choice)} broke its contract: {what}")
-    return [stamp for path in paths for stamp in _stamps(path)]
+    found: dict[Path, None] = {}
+    for path in paths:
+        found |= dict.fromkeys(_walked(path) if path.is_dir() else [path])
+    return [path for path in found if path.is_file()]
 
 
-def _stamps(path: Path) -> Iterator[Stamp]:
-    try:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                facts = file.stat()
-                yield str(file), facts.st_size, facts.st_mtime_ns
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+def _walked(folder: Path) -> Iterator[Path]:
+    """The files below a folder; one that links lead back to is walked once."""
+    seen: set[Path] = set()
+    for top, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        here = Path(top).resolve()
+        if here in seen:
+            folders.clear()
+            continue
+        seen.add(here)
+        folders.sort()
+        yield from (Path(top) / name for name in sorted(names))
+
+
+def _refuse(error: OSError) -> None:
+    raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(f"{error.filename} cannot be read: {error.strerror or error}")

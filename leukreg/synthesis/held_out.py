@@ -1,0 +1,83 @@
+"""Images held out of a fold must not reach its generator by another door, such as donors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from leukreg.data.images import open_images
+from leukreg.data.listing import EXTENSIONS
+from leukreg.data.twins import pairs_between
+from leukreg.errors import DataError, Problems
+from leukreg.progress import SILENT, Progress
+from leukreg.synthesis.stamps import files_of
+from leukreg.types import Fold, Sample, Samples
+
+if TYPE_CHECKING:
+    from leukreg.data.store import ImageStore
+    from leukreg.recipe.model import Choice
+
+SHOWN = 5
+"""Copies that are named; more are counted."""
+
+
+def refuse_held_out(
+    choice: Choice, images: ImageStore, fold: Fold, progress: Progress = SILENT
+) -> None:
+    """Look among the images that a generator reads of itself for those that its fold holds out.
+
+    Same pictures are found, and near copies as :mod:`leukreg.data.twins` finds them: mirrored,
+    turned and rescaled ones are not.
+
+    Raises:
+        DataError: There are some: they would teach what is tested.
+        PluginError: The generator cannot say which files it reads.
+    """
+    paths = [path for path in files_of(choice) if path.suffix.lower() in EXTENSIONS]
+    held = _held(images, fold)
+    if not paths or not held:
+        return
+    rows = tuple(Sample(id=str(path), path=str(path), label="") for path in paths)
+    try:
+        store = open_images(Samples(rows=rows, classes=("",)), images.image, "skip", progress)
+    except Problems:  # none can be read: the generator will say so
+        return
+    found = dict(_copies(store, images, held, progress))
+    if not found:
+        return
+    named = [f"{path} {what}" for path, what in list(found.items())[:SHOWN]]
+    named += [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    raise DataError(
+        f"{len(found)} of {len(paths)} images that the generator {choice.name!r} reads are held"
+        f" out of its training, so it would learn what is tested: {'; '.join(named)}. Take them"
+        " out of that folder, or name another one"
+    )
+
+
+def _held(images: ImageStore, fold: Fold) -> dict[int, str]:
+    """Real rows of the fold that are not trained on, and what for."""
+    rows = images.samples.rows
+    trained = {rows[row].id for row in fold.train}
+    sides = {**dict.fromkeys(fold.validation, "validation"), **dict.fromkeys(fold.test, "test")}
+    return {
+        row: side
+        for row, side in sides.items()
+        if rows[row].origin != "synthetic" and rows[row].id not in trained
+    }
+
+
+def _copies(
+    new: ImageStore, images: ImageStore, held: dict[int, str], progress: Progress
+) -> Iterator[tuple[str, str]]:
+    """Path of each image that copies a held-out one, and which."""
+    rows, numbers = images.samples.rows, list(held)
+    known = {images.digests[rows[row].id]: row for row in numbers}
+    paths = [row.path for row in new.samples.rows]
+    same = [known.get(new.digests[row.id]) for row in new.samples.rows]
+    for path, row in zip(paths, same, strict=True):
+        if row is not None:
+            yield path, f"is {rows[row].id} ({held[row]})"
+    others = [place for place, row in enumerate(same) if row is None]
+    for place, at, _ in pairs_between(new.thumbs(others), images.thumbs(numbers), progress):
+        row = numbers[at]
+        yield paths[others[place]], f"is a near copy of {rows[row].id} ({held[row]})"
