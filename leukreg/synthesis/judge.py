@@ -64,7 +64,7 @@ class Judge:
         held = {label: self.reference.held(label) for label in batches}
         made = {label: batch.pixels for label, batch in batches.items()}
         tables = []
-        taught = lessons(self.reference, made, held, self.eye, self.gate.pupil, progress)
+        taught = lessons(self.reference, made, self.eye, self.gate.pupil, progress)
         with progress.task("Judging images", len(batches)) as advance:
             for label, batch in batches.items():
                 table = {"class": label} | self._class(label, batch, held[label], taught[label])

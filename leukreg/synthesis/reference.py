@@ -48,7 +48,7 @@ class Reference:
     def held(self, label: str) -> Held:
         """Images that the generator was not fitted on; where they are few, training rows, too."""
         unseen, fitted = real_of(self.unseen, label), real_of(self.fitted, label)
-        if len(unseen) >= FEWEST or (unseen and not fitted):
+        if unseen and not self._helped(label):
             return Held(self.unseen.pixels(spread(unseen, MOST)), "validation rows")
         if not unseen:
             name = "training rows" if fitted else ""
@@ -57,9 +57,26 @@ class Reference:
         both = np.concatenate([self.unseen.pixels(unseen), more])
         return Held(both, "validation and training rows")
 
+    def asked(self, label: str, most: int) -> NDArray[np.uint8]:
+        """At most so many real images of a class that a pupil is asked about.
+
+        Where training rows help out, every other one of them: the rest teach.
+        """
+        unseen, fitted = real_of(self.unseen, label), real_of(self.fitted, label)
+        more = fitted[::2] if self._helped(label) else []
+        parts = [self.unseen.pixels(spread(unseen, most)), self.fitted.pixels(more)]
+        both = np.concatenate([part for part in parts if len(part)] or parts[:1])
+        return both[spread(range(len(both)), most)]
+
     def taught(self, label: str, most: int) -> NDArray[np.uint8]:
-        """At most so many real training images of a class."""
-        return self.fitted.pixels(spread(real_of(self.fitted, label), most))
+        """At most so many real training images of a class that a pupil is not asked about."""
+        fitted = real_of(self.fitted, label)
+        return self.fitted.pixels(spread(fitted[1::2] if self._helped(label) else fitted, most))
+
+    def _helped(self, label: str) -> bool:
+        """Whether training rows of a class help out, since it has few validation rows."""
+        few = len(real_of(self.unseen, label)) < FEWEST
+        return few and bool(real_of(self.fitted, label))
 
 
 def of_fold(images: ImageStore, fold: Fold) -> Reference:

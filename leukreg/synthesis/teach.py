@@ -16,7 +16,7 @@ import numpy as np
 
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis.pupil import pupil_of
-from leukreg.synthesis.reference import Held, Reference
+from leukreg.synthesis.reference import Reference, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,14 +79,14 @@ class Lesson:
 def lessons(
     reference: Reference,
     made: Mapping[str, Pixels],
-    held: Mapping[str, Held],
     eye: OpenExtractor,
     who: str,
     progress: Progress = SILENT,
 ) -> dict[str, Lesson | None]:
     """What the made classes teach; None for a class without real images to ask about.
 
-    Classes that are not made are taught by their real training images.
+    Classes that are not made are taught by their real training images. Nobody is asked about
+    images that taught.
 
     Args:
         who: The pupil: "regression" or "network".
@@ -95,7 +95,7 @@ def lessons(
     pupil = pupil_of(who, eye, progress)
     real = {label: pupil.real(reference.taught(label, MOST)) for label in classes}
     fake = {label: pupil.made(_thinned(pixels)) for label, pixels in made.items()}
-    asked = {label: pupil.real(_thinned(held[label].pixels)) for label in made}
+    asked = {label: pupil.real(reference.asked(label, MOST)) for label in made}
     by_fakes = _right(pupil, real | fake, asked)
     by_real = _right(pupil, real, asked)
     taught = sum(len(rows) > 0 for rows in (real | fake).values())
@@ -129,6 +129,4 @@ def _right(pupil: Pupil, taught: Mapping[str, Seen], asked: Mapping[str, Seen]) 
 
 
 def _thinned(pixels: Pixels) -> Pixels:
-    if len(pixels) <= MOST:
-        return pixels
-    return pixels[np.linspace(0, len(pixels) - 1, MOST).astype(np.int64)]
+    return pixels[spread(range(len(pixels)), MOST)]

@@ -333,11 +333,13 @@ def watched(n: int, label_start: int) -> Fold:
 
 
 def test_few_validation_rows_are_helped_out_and_said(images: ImageStore, tmp_path: Path) -> None:
-    for n, real, rows in ((20, 20, "validation rows"), (3, 33, "validation and training rows"),
-                          (0, 30, "training rows")):  # fmt: skip
+    for n, real, asked, rows in ((20, 20, 20, "validation rows"),
+                                 (3, 33, 18, "validation and training rows"),
+                                 (0, 30, 15, "training rows")):  # fmt: skip
         fold = replace(watched(n, 90), index=n)
         (table,) = place(images, spec(good), tmp_path, fold=fold).figures
         assert (table["real"], table["held_against"]) == (real, rows)
+        assert table["fakes_only"]["asked"] == asked
         assert bool(table["notes"]) == (n < 20)
 
 

@@ -1,0 +1,73 @@
+"""The real images that a gate looks at: nobody is asked about an image that taught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leukreg import Sample, Samples
+from leukreg.synthesis.reference import FEWEST, Reference
+
+MOST = 40
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Images whose one pixel says which they are."""
+
+    samples: Samples
+    marks: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.marks)
+
+    def pixels(self, rows: Any) -> np.ndarray[Any, Any]:
+        chosen = np.array([self.marks[row] for row in rows], np.uint8)
+        return np.repeat(chosen, 3).reshape(-1, 1, 1, 3)
+
+
+def marked(first: int, n: int) -> Marked:
+    rows = tuple(Sample(id=f"{i}.png", path=f"{i}.png", label="a") for i in range(first, first + n))
+    return Marked(Samples(rows=rows, classes=("a",)), tuple(range(first, first + n)))
+
+
+def marks(pixels: np.ndarray[Any, Any]) -> list[int]:
+    return pixels[:, 0, 0, 0].tolist()
+
+
+def reference(fitted: int, unseen: int) -> Reference:
+    return Reference(marked(0, fitted), marked(100, unseen), {})
+
+
+@given(fitted=st.integers(0, 90), unseen=st.integers(0, 90))
+def test_whoever_teaches_is_not_asked(fitted: int, unseen: int) -> None:
+    real = reference(fitted, unseen)
+    taught, asked = marks(real.taught("a", MOST)), marks(real.asked("a", MOST))
+    assert not {*taught} & {*asked}
+    assert max(len(taught), len(asked)) <= MOST
+    assert bool(asked) == bool(fitted or unseen)
+    assert set(asked) <= set(marks(real.held("a").pixels))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "unseen", "taught", "asked", "held"),
+    [
+        (30, FEWEST, 30, FEWEST, "validation rows"),
+        (30, 5, 15, 20, "validation and training rows"),
+        (5, 0, 2, 3, "training rows"),
+        (0, 5, 0, 5, "validation rows"),
+        (0, 0, 0, 0, ""),
+    ],
+)
+def test_training_rows_help_out_by_half(
+    fitted: int, unseen: int, taught: int, asked: int, held: str
+) -> None:
+    real = reference(fitted, unseen)
+    assert len(real.taught("a", MOST)) == taught
+    assert len(real.asked("a", MOST)) == asked
+    assert real.held("a").rows == held
