@@ -28,13 +28,18 @@ def training_key(
     seed: int,
     pixels: NDArray[np.uint8],
     conditions: Conditions,
+    held: NDArray[np.int64],
     extractor: str,
 ) -> str:
-    """Digest of everything that decides the trained generator, the machine apart."""
+    """Digest of everything that decides the trained generator, the machine apart.
+
+    Args:
+        held: The rows that are held out to judge it by.
+    """
     classes = sorted(conditions.classes)
     head = [ALGORITHM, asdict(settings), seed, extractor, pixels.shape, classes]
     state = hashlib.blake2b(json.dumps(head, sort_keys=True).encode(), digest_size=16)
-    arrays = [pixels, conditions.vectors, conditions.labels]
+    arrays = [pixels, conditions.vectors, conditions.labels, held]
     # What a class is drawn with decides how snapshots are judged.
     arrays += [conditions.draw(name, 64, np.random.default_rng(0))[0] for name in classes]
     for array in arrays:

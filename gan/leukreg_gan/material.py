@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARE = 10
-"""One row in so many is held out."""
+"""One row in so many is held out, about."""
 FEWEST = 50
 """Rows that a class must have for some of them to be held out; below, every image is needed."""
 
@@ -85,13 +85,37 @@ def turned(images: Tensor) -> Tensor:
     return torch.where(draws[2], images.transpose(2, 3), images)
 
 
-def held_out(labels: Sequence[int], seed: int) -> NDArray[np.int64]:
-    """A tenth of the rows of each class that has at least :data:`FEWEST`, in rising order."""
-    classes = np.asarray(labels, dtype=np.int64)
+def held_out(labels: Sequence[int], groups: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """About a tenth of the rows of each class that has at least :data:`FEWEST`, in rising order.
+
+    Rows of one group, a patient or copies of one picture, are held out together or not at all; no
+    more than a tenth, so perhaps none where the groups are large.
+
+    Args:
+        labels: Class index of each row.
+        groups: Name of each row's group.
+    """
+    classes, names = np.asarray(labels, dtype=np.int64), np.asarray(groups, dtype=object)
     rng = np.random.default_rng(derive(seed, "held-out"))
     chosen = [np.zeros(0, np.int64)]
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
         if len(rows) >= FEWEST:
-            chosen.append(rng.permutation(rows)[: len(rows) // SHARE])
+            chosen += _some(rows, names[rows], len(rows) // SHARE, rng)
     return np.sort(np.concatenate(chosen))
+
+
+def _some(
+    rows: NDArray[np.int64], names: NDArray[np.object_], most: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Whole groups in a random order, as long as they fit."""
+    members: dict[str, list[int]] = {}
+    for row, name in zip(rows.tolist(), names.tolist(), strict=True):
+        members.setdefault(name, []).append(row)
+    chosen = []
+    groups = [*members.values()]
+    for place in rng.permutation(len(groups)):
+        if len(groups[place]) <= most:
+            chosen.append(np.array(groups[place], np.int64))
+            most -= len(groups[place])
+    return chosen

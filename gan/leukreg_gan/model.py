@@ -101,9 +101,13 @@ class CganGenerator:
         for note in conditions.notes:
             progress.say(f"cgan: {note}")
         pixels = conditions.pixels(images)
-        held = held_out(conditions.labels[: len(conditions.rows)].tolist(), seed)
+        home = pixels[: len(conditions.rows)]
+        digests = image_digests(home)
+        samples = [images.samples.rows[row] for row in conditions.rows]
+        groups = [row.patient or same for row, same in zip(samples, digests, strict=True)]
+        held = held_out(conditions.labels[: len(home)].tolist(), groups, seed)
         who, features = _features(spec.extractor, len(held))
-        key = training_key(spec.settings, seed, pixels, conditions, who)
+        key = training_key(spec.settings, seed, pixels, conditions, held, who)
         card = Card(
             classes=conditions.classes,
             plan=conditions.plan.plain(),
@@ -115,7 +119,7 @@ class CganGenerator:
             extractor=who,
             images=_counts(conditions.labels, spec.labels.names),
             donors=len(conditions.donors),
-            pixels=tuple(sorted(image_digests(pixels[: len(conditions.rows)]))),
+            pixels=tuple(sorted(digests)),
             donor_pixels=tuple(sorted(image_digests(conditions.donors))),
             attribution=spec.attribution,
         )

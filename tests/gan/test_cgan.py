@@ -99,6 +99,30 @@ def test_the_last_step_is_logged_whatever_the_number(tmp_path: Path) -> None:
     assert steps == ["step", "2", "3"]
 
 
+def test_a_patient_and_copies_of_a_picture_are_held_out_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = discs.discs()
+    rows = [
+        replace(row, patient=f"p{number // 3}") for number, row in enumerate(images.samples.rows)
+    ]
+    rows[60:] = images.samples.rows[60:]  # of unknown patients: pairs of one picture
+    images.array[60::2] = images.array[61::2]
+    held: list[int] = []
+
+    def stop(job: Any, progress: Any) -> None:
+        held.extend(job.held.tolist())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(replace(images, samples=replace(images.samples, rows=tuple(rows))))
+    red, blue = held[:6], held[6:]
+    assert [row // 3 for row in red[::3]] == [row // 3 for row in red[2::3]]
+    assert [row // 2 for row in blue[::2]] == [row // 2 for row in blue[1::2]]
+    assert len(blue) == 6
+
+
 @pytest.mark.parametrize(
     "keys", [{"steps": 5}, {"colour": 0.4}, {"balance": "data"}, {"way": "few", "ema": 0.5}]
 )

@@ -75,19 +75,44 @@ def test_images_are_turned_in_all_eight_ways_and_nothing_else() -> None:
     assert seen == wanted
 
 
+def alone(n: int) -> list[str]:
+    """Groups of one row each."""
+    return [str(row) for row in range(n)]
+
+
 @given(counts=st.lists(st.integers(0, 3 * FEWEST), min_size=1, max_size=5), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_a_tenth_of_each_class_is_held_out_where_there_are_enough(
     counts: list[int], seed: int
 ) -> None:
     labels = np.repeat(np.arange(len(counts)), counts).tolist()
-    held = held_out(labels, seed)
+    held = held_out(labels, alone(len(labels)), seed)
     assert sorted(set(held.tolist())) == held.tolist()
     for label, count in enumerate(counts):
         own = sum(labels[row] == label for row in held)
         assert own == (count // 10 if count >= FEWEST else 0)
-    assert np.array_equal(held, held_out(labels, seed))
+    assert np.array_equal(held, held_out(labels, alone(len(labels)), seed))
+
+
+@given(
+    groups=st.lists(st.integers(0, 40), min_size=FEWEST, max_size=4 * FEWEST),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_groups_are_held_out_whole_and_never_more_than_a_tenth(
+    groups: list[int], seed: int
+) -> None:
+    names = [str(group) for group in groups]
+    held = held_out([0] * len(names), names, seed)
+    out = {names[row] for row in held}
+    assert sorted(held.tolist()) == [row for row, name in enumerate(names) if name in out]
+    assert len(held) <= len(names) // 10
+
+
+def test_a_class_of_one_patient_is_trained_on_whole() -> None:
+    assert not len(held_out([0] * FEWEST, ["p1"] * FEWEST, 1))
 
 
 def test_another_seed_holds_out_other_rows() -> None:
-    assert not np.array_equal(held_out([0] * 200, 1), held_out([0] * 200, 2))
+    one, other = (held_out([0] * 200, alone(200), seed) for seed in (1, 2))
+    assert not np.array_equal(one, other)

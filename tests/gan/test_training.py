@@ -58,7 +58,8 @@ def job(folder: Path, judged: bool = True, size: int = 32, **keys: Any) -> Job:
     images = discs.discs(size=size)
     labels = discs.labels_of(images)
     conditions = conditions_for(images, labels, ImageSpec(size=size), None, Ways())
-    held = held_out(conditions.labels.tolist(), 3) if judged else np.zeros(0, np.int64)
+    alone = [str(row) for row in conditions.rows]
+    held = held_out(conditions.labels.tolist(), alone, 3) if judged else np.zeros(0, np.int64)
     return Job(
         settings=discs.tiny(size=size, **keys),
         pixels=conditions.pixels(images),
