@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from leukreg.errors import TrainingError as TrainingError
     from leukreg.evaluate.bootstrap import Resampling as Resampling
     from leukreg.evaluate.bootstrap import resampling as resampling
+    from leukreg.places import expanded as expanded
     from leukreg.predict.explain import explanation as explanation
     from leukreg.predict.table import Predicted as Predicted
     from leukreg.predict.trained import Trained as Trained
@@ -97,6 +98,7 @@ _HOME = {
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
     "leukreg.evaluate.bootstrap": ("Resampling", "resampling"),
+    "leukreg.places": ("expanded",),
     "leukreg.predict.explain": ("explanation",),
     "leukreg.predict.table": ("Predicted",),
     "leukreg.predict.trained": ("Trained", "load"),

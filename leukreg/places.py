@@ -1,4 +1,4 @@
-"""Where leukreg keeps what it can make again: caches and crash logs."""
+"""Where things lie: caches and crash logs, and paths that begin with ~."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with ``~`` and ``~user`` expanded; an unknown user's stays as it is."""
+    from pathlib import Path
+
+    # Path.expanduser raises RuntimeError for an unknown user; a reader is told what is not there.
+    return Path(os.path.expanduser(path))
 
 
 def cache_root() -> Path:

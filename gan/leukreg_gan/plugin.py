@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from leukreg import ClassGenerator, DataError, ImageSpec, Labels, NotAvailable, plugin
+from leukreg import ClassGenerator, DataError, ImageSpec, Labels, NotAvailable, expanded, plugin
 from leukreg_gan.ways import Attributes, Donor, Way, Ways
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Cgan:
             NotAvailable: They are not.
         """
         if self.weights is not None:
-            if not Path(self.weights).expanduser().is_file():
+            if not expanded(self.weights).is_file():
                 raise NotAvailable(f"synthesis.weights: there is no file {self.weights}")
             return
         self._ways().ready()
@@ -116,7 +116,7 @@ class Cgan:
     def files(self) -> tuple[Path, ...]:
         """What images depend on besides the training images."""
         if self.weights is not None:
-            return (Path(self.weights).expanduser(),)
+            return (expanded(self.weights),)
         return self._ways().files()
 
     def build(
@@ -151,7 +151,7 @@ class Cgan:
                 threads=self.threads,
                 truncation=self.truncation,
                 attribution=self.attribution,
-                weights=None if self.weights is None else Path(self.weights).expanduser(),
+                weights=None if self.weights is None else expanded(self.weights),
                 outside=self.outside == "allow",
             )
         )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, MinLen
 
-from leukreg import NotAvailable, require_folder
+from leukreg import NotAvailable, expanded, require_folder
 
 Way = Literal["few", "donor", "attributes"]
 Weight = Annotated[float, Gt(0)]
@@ -69,7 +69,7 @@ class Attributes:
     def tables(self) -> tuple[Path, ...]:
         """Where the tables lie."""
         named = (self.table,) if isinstance(self.table, str) else self.table
-        return tuple(Path(name).expanduser().absolute() for name in named)
+        return tuple(expanded(name).absolute() for name in named)
 
     def ready(self) -> None:
         """Raises NotAvailable when a table is not there, and names all that are not."""
@@ -99,7 +99,7 @@ class Ways:
     def files(self) -> tuple[Path, ...]:
         """The folder or tables of the chosen way."""
         if self.way == "donor" and self.donor is not None:
-            return (Path(self.donor.root).expanduser().absolute(),)
+            return (expanded(self.donor.root).absolute(),)
         if self.way == "attributes" and self.attributes is not None:
             return self.attributes.tables
         return ()

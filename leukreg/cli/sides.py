@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from leukreg.cli.data import TABLES, table_samples
 from leukreg.errors import DataError, LeukregError, RunError
+from leukreg.places import expanded
 from leukreg.types import Role, Sample, Samples
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _run(reference: str, root: Path) -> Path | None:
 
     if not reference.strip():
         raise DataError("an empty name means no images; name a folder, a table or a run")
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if path.is_dir() and (path / FILE).is_file():
         return path
     if path.exists() or path.suffix.lower() in TABLES or "/" in reference:
@@ -183,7 +184,7 @@ def _of_fold(
 
 
 def _listed(reference: str) -> Side:
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if path.suffix.lower() in TABLES and not path.is_dir():
         samples, flat = table_samples(path), False
     else:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leukreg.data.survey import Class, Copies, Survey
+from leukreg.places import expanded
 from leukreg.types import Section, Table
 
 SHOWN = 20
@@ -141,7 +142,7 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], most: int 
 
 
 def _short(path: str, root: Path) -> str:
-    top = root.expanduser().absolute()
+    top = expanded(root).absolute()
     below = Path(path)
     return below.relative_to(top).as_posix() if below.is_relative_to(top) else path
 

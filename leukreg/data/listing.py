@@ -19,6 +19,7 @@ from typing import Literal
 
 from leukreg.data.patients import PatientFinder
 from leukreg.errors import DataError, NotAvailable
+from leukreg.places import expanded
 from leukreg.types import BrokenImage, Origin, Sample, Samples
 
 EXTENSIONS = frozenset(
@@ -44,7 +45,7 @@ def require_folder(root: str | Path) -> Path:
     Raises:
         NotAvailable: It is not there, or it is a file.
     """
-    path = Path(root).expanduser().absolute()
+    path = expanded(root).absolute()
     if path.is_dir():
         return path
     if path.exists():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from leukreg.errors import NotAvailable, RunError
+from leukreg.places import expanded
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,7 +68,7 @@ def trained_backbone(path: str | Path) -> TrainedBackbone:
     Raises:
         NotAvailable: There is no such run folder, or it holds no trained model.
     """
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if not (folder / "recipe.json").is_file():
         raise NotAvailable(f"{folder} is no run folder (it has no recipe.json)")
     models = sorted(folder.glob("fold-*/model.pt"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from leukreg.data.listing import image_files
 from leukreg.errors import Problem, Problems
+from leukreg.places import expanded
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -18,7 +19,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     problems: list[Problem] = []
-    for path in (path.expanduser() for path in paths):
+    for path in map(expanded, paths):
         inside = image_files(path) if path.is_dir() else [path]
         if not path.exists():
             problems.append(Problem(f"does not exist{_hint(path)}", str(path)))

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from leukreg import LeukregError, NotAvailable
+from leukreg import LeukregError, NotAvailable, expanded
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """Names that weights have on the hub, the preferred one first."""
@@ -85,7 +85,7 @@ def local_file(weights: str) -> Path:
         LeukregError: It is neither a keyword nor the name of a weights file.
         NotAvailable: There is no such file.
     """
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     if path.suffix.lower() not in SUFFIXES:
         close = difflib.get_close_matches(weights, ("imagenet", "random"), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leukreg.errors import PluginError
+from leukreg.places import expanded
 from leukreg.recipe.check import check
 from leukreg.recipe.mark import Document
 from leukreg.recipe.model import Recipe
@@ -48,7 +49,7 @@ def elsewhere(
     name = re.sub(r"[^\w.-]+", "_", data.name) or "elsewhere"
     plain["name"] = f"{plain['name']}-on-{name}"[:100]
     plain["title"] = f"{plain.get('title') or result.recipe['name']}, evaluated on {data.name}"
-    place = str(data.expanduser().absolute())
+    place = str(expanded(data).absolute())
     plain["data"] = {"use": source, where: place, "broken": "skip", "folds": {"validation": 0}}
     plain["evaluate"] = _evaluate(plain.get("evaluate", {}), result)
     document = with_overrides(Document(plain), [f"data.{option}" for option in options])

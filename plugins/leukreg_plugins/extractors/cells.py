@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg import NotAvailable, plugin
+from leukreg import NotAvailable, expanded, plugin
 from leukreg_plugins.weights import sha256
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Cells:
         return read_metadata(path) | {"digest": sha256(path)}
 
     def _file(self) -> Path:
-        path = SHIPPED if self.path is None else Path(self.path).expanduser()
+        path = SHIPPED if self.path is None else expanded(self.path)
         if not path.is_file():
             raise NotAvailable(
                 f"extractor 'cells': there is no weights file {path}; name another "

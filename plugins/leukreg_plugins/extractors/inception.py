@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg import NotAvailable, inception_network, plugin
+from leukreg import NotAvailable, expanded, inception_network, plugin
 from leukreg_plugins.weights import sha256, unreachable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Inception:
 
     def _file(self) -> Path:
         if self.path is not None:
-            path = Path(self.path).expanduser()
+            path = expanded(self.path)
             if not path.is_file():
                 raise NotAvailable(f"extractor 'inception': there is no weights file {path}")
             return path

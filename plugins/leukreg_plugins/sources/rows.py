@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
-from leukreg import DataError, Problem, Sample, Samples
+from leukreg import DataError, Problem, Sample, Samples, expanded
 from leukreg_plugins.sources.made import lineage_columns, lineage_faults, origin_of
 from leukreg_plugins.sources.sides import SIDES, Side
 
@@ -133,7 +133,7 @@ def _faults(cell: Mapping[str, str]) -> list[str]:
 def _locate(base: Path, text: str) -> Path | None:
     """The image file, whichever Unicode form and separator the disk has its name in."""
     for form in (text, unicodedata.normalize("NFD", text), text.replace("\\", "/")):
-        path = base / Path(form).expanduser()
+        path = base / expanded(form)
         try:
             if path.is_file():
                 return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leukreg import NotAvailable, Problems, Samples, plugin
+from leukreg import NotAvailable, Problems, Samples, expanded, plugin
 
 
 @plugin("table")
@@ -51,7 +51,7 @@ class TableFile:
 
         self.ready()
         table = self._table()
-        base = Path(self.images).expanduser().absolute() if self.images else table.parent
+        base = expanded(self.images).absolute() if self.images else table.parent
         columns = {
             "path": self.path_column,
             "label": self.label_column,
@@ -64,4 +64,4 @@ class TableFile:
         return samples
 
     def _table(self) -> Path:
-        return Path(self.path).expanduser().absolute()
+        return expanded(self.path).absolute()
