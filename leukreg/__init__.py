@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from leukreg.data.listing import count_folder as count_folder
     from leukreg.data.listing import list_folder as list_folder
     from leukreg.data.listing import require_folder as require_folder
+    from leukreg.data.table import read_table as read_table
     from leukreg.declare import hookimpl as hookimpl
     from leukreg.declare import plugin as plugin
     from leukreg.engine.trained import trained_backbone as trained_backbone
@@ -87,6 +88,7 @@ _HOME = {
     "leukreg.data.cache": ("cache_area", "cache_root"),
     "leukreg.data.images": ("open_images",),
     "leukreg.data.listing": ("count_folder", "list_folder", "require_folder"),
+    "leukreg.data.table": ("read_table",),
     "leukreg.engine.trained": ("trained_backbone",),
     "leukreg.errors": (
         "DataError",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg import DataError
+from leukreg import DataError, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,13 @@ def read_tables(
     return Listed(tuple(wanted), tuple(lines)), []
 
 
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return read_table(path)
+    except DataError as error:
+        raise DataError(f"synthesis.attributes.table: {error}") from None
+
+
 def _lines(path: Path, frame: pd.DataFrame, key: str, columns: Sequence[str]) -> list[Line]:
     names = frame[key].tolist()
     cells = zip(*(frame[column].tolist() for column in columns), strict=True)
@@ -74,38 +81,6 @@ def _lines(path: Path, frame: pd.DataFrame, key: str, columns: Sequence[str]) ->
         for number, (name, row) in enumerate(zip(names, cells, strict=True), start=1)
         if name.strip()
     ]
-
-
-def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    kind = path.suffix.lower()
-    try:
-        if kind in (".parquet", ".pq"):
-            frame = pd.read_parquet(path)
-            texts = {str(name): frame[name].map(_text) for name in frame.columns}
-            return pd.DataFrame(texts, dtype=object)
-        return pd.read_csv(
-            path,
-            sep="\t" if kind == ".tsv" else ",",
-            dtype=str,
-            keep_default_na=False,  # "nil" and "NA" are values like others
-            encoding="utf-8-sig",
-            index_col=False,
-        )
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are ValueErrors
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"synthesis.attributes.table: {path} cannot be read as a table: {reason}"
-        ) from error
-
-
-def _text(value: object) -> str:
-    if value is None or value != value or str(value) in ("<NA>", "NaT"):
-        return ""  # what pandas has for missing cells
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # a column of whole numbers with gaps
-    return str(value)
 
 
 def _clean(text: str) -> str:

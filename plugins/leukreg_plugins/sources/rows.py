@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
-from leukreg import DataError, Problem, Sample, Samples, expanded
+from leukreg import Problem, Sample, Samples, expanded, read_table
 from leukreg_plugins.sources.made import lineage_columns, lineage_faults, origin_of
 from leukreg_plugins.sources.sides import SIDES, Side
 
@@ -38,7 +38,7 @@ def read_rows(
     Raises:
         DataError: The file cannot be read as a table.
     """
-    frame = _read(table)
+    frame = read_table(table)
     named, problems = _columns(table, frame, columns)
     if problems:
         return Samples(rows=(), classes=()), problems
@@ -69,38 +69,6 @@ def read_rows(
     problems += _unknown(table, classes, {_nfc(label.strip()) for label in cells["label"]})
     names = tuple(classes) if classes else tuple(sorted({row.label for row in rows}))
     return Samples(rows=tuple(rows), classes=names), _shortened(problems)
-
-
-def _read(table: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    kind = table.suffix.lower()
-    try:
-        if kind in (".parquet", ".pq"):
-            frame = pd.read_parquet(table)
-            texts = {name: frame[name].map(_text) for name in frame.columns}
-            return pd.DataFrame(texts, dtype=object)
-        separator = "\t" if kind == ".tsv" else ","
-        return pd.read_csv(
-            table,
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            encoding="utf-8-sig",
-            index_col=False,
-        )
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are ValueErrors
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{table} cannot be read as a table: {reason}") from error
-
-
-def _text(value: object) -> str:
-    if value is None or value != value or str(value) in ("<NA>", "NaT"):
-        return ""  # what pandas has for missing cells
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # a column of whole numbers with gaps
-    return str(value)
 
 
 def _columns(
