@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,7 +35,6 @@ class Conditions:
     """Shape ``(n + m,)``: the class of each row, an index into the task's classes."""
     donors: NDArray[np.uint8]
     """Shape ``(m, size, size, 3)``: the donors' pixels, RGB, stain-matched."""
-    donor_ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What a report must say: rows left out, combinations never seen, and the like."""
 
@@ -64,15 +61,6 @@ class Conditions:
     def pixels(self, images: Images) -> NDArray[np.uint8]:
         """The images that the vectors belong to, ``(n + m, size, size, 3)``, RGB."""
         return np.concatenate([images.pixels(self.rows), self.donors])
-
-    def digest(self) -> str:
-        """Of everything but the home images: two trainings with one digest are told the same."""
-        state = hashlib.blake2b(digest_size=16)
-        state.update(json.dumps([self.plan.plain(), self.rows], sort_keys=True).encode())
-        for array in (self.vectors, self.labels, self.donors):
-            state.update(f"{array.shape}".encode())
-            state.update(np.ascontiguousarray(array).tobytes())
-        return state.hexdigest()
 
 
 def conditions_for(
@@ -156,7 +144,6 @@ def _with_donors(
         vectors=encode(groups, np.stack([_places(there, labels)[every], source], axis=1)),
         labels=every,
         donors=donors.pixels,
-        donor_ids=donors.ids,
         notes=donors.notes,
     )
 

@@ -52,8 +52,6 @@ class Donors:
     """Shape ``(m, size, size, 3)``, RGB, stain-matched where the recipe says so."""
     labels: NDArray[np.int64]
     """Shape ``(m,)``: class indices."""
-    ids: tuple[str, ...]
-    """Paths below the donors' root."""
     notes: tuple[str, ...] = ()
 
 
@@ -114,7 +112,6 @@ def read_donors(
     return Donors(
         pixels=pixels,
         labels=of,
-        ids=tuple(row.id for row in rows),
         notes=() if shared else (CONFOUNDED,),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from leukreg_gan.conditions import Conditions
 from numpy.typing import NDArray
 
 from leukreg import Labels, Sample, Samples
@@ -42,3 +43,11 @@ def given(counts: Mapping[str, int], seed: int = 0, around: float = 150.0) -> Gi
 
 def labels_of(counts: Mapping[str, int]) -> Labels:
     return Labels(names=tuple(counts), counts=tuple(counts.values()))
+
+
+def told_alike(one: Conditions, other: Conditions) -> bool:
+    """Whether two trainings see the same rows, are told the same of them, and draw alike."""
+    arrays = [(x.vectors, x.labels, x.donors) for x in (one, other)]
+    return (one.plan, one.rows) == (other.plan, other.rows) and all(
+        np.array_equal(a, b) for a, b in zip(*arrays, strict=True)
+    )
