@@ -67,7 +67,11 @@ class SyntheticImages(Protocol):
 
 
 class ClassGenerator(Protocol):
-    """Makes images of a class, after being fitted on the training fold."""
+    """Makes images of a class, after being fitted on the training fold.
+
+    It may have ``check(self, images: Images) -> None`` too (with ``progress`` if it likes), which
+    raises at once what ``fit`` would raise for these rows: it is asked before anything is trained.
+    """
 
     def fit(self, images: Images, seed: int, folder: Path | None) -> None:
         """Learn from the training rows. ``folder`` keeps snapshots, so a fit can resume.

@@ -62,6 +62,11 @@ def run(
     refuse_too_few(recipe, data.images.samples, data.folds)
     refuse_changed(folder, data.images)
     folder.keep_data(data.images, data.folds)
+    if recipe.synthesis is not None and recipe.synthesis.place == "training-fold":
+        from leukreg.synthesis import check_folds
+
+        seed = recipe.seed
+        check_folds(data.images, data.folds, recipe.synthesis, recipe.image, seed, progress)
     results = []
     for fold in data.folds:
         data, result = run_fold(recipe, data, fold, folder, progress)

@@ -45,6 +45,8 @@ class Spec:
 
     settings: Settings
     labels: Labels
+    targets: tuple[str, ...] | None
+    """The classes that will be asked for, where that is known."""
     conditions: Callable[..., Conditions]
     """Called with ``images`` and ``progress``; raises DataError where a class cannot be learned."""
     extractor: str
@@ -86,10 +88,28 @@ class CganGenerator:
         else:
             self._train(images, seed, folder, progress)
 
-    def _open(self, path: Path, images: Images, folder: Path | None, progress: Progress) -> None:
+    def check(self, images: Images, progress: Progress = SILENT) -> None:
+        """Whether ``fit`` can begin on these rows; nothing is trained.
+
+        Raises:
+            DataError: A class cannot be learned from them, or the file of weights does not serve.
+        """
+        if self._spec.weights is not None:
+            self._read(self._spec.weights, images)
+        else:
+            self._spec.conditions(images=images, progress=progress)
+
+    def _read(
+        self, path: Path, images: Images
+    ) -> tuple[Mapping[str, Tensor], Card, dict[str, str]]:
+        """Weights and card of a file that may be used here, and what it says of its training."""
+        spec = self._spec
         weights, card = read_archive(path)
-        check_fit(path, card, self._spec.settings.size, self._spec.labels.names)
-        origin = check_origin(path, card, outside(card, images), self._spec.outside)
+        check_fit(path, card, spec.settings.size, spec.labels.names, spec.targets)
+        return weights, card, check_origin(path, card, outside(card, images), spec.outside)
+
+    def _open(self, path: Path, images: Images, folder: Path | None, progress: Progress) -> None:
+        weights, card, origin = self._read(path, images)
         if folder is not None:
             write_archive(folder / FILE, weights, card)
         self._take(weights, card, origin)

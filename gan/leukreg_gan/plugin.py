@@ -139,6 +139,7 @@ class Cgan:
             Spec(
                 settings=self._settings(image.size),
                 labels=labels,
+                targets=targets,
                 conditions=partial(
                     conditions_for,
                     labels=labels,

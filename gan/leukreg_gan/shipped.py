@@ -9,8 +9,18 @@ from leukreg_gan.archive import Card
 from leukreg_gan.content import image_digests
 
 
-def check_fit(path: Path, card: Card, size: int, classes: tuple[str, ...]) -> None:
-    """Raises DataError, all mistakes at once, where a file cannot serve this recipe."""
+def check_fit(
+    path: Path,
+    card: Card,
+    size: int,
+    classes: tuple[str, ...],
+    targets: tuple[str, ...] | None,
+) -> None:
+    """Raises DataError, all mistakes at once, where a file cannot serve this recipe.
+
+    Args:
+        targets: The classes that will be asked for; None where that is not known.
+    """
     faults = []
     if card.size != size:
         faults.append(
@@ -22,6 +32,8 @@ def check_fit(path: Path, card: Card, size: int, classes: tuple[str, ...]) -> No
             f"it makes {', '.join(card.classes)}, none of which is a class of this task "
             f"({', '.join(classes)})"
         )
+    elif lacking := [name for name in targets or () if name not in card.classes]:
+        faults.append(f"it makes {', '.join(card.classes)}, but not {', '.join(lacking)}")
     if faults:
         raise DataError("\n".join(f"cgan: {path}: {fault}" for fault in faults))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -
         images = _before_split(recipe, images, Path(folder), progress)
         absent = recipe.synthesis.classes if recipe.synthesis else ()
         folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
+    _check_synthesis(recipe, images, folds, progress)
     refuse_too_few(recipe, images.samples, folds)
     classes = images.samples.classes
     rows = [("all rows", *_counts(images.samples, range(len(images.samples))))]
@@ -52,6 +54,16 @@ def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -
     broken = len(images.samples.broken)
     caption += f"; {broken} broken files skipped" if broken else ""
     return Table(columns=("images", *classes), rows=tuple(rows), caption=caption)
+
+
+def _check_synthesis(
+    recipe: Recipe, images: ImageStore, folds: Sequence[Fold], progress: Progress
+) -> None:
+    if recipe.synthesis is None or recipe.synthesis.place != "training-fold":
+        return
+    from leukreg.synthesis import check_folds
+
+    check_folds(images, folds, recipe.synthesis, recipe.image, recipe.seed, progress)
 
 
 def _before_split(

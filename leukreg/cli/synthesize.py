@@ -110,7 +110,7 @@ def _reference(
     from leukreg.data import open_images
     from leukreg.errors import LeukregError
     from leukreg.prepare import list_samples, prepare
-    from leukreg.synthesis.held_out import refuse_held_out
+    from leukreg.synthesis import check_folds
     from leukreg.synthesis.reference import of_everything, of_fold
 
     if spec.place == "before-split":
@@ -123,7 +123,9 @@ def _reference(
     index = fold or 0
     if index >= len(data.folds):
         raise LeukregError(f"there is no fold {index}; there are 0 to {len(data.folds) - 1}")
-    refuse_held_out(spec.generator, data.images, data.folds[index], progress)
+    check_folds(
+        data.images, data.folds[index : index + 1], spec, recipe.image, recipe.seed, progress
+    )
     return of_fold(data.images, data.folds[index]), index
 
 

@@ -21,13 +21,7 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
         PluginError: The generator failed.
     """
     choice = request.spec.generator
-    samples = images.samples
-    counts = samples.counts()
-    labels = Labels(names=samples.classes, counts=tuple(counts[name] for name in samples.classes))
-    build = choice.plugin.build
-    # A generator may want to know what it will be asked for, to refuse it before any training.
-    asked = {"targets": tuple(request.spec.classes)} if takes(build, "targets") else {}
-    generator: ClassGenerator = call(choice, build, request.image, labels, **asked)
+    generator = _built(images, request)
     folder = request.home / keep.SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
     # A slow generator may take the progress; the contract does not ask for it.
@@ -37,6 +31,31 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
         return generator
     with progress.task(f"Fitting {choice.name}"):
         call(choice, generator.fit, images, request.fit_seed, folder)
+    return generator
+
+
+def check(images: Images, request: Request, progress: Progress) -> None:
+    """Whether the recipe's generator can be fitted on ``images``, as far as it can tell beforehand.
+
+    Raises:
+        DataError: A class cannot be made from these rows.
+        PluginError: The generator failed.
+    """
+    generator = _built(images, request)
+    own = getattr(generator, "check", None)
+    if callable(own):
+        more = {"progress": progress} if takes(own, "progress") else {}
+        call(request.spec.generator, own, images, **more)
+
+
+def _built(images: Images, request: Request) -> ClassGenerator:
+    choice, samples = request.spec.generator, images.samples
+    counts = samples.counts()
+    labels = Labels(names=samples.classes, counts=tuple(counts[name] for name in samples.classes))
+    build = choice.plugin.build
+    # A generator may want to know what it will be asked for, to refuse it before any training.
+    asked = {"targets": tuple(request.spec.classes)} if takes(build, "targets") else {}
+    generator: ClassGenerator = call(choice, build, request.image, labels, **asked)
     return generator
 
 

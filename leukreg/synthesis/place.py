@@ -10,7 +10,6 @@ from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.gate import admit
-from leukreg.synthesis.held_out import refuse_held_out
 from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import of_everything, of_fold
 from leukreg.synthesis.request import Request, name_of
@@ -70,20 +69,20 @@ def into_fold(
 
     A complete folder of the same request is used again, so a resumed run trains on the same
     pixels; what a killed run left behind is finished. The gate looks at training and validation
-    rows, never at test rows.
+    rows, never at test rows. What the generator reads of itself was looked at before (see
+    :func:`leukreg.synthesis.check_folds`).
 
     Args:
         folder: Where ``fold-<index>/`` with images, lineage table and contact sheet is written.
 
     Raises:
-        DataError: A class to be made is unknown, or the generator cannot make it; it reads images
-            that the fold holds out; or nothing is left to train on.
+        DataError: A class to be made is unknown, or the generator cannot make it; or nothing is
+            left to train on.
         PluginError: The generator failed or broke its contract.
         GateError: The images fail the gate, and the recipe says to stop.
         RunError: Others were trained on (see :func:`hold`).
     """
     request = Request(spec=spec, image=image, seed=seed, folder=folder.absolute(), fold=fold.index)
-    refuse_held_out(spec.generator, images, fold, progress)
     made = admit(make(of_fold(images, fold), request, progress), request, progress)
     first = len(images.samples)
     new = tuple(range(first, first + len(made.rows)))

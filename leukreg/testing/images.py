@@ -56,8 +56,8 @@ def _check_row(who: str, row: Any) -> None:
 def check_generator(plugin: Any, size: int = 32, folder: Path | None = None) -> None:
     """Fits, then makes uint8 images with their lineage; the same seed makes the same images.
 
-    ``targets`` and ``progress`` are passed where they are taken, as in a run; ``files``
-    gives paths.
+    ``targets`` and ``progress`` are passed where they are taken, as in a run; ``check`` is asked
+    first where there is one; ``files`` gives paths.
     """
     import numpy as np
 
@@ -69,6 +69,7 @@ def check_generator(plugin: Any, size: int = 32, folder: Path | None = None) -> 
 
     def fitted() -> Any:
         made = _built(who, own, ImageSpec(size=size), labels, label)
+        _check(who, made, images)
         _fit(who, made, images, folder)
         return made
 
@@ -124,6 +125,20 @@ def _built(who: str, own: Any, image: ImageSpec, labels: Labels, label: str) -> 
         raise AssertionError(
             f"{who}: build fails with targets={(label,)}: {_said(error)}"
         ) from error
+
+
+def _check(who: str, generator: Any, images: Any) -> None:
+    """As before a run, where the generator has a ``check``: what it is fitted on passes."""
+    from leukreg.progress import SILENT
+    from leukreg.recipe.stranger import takes
+
+    check = getattr(generator, "check", None)
+    if not callable(check):
+        return
+    try:
+        check(images, **({"progress": SILENT} if takes(check, "progress") else {}))
+    except Exception as error:
+        raise AssertionError(f"{who}: check fails where fit would not: {_said(error)}") from error
 
 
 def _fit(who: str, generator: Any, images: Any, folder: Path | None) -> None:

@@ -140,3 +140,58 @@ def test_a_class_without_images(recipe: Path, capsys: pytest.CaptureFixture[str]
     line = RECIPE.split("\n").index('"ALL" = ["[Malignant] Pre-B"]') + 1
     shown = capsys.readouterr().err
     assert f'{recipe}:{line}  data.classes.ALL: class "ALL" has no images' in shown
+
+
+@pytest.fixture
+def generating(recipe: Path) -> Path:
+    """The recipe with a conditional GAN that makes one of its classes."""
+    text = recipe.read_text().partition("[synthesis]")[0]
+    text = text.replace("validation_is_test = true\n", "").replace("glob-twice", "walk")
+    text = text.replace('Pre-B" = 2', 'Pre-B" = 8')
+    recipe.write_text(f"""{text}
+[synthesis]
+use = "cgan"
+classes = ["ALL"]
+per_class = 4
+steps = 1
+""")
+    return recipe
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (("image.size=48",), "images of 48 pixels cannot be made; choose 32"),
+        (('synthesis.gate.extractor="cells:/none"',), "/none"),
+        (
+            ('synthesis.way="attributes"', 'synthesis.attributes={table="@", key="img"}'),
+            "attributes.csv has no key 'img'; there are img_name, size",
+        ),
+        (
+            ('synthesis.way="donor"', 'synthesis.donor={root="@@", classes={AL=["x"]}}'),
+            "donor.classes: ",
+        ),
+        (('synthesis.weights="@"',), "attributes.csv cannot be read as safetensors"),
+    ],
+)
+def test_what_a_generator_cannot_do_is_said_by_check(
+    generating: Path, keys: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = generating.parent / "attributes.csv"
+    table.write_text("img_name,size\na.png,big\n")
+    (generating.parent / "donors" / "y").mkdir(parents=True)
+    places = {"@@": str(generating.parent / "donors"), "@": str(table)}
+    asked = ["check", str(generating)]
+    for key in keys:
+        for mark, place in places.items():
+            key = key.replace(f'"{mark}"', f'"{place}"')
+        asked += ["--set", key]
+    assert main(asked) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_plan_of_a_generator_counts_its_images_and_trains_nothing(
+    generating: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(generating)]) == 0
+    assert "+ 4 synthetic" in capsys.readouterr().out

@@ -178,18 +178,6 @@ def test_a_changed_file_of_the_generators_makes_images_anew(
     assert len(again.fits) == 1
 
 
-def test_a_generator_that_reads_held_out_images_is_refused(
-    images: ImageStore, tmp_path: Path
-) -> None:
-    class Reader(Painter):
-        def files(self) -> tuple[Path, ...]:
-            return (tmp_path / "data" / "b",)
-
-    with pytest.raises(DataError, match=r"2 of 4 images .* 'painter' reads .* is b/2\.png \(test"):
-        into_fold(images, FOLD, spec(Reader()), IMAGE, 7, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
 def test_an_option_called_files_is_an_option(images: ImageStore, tmp_path: Path) -> None:
     class Listing(Painter):
         files: Any = ("a.csv", "b.csv")
