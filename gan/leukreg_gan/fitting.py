@@ -32,7 +32,8 @@ def fitted(
     file, log and sample grids are copied to ``folder``.
 
     Args:
-        key: Digest of everything that decides the training.
+        key: Digest of everything that decides the training; size and steps are put before it, so
+            that a listing of the cache says what it holds.
         job: From the folder that the training lies in to the training.
         card: What is known of the generator before it is trained.
 
@@ -40,7 +41,8 @@ def fitted(
         TrainingError: A loss is no number.
         DataError: The cache or the folder cannot be written.
     """
-    home = cache_area(AREA) / key
+    name = f"cgan-{card.size}px-{card.settings['steps']}-steps-{key}"
+    home = cache_area(AREA, costly=True) / name
     found = _known(home / FILE)
     if found is None:
         found = _trained(home, job(home), card, progress)
@@ -52,7 +54,7 @@ def fitted(
             replace(known, classes=card.classes, plan=card.plan, attribution=card.attribution),
         )
         progress.say(
-            f"cgan: these very images were trained on before with these options ({key[:12]}); "
+            f"cgan: these very images were trained on before with these options ({name[:-20]}); "
             "the generator is used again, nothing is trained"
         )
     if folder is not None:

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from leukreg.data.cache import Entry
 
 
 @click.group("cache", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List what leukreg keeps between runs: decoded pixels, rendered cells.
+    """List what leukreg keeps between runs.
 
-    Everything in it can be made again. LEUKREG_CACHE names another folder.
+    Decoded pixels, rendered cells and features of real images are made again in minutes. Fitted
+    generators took hours: `clear` keeps them unless it is told otherwise. LEUKREG_CACHE names
+    another folder.
     """
     if context.invoked_subcommand is None:
         _show()
@@ -23,16 +27,23 @@ def command(context: click.Context) -> None:
 
 @command.command("clear")
 @click.argument("name", required=False)
-def _clear(name: str | None) -> None:
-    """Delete the cache, or only the entries whose name begins with NAME (such as 64px)."""
+@click.option("--all", "everything", is_flag=True, help="Delete fitted generators too.")
+def _clear(name: str | None, everything: bool) -> None:
+    """Delete the cache, or only the entries whose name begins with NAME (such as 64px).
+
+    Fitted generators took hours to make. They are kept unless NAME is theirs or --all is given.
+    """
     from leukreg.data.cache import cache_root, clear, entries
 
-    gone = clear(name)
-    if not gone and name is not None and entries():
-        names = ", ".join(sorted({entry.name for entry in entries()}))
+    gone = clear(name, everything)
+    left = entries()
+    if not gone and name is not None and left:
+        names = ", ".join(sorted({entry.name for entry in left}))
         raise click.UsageError(f"there is no entry {name!r}; there are {names}")
-    size = sum(entry.bytes for entry in gone)
-    click.echo(f"{_mega(size)} deleted from {cache_root()}")
+    click.echo(f"{_size(gone)} deleted from {cache_root()}")
+    if name is None and left:
+        names = ", ".join(entry.name for entry in left)
+        click.echo(f"{_size(left)} kept, since it took hours to make ({names}); --all deletes it")
 
 
 def _show() -> None:
@@ -47,8 +58,9 @@ def _show() -> None:
         click.echo(f"The cache {cache_root()} is empty.")
         return
     columns = ("kind", "name", "files", "size", "changed")
-    total = _mega(sum(entry.bytes for entry in found))
-    caption = f"{total} in {cache_root()}; `leukreg cache clear` deletes it"
+    caption = f"{_size(found)} in {cache_root()}; `leukreg cache clear` deletes it"
+    if any(entry.costly for entry in found):
+        caption += ", generators only with --all"
     print_table(Table(columns=columns, rows=tuple(map(_row, found)), caption=caption), Console())
 
 
@@ -57,6 +69,10 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
     when = datetime.fromtimestamp(entry.changed).strftime("%Y-%m-%d %H:%M")
     return entry.area, entry.name, f"{entry.files:,}", _mega(entry.bytes), when
+
+
+def _size(found: Iterable[Entry]) -> str:
+    return _mega(sum(entry.bytes for entry in found))
 
 
 def _mega(size: int) -> str:

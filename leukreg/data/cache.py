@@ -16,6 +16,8 @@ from leukreg.errors import DataError
 from leukreg.places import cache_root as cache_root
 
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by leukreg; safe to delete.\n"
+COSTLY = "# It took hours to make.\n"
+"""Second line in the tag of an area that is cleared only where that is asked for."""
 STALE_SECONDS = 24 * 3600
 """Half-written packs older than this belong to a process that was killed."""
 
@@ -31,20 +33,26 @@ class Entry:
     bytes: int
     changed: float
     """Seconds since the epoch."""
+    costly: bool = False
+    """Whether it took hours to make."""
 
 
-def cache_area(name: str) -> Path:
+def cache_area(name: str, costly: bool = False) -> Path:
     """The folder ``name`` of the cache, made and tagged.
+
+    Args:
+        costly: What lies there takes hours to make: it is cleared only where that is asked for.
 
     Raises:
         DataError: It cannot be written.
     """
     area = cache_root() / name
+    text = TAG + COSTLY * costly
     try:
         area.mkdir(parents=True, exist_ok=True)
         tag = area / "CACHEDIR.TAG"
-        if not tag.exists():
-            tag.write_text(TAG, encoding="ascii")
+        if not tag.exists() or (costly and not _costly(area)):
+            tag.write_text(text, encoding="ascii")
     except OSError as error:
         raise DataError(not_writable(area, error)) from error
     return area
@@ -66,12 +74,16 @@ def entries() -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda entry: (-entry.bytes, entry.area, entry.name)))
 
 
-def clear(name: str | None = None) -> tuple[Entry, ...]:
+def clear(name: str | None = None, costly: bool = False) -> tuple[Entry, ...]:
     """Delete the cache, or the entries whose name begins with ``name``; return what was deleted.
 
-    A running process keeps reading what it has opened (on systems where files outlive their name).
+    What took hours to make is kept unless it is named, or ``costly`` says that it goes too. A
+    running process keeps reading what it has opened (on systems where files outlive their name).
     """
-    gone = [entry for entry in entries() if name is None or entry.name.startswith(name)]
+    if name is None:
+        gone = [entry for entry in entries() if costly or not entry.costly]
+    else:
+        gone = [entry for entry in entries() if entry.name.startswith(name)]
     for entry in gone:
         shutil.rmtree(entry.path, ignore_errors=True)
     return tuple(gone)
@@ -149,4 +161,9 @@ def _measure(area: str, path: Path) -> Entry:
         files=len(stats),
         bytes=sum(stat.st_size for stat in stats),
         changed=max((stat.st_mtime for stat in stats), default=path.stat().st_mtime),
+        costly=_costly(path.parent),
     )
+
+
+def _costly(area: Path) -> bool:
+    return COSTLY in (area / "CACHEDIR.TAG").read_text(encoding="ascii", errors="replace")

@@ -33,6 +33,28 @@ def test_entries_and_clearing(write: Write, cache: Path) -> None:
     assert len(entries()) == 1
 
 
+def test_what_took_hours_is_deleted_only_where_that_is_asked_for(cache: Path) -> None:
+    for area, costly in (("pixels", False), ("generators", True)):
+        (cache_area(area, costly) / "one").mkdir()
+    cheap = [entry.area for entry in entries() if not entry.costly]
+    assert cheap == [entry.area for entry in clear()] == ["pixels"]
+    assert [entry.area for entry in entries()] == ["generators"]
+    assert clear("o")
+    (cache_area("generators", costly=True) / "two").mkdir()
+    assert not clear()
+    assert clear(costly=True)
+    assert not entries()
+
+
+def test_an_area_may_turn_out_to_be_costly(cache: Path) -> None:
+    (cache_area("generators") / "one").mkdir()
+    assert not entries()[0].costly
+    cache_area("generators", costly=True)
+    assert entries()[0].costly
+    cache_area("generators")
+    assert entries()[0].costly
+
+
 def test_only_tagged_folders_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path))
     (tmp_path / "thesis" / "chapter").mkdir(parents=True)
