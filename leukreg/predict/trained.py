@@ -31,7 +31,8 @@ def load(run: str | Path, runs: str | Path = "runs") -> Trained:
     """A finished run with its trained models, ready to predict.
 
     Args:
-        run: Its folder, its name, a unique beginning of its name, or "last".
+        run: Its folder, its name, a unique beginning of its name, or "last" (not counting those of
+            ``leukreg evaluate``, which have no models).
         runs: The folder that holds the runs, where ``run`` is no folder itself.
 
     Raises:
@@ -42,7 +43,7 @@ def load(run: str | Path, runs: str | Path = "runs") -> Trained:
     from leukreg.recipe import rebuild
     from leukreg.runs import find, read
 
-    result = read(find(str(run), Path(runs)))
+    result = read(find(str(run), Path(runs), with_models=True))
     model_paths(result)
     return Trained(result, rebuild(result.recipe, result.folder / "recipe.json"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -278,6 +279,22 @@ def test_runs_are_found_by_path_name_beginning_and_as_the_last(
     finished(tmp_path, make_result(bootstrap=0), "alpha")
     with pytest.raises(RunError, match="several runs begin with 'alpha'"):
         find("alpha", tmp_path)
+
+
+def test_the_last_run_with_models_is_not_an_evaluation(tmp_path: Path, make_result: Make) -> None:
+    trained = finished(tmp_path, make_result(bootstrap=0), "alpha")
+    (trained.folder / "fold-0").mkdir(exist_ok=True)
+    (trained.folder / "fold-0" / "model.pt").touch()
+    scored = finished(tmp_path, make_result(bootstrap=0), "beta")
+    status = scored.folder / "status.json"
+    later = json.loads(status.read_text()) | {"started": "2999-01-01T00:00:00+00:00"}
+    status.write_text(json.dumps(later))
+    assert find("last", tmp_path) == scored.folder
+    assert find("last", tmp_path, with_models=True) == trained.folder
+    status.write_text(json.dumps(later | {"state": "failed"}))
+    assert find("last", tmp_path, with_models=True) == scored.folder  # and it is said why not
+    shutil.rmtree(trained.folder)
+    assert find("last", tmp_path, with_models=True) == scored.folder
 
 
 def test_digests_see_content_and_labels_not_order_or_place(make_result: Make) -> None:
