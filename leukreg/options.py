@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukreg.declare import option_docs, plugin_name
+from leukreg.recipe.options import table_of
 from leukreg.recipe.words import type_in_words
 
 TABLES: dict[str, str] = {
@@ -45,6 +46,8 @@ class Option:
     example: Any
     """The default, or a value of the right type and range where there is none."""
     meaning: str
+    inner: tuple[Option, ...] = ()
+    """The options in it, where it is a table."""
 
 
 def options(cls: type) -> tuple[Option, ...]:
@@ -68,6 +71,7 @@ def options(cls: type) -> tuple[Option, ...]:
             default=field.get("default"),
             example=_value(name, field, named) if name in required else field.get("default"),
             meaning=docs.get(name, ""),
+            inner=() if (table := table_of(hints[name])) is None else options(table),
         )
         for name, field in schema.get("properties", {}).items()
     )

@@ -75,7 +75,8 @@ class Cgan:
     snapshot_every: Annotated[int, Ge(1)] = 500
     """Steps between two snapshots; the best by KID to held-out images is kept."""
     extractor: str = "cells"
-    """Feature extractor of that KID (a tenth of the training rows is held out for it)."""
+    """Feature extractor of that KID (for it a tenth of each class's training rows is held out,
+    whole patients together; of a class with fewer than 50 none)."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the training; bfloat16 is faster on processors that have it, far slower on
     others."""

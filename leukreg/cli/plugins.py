@@ -64,14 +64,17 @@ def show(outer_kind: str | None, name: str, kind: str | None) -> None:
 
     registry = installed()
     wanted = kind or outer_kind
-    if wanted == "command" or (wanted is None and name in OWN):
+    if wanted == "command":
         raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
     found = [registry.get(wanted, name)] if wanted else registry.find(name)
+    is_command = name in OWN or name in find(registry).commands
     if not found:
-        if name in find(registry).commands:
+        if is_command:
             raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
         raise PluginError(_unknown(registry, name))
     click.echo("\n\n".join("\n".join(_details(entry)) for entry in found))
+    if is_command and wanted is None:
+        click.echo(f"\nThere is a command {name!r} too; see 'leukreg {name} --help'.")
 
 
 @command.command("new")
@@ -181,7 +184,8 @@ def _details(entry: Entry) -> Iterator[str]:
     table = example_table(entry.kind, entry.cls)
     yield ""
     if entry.kind == "extractor":
-        yield f"On the command line\n  leukreg fidelity REAL FAKE --extractor {entry.name}"
+        path = ":PATH" * any(option.required for option in found)
+        yield f"On the command line\n  leukreg fidelity REAL FAKE --extractor {entry.name}{path}"
         return
     if table is None:
         yield f"Recipes do not name a {entry.kind}: it works wherever it is installed."
@@ -196,12 +200,15 @@ def _paragraphs(text: str) -> Iterator[str]:
         yield textwrap.fill(" ".join(paragraph.split()), 80)
 
 
-def _option(option: Option) -> Iterator[str]:
+def _option(option: Option, depth: int = 1) -> Iterator[str]:
     from leukreg.options import toml
 
     default = "unset" if option.default is None else toml(option.default)
     state = "required" if option.required else f"default {default}"
-    yield f"  {option.name}: {option.type} ({state})"
+    yield f"{'  ' * depth}{option.name}: {option.type} ({state})"
+    margin = "  " * (depth + 1)
     yield from textwrap.wrap(
-        option.meaning or "(not documented)", 80, initial_indent="    ", subsequent_indent="    "
+        option.meaning or "(not documented)", 80, initial_indent=margin, subsequent_indent=margin
     )
+    for inner in option.inner:
+        yield from _option(inner, depth + 1)

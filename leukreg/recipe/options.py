@@ -46,7 +46,7 @@ def read_options(
         mistakes.add(path, message)
         return None
     given = {key: value for key, value in table.items() if key in known}
-    tables = {key: of for key in given if (of := _table_of(hints[key])) is not None}
+    tables = {key: of for key in given if (of := table_of(hints[key])) is not None}
     given = {key: value for key, value in given.items() if value is not False or key not in tables}
     inner = {key: of for key, of in tables.items() if isinstance(given.get(key), dict)}
     for key, of in inner.items():
@@ -90,10 +90,10 @@ def _validate(
     return None
 
 
-def _table_of(hint: Any) -> type[Any] | None:
+def table_of(hint: Any) -> type[Any] | None:
     """The dataclass that a field holds: a table of options, which ``false`` drops."""
     members = (hint, *typing.get_args(hint))
-    found = [typing.cast(type[Any], each) for each in members if dataclasses.is_dataclass(each)]
+    found = [each for each in members if isinstance(each, type) and dataclasses.is_dataclass(each)]
     return found[0] if len(found) == 1 else None
 
 

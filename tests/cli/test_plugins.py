@@ -73,15 +73,33 @@ def test_shows_options_with_type_range_default_and_meaning(capsys: Call) -> None
 def test_every_plugin_can_be_shown(entry: Entry, capsys: Call) -> None:
     assert main(["plugins", entry.name, "--kind", entry.kind]) == 0
     shown = capsys.readouterr().out
-    assert all(f"  {option.name}: " in shown for option in options(entry.cls))
+    found = options(entry.cls)
+    inside = [inner for option in found for inner in option.inner]
+    assert all(f"  {option.name}: " in shown for option in (*found, *inside))
     assert "(not documented)" not in shown
 
 
 def test_an_unknown_plugin_is_suggested(capsys: Call) -> None:
     assert main(["plugins", "fokal"]) == 2
     assert "there is no plugin 'fokal'; did you mean 'focal'?" in capsys.readouterr().err
-    assert main(["plugins", "run"]) == 2
-    assert "see 'leukreg run --help'" in capsys.readouterr().err
+    assert main(["plugins", "compare"]) == 2
+    assert "see 'leukreg compare --help'" in capsys.readouterr().err
+
+
+def test_a_name_of_a_plugin_and_of_a_command_shows_the_plugin(capsys: Call) -> None:
+    assert main(["plugins", "run"]) == 0
+    shown = capsys.readouterr().out
+    assert "leukreg fidelity REAL FAKE --extractor run:PATH" in shown
+    assert "see 'leukreg run --help'" in shown
+    assert main(["plugins", "--kind", "extractor", "run"]) == 0
+    assert "--help" not in capsys.readouterr().out
+
+
+def test_options_inside_tables_are_shown(capsys: Call) -> None:
+    assert main(["plugins", "cgan"]) == 0
+    shown = capsys.readouterr().out
+    assert "  donor: a table (default unset)\n" in shown
+    assert "    root: a string (required)\n      The folder that holds" in shown
 
 
 def _inside(document: Any) -> dict[str, Any]:

@@ -91,4 +91,7 @@ def test_what_is_not_ones_own_is_not_told_again() -> None:
 
 
 def test_a_listing_calls_it_a_table() -> None:
-    assert [option.type for option in options(Outer)] == ["a table", "an integer"]
+    inner, number = options(Outer)
+    assert (inner.type, number.type) == ("a table", "an integer")
+    assert [option.name for option in inner.inner] == ["root", "folders", "shares"]
+    assert not number.inner
