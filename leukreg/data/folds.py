@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,8 @@ def make_folds(
 
     Raises:
         Problems: Patient folds without patient ids, a class too small or too clumped to stand on
-            every side, a class without images, or a split column that cannot be used.
+            every side, a class without images, a split column that cannot be used, or synthetic
+            rows for training where the split is made anew.
     """
     _refuse_empty(images.samples, absent)
     refuse_unknown(images.samples, spec.limit)
@@ -41,9 +43,10 @@ def make_folds(
     if spec.use == "given":
         fold = given_fold(images, spec, groups)
         if not fold.validation and spec.validation and not spec.validation_is_test:
-            fold = _watched(fold, images.samples, groups, spec, seed)
+            fold = _watched_real(fold, images.samples, groups, spec, seed)
         folds: tuple[Fold, ...] = (fold,)
     else:
+        _refuse_sided(images.samples)
         _refuse_small(images.samples, groups, spec)
         folds = _split(images.samples, groups, spec, seed)
     folds = tuple(limited(fold, images.samples, spec.limit, seed) for fold in folds)
@@ -92,6 +95,18 @@ def _watched(
     )
 
 
+def _watched_real(
+    fold: Fold, samples: Samples, groups: NDArray[np.int64], spec: FoldsSpec, seed: int
+) -> Fold:
+    """As :func:`_watched`, by real rows alone; what is made from one of these is not trained on."""
+    made = [row for row in fold.train if samples.rows[row].origin == "synthetic"]
+    real = replace(fold, train=tuple(sorted({*fold.train} - {*made})))
+    watched = _watched(real, samples, groups, spec, seed)
+    apart = {int(groups[row]) for row in watched.validation}
+    kept = [row for row in made if int(groups[row]) not in apart]
+    return replace(watched, train=tuple(sorted([*watched.train, *kept])))
+
+
 def _allocate(
     samples: Samples,
     rows: NDArray[np.int64],
@@ -119,6 +134,21 @@ def _refuse_empty(samples: Samples, absent: Collection[str]) -> None:
                     "the class out with data.classes, or have it made by [synthesis]"
                 )
                 for name in empty
+            ]
+        )
+
+
+def _refuse_sided(samples: Samples) -> None:
+    """Refuse synthetic rows that are to be trained on, where the split would test some of them."""
+    sided = [row.id for row in samples.rows if row.origin == "synthetic" and row.split == "train"]
+    if sided:
+        raise Problems(
+            [
+                Problem(
+                    f"{len(sided)} synthetic rows say that they are to be trained on (such as "
+                    f"{sided[0]!r}), and a new split would test some of them; set data.folds.use = "
+                    '"given" and name a side for every real row: that of the fold they were made in'
+                )
             ]
         )
 

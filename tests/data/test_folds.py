@@ -327,6 +327,37 @@ def test_validation_is_taken_from_a_given_training_side() -> None:
     assert watched.validation == watched.test == tuple(range(20, 30))
 
 
+def with_made(of: Table, made: Sequence[int], split: Role | None = "train") -> Table:
+    """The table with these rows synthetic."""
+    rows = [
+        replace(row, origin="synthetic", split=split) if index in made else row
+        for index, row in enumerate(of.samples.rows)
+    ]
+    return replace(of, samples=replace(of.samples, rows=tuple(rows)))
+
+
+def test_synthetic_rows_for_training_are_never_split_anew() -> None:
+    of = table(["a", "b"] * 15, splits=GIVEN)
+    assert "12 synthetic rows say that they are to be trained on" in messages(
+        with_made(of, range(12))
+    )
+    assert folds(with_made(of, range(12), None))
+    [fold] = folds(with_made(of, range(12)), use="given")
+    assert set(fold.train) >= {*range(12)}
+
+
+def test_synthetic_rows_of_a_given_split_do_not_choose_the_model() -> None:
+    copies = [(row, row + 2) for row in range(4)]
+    of = with_made(
+        table(["a", "b"] * 20, same=copies, splits=["train"] * 30 + ["test"] * 10), range(2)
+    )
+    [fold] = folds(of, use="given", validation=0.5)
+    assert fold.validation
+    assert not {*range(2)} & {*fold.validation}
+    for made in range(2):
+        assert (made in fold.train) == (made + 2 in fold.train)
+
+
 def test_wrong_given_splits_are_told() -> None:
     labels = ["a", "b"] * 15
     assert "30 of 30 rows name no side" in messages(table(labels), use="given")
