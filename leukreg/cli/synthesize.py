@@ -46,8 +46,9 @@ def command(
     The generator is fitted on the training rows of one fold of the recipe, or taken from the cache
     where it was fitted on them before. DIR/table.csv is read by the source "table", beside rows of
     real images whose sides are those of that fold: with folds = { use = "given" }, since a new
-    split would test what the generator learned from. It lists what passes the recipe's gate; images
-    that fail are written too, to be looked at, and the exit code is 1. There is no table where the gate's fails = "stop".
+    split would test what the generator learned from. The table lists what passes the recipe's
+    gate; images that fail are written too, to be looked at, and the exit code is 1. There is no
+    table where the gate's fails = "stop".
     """
     from rich.console import Console
 
