@@ -41,10 +41,9 @@ class Donor:
     def ready(self) -> None:
         """Raises NotAvailable when root is not there."""
         try:
-            require_folder(self.root)
+            require_folder(self.root, "set synthesis.donor.root to where they are")
         except NotAvailable as error:
-            text = str(error).replace("data.root", "synthesis.donor.root")
-            raise NotAvailable(f"donor images: {text}") from None
+            raise NotAvailable(f"donor images: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -204,8 +204,7 @@ def _folder(path: Path) -> tuple[Samples, bool]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except LeukregError as error:
-        text = str(error).partition("; put the images there")[0]
-        raise DataError(text) from error
+        raise DataError(str(error)) from error
     if has_classes:
         return list_folder(top), False
     rows = tuple(

@@ -39,8 +39,11 @@ class _File:
     inside: PurePosixPath
 
 
-def require_folder(root: str | Path) -> Path:
+def require_folder(root: str | Path, advice: str = "") -> Path:
     """The folder as an absolute path; relative to the working directory, ``~`` expanded.
+
+    Args:
+        advice: What to do where it is not there, for the end of the message.
 
     Raises:
         NotAvailable: It is not there, or it is a file.
@@ -54,10 +57,7 @@ def require_folder(root: str | Path) -> Path:
     if path.parent.is_dir():
         close = difflib.get_close_matches(path.name, _folders(path.parent), n=1)
         hint = f" (did you mean {path.parent / close[0]}?)" if close else ""
-    raise NotAvailable(
-        f"the folder {path} does not exist{hint}; put the images there, one folder per class, "
-        "or set data.root to where they are"
-    )
+    raise NotAvailable(f"the folder {path} does not exist{hint}" + (advice and f"; {advice}"))
 
 
 def list_folder(

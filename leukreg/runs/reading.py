@@ -69,7 +69,8 @@ def read(path: Path) -> RunResult:
 def unfinished(path: Path, state: str, error: str | None) -> str:
     """What to say of a run that has no result."""
     if state == "failed":
-        return f"{path}: this run failed: {error}\nleukreg run --resume {path} goes on with it"
+        way = f"leukreg run --resume {path} goes on with it once that is mended outside the recipe"
+        return f"{path}: this run failed: {error}\n{way}; a changed recipe needs a new run"
     return f"{path}: this run has not finished; leukreg run --resume {path} goes on if it was ended"
 
 

@@ -148,10 +148,10 @@ def test_a_missing_root_says_which_and_what_to_do(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert require_folder("images") == require_folder("~/images") == tmp_path / "images"
-    with pytest.raises(
-        NotAvailable, match=r"image does not exist \(did you mean .*images\?\).*root"
-    ):
+    with pytest.raises(NotAvailable, match=r"image does not exist \(did you mean .*images\?\)$"):
         list_folder("image")
+    with pytest.raises(NotAvailable, match=r"images\?\); look elsewhere$"):
+        require_folder("image", "look elsewhere")
     with pytest.raises(NotAvailable, match="is not a folder"):
         list_folder("file")
     with pytest.raises(DataError, match="holds no folders"):

@@ -34,7 +34,8 @@ class Folder:
 
     def ready(self) -> None:
         """Raises NotAvailable when root is not there."""
-        require_folder(self.root)
+        advice = "put the images there, one folder per class, or set data.root to where they are"
+        require_folder(self.root, advice)
 
     def build(self) -> Samples:
         """List the images, sorted by path.
@@ -43,6 +44,7 @@ class Folder:
             NotAvailable: root is not there.
             DataError: A class folder is missing, or the patient option finds no patient.
         """
+        self.ready()
         return list_folder(
             self.root,
             classes=self.classes,
