@@ -69,9 +69,11 @@ def check(
     reader = Reader(registry, mistakes)
     tree = document.tree
     top = _top(tree, name, reader)
-    for key in NEEDED:
-        if key not in tree:
-            mistakes.add((key,), "is missing; every recipe needs it")
+    missing = [key for key in NEEDED if key not in tree]
+    for key in missing:
+        mistakes.add((key,), "is missing; every recipe needs it")
+    if "reported" in tree and len(missing) == len(NEEDED):
+        mistakes.add((), "`leukreg audit` reads a file that has published figures and no more")
     tables = _tables(tree, reader)
     _contradictions(tables, {} if complete else tree, mistakes)
     reported = _reported(tree, reader)

@@ -142,6 +142,9 @@ def _read_gate(value: Any, path: KeyPath, reader: Reader) -> GateSpec | None:
         return None
     if value is True:
         return GateSpec()
+    if not isinstance(value, dict):
+        reader.mistakes.add(path, f"must be true, false or a table, not {show(value)}")
+        return None
     gate = plain(GateSpec, value, path, reader)
     if gate is not None and gate.extractor != GateSpec.extractor:
         name = gate.extractor.partition(":")[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 DONE = {
-    "leave-out": "left out of training",
+    "leave-out": "left out",
     "stop": "the run stops",
     "keep": "kept all the same",
 }

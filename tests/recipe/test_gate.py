@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from leukreg.errors import Problems
 from leukreg.recipe import load, parse, rebuild
 from leukreg.recipe.model import GateSpec
 from leukreg.registry import Registry
@@ -25,6 +26,8 @@ def test_there_is_a_gate_unless_the_recipe_says_there_is_none(
     assert gate(good, registry) == GateSpec()
     assert gate(good, registry, "synthesis.gate=true") == GateSpec()
     assert gate(good, registry, "synthesis.gate=false") is None
+    with pytest.raises(Problems, match='gate: must be true, false or a table, not "off"'):
+        gate(good, registry, "synthesis.gate=off")
 
 
 def test_limits_are_set_one_by_one(good: str, registry: Registry) -> None:

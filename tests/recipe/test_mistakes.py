@@ -150,6 +150,14 @@ def test_missing_tables(registry: Registry) -> None:
         assert f"r.toml  {table}: is missing" in shown
 
 
+def test_a_file_of_published_figures_alone_is_pointed_to_the_audit(registry: Registry) -> None:
+    alone = '[reported]\naccuracy = "0.84"\n'
+    more = '[data]\nuse = "demo"\n'
+    for text, said in ((alone, True), (alone + more, False), ("schema = 1\n", False)):
+        shown = "\n".join(str(problem) for problem in problems(text, registry))
+        assert ("`leukreg audit` reads a file that" in shown) == said
+
+
 @pytest.mark.parametrize(
     "key", ["data", "model", "loss", "phase", "synthesis", "evaluate", "audit"]
 )
