@@ -115,6 +115,9 @@ class Fold:
     train: tuple[int, ...]
     validation: tuple[int, ...]
     test: tuple[int, ...]
+    replaced: tuple[int, ...] = ()
+    """Training rows that synthetic ones took the place of: the generator learned from them, the
+    classifier does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

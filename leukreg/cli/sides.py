@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from leukreg.cli.data import TABLES, table_samples
 from leukreg.errors import DataError, LeukregError, RunError
 from leukreg.places import expanded
-from leukreg.types import Role, Sample, Samples
+from leukreg.types import Fold, Role, Sample, Samples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,9 +55,8 @@ def real_side(reference: str, wanted: Wanted) -> Side:
     run = _run(reference, wanted.runs)
     if run is None:
         return _listed(reference)
-    samples, train, held = _of_fold(run, wanted.fold)
-    rows = {"train": train, **held}[wanted.rows]
-    real = tuple(row for row in rows if row.origin != "synthetic")
+    samples, fold = _of_fold(run, wanted.fold)
+    real = tuple(row for row in _rows(samples, fold, wanted.rows) if row.origin != "synthetic")
     if not real:
         raise DataError(f"{run}: the {wanted.rows} rows of fold {wanted.fold} hold no real image")
     name = f"{wanted.rows} rows of {run.name}, fold {wanted.fold}"
@@ -73,37 +72,22 @@ def fake_side(reference: str, wanted: Wanted) -> Side:
     run = _run(reference, wanted.runs)
     if run is None:
         return _listed(reference)
-    samples, train, held = _of_fold(run, wanted.fold)
-    everywhere = (*train, *held["validation"], *held["test"])
+    samples, fold = _of_fold(run, wanted.fold)
+    everywhere = [row for role in get_args(Role) for row in _rows(samples, fold, role)]
     fakes = tuple(row for row in everywhere if row.origin == "synthetic")
     if not fakes:
         raise DataError(f"{run}: fold {wanted.fold} has no synthetic images")
-    seen = _seen(samples, train, held, fakes)
+    seen = _seen(samples, fold, fakes)
     name = f"synthetic images of {run.name}, fold {wanted.fold}"
     return Side(name, replace(samples, rows=fakes), replace(samples, rows=seen))
 
 
-def _seen(
-    samples: Samples,
-    train: Sequence[Sample],
-    held: Mapping[str, Sequence[Sample]],
-    fakes: Sequence[Sample],
-) -> tuple[Sample, ...]:
-    """The real rows that a generator learned from.
-
-    Made before the split, images may come from any row. Where they replace a class's real ones,
-    those stand in no role of the fold, and were learned from all the same.
-    """
-    real = [row for row in samples.rows if row.origin != "synthetic"]
-    if any(row.lineage is not None and row.lineage.fold is None for row in fakes):
-        return tuple(real)
-    trained = {row.id for row in train}
-    out = {row.id for rows in held.values() for row in rows} - trained
-    left = {row.label for row in train if row.origin != "synthetic"}
-    replaced = {row.label for row in fakes} - left
-    return tuple(
-        row for row in real if row.id in trained or (row.label in replaced and row.id not in out)
-    )
+def _seen(samples: Samples, fold: Fold, fakes: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The real rows that a generator learned from: any where it made them before the split."""
+    rows = samples.rows
+    before = any(row.lineage is not None and row.lineage.fold is None for row in fakes)
+    numbers = range(len(rows)) if before else sorted({*fold.train, *fold.replaced})
+    return tuple(rows[number] for number in numbers if rows[number].origin != "synthetic")
 
 
 def native_size(samples: Samples) -> int:
@@ -164,10 +148,8 @@ def _run(reference: str, root: Path) -> Path | None:
         raise DataError(f"{reference!r} is no folder and no table, and {error}") from error
 
 
-def _of_fold(
-    run: Path, number: int
-) -> tuple[Samples, tuple[Sample, ...], dict[str, tuple[Sample, ...]]]:
-    """The samples of a run, the training rows of a fold and its other rows by role."""
+def _of_fold(run: Path, number: int) -> tuple[Samples, Fold]:
+    """The samples of a run, and a fold of it."""
     from leukreg.runs.reading import read_samples
     from leukreg.runs.tables import read_folds
 
@@ -176,11 +158,12 @@ def _of_fold(
     if fold is None:
         there = ", ".join(str(fold.index) for fold in folds)
         raise DataError(f"{run} has no fold {number}; there are {there}")
-    chosen = {
-        role: tuple(samples.rows[row] for row in dict.fromkeys(getattr(fold, role)))
-        for role in ("train", "validation", "test")
-    }
-    return samples, chosen.pop("train"), chosen
+    return samples, fold
+
+
+def _rows(samples: Samples, fold: Fold, role: Role) -> tuple[Sample, ...]:
+    """The rows of a role, a file that is listed twice in it once."""
+    return tuple(samples.rows[row] for row in dict.fromkeys(getattr(fold, role)))
 
 
 def _listed(reference: str) -> Side:

@@ -126,7 +126,8 @@ def _scores(path: Path, classes: int) -> dict[str, Any]:
 def _folds(path: Path, rows: int) -> Any:
     folds = tables.read_folds(path)
     for fold in folds:
-        if any(not 0 <= row < rows for row in (*fold.train, *fold.validation, *fold.test)):
+        named = (*fold.train, *fold.validation, *fold.test, *fold.replaced)
+        if any(not 0 <= row < rows for row in named):
             raise files.damaged(path, f"fold {fold.index} has a row that samples.csv lacks")
     return folds
 

@@ -30,6 +30,8 @@ SAMPLES = (
 FOLDS = ("fold", "role", "row")
 IMAGES = ("id", "digest", "statistics")
 _ROLES: tuple[str, ...] = get_args(Role)
+_SIDES = (*_ROLES, "replaced")
+"""The fields of a fold that hold rows."""
 _ORIGINS: tuple[str, ...] = get_args(Origin)
 TWINS = ("id", "twin")
 
@@ -104,7 +106,7 @@ def write_folds(path: Path, folds: tuple[Fold, ...]) -> None:
         (
             (str(fold.index), role, str(row))
             for fold in folds
-            for role in _ROLES
+            for role in _SIDES
             for row in getattr(fold, role)
         ),
     )
@@ -121,11 +123,11 @@ def read_folds(path: Path) -> tuple[Fold, ...]:
             side.append(int(row))
     except ValueError as error:
         raise damaged(path, str(error)) from error
-    unknown = {role for _, role in sides} - set(_ROLES)
+    unknown = {role for _, role in sides} - set(_SIDES)
     if unknown:
         raise damaged(path, f"no side of a split: {', '.join(sorted(unknown))}")
     return tuple(
-        Fold(index=int(fold), **{role: tuple(sides.get((fold, role), ())) for role in _ROLES})
+        Fold(index=int(fold), **{role: tuple(sides.get((fold, role), ())) for role in _SIDES})
         for fold in dict.fromkeys(fold for fold, _ in sides)
     )
 

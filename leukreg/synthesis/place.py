@@ -86,14 +86,17 @@ def into_fold(
     made = admit(make(of_fold(images, fold), request, progress), request, progress)
     first = len(images.samples)
     new = tuple(range(first, first + len(made.rows)))
-    old = _without_made(images, fold, spec, progress) if spec.mix == "replace" else fold.train
+    replaced = _replaced(images, fold, spec, progress) if spec.mix == "replace" else ()
+    gone = set(replaced)
+    old = tuple(row for row in fold.train if row not in gone)
     if not (*old, *new):
         raise DataError(
             'synthesis.mix = "replace" and no synthetic image passed the gate: there is nothing to '
             f"train on. The figures are in {request.home}"
         )
     store = images.extended(made.rows) if made.rows else images
-    return Placed(store, replace(fold, train=(*old, *new)), made.figures)
+    fold = replace(fold, train=(*old, *new), replaced=replaced)
+    return Placed(store, fold, made.figures)
 
 
 def hold(folder: Path, fold: int) -> None:
@@ -106,14 +109,14 @@ def hold(folder: Path, fold: int) -> None:
         keep.hold(folder / name)
 
 
-def _without_made(
+def _replaced(
     images: ImageStore, fold: Fold, spec: SynthesisSpec, progress: Progress
 ) -> tuple[int, ...]:
-    """The training rows without those of the classes that are made."""
+    """The training rows of the classes that are made."""
     rows = images.samples.rows
-    kept = tuple(row for row in fold.train if rows[row].label not in spec.classes)
+    replaced = tuple(row for row in fold.train if rows[row].label in spec.classes)
     progress.say(
-        f"fold-{fold.index}: {len(fold.train) - len(kept):,} real training rows of the made classes"
-        ' are left out of training (synthesis.mix = "replace")'
+        f"fold-{fold.index}: {len(replaced):,} real training rows of the made classes are left out"
+        ' of training (synthesis.mix = "replace")'
     )
-    return kept
+    return replaced

@@ -17,14 +17,16 @@ from leukreg.runs.cells import cell, read_table, text, write_table
 from leukreg.runs.epochs import read_epochs, write_epochs
 from leukreg.runs.predictions import read_predictions, write_predictions
 from leukreg.runs.tables import (
+    read_folds,
     read_images,
     read_samples,
     read_twins,
+    write_folds,
     write_images,
     write_samples,
     write_twins,
 )
-from leukreg.types import EpochLog, Lineage, Predictions, Sample
+from leukreg.types import EpochLog, Fold, Lineage, Predictions, Sample
 
 # Files are flushed to the disk, which may take its time.
 unhurried = settings(deadline=None, max_examples=40)
@@ -219,3 +221,18 @@ def test_none_and_the_word_none_are_two_things() -> None:
 @pytest.mark.parametrize("name", ["Benign", "[Malignant] Pre-B", "лейкоз, B"])
 def test_ordinary_names_stay_readable(name: str) -> None:
     assert cell(name) == name
+
+
+ROWS = st.lists(st.integers(0, 99), max_size=4).map(tuple)
+
+
+@unhurried
+@given(st.lists(st.tuples(ROWS, ROWS, ROWS, ROWS).filter(any), max_size=3))
+def test_folds_are_given_back(sides: list[tuple[tuple[int, ...], ...]]) -> None:
+    folds = tuple(
+        Fold(index=i, train=a, validation=b, test=c, replaced=d)
+        for i, (a, b, c, d) in enumerate(sides)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_folds(Path(folder) / "folds.csv", folds)
+        assert read_folds(Path(folder) / "folds.csv") == folds

@@ -376,6 +376,7 @@ def test_the_real_rows_may_be_replaced(images: ImageStore, tmp_path: Path) -> No
     ] * 24
     assert len(maker.ids) == 60  # the generator has learned from them
     assert placed.fold.validation == FOLD.validation
+    assert placed.fold.replaced == tuple(range(PER_CLASS, PER_CLASS + 30))
     with pytest.raises(DataError, match="nothing to train on"):
         place(images, spec(noise, mix="replace", classes=CLASSES), tmp_path / "noise")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from leukreg_plugins.audits.data import (
     AbsentClass,
@@ -24,7 +26,7 @@ from leukreg_plugins.audits.data import (
 )
 
 from leukreg import Evidence, Notice
-from leukreg.types import Sample, Samples
+from leukreg.types import Fold, Sample, Samples
 from tests.plugins.audits.evidence import (
     binary,
     evidence,
@@ -163,12 +165,12 @@ def test_parent_outside_fold() -> None:
     fires(ParentOutsideFold(), evidence(unknown, [0, 2, 4], [1, 3]), "error", "elsewhere.jpg")
     stranger = [*FOUR, made("s/1.png", fold=3)]
     fires(ParentOutsideFold(), evidence(stranger, [0, 2, 4], [1, 3]), "error", "another fold")
-    # Rows whose class is learned from synthetic ones alone are trained on through these.
-    mixed = {"recipe": {"synthesis": {"mix": "replace"}}}
-    passes(ParentOutsideFold(), evidence(listed, [2, 4], [0, 3], **mixed))
-    fires(ParentOutsideFold(), evidence(listed, [2, 4], [1, 3], **mixed), "error", IDS[1])
-    fires(ParentOutsideFold(), evidence(listed, [0, 2, 4], [3], **mixed), "error", IDS[1])
+    # Rows that synthetic ones took the place of are trained on through these.
+    replacing = Fold(index=0, train=(2, 4), validation=(), test=(0, 3), replaced=(1,))
+    passes(ParentOutsideFold(), evidence(listed, folds=(replacing,)))
     fires(ParentOutsideFold(), evidence(listed, [2, 4], [0, 3]), "error", IDS[1])
+    tested = replace(replacing, test=(0, 1, 3))
+    fires(ParentOutsideFold(), evidence(listed, folds=(tested,)), "error", IDS[1])
     # A file that is listed on both sides leaks through its other row.
     twice = [*FOUR, child, FOUR[1]]
     fires(ParentOutsideFold(), evidence(twice, [1, 2, 4], [5, 3]), "error", IDS[1])

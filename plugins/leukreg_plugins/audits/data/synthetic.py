@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from leukreg import Evidence, Finding, Fold, Sample, plugin
+from leukreg import Evidence, Finding, plugin
 from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import is_real, option, rows_of
 
@@ -57,9 +57,7 @@ class ParentOutsideFold:
         strangers: set[str] = set()
         for fold in evidence.folds:
             held = {*fold.test, *fold.validation}
-            learned = set(fold.train)
-            if option(evidence.recipe, "synthesis", "mix") == "replace":
-                learned |= _replaced(rows, fold)
+            learned = {*fold.train, *fold.replaced}
             for r in fold.train:
                 lineage = rows[r].lineage
                 if lineage is None:
@@ -78,13 +76,6 @@ class ParentOutsideFold:
             texts = text.replace("image", "images")
             listed = some(sorted(strangers))
             yield found(self, "error", f"{plural(len(strangers), text, texts)}: {listed}")
-
-
-def _replaced(rows: Sequence[Sample], fold: Fold) -> set[int]:
-    """Rows that synthetic ones took the place of: the generator learned from them all the same."""
-    left = {rows[r].label for r in fold.train if is_real(rows[r])}
-    roles = {*fold.train, *fold.test, *fold.validation}
-    return {r for r, row in enumerate(rows) if r not in roles and row.label not in left}
 
 
 @plugin("parent-of-other-label")
