@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,11 +121,8 @@ class CganGenerator:
         for note in conditions.notes:
             progress.say(f"cgan: {note}")
         pixels = conditions.pixels(images)
-        home = pixels[: len(conditions.rows)]
-        digests = image_digests(home)
-        samples = [images.samples.rows[row] for row in conditions.rows]
-        groups = [row.patient or same for row, same in zip(samples, digests, strict=True)]
-        held = held_out(conditions.labels[: len(home)].tolist(), groups, seed)
+        digests = image_digests(pixels[: len(conditions.rows)])
+        held = _held(images, conditions, digests, seed)
         who, features = _features(spec.extractor, len(held))
         key = training_key(spec.settings, seed, pixels, conditions, held, who)
         card = Card(
@@ -200,6 +197,15 @@ class CganGenerator:
             for own, said in zip(seeds, words, strict=True)
         )
         return Made(pixels, lineage)
+
+
+def _held(
+    images: Images, conditions: Conditions, digests: Sequence[str], seed: int
+) -> NDArray[np.int64]:
+    """The rows that judge snapshots; what shows one patient, or one picture, stays together."""
+    rows = [images.samples.rows[row] for row in conditions.rows]
+    groups = [row.patient or digest for row, digest in zip(rows, digests, strict=True)]
+    return held_out(conditions.labels[: len(rows)].tolist(), groups, seed)
 
 
 def _features(text: str, held: int) -> tuple[str, Callable[..., NDArray[np.float32]] | None]:
