@@ -138,6 +138,7 @@ def _run(
             _go(trainer, state.step, settings.steps)
     if not keeper.best or (state.step % settings.snapshot_every and not state.stopped):
         snapshot.take()
+    snapshots.write_log(state.lines)
     keeper.save(parts, state, force=True)
 
 

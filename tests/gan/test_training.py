@@ -250,13 +250,15 @@ def test_a_discriminator_with_nothing_to_learn_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collapse, "NOTHING", 1e9)
-    monkeypatch.setattr(collapse, "IDLE", 4)
+    monkeypatch.setattr(collapse, "IDLE", 3)
     said = Said()
-    trained = train(job(tmp_path, steps=20), said)
-    assert trained.state.step == 4
+    trained = train(job(tmp_path, steps=20, snapshot_every=2), said)
+    assert trained.state.step == 3
     assert "generator learns nothing" in trained.state.stopped
-    assert any("stopped at step 4" in line for line in said.lines)
+    assert any("stopped at step 3" in line for line in said.lines)
     assert trained.weights
+    with (tmp_path / "log.csv").open(encoding="utf-8") as file:
+        assert [row["step"] for row in csv.DictReader(file)][-1] == "3"
 
 
 def test_images_that_are_all_alike_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

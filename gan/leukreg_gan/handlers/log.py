@@ -25,6 +25,7 @@ class LogLosses:
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.ITERATION_STARTED, self._begin)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._end)
+        engine.add_event_handler(Events.TERMINATE, self._close)
 
     def _begin(self, engine: Engine) -> None:
         self.began = time.monotonic()
@@ -38,6 +39,11 @@ class LogLosses:
         own.summed += 1
         last = own.step == state.epoch_length
         if last or own.step % EVERY == 0 or own.step % self.snapshot_every == 0:
+            self._close()
+
+    def _close(self) -> None:
+        own = self.state
+        if own.summed:
             own.lines.append(self._line())
             own.sums, own.summed = [0.0] * len(own.sums), 0
 
