@@ -145,14 +145,14 @@ def _read_gate(value: Any, path: KeyPath, reader: Reader) -> GateSpec | None:
     if not isinstance(value, dict):
         reader.mistakes.add(path, f"must be true, false or a table, not {show(value)}")
         return None
-    gate = plain(GateSpec, value, path, reader)
-    if gate is not None and gate.extractor != GateSpec.extractor:
-        name = gate.extractor.partition(":")[0]
+    named = value.get("extractor", GateSpec.extractor)
+    if isinstance(named, str) and named != GateSpec.extractor:
+        name = named.partition(":")[0]
         try:
             reader.registry.get("extractor", name)
         except PluginError as error:
             reader.missing("extractor", name, (*path, "extractor"), error)
-    return gate
+    return plain(GateSpec, value, path, reader)
 
 
 def rest_of(

@@ -135,6 +135,15 @@ def test_one_mistake(
     assert shown in marked
 
 
+def test_mistakes_of_a_gate_are_told_together(good: str, registry: Registry) -> None:
+    gate = 'per_class = 4\ngate = { extractor = "sells", kid = -3 }'
+    found = problems(good.replace("per_class = 4", gate, 1), registry)
+    assert sorted(problem.message.partition(":")[0] for problem in found) == [
+        "synthesis.gate.extractor",
+        "synthesis.gate.kid",
+    ]
+
+
 def test_more_than_two_classes(good: str, registry: Registry) -> None:
     found = problems(good.replace('"ALL" = [', '"AML" = ["x"]\n"ALL" = ['), registry)
     assert [problem.message.partition(":")[0] for problem in found] == [
