@@ -73,7 +73,8 @@ class Cgan:
     balance: Literal["class", "data"] = "class"
     """Which images a batch has: "class" takes all classes equally often, "data" all images."""
     snapshot_every: Annotated[int, Ge(1)] = 500
-    """Steps between two snapshots; the best by KID to held-out images is kept."""
+    """Steps between two snapshots; the best by KID to held-out images is kept, of those that are
+    taken while the learning rates fall if there are any."""
     extractor: str = "cells"
     """Feature extractor of that KID (for it a tenth of each class's training rows is held out,
     whole patients together; of a class with fewer than 50 none)."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leukreg_gan.diffaug import Policy
 
-ALGORITHM = 4
+ALGORITHM = 5
 """Raised whenever the same settings and images would train to other weights."""
 
 

@@ -209,15 +209,37 @@ def test_log_and_grids_are_written(tmp_path: Path) -> None:
     assert said.lines.count(basis) == 1
 
 
-def test_the_best_snapshot_is_kept_not_the_last(
+@pytest.mark.parametrize(
+    ("decay", "kids", "best"),
+    [
+        (0.0, (2.0, 1.0, 3.0), 6),
+        (0.0, (1.0, 3.0, 2.0), 3),
+        (0.5, (1.0, 2.0, 3.0), 6),  # step 3 is from before the learning rates fall
+        (0.5, (1.0, 3.0, 2.0), 9),
+    ],
+)
+def test_the_best_snapshot_is_kept_of_the_late_ones_if_there_are_any(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    decay: float,
+    kids: tuple[float, ...],
+    best: int,
+) -> None:
+    each = iter(np.repeat(kids, 3))  # two classes, and the heap of both
+    monkeypatch.setattr("leukreg_gan.judge.distance", lambda real, fake: float(next(each)))
+    trained = train(job(tmp_path, steps=9, decay=decay), SILENT)
+    assert trained.state.best_step == best
+    assert trained.state.best == kids[best // 3 - 1]
+
+
+def test_a_late_snapshot_of_pictures_all_alike_is_no_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kids = iter([3.0, 1.0, 2.0] * 3)
-    monkeypatch.setattr("leukreg_gan.judge.distance", lambda real, fake: next(kids))
+    kids = iter(np.repeat([3.0, 2.0, 1.0], 3))
+    monkeypatch.setattr("leukreg_gan.judge.distance", lambda real, fake: float(next(kids)))
+    monkeypatch.setattr("leukreg_gan.handlers.snapshot.ALIKE", 1e9)
     trained = train(job(tmp_path, steps=9), SILENT)
-    # Two classes and the heap of both at each snapshot: means 2, 1.5, 1.5 ... of (3, 1, [2]).
-    judged = {line.step: line.kid for line in trained.state.lines if line.kid is not None}
-    assert trained.state.best_step == min(judged, key=lambda step: judged[step])
+    assert trained.state.best_step == 3
 
 
 def test_held_out_rows_are_not_trained_on(tmp_path: Path) -> None:
