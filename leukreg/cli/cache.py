@@ -35,15 +35,16 @@ def _clear(name: str | None, everything: bool) -> None:
     """
     from leukreg.data.cache import cache_root, clear, entries
 
-    gone = clear(name, everything)
-    left = entries()
-    if not gone and name is not None and left:
-        names = ", ".join(sorted({entry.name for entry in left}))
+    there = entries()
+    if name is not None and there and not (name and any(e.name.startswith(name) for e in there)):
+        names = ", ".join(sorted({entry.name for entry in there}))
         raise click.UsageError(f"there is no entry {name!r}; there are {names}")
+    gone = clear(name, everything)
     click.echo(f"{_size(gone)} deleted from {cache_root()}")
-    if name is None and left:
-        names = ", ".join(entry.name for entry in left)
-        click.echo(f"{_size(left)} kept, since it took hours to make ({names}); --all deletes it")
+    kept = [entry for entry in entries() if entry.costly]
+    if name is None and not everything and kept:
+        names = ", ".join(entry.name for entry in kept)
+        click.echo(f"{_size(kept)} kept, since it took hours to make ({names}); --all deletes it")
 
 
 def _show() -> None:

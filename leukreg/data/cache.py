@@ -75,18 +75,18 @@ def entries() -> tuple[Entry, ...]:
 
 
 def clear(name: str | None = None, costly: bool = False) -> tuple[Entry, ...]:
-    """Delete the cache, or the entries whose name begins with ``name``; return what was deleted.
+    """Delete the cache, or the entries whose name begins with ``name``; return what is gone.
 
     What took hours to make is kept unless it is named, or ``costly`` says that it goes too. A
     running process keeps reading what it has opened (on systems where files outlive their name).
     """
     if name is None:
-        gone = [entry for entry in entries() if costly or not entry.costly]
+        chosen = [entry for entry in entries() if costly or not entry.costly]
     else:
-        gone = [entry for entry in entries() if entry.name.startswith(name)]
-    for entry in gone:
+        chosen = [entry for entry in entries() if entry.name.startswith(name)]
+    for entry in chosen:
         shutil.rmtree(entry.path, ignore_errors=True)
-    return tuple(gone)
+    return tuple(entry for entry in chosen if not entry.path.exists())
 
 
 class PixelCache:

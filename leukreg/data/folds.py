@@ -139,15 +139,21 @@ def _refuse_empty(samples: Samples, absent: Collection[str]) -> None:
 
 
 def _refuse_sided(samples: Samples) -> None:
-    """Refuse synthetic rows that are to be trained on, where the split would test some of them."""
-    sided = [row.id for row in samples.rows if row.origin == "synthetic" and row.split == "train"]
+    """Refuse synthetic rows of one side, where the split would test them or their teachers."""
+    sided = [
+        row.id
+        for row in samples.rows
+        if row.origin == "synthetic"
+        and (row.split == "train" or (row.lineage and row.lineage.fold is not None))
+    ]
     if sided:
         raise Problems(
             [
                 Problem(
-                    f"{len(sided)} synthetic rows say that they are to be trained on (such as "
-                    f"{sided[0]!r}), and a new split would test some of them; set data.folds.use = "
-                    '"given" and name a side for every real row: that of the fold they were made in'
+                    f"{len(sided)} synthetic rows were made for the training side of a fold (such "
+                    f"as {sided[0]!r}), and a new split would test them, or what they were made "
+                    'from; set data.folds.use = "given" and name a side for every real row: that '
+                    "of the fold they were made in"
                 )
             ]
         )

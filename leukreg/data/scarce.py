@@ -13,7 +13,7 @@ from leukreg.types import Fold, Samples
 
 
 def limited(fold: Fold, samples: Samples, limit: Mapping[str, int], seed: int) -> Fold:
-    """The fold with at most ``limit[label]`` rows of a class on training and validation together.
+    """The fold with at most ``limit[label]`` real rows of a class outside the test side.
 
     The kept rows are drawn at random and stand on the two sides in the proportion in which they
     stood before, at least one on each side where that is possible. Test rows stay.
@@ -59,7 +59,12 @@ def _drawn(members: Sequence[int], n: int, rng: np.random.Generator) -> list[int
 
 
 def _of(samples: Samples, rows: Sequence[int], label: str) -> list[int]:
-    return [row for row in rows if samples.rows[row].label == label]
+    """The real ones: what was made up for a scarce class does not count against it."""
+    return [
+        row
+        for row in rows
+        if samples.rows[row].label == label and samples.rows[row].origin == "real"
+    ]
 
 
 def _without(rows: Sequence[int], members: Sequence[int], kept: Sequence[int]) -> list[int]:

@@ -24,13 +24,14 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises:
         DataError: It cannot be read as a table; a line has more or fewer cells than the header, so
-            that a cell may stand under another's name; or two columns have one name.
+            that a cell may stand under another's name; a quote is left open, so that it would
+            swallow the lines below; or two columns have one name.
     """
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             return _parquet(path)
         return _separated(path, "\t" if path.suffix.lower() == ".tsv" else ",")
-    except (ValueError, OSError, csv.Error) as error:  # pyarrow's own errors are ValueErrors
+    except (ValueError, OSError) as error:  # pyarrow's own errors are ValueErrors
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
 
@@ -46,11 +47,14 @@ def _separated(path: Path, separator: str) -> pd.DataFrame:
     import pandas as pd
 
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator)
+        reader = csv.reader(file, delimiter=separator, strict=True)
         rows, ends = [], []
-        for row in reader:
-            rows.append(row)
-            ends.append(reader.line_num)
+        try:
+            for row in reader:
+                rows.append(row)
+                ends.append(reader.line_num)
+        except csv.Error as error:
+            raise ValueError(_quotes(error, ends[-1] + 1 if ends else 1)) from error
     if not rows or not any(rows[0]):
         raise ValueError("it has no header, a first line with the names of the columns")
     header, *rows = rows
@@ -58,6 +62,13 @@ def _separated(path: Path, separator: str) -> pd.DataFrame:
     _refuse_ragged(rows, ends[1:], len(header))
     full = [row or [""] * len(header) for row in rows]
     return pd.DataFrame(full, columns=header, dtype=object)
+
+
+def _quotes(error: csv.Error, line: int) -> str:
+    return (
+        f"the row that begins in line {line} has quotes that do not fit ({error}): a quoted cell "
+        'ends where a quote stands before a separator, and a quote inside it is written ""'
+    )
 
 
 def _refuse_twice(header: Sequence[str]) -> None:
@@ -81,8 +92,10 @@ def _refuse_ragged(rows: Sequence[Sequence[str]], ends: Sequence[int], columns: 
 
 
 def _text(value: object) -> str:
-    if value is None or value != value or str(value) in ("<NA>", "NaT"):
-        return ""  # what pandas has for missing cells
+    import pandas as pd
+
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a column of whole numbers with gaps
     return str(value)

@@ -56,6 +56,11 @@ def test_a_name_that_is_not_there(cache: Path, capsys: pytest.CaptureFixture[str
     assert "there is no entry '64px'; there are 32px-1, cgan-32px-9-steps-ab" in text
 
 
+def test_an_empty_name_names_nothing(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no entry ''; there are" in said(capsys, "clear", "", code=2)
+    assert (cache / "generators" / "cgan-32px-9-steps-ab" / "file").exists()
+
+
 def test_an_empty_cache(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "clear", "--all")
     assert "is empty" in said(capsys)

@@ -338,24 +338,32 @@ def with_made(of: Table, made: Sequence[int], split: Role | None = "train") -> T
 
 def test_synthetic_rows_for_training_are_never_split_anew() -> None:
     of = table(["a", "b"] * 15, splits=GIVEN)
-    assert "12 synthetic rows say that they are to be trained on" in messages(
-        with_made(of, range(12))
-    )
+    told = "12 synthetic rows were made for the training side of a fold"
+    assert told in messages(with_made(of, range(12)))
     assert folds(with_made(of, range(12), None))
     [fold] = folds(with_made(of, range(12)), use="given")
     assert set(fold.train) >= {*range(12)}
 
 
+@pytest.mark.parametrize("fold", [0, None])
+def test_nor_are_those_that_were_made_in_a_fold_and_name_no_side(fold: int | None) -> None:
+    of = with_made(table(["a", "b"] * 15), range(12), None)
+    made = Lineage(generator="cgan", seed=0, fold=fold)
+    rows = [replace(r, lineage=made) if r.origin == "synthetic" else r for r in of.samples.rows]
+    of = replace(of, samples=replace(of.samples, rows=tuple(rows)))
+    if fold is None:  # made before any split
+        assert folds(of)
+    else:
+        assert "12 synthetic rows were made for" in messages(of)
+
+
 def test_synthetic_rows_of_a_given_split_do_not_choose_the_model() -> None:
-    copies = [(row, row + 2) for row in range(4)]
-    of = with_made(
-        table(["a", "b"] * 20, same=copies, splits=["train"] * 30 + ["test"] * 10), range(2)
-    )
+    splits = ["train"] * 30 + ["test"] * 10
+    of = with_made(table(["a", "b"] * 20, same=[(0, 2), (1, 3)], splits=splits), range(2))
     [fold] = folds(of, use="given", validation=0.5)
-    assert fold.validation
-    assert not {*range(2)} & {*fold.validation}
-    for made in range(2):
-        assert (made in fold.train) == (made + 2 in fold.train)
+    assert 2 in fold.validation
+    assert 0 not in {*fold.train, *fold.validation}  # it is like one that is watched
+    assert {1, 3} <= {*fold.train}
 
 
 def test_wrong_given_splits_are_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,17 @@ def test_keeps_so_many_of_the_class_and_all_others(most: int, seed: int) -> None
 
 def test_another_seed_keeps_other_rows() -> None:
     assert limited(FOLD, SAMPLES, {"a": 10}, 0) != limited(FOLD, SAMPLES, {"a": 10}, 1)
+
+
+def test_synthetic_rows_do_not_count() -> None:
+    made = {0, 2, 4}
+    rows = [
+        replace(row, origin="synthetic") if n in made else row for n, row in enumerate(SAMPLES.rows)
+    ]
+    fold = limited(FOLD, replace(SAMPLES, rows=tuple(rows)), {"a": 5}, 0)
+    kept = [n for n in (*fold.train, *fold.validation) if SAMPLES.rows[n].label == "a"]
+    assert made < {*kept}
+    assert len(kept) == 5 + len(made)
 
 
 def test_watched_test_rows_stay() -> None:

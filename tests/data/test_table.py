@@ -51,6 +51,14 @@ def test_parquet_cells_are_texts_too(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["Int64", "string", "boolean", "datetime64[ns]", "category"])
+def test_a_missing_cell_of_any_kind_is_empty(kind: str, tmp_path: Path) -> None:
+    there = {"Int64": 7, "boolean": True, "datetime64[ns]": pd.Timestamp(2020, 1, 2)}.get(kind, "x")
+    pd.DataFrame({"a": pd.Series([there, None], dtype=kind)}).to_parquet(tmp_path / "t.parquet")
+    first, second = read_table(tmp_path / "t.parquet")["a"]
+    assert (first, second) == (str(there), "")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -58,6 +66,8 @@ def test_parquet_cells_are_texts_too(tmp_path: Path) -> None:
         ("a,b\n1,2\n3\n", "its header has 2 cells, but line 3 has 1; put"),
         ("a,b\n" + "1\n" * 9, "line 6 has 1, and 4 lines more; put"),
         ('a,b\n"x\ny",2\n3\n', "but line 4 has 1; put"),
+        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', "row that begins in line 3 has quotes that do not fit"),
+        ('a,b\n1,"2"x\n', "row that begins in line 2 has quotes that do not fit"),
         ("a,a,b\n1,2,3\n", "several columns are called 'a'"),
         ("", "it has no header"),
         ("\n1,2\n", "it has no header"),
