@@ -119,6 +119,11 @@ class Fold:
     """Training rows that synthetic ones took the place of: the generator learned from them, the
     classifier does not."""
 
+    @property
+    def learned(self) -> tuple[int, ...]:
+        """The rows that the classifier or its generator learned from, in rising order."""
+        return tuple(sorted({*self.train, *self.replaced}))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:

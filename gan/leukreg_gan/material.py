@@ -88,34 +88,26 @@ def turned(images: Tensor) -> Tensor:
 def held_out(labels: Sequence[int], groups: Sequence[str], seed: int) -> NDArray[np.int64]:
     """About a tenth of the rows of each class that has at least :data:`FEWEST`, in rising order.
 
-    Rows of one group, a patient or copies of one picture, are held out together or not at all; no
-    more than a tenth, so perhaps none where the groups are large.
+    Rows of one group, a patient or copies of one picture, are held out together or not at all,
+    whatever their classes; no more than a tenth of any class, so perhaps none where the groups are
+    large.
 
     Args:
         labels: Class index of each row.
         groups: Name of each row's group.
     """
-    classes, names = np.asarray(labels, dtype=np.int64), np.asarray(groups, dtype=object)
+    classes = np.asarray(labels, dtype=np.int64)
     rng = np.random.default_rng(derive(seed, "held-out"))
-    chosen = [np.zeros(0, np.int64)]
-    for label in np.unique(classes):
-        rows = np.flatnonzero(classes == label)
-        if len(rows) >= FEWEST:
-            chosen += _some(rows, names[rows], len(rows) // SHARE, rng)
-    return np.sort(np.concatenate(chosen))
-
-
-def _some(
-    rows: NDArray[np.int64], names: NDArray[np.object_], most: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """Whole groups in a random order, as long as they fit."""
+    counts = np.bincount(classes)
+    left = np.where(counts >= FEWEST, counts // SHARE, 0)
     members: dict[str, list[int]] = {}
-    for row, name in zip(rows.tolist(), names.tolist(), strict=True):
+    for row, name in enumerate(groups):
         members.setdefault(name, []).append(row)
-    chosen = []
-    groups = [*members.values()]
-    for place in rng.permutation(len(groups)):
-        if len(groups[place]) <= most:
-            chosen.append(np.array(groups[place], np.int64))
-            most -= len(groups[place])
-    return chosen
+    every = [np.array(rows, np.int64) for rows in members.values()]
+    chosen = [np.zeros(0, np.int64)]
+    for place in rng.permutation(len(every)):
+        needed = np.bincount(classes[every[place]], minlength=len(left))
+        if (needed <= left).all():
+            chosen.append(every[place])
+            left -= needed
+    return np.sort(np.concatenate(chosen))

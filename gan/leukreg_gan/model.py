@@ -204,7 +204,8 @@ def _held(
 ) -> NDArray[np.int64]:
     """The rows that judge snapshots; what shows one patient, or one picture, stays together."""
     rows = [images.samples.rows[row] for row in conditions.rows]
-    groups = [row.patient or digest for row, digest in zip(rows, digests, strict=True)]
+    whose = {digest: row.patient for row, digest in zip(rows, digests, strict=True) if row.patient}
+    groups = [row.patient or whose.get(d, d) for row, d in zip(rows, digests, strict=True)]
     return held_out(conditions.labels[: len(rows)].tolist(), groups, seed)
 
 

@@ -45,6 +45,13 @@ class Donor:
         except NotAvailable as error:
             raise NotAvailable(f"donor images: {error}") from None
 
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that are read: those of the stated classes, or else all of root."""
+        root = expanded(self.root).absolute()
+        named = [root / name for names in (self.classes or {}).values() for name in names]
+        # A disk may write a name in another of Unicode's forms: then all of root is looked at.
+        return tuple(named) if named and all(path.is_dir() for path in named) else (root,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attributes:
@@ -98,7 +105,7 @@ class Ways:
     def files(self) -> tuple[Path, ...]:
         """The folder or tables of the chosen way."""
         if self.way == "donor" and self.donor is not None:
-            return (expanded(self.donor.root).absolute(),)
+            return self.donor.folders()
         if self.way == "attributes" and self.attributes is not None:
             return self.attributes.tables
         return ()

@@ -86,7 +86,7 @@ def _seen(samples: Samples, fold: Fold, fakes: Sequence[Sample]) -> tuple[Sample
     """The real rows that a generator learned from: any where it made them before the split."""
     rows = samples.rows
     before = any(row.lineage is not None and row.lineage.fold is None for row in fakes)
-    numbers = range(len(rows)) if before else sorted({*fold.train, *fold.replaced})
+    numbers = range(len(rows)) if before else fold.learned
     return tuple(rows[number] for number in numbers if rows[number].origin != "synthetic")
 
 

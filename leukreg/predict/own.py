@@ -42,8 +42,8 @@ class Own:
 
 
 def learned_rows(result: RunResult) -> tuple[int, ...]:
-    """Rows that a model of this run was trained on, or that stopped its training."""
-    sides = (side for fold in result.folds for side in (fold.train, fold.validation))
+    """Rows that a model of this run, or its generator, was trained on, or that stopped it."""
+    sides = (side for fold in result.folds for side in (fold.learned, fold.validation))
     return tuple(sorted({row for side in sides for row in side}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,20 @@ def test_donors_stand_after_home_and_apart_from_it(root: Path) -> None:
     assert np.bincount(told.labels[11:], minlength=3).tolist() == [0, 5, 7]
     assert np.array_equal(told.vectors[:, :3], np.eye(3)[told.labels])
     assert told.notes == ()
+
+
+def test_only_the_folders_that_are_read_are_looked_at(root: Path) -> None:
+    def files(**keys: Any) -> set[Path]:
+        return {*Ways(way="donor", donor=Donor(root=str(root), **keys)).files()}
+
+    assert files() == {root}
+    read = {root / name for name in ("[x] Mono*", "deep/mono", "Lympho (small)")}
+    assert files(classes=MAPPED) == read
+        root / "[x] Mono*",
+        root / "deep/mono",
+        root / "Lympho (small)",
+    }
+    assert files(classes={"monocyte": ("no such folder",)}) == {root}
 
 
 def test_the_missing_class_is_asked_for_as_from_home(root: Path) -> None:

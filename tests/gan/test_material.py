@@ -95,18 +95,30 @@ def test_a_tenth_of_each_class_is_held_out_where_there_are_enough(
 
 
 @given(
-    groups=st.lists(st.integers(0, 40), min_size=FEWEST, max_size=4 * FEWEST),
+    rows=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 40)), min_size=FEWEST, max_size=6 * FEWEST
+    ),
     seed=st.integers(0, 99),
 )
 @settings(max_examples=40, deadline=None)
-def test_groups_are_held_out_whole_and_never_more_than_a_tenth(
-    groups: list[int], seed: int
+def test_groups_are_held_out_whole_and_never_more_than_a_tenth_of_a_class(
+    rows: list[tuple[int, int]], seed: int
 ) -> None:
-    names = [str(group) for group in groups]
-    held = held_out([0] * len(names), names, seed)
+    labels, names = [label for label, _ in rows], [str(group) for _, group in rows]
+    held = held_out(labels, names, seed)
     out = {names[row] for row in held}
     assert sorted(held.tolist()) == [row for row, name in enumerate(names) if name in out]
-    assert len(held) <= len(names) // 10
+    for label in set(labels):
+        count = labels.count(label)
+        most = count // 10 if count >= FEWEST else 0
+        assert sum(labels[row] == label for row in held) <= most
+
+
+def test_patients_of_several_classes_are_held_out_with_all_their_cells() -> None:
+    patients = [f"p{n % 20}" for n in range(400)]
+    held = held_out([0] * 200 + [1] * 200, patients, 1)
+    assert len(held) == 40
+    assert len({patients[row] for row in held}) == 2
 
 
 def test_a_class_of_one_patient_is_trained_on_whole() -> None:

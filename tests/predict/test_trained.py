@@ -15,9 +15,10 @@ from leukreg.engine import predict_rows
 from leukreg.errors import DataError, NotAvailable, Problems, RunError
 from leukreg.evaluate.calibrate import temperatures_of, tempered
 from leukreg.predict.models import without_weights
+from leukreg.predict.own import learned_rows
 from leukreg.predict.trained import Trained, load
 from leukreg.prepare import labels_of
-from leukreg.types import Predictions
+from leukreg.types import Fold, Predictions
 from tests.trained import COLOURS, draw
 
 
@@ -155,6 +156,11 @@ def test_copies_of_training_images_are_flagged(folds_run: Path, tmp_path: Path) 
     assert found.near_copy_of == (None, known.id, None)
     assert found.flags(0) == (f"copy of training image {known.id}",)
     assert "copy" not in " ".join(found.flags(2))
+
+
+def test_learned_are_also_rows_that_only_the_generator_saw(folds_run: Path) -> None:
+    fold = Fold(index=0, train=(7, 1), validation=(2,), test=(3,), replaced=(4,))
+    assert learned_rows(replace(load(folds_run).result, folds=(fold,))) == (1, 2, 4, 7)
 
 
 def test_images_unlike_the_training_data_are_far(folds_run: Path, tmp_path: Path) -> None:

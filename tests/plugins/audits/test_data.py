@@ -67,6 +67,23 @@ def test_copies_in_validation_are_a_warning() -> None:
     fires(CopiesAcrossSplit(), case, "warning", "1 of 1 validation rows")
 
 
+def test_what_a_generator_alone_learned_from_is_trained_on_too() -> None:
+    listed = [
+        sample(f"{tree}/Pro/{i}.jpg", "ALL", patient=i)
+        for tree in ("Original", "Segmented")
+        for i in "12"
+    ]
+    replacing = Fold(index=0, train=(1,), validation=(), test=(2,), replaced=(0,))
+    same = {listed[0].id: "aa", listed[2].id: "aa"}
+    case = evidence(listed, folds=(replacing,), pixels=same)
+    fires(CopiesAcrossSplit(), case, "error", "1 of 1 test rows")
+    fires(PatientAcrossSplit(), case, "error", "1 of 2 patients")
+    fires(SegmentedTwinsApart(), case, "error", "1 held-out")
+    apart = evidence(listed, folds=(replace(replacing, replaced=()),), pixels=same)
+    for rule in (CopiesAcrossSplit(), PatientAcrossSplit(), SegmentedTwinsApart()):
+        passes(rule, apart)
+
+
 def test_copies_disagree() -> None:
     fires(
         CopiesDisagree(), evidence(FOUR, twins=((IDS[0], IDS[2]),)), "warning", "(Benign)", "(ALL)"

@@ -80,8 +80,8 @@ class CopiesAcrossSplit:
     def _leaked(
         self, rows: tuple[Sample, ...], number: dict[str, int], fold: Fold, judged: tuple[int, ...]
     ) -> dict[int, str]:
-        trained = set(fold.train)
-        seen = {number[rows[r].id]: rows[r].id for r in fold.train}
+        trained = set(fold.learned)
+        seen = {number[rows[r].id]: rows[r].id for r in fold.learned}
         return {
             r: seen[number[rows[r].id]]
             for r in judged
@@ -132,7 +132,7 @@ class SegmentedTwinsApart:
         apart: set[str] = set()
         for fold in evidence.folds:
             trained: dict[str, set[str]] = defaultdict(set)
-            for r in fold.train:
+            for r in fold.learned:
                 if names[r] is not None:
                     key, tree = names[r] or ("", "")
                     trained[key].add(tree)

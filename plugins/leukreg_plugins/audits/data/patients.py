@@ -30,7 +30,7 @@ class PatientAcrossSplit:
         everyone = {row.patient for row in rows if row.patient is not None}
         crossing: dict[str, set[str]] = {"test": set(), "validation": set()}
         for fold in evidence.folds:
-            trained = {rows[r].patient for r in fold.train if is_real(rows[r])} - {None}
+            trained = {rows[r].patient for r in fold.learned if is_real(rows[r])} - {None}
             crossing["test"] |= {p for r in fold.test if (p := rows[r].patient) in trained and p}
             held = {p for r in fold.validation if (p := rows[r].patient) in trained and p}
             crossing["validation"] |= held

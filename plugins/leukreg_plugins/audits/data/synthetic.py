@@ -57,7 +57,7 @@ class ParentOutsideFold:
         strangers: set[str] = set()
         for fold in evidence.folds:
             held = {*fold.test, *fold.validation}
-            learned = {*fold.train, *fold.replaced}
+            learned = {*fold.learned}
             for r in fold.train:
                 lineage = rows[r].lineage
                 if lineage is None:
