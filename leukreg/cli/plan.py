@@ -41,7 +41,7 @@ def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -
 
     images = open_images(samples, recipe.image, recipe.data.broken, progress)
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
-        images = _before_split(recipe, images, Path(folder), progress)
+        images, uncounted = _before_split(recipe, images, Path(folder), progress)
         absent = recipe.synthesis.classes if recipe.synthesis else ()
         folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
     _check_synthesis(recipe, images, folds, progress)
@@ -53,6 +53,8 @@ def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -
     caption = f"{len(images.samples)} rows of {recipe.image.size} px"
     broken = len(images.samples.broken)
     caption += f"; {broken} broken files skipped" if broken else ""
+    if uncounted:
+        caption += f"; {uncounted:,} synthetic rows, made before the split, will stand among them"
     return Table(columns=("images", *classes), rows=tuple(rows), caption=caption)
 
 
@@ -68,13 +70,20 @@ def _check_synthesis(
 
 def _before_split(
     recipe: Recipe, images: ImageStore, folder: Path, progress: Progress
-) -> ImageStore:
-    if recipe.synthesis is None or recipe.synthesis.place != "before-split":
-        return images
-    from leukreg.synthesis import before_split
+) -> tuple[ImageStore, int]:
+    """The rows that are split; and how many synthetic ones are missing, as they take long to make.
 
-    spec = replace(recipe.synthesis, gate=None)  # a plan counts, it does not judge
-    return before_split(images, spec, recipe.image, recipe.seed, folder, progress).images
+    A plan counts and does not judge.
+    """
+    spec = recipe.synthesis
+    if spec is None or spec.place != "before-split":
+        return images, 0
+    from leukreg.synthesis import before_split, check_everything
+
+    if check_everything(images, spec, recipe.image, recipe.seed, progress):
+        return images, sum(spec.count(name) for name in spec.classes)
+    spec = replace(spec, gate=None)
+    return before_split(images, spec, recipe.image, recipe.seed, folder, progress).images, 0
 
 
 def _side(recipe: Recipe, samples: Samples, fold: Fold, side: str, folds: int) -> tuple[str, ...]:

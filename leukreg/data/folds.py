@@ -43,6 +43,7 @@ def make_folds(
     if spec.use == "given":
         fold = given_fold(images, spec, groups)
         if not fold.validation and spec.validation and not spec.validation_is_test:
+            _refuse_unwatched(fold, images.samples)
             fold = _watched_real(fold, images.samples, groups, spec, seed)
         folds: tuple[Fold, ...] = (fold,)
     else:
@@ -98,7 +99,10 @@ def _watched(
 def _watched_real(
     fold: Fold, samples: Samples, groups: NDArray[np.int64], spec: FoldsSpec, seed: int
 ) -> Fold:
-    """As :func:`_watched`, by real rows alone; what is made from one of these is not trained on."""
+    """As :func:`_watched`, by real rows alone; what is made from one of these is not trained on.
+
+    Only a parent tells what a row is made from: :func:`_refuse_unwatched` is for the others.
+    """
     made = [row for row in fold.train if samples.rows[row].origin == "synthetic"]
     real = replace(fold, train=tuple(sorted({*fold.train} - {*made})))
     watched = _watched(real, samples, groups, spec, seed)
@@ -154,6 +158,26 @@ def _refuse_sided(samples: Samples) -> None:
                     f"as {sided[0]!r}), and a new split would test them, or what they were made "
                     'from; set data.folds.use = "given" and name a side for every real row: that '
                     "of the fold they were made in"
+                )
+            ]
+        )
+
+
+def _refuse_unwatched(fold: Fold, samples: Samples) -> None:
+    """Refuse to draw validation rows out of those that a generator learned from as a whole."""
+    learned = [
+        row.id
+        for row in (samples.rows[number] for number in fold.train)
+        if row.origin == "synthetic" and row.lineage is not None and row.lineage.parent is None
+    ]
+    if learned:
+        raise Problems(
+            [
+                Problem(
+                    f"{len(learned)} synthetic rows (such as {learned[0]!r}) come from a generator "
+                    "that learned from the training side, and validation rows would be drawn from "
+                    "that side; name them in the split column, as they were in the fold of the "
+                    "synthetic rows, or set data.folds.validation = 0"
                 )
             ]
         )

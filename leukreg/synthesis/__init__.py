@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leukreg.synthesis.beforehand import check_everything as check_everything
     from leukreg.synthesis.beforehand import check_folds as check_folds
     from leukreg.synthesis.place import Placed as Placed
     from leukreg.synthesis.place import before_split as before_split
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("Placed", "before_split", "hold", "into_fold")
 _HOME = dict.fromkeys(_NAMES, "leukreg.synthesis.place")
-_HOME["check_folds"] = "leukreg.synthesis.beforehand"
+_HOME |= dict.fromkeys(("check_everything", "check_folds"), "leukreg.synthesis.beforehand")
 __all__ = sorted(_HOME)
 
 

@@ -11,7 +11,7 @@ from leukreg.progress import SILENT, Progress
 from leukreg.synthesis import generator
 from leukreg.synthesis.held_out import refuse_held_out
 from leukreg.synthesis.judge import open_eye
-from leukreg.synthesis.reference import of_fold
+from leukreg.synthesis.reference import of_everything, of_fold
 from leukreg.synthesis.request import Request, refuse_unknown
 from leukreg.types import Fold, ImageSpec
 
@@ -48,3 +48,24 @@ def check_folds(
             faults |= dict.fromkeys(str(error).splitlines())
     if faults:
         raise DataError("\n".join(faults))
+
+
+def check_everything(
+    images: ImageStore,
+    spec: SynthesisSpec,
+    image: ImageSpec,
+    seed: int,
+    progress: Progress = SILENT,
+) -> bool:
+    """Whether the generator can be fitted on all rows, before any split; nothing is trained.
+
+    Returns:
+        Whether the generator could tell: if it cannot, it is one that is fitted in a moment.
+
+    Raises:
+        DataError, PluginError, NotAvailable: As :func:`check_folds`.
+    """
+    refuse_unknown(spec, images.samples)
+    open_eye(spec.gate)
+    request = Request(spec=spec, image=image, seed=seed, folder=Path(), fold=None)
+    return generator.check(of_everything(images).fitted, request, progress)

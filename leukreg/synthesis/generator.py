@@ -34,8 +34,11 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
     return generator
 
 
-def check(images: Images, request: Request, progress: Progress) -> None:
+def check(images: Images, request: Request, progress: Progress) -> bool:
     """Whether the recipe's generator can be fitted on ``images``, as far as it can tell beforehand.
+
+    Returns:
+        Whether it can tell at all: whoever has a check takes long to fit.
 
     Raises:
         DataError: A class cannot be made from these rows.
@@ -43,9 +46,11 @@ def check(images: Images, request: Request, progress: Progress) -> None:
     """
     generator = _built(images, request)
     own = getattr(generator, "check", None)
-    if callable(own):
-        more = {"progress": progress} if takes(own, "progress") else {}
-        call(request.spec.generator, own, images, **more)
+    if not callable(own):
+        return False
+    more = {"progress": progress} if takes(own, "progress") else {}
+    call(request.spec.generator, own, images, **more)
+    return True
 
 
 def _built(images: Images, request: Request) -> ClassGenerator:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
-from leukreg.synthesis import keep
+from leukreg.synthesis import generator, keep
 from leukreg.synthesis.gate import admit
 from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import of_everything, of_fold
@@ -52,7 +52,9 @@ def before_split(
         RunError: Others were trained on (see :func:`hold`).
     """
     request = Request(spec=spec, image=image, seed=seed, folder=folder.absolute(), fold=None)
-    made = admit(make(of_everything(images), request, progress), request, progress)
+    everything = of_everything(images)
+    generator.check(everything.fitted, request, progress)
+    made = admit(make(everything, request, progress), request, progress)
     return Placed(images.extended(made.rows) if made.rows else images, None, made.figures)
 
 

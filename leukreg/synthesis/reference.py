@@ -68,10 +68,15 @@ class Reference:
         both = np.concatenate([part for part in parts if len(part)] or parts[:1])
         return both[spread(range(len(both)), most)]
 
-    def taught(self, label: str, most: int) -> NDArray[np.uint8]:
-        """At most so many real training images of a class that a pupil is not asked about."""
+    def taught(self, label: str, most: int, asked: bool = True) -> NDArray[np.uint8]:
+        """At most so many real training images of a class that a pupil is not asked about.
+
+        Args:
+            asked: Whether a pupil is asked about the class at all; if not, all of them may teach.
+        """
         fitted = real_of(self.fitted, label)
-        return self.fitted.pixels(spread(fitted[1::2] if self._helped(label) else fitted, most))
+        rows = fitted[1::2] if asked and self._helped(label) else fitted
+        return self.fitted.pixels(spread(rows, most))
 
     def _helped(self, label: str) -> bool:
         """Whether training rows of a class help out, since it has few validation rows."""

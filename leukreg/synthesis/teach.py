@@ -93,7 +93,7 @@ def lessons(
     """
     classes = reference.fitted.samples.classes
     pupil = pupil_of(who, eye, progress)
-    real = {label: pupil.real(reference.taught(label, MOST)) for label in classes}
+    real = {label: pupil.real(reference.taught(label, MOST, label in made)) for label in classes}
     fake = {label: pupil.made(_thinned(pixels)) for label, pixels in made.items()}
     asked = {label: pupil.real(reference.asked(label, MOST)) for label in made}
     by_fakes = _right(pupil, real | fake, asked)

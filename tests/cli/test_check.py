@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from leukreg_gan.model import CganGenerator
 
 from leukreg.cli.main import main
 
@@ -79,6 +80,16 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(RECIPE)
     return path
+
+
+def test_a_plan_trains_no_generator_for_its_counts(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CganGenerator, "fit", lambda *_, **__: pytest.fail("fitted"))
+    recipe.write_text(RECIPE.replace("glob-twice", "walk").replace('"warp"', '"cgan"'))
+    assert main(["check", str(recipe)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "8 synthetic rows, made before the split, will stand among them" in shown
 
 
 def test_no_plan(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:

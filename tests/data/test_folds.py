@@ -366,6 +366,17 @@ def test_synthetic_rows_of_a_given_split_do_not_choose_the_model() -> None:
     assert {1, 3} <= {*fold.train}
 
 
+def test_validation_rows_are_not_drawn_from_what_a_generator_learned_from() -> None:
+    of = with_made(table(["a", "b"] * 15, splits=GIVEN), range(12))
+    made = Lineage(generator="cgan", seed=0, fold=0)
+    rows = [replace(r, lineage=made) if r.origin == "synthetic" else r for r in of.samples.rows]
+    of = replace(of, samples=replace(of.samples, rows=tuple(rows)))
+    told = "12 synthetic rows (such as 'a/0') come from a generator"
+    assert told in messages(of, use="given", validation=0.2)
+    assert folds(of, use="given", validation=0.0)
+    assert folds(of, use="given", validation_is_test=True)
+
+
 def test_wrong_given_splits_are_told() -> None:
     labels = ["a", "b"] * 15
     assert "30 of 30 rows name no side" in messages(table(labels), use="given")

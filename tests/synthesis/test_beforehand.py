@@ -15,7 +15,7 @@ from leukreg import DataError, Fold, ImageSpec
 from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.errors import NotAvailable, PluginError
 from leukreg.recipe.model import Choice, GateSpec, SynthesisSpec
-from leukreg.synthesis import check_folds
+from leukreg.synthesis import before_split, check_everything, check_folds
 
 IMAGE = ImageSpec(size=16)
 FOLDS = (
@@ -98,3 +98,18 @@ def test_classes_and_the_gates_extractor_are_looked_at_first(images: ImageStore)
     gate = GateSpec(extractor="inception:/no/such/file")
     with pytest.raises(NotAvailable, match="no weights file"):
         look(images, spec(lambda images: pytest.fail("asked"), gate=gate))
+
+
+def test_before_a_split_the_check_is_of_all_rows_and_comes_before_any_fit(
+    images: ImageStore, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+    assert check_everything(images, spec(lambda rows: seen.append(len(rows))), IMAGE, 7)
+    assert seen == [4]
+    assert not check_everything(images, spec(None), IMAGE, 7)
+
+    def refuse(rows: Any) -> None:
+        raise DataError("no such thing")
+
+    with pytest.raises(DataError, match="no such thing"):
+        before_split(images, spec(refuse, place="before-split"), IMAGE, 7, tmp_path / "run")

@@ -44,6 +44,10 @@ def reference(fitted: int, unseen: int) -> Reference:
     return Reference(marked(0, fitted), marked(100, unseen), {})
 
 
+def test_all_images_of_a_class_teach_that_nobody_is_asked_about() -> None:
+    assert len(reference(30, 5).taught("a", MOST, asked=False)) == 30
+
+
 @given(fitted=st.integers(0, 90), unseen=st.integers(0, 90))
 def test_whoever_teaches_is_not_asked(fitted: int, unseen: int) -> None:
     real = reference(fitted, unseen)
