@@ -56,7 +56,7 @@ def _patients(found: Survey) -> str:
     if not known:
         return "patients unknown: a split may put one patient on both sides"
     missing = len(rows) - len(known)
-    tail = f"; {missing:,} images without one" if missing else ""
+    tail = f"; {missing:,} image{'s' * (missing != 1)} without one" if missing else ""
     return f"{_some(len(set(known)), 'patient')}{tail}"
 
 
