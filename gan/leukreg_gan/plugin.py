@@ -63,9 +63,10 @@ class Cgan:
     traces that please classifiers and nobody sees: with 0.2 cells teach a little better, and their
     KID falls more slowly."""
     colour: Annotated[float, Ge(0), Le(1)] = 0.1
-    """Differentiable augmentation: change of brightness, saturation and contrast at most. More
-    augmentation (0.5, 0.125, 0.5) is for fewer than some hundred images; with more it hides from
-    the discriminator that the images of a class are alike."""
+    """Differentiable augmentation: change of brightness, saturation and contrast at most. The
+    discriminator overlooks shifts of colour as large as this, so with thousands of images 0 may be
+    better. More augmentation (0.5, 0.125, 0.5) is for fewer than some hundred images; with more it
+    hides from the discriminator that the images of a class are alike."""
     translation: Annotated[float, Ge(0), Le(0.5)] = 0.0625
     """Differentiable augmentation: shift at most, as a share of the side."""
     cutout: Annotated[float, Ge(0), Le(0.9)] = 0.0
