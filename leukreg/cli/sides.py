@@ -189,9 +189,20 @@ def _folder(path: Path) -> tuple[Samples, bool]:
     except LeukregError as error:
         raise DataError(str(error)) from error
     if has_classes:
-        return list_folder(top), False
+        return _without_snapshots(list_folder(top), top), False
     rows = tuple(
         Sample(id=file.relative_to(top).as_posix(), path=str(file), label="")
         for file in image_files(top)
     )
     return Samples(rows=rows, classes=("",)), True
+
+
+def _without_snapshots(samples: Samples, top: Path) -> Samples:
+    """Of a folder that leukreg wrote images into: not what the generator drew while it learned."""
+    from leukreg.synthesis.keep import SHEET, SNAPSHOTS
+
+    if SNAPSHOTS not in samples.classes or not (top / SHEET).is_file():
+        return samples
+    classes = tuple(name for name in samples.classes if name != SNAPSHOTS)
+    rows = tuple(row for row in samples.rows if row.label != SNAPSHOTS)
+    return replace(samples, rows=rows, classes=classes)

@@ -135,6 +135,16 @@ def test_where_nothing_can_be_copied_it_is_said(
     assert "nothing to look for copies among" in " ".join(capsys.readouterr().err.split())
 
 
+def test_what_a_generator_drew_while_it_learned_is_no_class(cells: Cells, capsys: Capture) -> None:
+    real, fake = cells
+    put(fake / "generator", pictures(3, seed=9))
+    assert fidelity(real, fake) == 0
+    assert "generator: left out" in " ".join(capsys.readouterr().out.split())
+    put(fake, pictures(1, seed=9))[0].rename(fake / "contact-sheet.png")
+    assert fidelity(real, fake) == 0
+    assert "left out" not in capsys.readouterr().out
+
+
 def test_tables_and_flat_folders_do(cells: Cells, tmp_path: Path, capsys: Capture) -> None:
     real, fake = cells
     lines = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in fake.rglob("*.png")]
