@@ -59,11 +59,11 @@ def _drawn(members: Sequence[int], n: int, rng: np.random.Generator) -> list[int
 
 
 def _of(samples: Samples, rows: Sequence[int], label: str) -> list[int]:
-    """The real ones: what was made up for a scarce class does not count against it."""
+    """Not synthetic ones: what was made up for a scarce class does not count against it."""
     return [
         row
         for row in rows
-        if samples.rows[row].label == label and samples.rows[row].origin == "real"
+        if samples.rows[row].label == label and samples.rows[row].origin != "synthetic"
     ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leukreg.data.scarce import limited, refuse_unknown
 from leukreg.errors import Problems
-from leukreg.types import Fold, Sample, Samples
+from leukreg.types import Fold, Origin, Sample, Samples
 
 SAMPLES = Samples(
     rows=tuple(Sample(id=f"{n}", path=f"/{n}", label="ab"[n % 2]) for n in range(120)),
@@ -43,10 +43,12 @@ def test_another_seed_keeps_other_rows() -> None:
     assert limited(FOLD, SAMPLES, {"a": 10}, 0) != limited(FOLD, SAMPLES, {"a": 10}, 1)
 
 
-def test_synthetic_rows_do_not_count() -> None:
+@pytest.mark.parametrize("other", ["real", "rendered"])
+def test_synthetic_rows_do_not_count(other: Origin) -> None:
     made = {0, 2, 4}
     rows = [
-        replace(row, origin="synthetic") if n in made else row for n, row in enumerate(SAMPLES.rows)
+        replace(row, origin="synthetic" if n in made else other)
+        for n, row in enumerate(SAMPLES.rows)
     ]
     fold = limited(FOLD, replace(SAMPLES, rows=tuple(rows)), {"a": 5}, 0)
     kept = [n for n in (*fold.train, *fold.validation) if SAMPLES.rows[n].label == "a"]
