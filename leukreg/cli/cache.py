@@ -33,10 +33,10 @@ def _clear(name: str | None, everything: bool) -> None:
 
     Fitted generators took hours to make. They are kept unless NAME is theirs or --all is given.
     """
-    from leukreg.data.cache import cache_root, clear, entries
+    from leukreg.data.cache import cache_root, clear, entries, named
 
     there = entries()
-    if name is not None and there and not (name and any(e.name.startswith(name) for e in there)):
+    if name is not None and there and not named(name):
         names = ", ".join(sorted({entry.name for entry in there}))
         raise click.UsageError(f"there is no entry {name!r}; there are {names}")
     gone = clear(name, everything)

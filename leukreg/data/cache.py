@@ -74,16 +74,21 @@ def entries() -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda entry: (-entry.bytes, entry.area, entry.name)))
 
 
+def named(name: str) -> tuple[Entry, ...]:
+    """The entries whose name begins with ``name``; an empty one names nothing."""
+    return tuple(entry for entry in entries() if name and entry.name.startswith(name))
+
+
 def clear(name: str | None = None, costly: bool = False) -> tuple[Entry, ...]:
-    """Delete the cache, or the entries whose name begins with ``name``; return what is gone.
+    """Delete the cache, or the entries that are :func:`named`; return what is gone.
 
     What took hours to make is kept unless it is named, or ``costly`` says that it goes too. A
     running process keeps reading what it has opened (on systems where files outlive their name).
     """
     if name is None:
-        chosen = [entry for entry in entries() if costly or not entry.costly]
+        chosen = tuple(entry for entry in entries() if costly or not entry.costly)
     else:
-        chosen = [entry for entry in entries() if entry.name.startswith(name)]
+        chosen = named(name)
     for entry in chosen:
         shutil.rmtree(entry.path, ignore_errors=True)
     return tuple(entry for entry in chosen if not entry.path.exists())

@@ -39,6 +39,7 @@ def test_what_took_hours_is_deleted_only_where_that_is_asked_for(cache: Path) ->
     cheap = [entry.area for entry in entries() if not entry.costly]
     assert cheap == [entry.area for entry in clear()] == ["pixels"]
     assert [entry.area for entry in entries()] == ["generators"]
+    assert not clear("")
     assert clear("o")
     (cache_area("generators", costly=True) / "two").mkdir()
     assert not clear()

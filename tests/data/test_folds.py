@@ -327,10 +327,12 @@ def test_validation_is_taken_from_a_given_training_side() -> None:
     assert watched.validation == watched.test == tuple(range(20, 30))
 
 
-def with_made(of: Table, made: Sequence[int], split: Role | None = "train") -> Table:
+def with_made(
+    of: Table, made: Sequence[int], split: Role | None = "train", lineage: Lineage | None = None
+) -> Table:
     """The table with these rows synthetic."""
     rows = [
-        replace(row, origin="synthetic", split=split) if index in made else row
+        replace(row, origin="synthetic", split=split, lineage=lineage) if index in made else row
         for index, row in enumerate(of.samples.rows)
     ]
     return replace(of, samples=replace(of.samples, rows=tuple(rows)))
@@ -347,10 +349,8 @@ def test_synthetic_rows_for_training_are_never_split_anew() -> None:
 
 @pytest.mark.parametrize("fold", [0, None])
 def test_nor_are_those_that_were_made_in_a_fold_and_name_no_side(fold: int | None) -> None:
-    of = with_made(table(["a", "b"] * 15), range(12), None)
     made = Lineage(generator="cgan", seed=0, fold=fold)
-    rows = [replace(r, lineage=made) if r.origin == "synthetic" else r for r in of.samples.rows]
-    of = replace(of, samples=replace(of.samples, rows=tuple(rows)))
+    of = with_made(table(["a", "b"] * 15), range(12), None, made)
     if fold is None:  # made before any split
         assert folds(of)
     else:
@@ -367,10 +367,8 @@ def test_synthetic_rows_of_a_given_split_do_not_choose_the_model() -> None:
 
 
 def test_validation_rows_are_not_drawn_from_what_a_generator_learned_from() -> None:
-    of = with_made(table(["a", "b"] * 15, splits=GIVEN), range(12))
     made = Lineage(generator="cgan", seed=0, fold=0)
-    rows = [replace(r, lineage=made) if r.origin == "synthetic" else r for r in of.samples.rows]
-    of = replace(of, samples=replace(of.samples, rows=tuple(rows)))
+    of = with_made(table(["a", "b"] * 15, splits=GIVEN), range(12), lineage=made)
     told = "12 synthetic rows (such as 'a/0') come from a generator"
     assert told in messages(of, use="given", validation=0.2)
     assert folds(of, use="given", validation=0.0)
