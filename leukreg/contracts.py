@@ -137,7 +137,10 @@ class Loss(Protocol):
     def build(self, labels: Labels) -> nn.Module:
         """A module from logits ``(b, k)`` and targets ``(b,)`` (int64) to a scalar mean loss.
 
-        ``labels.counts`` are the training fold's, ``labels.weights`` the class weights or None.
+        ``labels.counts`` are the training fold's, ``labels.weights`` the class weights or None;
+        with weights the mean is the weighted one, sum of weight times loss over sum of weights.
+        The loss of a validation set, or of an epoch, is asked once about all its rows, in eval
+        mode: there it depends on those rows alone, neither on their order nor on earlier calls.
         """
         ...
 

@@ -12,7 +12,7 @@ from ignite.engine import Engine, Events
 
 from leukreg.engine.batches import epoch_batches
 from leukreg.engine.device import reseed
-from leukreg.engine.evaluator import setup_evaluator
+from leukreg.engine.evaluator import evaluate
 from leukreg.engine.feeds import Feeds, setup_feeds
 from leukreg.engine.handlers.bar import ReportSteps, summary
 from leukreg.engine.handlers.best import BestEpoch, Monitor
@@ -90,7 +90,9 @@ def _train(
             if "schedule" in parts:
                 schedule = StepSchedule(parts["schedule"], state.epochs)
             validate = _validation(job, feeds)
-            log = LogEpochs(job.fold, phase.name, state, parts["optimizer"], validate)
+            log = LogEpochs(
+                job.fold, phase.name, state, parts["optimizer"], job.criterion, validate
+            )
             log.attach(trainer)
             if "schedule" in parts:
                 schedule.attach(trainer)
@@ -135,15 +137,13 @@ def _validation(job: FoldJob, feeds: Feeds) -> Validate | None:
     rows = job.material.validation
     if rows is None or feeds.validation is None:
         return None
-    evaluator = setup_evaluator(feeds.tail, job.criterion, job.material.compute)
     order = np.arange(len(rows), dtype=np.int64)
     size = job.recipe.training.batch_size
     batches = epoch_batches(order, rows, feeds.validation, size, job.material.compute)
 
     def validate() -> tuple[float, float]:
         job.model.eval()
-        metrics = evaluator.run(batches, epoch_length=len(batches)).metrics
-        return float(metrics["loss"]), float(metrics["accuracy"])
+        return evaluate(feeds.tail, job.criterion, batches, job.material.compute)
 
     return validate
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 import torch
 from ignite.engine import Engine
@@ -10,10 +11,19 @@ from torch import nn
 
 from leukreg.engine.batches import Batch
 from leukreg.engine.device import Compute
+from leukreg.engine.evaluator import Answers
 from leukreg.errors import PluginError
 
 _QUIET = logging.getLogger("leukreg.engine")
 _QUIET.setLevel(logging.CRITICAL + 1)
+
+
+class Step(NamedTuple):
+    """What a training step came to."""
+
+    loss: float
+    answers: Answers
+    """Before the step."""
 
 
 def setup_trainer(
@@ -23,12 +33,13 @@ def setup_trainer(
     compute: Compute,
     scaler: torch.amp.GradScaler | None = None,
 ) -> Engine:
-    """An engine whose output is the batch's loss. ``tail`` is the part that trains."""
+    """An engine whose output is a :class:`Step`. ``tail`` is the part that trains."""
 
-    def step(engine: Engine, batch: Batch) -> float:
+    def step(engine: Engine, batch: Batch) -> Step:
         optimizer.zero_grad(set_to_none=True)
         with compute.autocast():
-            loss = criterion(tail(batch.inputs), batch.targets)
+            logits = tail(batch.inputs)
+            loss = criterion(logits, batch.targets)
         if loss.ndim:
             raise PluginError(f"the loss has shape {tuple(loss.shape)}; it must be a single number")
         if scaler is None:
@@ -39,7 +50,7 @@ def setup_trainer(
             scaler.unscale_(optimizer)
             scaler.step(optimizer)
             scaler.update()
-        return float(loss.item())
+        return Step(float(loss.item()), Answers(logits.detach().float(), batch.targets))
 
     return quiet(Engine(step))
 

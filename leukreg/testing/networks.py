@@ -192,6 +192,7 @@ def _check_loss(who: str, loss: nn.Module, classes: int) -> None:
         loss(right, targets) < loss(-right, targets),
         f"{who}: right answers cost no less than wrong ones",
     )
+    _check_set(who, loss, logits.detach(), targets)
     twice = loss(logits.repeat(2, 1), targets.repeat(2))
     require(
         torch.allclose(twice, value, rtol=1e-4, atol=1e-6),
@@ -204,3 +205,24 @@ def _check_loss(who: str, loss: nn.Module, classes: int) -> None:
             f"{who}: is not finite for very large logits; use log_softmax, not log of softmax",
         )
     require(loss(logits[:1], targets[:1]).isfinite(), f"{who}: fails on a batch of one image")
+
+
+def _check_set(who: str, loss: nn.Module, logits: Tensor, targets: Tensor) -> None:
+    """In eval mode a set of rows has one loss, which is how leukreg asks for a validation loss."""
+    import torch
+
+    whole = forward(loss, logits, targets)
+    for start in range(0, len(targets), 3):
+        forward(loss, logits[start : start + 3], targets[start : start + 3])
+    again = forward(loss, logits, targets)
+    require(
+        again.equal(whole),
+        f"{who}: asked again after other batches, the same rows cost {again.item():.4g}, not "
+        f"{whole.item():.4g}; in eval mode a loss must not depend on earlier batches",
+    )
+    turned = forward(loss, logits.flip(0), targets.flip(0))
+    require(
+        torch.allclose(turned, whole, rtol=1e-4, atol=1e-6),
+        f"{who}: the same rows in another order cost {turned.item():.4g}, not {whole.item():.4g}; "
+        "in eval mode the order must not matter",
+    )

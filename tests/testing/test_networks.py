@@ -164,6 +164,30 @@ for _sentence, _compute in (
     CASES.append(("loss", _sentence, made(lambda self, labels, compute=_compute: Loss(compute))))
 
 
+@bad("loss", "in eval mode the order must not matter")
+def _by_place(self, labels):
+    def first_counts_more(logits, targets):
+        each = nn.functional.cross_entropy(logits, targets, reduction="none")
+        return (each * torch.linspace(1, 2, len(each))).mean()
+
+    return Loss(first_counts_more)
+
+
+@bad("loss", "must not depend on earlier batches")
+def _remembering(self, labels):
+    class Moving(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("hardness", torch.zeros(()))
+
+        def forward(self, logits, targets):
+            loss = nn.functional.cross_entropy(logits, targets)
+            self.hardness = 0.9 * self.hardness + 0.1 * loss.detach()
+            return loss + self.hardness
+
+    return Moving()
+
+
 @pytest.mark.parametrize(("kind", "sentence", "cls"), CASES)
 def test_a_fault_is_named(kind: str, sentence: str, cls: type) -> None:
     refused(kind, sentence, cls)

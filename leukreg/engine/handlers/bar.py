@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from ignite.engine import Engine, Events
 
@@ -30,7 +31,8 @@ class ReportSteps:
         self.steps += 1
         now = time.monotonic()
         if now - self.said >= PAUSE:
-            self._say(engine, f"loss {engine.state.output:.3f}", now)
+            state: Any = engine.state
+            self._say(engine, f"loss {state.output.loss:.3f}", now)
 
     def _epoch(self, engine: Engine) -> None:
         now = time.monotonic()

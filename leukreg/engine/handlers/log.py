@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from torch import nn
 
+from leukreg.engine.evaluator import Answers, loss_of
 from leukreg.engine.state import FoldState
 from leukreg.errors import TrainingError
 from leukreg.types import EpochLog
@@ -27,15 +29,17 @@ class LogEpochs:
         phase: str,
         state: FoldState,
         optimizer: torch.optim.Optimizer,
+        criterion: nn.Module,
         validate: Validate | None,
     ) -> None:
         self.fold = fold
         self.phase = phase
         self.state = state
         self.optimizer = optimizer
+        self.criterion = criterion
         self.validate = validate
-        self.loss = 0.0
-        self.images = 0
+        self.seen: list[Answers] = []
+        """Every batch's answers as they were before its step: an epoch's loss is that of all."""
         self.began = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -45,7 +49,7 @@ class LogEpochs:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end)
 
     def _begin(self, engine: Engine) -> None:
-        self.loss, self.images, self.began = 0.0, 0, time.monotonic()
+        self.seen, self.began = [], time.monotonic()
 
     def _first(self, engine: Engine) -> None:
         if self.state.phase is not None:
@@ -53,12 +57,10 @@ class LogEpochs:
 
     def _add(self, engine: Engine) -> None:
         state: Any = engine.state
-        rows = len(state.batch.positions)
-        self.loss += state.output * rows
-        self.images += rows
+        self.seen.append(state.output.answers)
 
     def _end(self, engine: Engine) -> None:
-        lr = self._lr()
+        lr, seen = self._lr(), Answers.joined(self.seen)
         loss, accuracy = (None, None) if self.validate is None else self.validate()
         if loss is not None and not math.isfinite(loss):
             raise TrainingError(
@@ -70,11 +72,11 @@ class LogEpochs:
             phase=self.phase,
             epoch=engine.state.epoch,
             lr=lr,
-            train_loss=self.loss / self.images,
+            train_loss=loss_of(self.criterion, seen),
             validation_loss=loss,
             validation_accuracy=accuracy,
             seconds=time.monotonic() - self.began,
-            images=self.images,
+            images=len(seen.targets),
         )
         self.state.epochs.append(log)
 

@@ -26,7 +26,7 @@ class StopOnNan:
 
     def __call__(self, engine: Engine) -> None:
         state: Any = engine.state
-        if math.isfinite(state.output):
+        if math.isfinite(state.output.loss):
             return
         paths = self.paths(state.batch)
         shown = "".join(f"\n  {path}" for path in paths[:NAMED])
@@ -34,6 +34,6 @@ class StopOnNan:
         number = (state.iteration - 1) % state.epoch_length + 1
         raise TrainingError(
             f"{self.where}, epoch {state.epoch}, batch {number}: the loss is "
-            f"{state.output}. Try a lower learning rate or clip_norm = 1.0, or look at "
+            f"{state.output.loss}. Try a lower learning rate or clip_norm = 1.0, or look at "
             f"the batch's images:{shown}{rest}"
         )
