@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from leukreg.errors import Problem as Problem
     from leukreg.errors import Problems as Problems
     from leukreg.errors import TrainingError as TrainingError
+    from leukreg.errors import WriteError as WriteError
     from leukreg.evaluate.bootstrap import Resampling as Resampling
     from leukreg.evaluate.bootstrap import resampling as resampling
+    from leukreg.files import check_file as check_file
+    from leukreg.files import write_file as write_file
     from leukreg.places import expanded as expanded
     from leukreg.predict.explain import explanation as explanation
     from leukreg.predict.table import Predicted as Predicted
@@ -97,9 +100,11 @@ _HOME = {
         "Problem",
         "Problems",
         "TrainingError",
+        "WriteError",
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
     "leukreg.evaluate.bootstrap": ("Resampling", "resampling"),
+    "leukreg.files": ("check_file", "write_file"),
     "leukreg.places": ("expanded",),
     "leukreg.predict.explain": ("explanation",),
     "leukreg.predict.table": ("Predicted",),

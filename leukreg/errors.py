@@ -35,7 +35,11 @@ class GateError(LeukregError):
 
 
 class RunError(LeukregError):
-    """A run folder is missing, incomplete or in use."""
+    """A run folder is missing, incomplete, damaged or in use."""
+
+
+class WriteError(LeukregError):
+    """A file or folder cannot be written: the disk is full, say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,18 @@ PACKAGES = {
     "leukreg_gan": ROOT / "gan" / "leukreg_gan",
 }
 ORDER = (
-    ("errors", "types", "kinds", "declare", "seeds", "progress", "places", "vacant", "vision"),
+    (
+        "errors",
+        "files",
+        "types",
+        "kinds",
+        "declare",
+        "seeds",
+        "progress",
+        "places",
+        "vacant",
+        "vision",
+    ),
     ("contracts",),
     ("hookspecs",),
     ("registry",),
