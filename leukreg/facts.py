@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MEASURED = ("input_range", "bn_changed_by_mc", "device", "precision", "parameters")
 """Facts of a fold that hold for the whole run (the worst fold's, where folds differ)."""
+NOT_THE_TRAINING = ("synthesis", "name", "title", "audit", "reported", "assumed")
+"""Tables of a recipe in which two runs may differ whose training differs in synthesis alone."""
 NOT_WHICH_IMAGES = ("broken", "fallback", "folds", "listing")
 """Keys of ``[data]`` that leave the same images to be listed."""
 
@@ -50,6 +53,7 @@ def facts_of(
         facts["files_found"] = dict(data.found)
     facts["test_set"] = ids_digest(pixels.get(name, name) for name in predictions.id)
     facts["test_looks"] = earlier_looks(folder, facts["test_set"])
+    facts |= beside_the_last(folder, recipe.resolved, predictions, facts)
     facts |= previous_counts(folder, recipe.resolved, facts["listed"])
     describe = getattr(recipe.model.backbone.plugin, "describe", None)
     if callable(describe):
@@ -88,6 +92,73 @@ def previous_counts(
         return {}
     _, name, counts = max(before, key=lambda one: one[:2])
     return {"previous_counts": counts, "previous_run": name}
+
+
+def beside_the_last(
+    folder: Path, recipe: Mapping[str, Any], predictions: Predictions, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What comes of setting this run beside the last ones that differ in ``[synthesis]`` alone.
+
+    ``gain``: how much more often the one with synthetic images in its training is right than the
+    one without. ``fidelity``: this run's tables, each with what the last run's distances rest on.
+    """
+    alike = [
+        (_when(path), path, kept, other)
+        for path, kept in finished_beside(folder)
+        if kept.get("test_set") == facts["test_set"]
+        and _all_but_synthesis(other := _read(path / "recipe.json")) == _all_but_synthesis(recipe)
+    ]
+    alike.sort(key=lambda one: one[0])
+    taught = _taught(recipe, facts)
+    found: dict[str, Any] = {}
+    opposite = [path for _, path, kept, other in alike if _taught(other, kept) is not taught]
+    if opposite and taught is not None:
+        found |= _gain(folder, predictions, opposite[-1], taught)
+    measured = [(path.name, kept["fidelity"]) for _, path, kept, _ in alike if kept.get("fidelity")]
+    if measured and facts.get("fidelity"):
+        found["fidelity"] = [_beside(table, *measured[-1]) for table in facts["fidelity"]]
+    return found
+
+
+def _all_but_synthesis(recipe: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in recipe.items() if key not in NOT_THE_TRAINING}
+    return json.dumps(kept, sort_keys=True, default=str)
+
+
+def _taught(recipe: Mapping[str, Any], facts: Mapping[str, Any]) -> bool | None:
+    """Whether synthetic images were trained on; None where the gate let none in."""
+    if not recipe.get("synthesis"):
+        return False
+    tables = facts.get("fidelity") or ()
+    return True if not tables or any(table.get("entered") for table in tables) else None
+
+
+def _gain(folder: Path, predictions: Predictions, other: Path, taught: bool) -> dict[str, Any]:
+    from leukreg.errors import RunError
+    from leukreg.evaluate.paired import paired
+    from leukreg.runs.predictions import read_predictions
+
+    try:
+        theirs = read_predictions(other / "predictions.csv")
+    except RunError:  # damage over there is not this run's business
+        return {}
+    found = paired(theirs, predictions) if taught else paired(predictions, theirs)
+    if found is None or found.low is None:
+        return {}
+    of = (folder.name, other.name) if taught else (other.name, folder.name)
+    return {"gain": {"with": of[0], "without": of[1], **asdict(found)}}
+
+
+def _beside(
+    table: Mapping[str, Any], run: str, others: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The table, with what the same class's distances rest on in the other run."""
+    of = ("class", "classes", "fold")
+    same = [one for one in others if all(one.get(key) == table.get(key) for key in of)]
+    if not same or "kid" not in table or "kid" not in same[0]:
+        return dict(table)
+    basis = {key: same[0].get(key) for key in ("extractor", "size", "real", "fake")}
+    return {**table, "compared_with": {"run": run, **basis}}
 
 
 def finished_beside(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:

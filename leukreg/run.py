@@ -197,7 +197,7 @@ def conclude(
             recipe,
             folder.path,
             data,
-            predictions,
+            scored.predictions,
             [result.facts for result in results],
             (*data.fidelity, *(table for result in results for table in result.fidelity)),
         )

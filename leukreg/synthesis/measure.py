@@ -19,6 +19,7 @@ from leukreg.synthesis.figures import figures
 from leukreg.synthesis.measured import Fidelity as Fidelity
 from leukreg.synthesis.measured import compare as compare
 from leukreg.synthesis.neighbours import find_copies
+from leukreg.synthesis.told_apart import told_apart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,6 +94,7 @@ class _Sides:
             fake=len(fake),
             training=len(self.training),
             **asdict(found),
+            told_apart=told_apart(real.features, fake.features, self.seed),
             **{f"floor_{name}": value for name, value in asdict(floor).items()},
             copies=copies.positions,
             nearest=copies.nearest,

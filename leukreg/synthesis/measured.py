@@ -36,6 +36,9 @@ class Fidelity:
     recall: float
     density: float
     coverage: float
+    told_apart: float
+    """Share of right answers, real or fake, of a plain classifier about images that did not teach
+    it; 0.5 is ideal."""
     floor_fid: float | None
     """None where half of the real images are too few."""
     floor_kid: float

@@ -36,6 +36,14 @@ def lines(result: RunResult) -> Iterator[str]:
         if extractor:
             yield f"Seen by {extractor} at {size} px; the floor is two halves of the real images."
     yield from dict.fromkeys(str(note) for table in tables for note in table.get("notes", ()))
+    gain = result.facts.get("gain")
+    if isinstance(gain, Mapping):
+        value, low, high = (100 * float(gain[key]) for key in ("value", "low", "high"))
+        yield (
+            f"Accuracy with synthetic images less without them: {value:+.1f} points ({low:+.1f} to"
+            f" {high:+.1f}; {counted(gain['images'], 'image')}, one training each): {gain['with']}"
+            f" against {gain['without']}."
+        )
 
 
 def table(result: RunResult) -> Table | None:

@@ -11,12 +11,12 @@ name); all keys optional::
     fid, kid, kid_std, precision, recall, density, coverage
     floor_kid, floor_coverage, ...   the same between two halves of the real images
     kid_ratio                        kid as a multiple of floor_kid
-    compared_with                    extractor, size, real, fake of another distance set beside it
+    compared_with                    run, extractor, size, real, fake: what the same class's figures
+                                     rest on in the last run that differs in synthesis alone
     copies, drawn                    images that copy a training image, of so many that were drawn
-    told_apart                       accuracy or AUC of telling real from fake, 0.5 is ideal
+    told_apart                       share of right answers, real or fake, of a plain classifier
     fakes_only                       score, chance, low, high of training on fakes alone; real: of
                                      training on real images; pupil: who was trained
-    gain                             value, low, high of what the fakes add
     unjudged                         why there are no distances, "" where there are
     passes_for                       class, kid_ratio: another class whose real images they are like
     passed, why                      whether the gate lets them pass, and what speaks against it

@@ -51,13 +51,18 @@ class ToldApart:
     """
 
     most: Annotated[float, Gt(0.5), Lt(1)] = 0.9
-    """Score of the real-or-fake classifier that is let pass; 0.5 is ideal."""
+    """Share of right answers of the real-or-fake classifier that is let pass; 0.5 is ideal."""
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         for name, table in tables(evidence):
             value = number(table, "told_apart")
             if value is not None and value > self.most:
-                yield found(self, "warning", f"{name}: real and fake are told apart at {value:.3f}")
+                yield found(
+                    self,
+                    "warning",
+                    f"{name}: a plain classifier tells {percent(value)} of real and synthetic"
+                    " images apart; 50 % would be ideal",
+                )
 
 
 @plugin("fakes-teach-nothing")
@@ -94,22 +99,22 @@ class FakesTeachNothing:
 class GainIncludesZero:
     """A gain from synthetic images whose interval includes zero.
 
-    What may be nothing is not a gain.
+    What may be nothing is not a gain. It is set against the last run beside this one that differs
+    in nothing but synthesis, on the images that both scored.
 
     Do: repeat with other seeds, or say that no gain was shown.
     """
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
-        for name, table in tables(evidence):
-            gain = table.get("gain")
-            if not isinstance(gain, Mapping):
-                continue
-            value, low, high = (number(gain, key) for key in ("value", "low", "high"))
-            if low is not None and high is not None and low <= 0 <= high:
-                shown = "" if value is None else f" {value:+.4f}"
-                yield found(
-                    self,
-                    "warning",
-                    f"{name}: the gain{shown} has a 95 % interval of {low:+.4f} to {high:+.4f},"
-                    " zero included",
-                )
+        gain = evidence.facts.get("gain")
+        if not isinstance(gain, Mapping):
+            return
+        value, low, high = (number(gain, key) for key in ("value", "low", "high"))
+        if value is not None and low is not None and high is not None and low <= 0 <= high:
+            points = f"{100 * value:+.1f} points (95 % interval {100 * low:+.1f} to"
+            yield found(
+                self,
+                "warning",
+                f"synthetic images changed the accuracy by {points} {100 * high:+.1f}), which may"
+                f" be nothing: run {gain.get('with')} against run {gain.get('without')}",
+            )
