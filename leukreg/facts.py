@@ -38,6 +38,7 @@ def facts_of(
         folds: What was measured while each fold trained.
         fidelity: What the gate measured of synthetic images, per class and fold.
     """
+    from leukreg.data.readings import readings
     from leukreg.runs.digests import ids_digest
 
     pixels = data.images.digests
@@ -51,6 +52,7 @@ def facts_of(
     facts["listed"] = listed(data.images.samples)
     if data.found:
         facts["files_found"] = dict(data.found)
+    facts["readings"] = [asdict(one) for one in readings(data.images.facts.values())]
     facts["test_set"] = ids_digest(pixels.get(name, name) for name in predictions.id)
     facts["test_looks"] = earlier_looks(folder, facts["test_set"])
     facts |= beside_the_last(folder, recipe.resolved, predictions, facts)

@@ -64,7 +64,8 @@ def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) ->
     if recipe.title:
         click.echo(f"  {recipe.title}")
     _show_notices(notices)
-    _show_tables([*tables, *_tables_of_keys(recipe)])
+    for table in (*tables, *_tables_of_keys(recipe)):
+        _show(table)
 
 
 def _check_reported(recipe: Recipe) -> None:
@@ -107,13 +108,15 @@ def _show_notices(notices: Sequence[Notice]) -> None:
         click.echo(f"    {notice.why}")
 
 
-def _show_tables(tables: Sequence[Table]) -> None:
-    from rich.console import Console
-
-    from leukreg.report.console import print_table
-
-    console = Console()
-    for table in tables:
-        if table.rows:
-            console.print()
-            print_table(table, console)
+def _show(table: Table) -> None:
+    """Columns side by side; a line is as long as it needs to be, so that it can be searched."""
+    if not table.rows:
+        return
+    lines = [table.columns, *table.rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
+    click.echo()
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo(f"  {'  '.join(cells)}".rstrip())
+    if table.caption:
+        click.echo(f"  {table.caption}")

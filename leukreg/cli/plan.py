@@ -37,6 +37,7 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
 def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -> Table:
     """Rows per class and side of every fold, synthetic ones counted in and named."""
     from leukreg.data import make_folds, open_images
+    from leukreg.data.readings import readings
     from leukreg.evaluate import refuse_too_few
 
     images = open_images(samples, recipe.image, recipe.data.broken, progress)
@@ -55,6 +56,7 @@ def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -
     caption += f"; {broken} broken files skipped" if broken else ""
     if uncounted:
         caption += f"; {uncounted:,} synthetic rows, made before the split, will stand among them"
+    caption += "".join(f"; {reading}" for reading in readings(images.facts.values()))
     return Table(columns=("images", *classes), rows=tuple(rows), caption=caption)
 
 

@@ -38,6 +38,8 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
         yield f"! {found.listed_twice:,} rows name a file that another row names too"
     if found.broken:
         yield f"! {_some(len(found.broken), 'broken file')}: listed below"
+    for reading in found.readings:
+        yield f"{'! ' * reading.doubtful}{reading}"
     for copies, what in ((found.exact, "exact"), (found.near, "near")):
         yield _copied(copies, what)
     empty = [one.name for one in found.classes if not one.images]

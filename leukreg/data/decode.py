@@ -1,49 +1,57 @@
 """From the bytes of an image file to RGB pixels, or to the reason why not.
 
-Plain JPEG goes through simplejpeg (twice as fast as Pillow), everything else through Pillow. Images
-are squashed to a square, not cropped: in a 1024x768 smear field the cells lie anywhere, so a crop
-would lose some of them, and published work on these sets squashes too; single-cell images are
-square, and nothing changes.
+JPEG goes through simplejpeg (twice as fast as Pillow, and strict), TIFF through tifffile, and
+everything else through Pillow. Images are squashed to a square, not cropped: in a 1024x768 smear
+field the cells lie anywhere, so a crop would lose some of them, and published work on these sets
+squashes too; single-cell images are square, and nothing changes.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
-import PIL
-import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from leukreg.data.decoded import (
+    BOMB,
+    CMYK,
+    MAX_PIXELS,
+    SAVE_ONE,
+    SIXTEEN,
+    WIDE,
+    Decoded,
+    grey,
+    over_white,
+)
+from leukreg.data.decoded import Unreadable as Unreadable
+from leukreg.data.jpeg import START as JPEG
+from leukreg.data.jpeg import read_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_PIXELS = 89_478_485
-"""Pillow's own limit: what decodes to more is taken for a decompression bomb."""
-
-
-class Unreadable(Exception):
-    """A file that is no readable image; the message is the reason, for a reader."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A picture as its file has it, upright."""
-
-    image: Image.Image
-    """Mode RGB, native size."""
-    format: str
-    """Such as "JPEG"."""
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "WEBP",
+)  # fmt: skip
+"""What Pillow is asked for: it would run other programs for some of its further ones."""
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_DEPTH = 24
+"""Where a PNG says how many bits its values have."""
 
 
 def decoder_version() -> str:
     """What decoded pixels depend on; part of the pixel cache's name."""
-    return f"1-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+    names = ("pillow", "simplejpeg", "tifffile", "imagecodecs")
+    return "-".join(["2", *(f"{name}{version(name)}" for name in names)])
 
 
 @contextmanager
@@ -61,28 +69,36 @@ def guarded() -> Iterator[None]:
 def decode(data: bytes) -> Decoded:
     """Decode an image file of any usual kind to RGB, upright.
 
-    Transparency is laid over white; 16-bit grey is taken to use its full range; of several frames
-    the first counts; CMYK, palette, grey and EXIF-rotated images come out as a viewer shows them.
+    Transparency is laid over white; 16 bits are taken to use their full range where the file does
+    not say otherwise; grey, CMYK and palettes come out as a viewer shows them. Such choices stand
+    in ``notes``. Of several pages or frames none is picked, unless the file says which one counts.
 
     Raises:
-        Unreadable: Empty, truncated, no image, too large, or of unknown scale.
+        Unreadable: Empty, damaged, no image, several, too large, or of unknown scale.
     """
     if not data:
         raise Unreadable("empty file (0 bytes)")
-    pixels = _plain_jpeg(data)
-    if pixels is not None:
-        return Decoded(Image.fromarray(pixels), "JPEG")
     try:
+        if data.startswith(JPEG):
+            return read_jpeg(data)
+        if data.startswith(_TIFF):
+            from leukreg.data.tiff import read_tiff
+
+            return read_tiff(data)
+        if data.startswith(_PNG):
+            _check_png(data)
         return _with_pillow(data)
     except Unreadable:
         raise
     except UnidentifiedImageError:
         raise Unreadable(f"not an image ({_looks_like(data)})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Unreadable(_BOMB) from None
+        raise Unreadable(BOMB) from None
     except MemoryError:
         raise Unreadable("too large for this machine's memory") from None
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to
+    except NotImplementedError as error:
+        raise Unreadable(f"of a kind that is not read ({_first_line(error)})") from None
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
         raise Unreadable(f"damaged or truncated ({_first_line(error)})") from None
 
 
@@ -92,7 +108,7 @@ def upright(image: Image.Image) -> Image.Image:
     Raises:
         Unreadable: Its pixels are of unknown scale.
     """
-    return _to_rgb(ImageOps.exif_transpose(image))
+    return _to_rgb(ImageOps.exif_transpose(image)).image
 
 
 def squash(image: Image.Image, size: int) -> Image.Image:
@@ -102,53 +118,62 @@ def squash(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
-_BOMB = f"more than {MAX_PIXELS:,} pixels: refused as a decompression bomb"
-
-
-def _plain_jpeg(data: bytes) -> NDArray[np.uint8] | None:
-    """Pixels of an ordinary JPEG; None for whatever Pillow must look at."""
-    if not data.startswith(b"\xff\xd8") or b"Exif\x00" in data[:65_536]:
-        return None
-    try:
-        height, width, colour, _ = simplejpeg.decode_jpeg_header(data)
-        if colour not in ("YCbCr", "Gray") or height * width > MAX_PIXELS:
-            return None
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB")
-    except ValueError as error:
-        if "remature end" in str(error):
-            # Pillow fills what is missing with grey when an end marker follows.
-            raise Unreadable(f"truncated ({_first_line(error)})") from None
-        return None
-    return pixels
+def _check_png(data: bytes) -> None:
+    """Refuse a PNG of which a part that pixels depend on is damaged: Pillow skips its checksums."""
+    at, kind = len(_PNG), b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if end + 4 > len(data):
+            raise Unreadable("truncated (its last part is missing)")
+        needed = kind[:1].isupper() or kind in (b"tRNS", b"fdAT", b"fcTL", b"acTL")
+        if needed and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise Unreadable(f"damaged (the checksum of its part {kind.decode('latin-1')} differs)")
+        at = end + 4
 
 
 def _with_pillow(data: bytes) -> Decoded:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
-            raise Unreadable(_BOMB)
+            raise Unreadable(BOMB)
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1:
+            raise Unreadable(f"an animation of {frames:,} pictures; {SAVE_ONE}")
         kind = image.format or "unknown"
         image.load()
-        return Decoded(upright(image), kind)
+        decoded = _to_rgb(ImageOps.exif_transpose(image))
+        if kind != "PNG" or data[_DEPTH] != 16:
+            return replace(decoded, format=kind)
+        # Pillow drops the lower half of 16 bits of colour, so the peak is known to 256.
+        peak = _peak(image) if image.mode.startswith("I") else 256 * _peak(image) + 255
+        return replace(decoded, format=kind, notes=(SIXTEEN, *decoded.notes), peak=peak)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _peak(image: Image.Image) -> int:
+    """The highest value of a colour."""
+    colours = image.convert("RGB") if image.mode in ("LA", "RGBA") else image
+    return int(np.max(colours.getextrema()))
+
+
+def _to_rgb(image: Image.Image) -> Decoded:
     if image.mode == "F":
         raise Unreadable("floating-point pixels of unknown scale; convert the image to 8 bit")
+    if image.mode in ("LAB", "HSV"):
+        raise Unreadable(f"colours of the kind {image.mode}; convert the image to RGB")
     if image.mode.startswith("I"):
-        return _from_integers(np.asarray(image))
+        return Decoded(_from_integers(np.asarray(image)), "")
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
+        laid, notes = over_white(image)
+        return Decoded(laid, "", notes)
+    return Decoded(image.convert("RGB"), "", (CMYK,) if image.mode == "CMYK" else ())
 
 
 def _from_integers(values: NDArray[np.generic]) -> Image.Image:
     """Grey of 16 bits; Pillow's own conversion would clip it at 255, to white."""
     wide = values.astype(np.int64)
-    if wide.size and (wide.min() < 0 or wide.max() > 65_535):
+    if wide.size and (wide.min() < 0 or wide.max() > WIDE):
         raise Unreadable("32-bit pixels of unknown scale; convert the image to 8 bit")
-    return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
+    return Image.fromarray(grey(wide)).convert("RGB")
 
 
 def _looks_like(data: bytes) -> str:

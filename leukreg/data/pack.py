@@ -119,7 +119,7 @@ def _settle(temporary: Path, final: Path, size: int) -> None:
 
 def _facts(row: list[Any]) -> Facts:
     named = dict(zip(Facts.__slots__, row, strict=True))
-    return Facts(**{**named, "colour": tuple(named["colour"])})
+    return Facts(**{**named, "colour": tuple(named["colour"]), "notes": tuple(named["notes"])})
 
 
 def _sync(file: IO[Any]) -> None:

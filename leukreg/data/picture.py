@@ -34,6 +34,10 @@ class Facts:
     bytes: int
     colour: tuple[float, ...]
     """Mean of R, G, B, deviation of R, G, B, border mean of R, G, B; 0 to 255."""
+    notes: tuple[str, ...] = ()
+    """What was chosen in reading it (see :class:`leukreg.data.decoded.Decoded`)."""
+    peak: int = 0
+    """The highest value of a file of 16 bits that does not say which value is white; else 0."""
 
     @property
     def statistics(self) -> tuple[float, ...]:
@@ -73,6 +77,8 @@ def picture(data: bytes, size: int) -> Picture:
         height=image.height,
         bytes=len(data),
         colour=(*_moments(image), *_border_mean(np.asarray(image))),
+        notes=decoded.notes,
+        peak=decoded.peak,
     )
     return Picture(facts, squash(image, size).tobytes(), thumbnail(image))
 

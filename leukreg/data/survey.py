@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from leukreg.data.images import open_images
 from leukreg.data.picture import Facts
+from leukreg.data.readings import Reading, readings
 from leukreg.data.store import ImageStore
 from leukreg.errors import Problems
 from leukreg.progress import SILENT, Progress
@@ -62,6 +63,8 @@ class Survey:
     """Rows beyond the first of their file."""
     shared: tuple[str, ...]
     """Patients with images in several classes."""
+    readings: tuple[Reading, ...] = ()
+    """What was chosen in reading the files."""
 
     @property
     def faulty(self) -> bool:
@@ -90,6 +93,7 @@ def survey(samples: Samples, progress: Progress = SILENT) -> Survey:
         near=_near(images, progress),
         listed_twice=len(rows) - len({row.id for row in rows}),
         shared=_shared(rows),
+        readings=readings(images.facts.values()),
     )
 
 

@@ -42,13 +42,14 @@ def defaults_table(recipe: Recipe) -> Table:
 
 
 def inline(value: Any) -> str:
-    """A value on one line, tables too."""
+    """A value on one line, tables too, at most 60 characters."""
     if not isinstance(value, dict):
         return show(value)
     pairs = [
         f"{dotted((key,))} = {inline(item)}" for key, item in value.items() if item is not None
     ]
-    return f"{{ {', '.join(pairs)} }}"
+    text = f"{{ {', '.join(pairs)} }}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _values(recipe: Recipe) -> list[tuple[str, Any]]:

@@ -262,6 +262,8 @@ def _leaking(root: Path, more: int = 0) -> Path:
     table.add("b", "test", 4, patient="p2")
     table.add("b", "test", name="b/copy.png", patient="p2", copy="original/0.png")
     table.add("c", "train", 3 + more)
+    table.pixels["clear"] = np.full((32, 32, 4), 99, np.uint8)
+    table.add("c", "train", name="c/clear.png", copy="clear")
     table.rows.append(table.rows[-1])
     return table.write()
 

@@ -13,28 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from leukreg.data.decode import Unreadable, decode, guarded, squash
 from tests.data.conftest import picture
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def pixels(data: bytes) -> np.ndarray:
-    with guarded():
-        image = decode(data).image
-    assert image.mode == "RGB"
-    return np.asarray(image).astype(int)
-
-
-def reason(data: bytes) -> str:
-    with guarded(), pytest.raises(Unreadable) as caught:
-        decode(data)
-    return str(caught.value)
+from tests.data.encoders import XMP, encoded, pixels, read, reason, sideways
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "GIF"])
@@ -118,10 +101,78 @@ def test_rotated_by_exif_is_upright() -> None:
     assert found[35, 10, 1] > 200
 
 
-def test_the_first_frame_counts() -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    data = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
-    assert pixels(data)[0, 0].tolist() == [255, 0, 0]
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_of_several_frames_none_is_picked(kind: str) -> None:
+    frames = [picture(1), picture(2)]
+    whole = encoded(frames[0], kind, save_all=True)
+    assert read(whole).notes == ()
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    assert "save the one that counts as a file of its own" in reason(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("how", ["exif", "xmp"])
+def test_orientation_is_found_in_every_kind(kind: str, how: str) -> None:
+    image = Image.new("RGB", (40, 20), "white")
+    image.paste((200, 0, 0), (0, 0, 20, 20))
+    about = PngInfo()
+    about.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    xmp = {"pnginfo": about} if kind == "PNG" else {"xmp": XMP}
+    found = pixels(encoded(image, kind, **({"exif": sideways()} if how == "exif" else xmp)))
+    assert found.shape == (40, 20, 3)
+    assert found[5, 10, 1] < 60
+
+
+def test_choices_are_noted() -> None:
+    clear = Image.new("RGBA", (8, 8), (9, 9, 9, 9))
+    assert read(encoded(clear, "PNG")).notes == ("transparent parts, laid over white",)
+    assert read(encoded(Image.new("RGBA", (8, 8), "red"), "PNG")).notes == ()
+    dark = read(encoded(Image.fromarray(np.full((4, 4), 4000, np.uint16)), "PNG"))
+    assert (dark.notes, dark.peak) == (("16 bits, 65,535 taken for white",), 4000)
+
+
+def test_pgm_says_which_value_is_white() -> None:
+    data = b"P5 4 1 4095\n" + np.array([0, 1000, 2000, 4095], ">u2").tobytes()
+    assert pixels(data)[0, :, 0].tolist() == [0, 62, 125, 255]
+
+
+KINDS = ["AVIF", "BMP", "GIF", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TGA", "TIFF", "WEBP"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cut_file_of_any_kind_is_refused(kind: str) -> None:
+    data = encoded(picture(5).convert("P" if kind == "GIF" else "RGB"), kind)
+    assert read(data).format == kind
+    for cut in np.linspace(60, len(data) - 64, 12, dtype=int):
+        assert reason(data[:cut])
+
+
+def test_run_lengths_that_end_early_are_refused() -> None:
+    lines = b"".join(bytes([8, 100 + y]) + b"\0\0" for y in range(8)) + b"\0\1"
+    assert pixels(run_lengths(lines))[0, 0, 0] == 107
+    assert reason(run_lengths(lines[:16]))
+    assert reason(run_lengths(lines[:16] + b"\0\1"))
+
+
+def run_lengths(lines: bytes) -> bytes:
+    """An 8 x 8 BMP of grey, compressed."""
+    table = b"".join(bytes([i, i, i, 0]) for i in range(256))
+    start = 14 + 40 + len(table)
+    head = b"BM" + struct.pack("<IHHI", start + len(lines), 0, 0, start)
+    about = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, 8, 1, len(lines), 0, 0, 256, 0)
+    return head + about + table + lines
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(8, 10_000), st.integers(0, 7))
+def test_no_flipped_bit_of_a_png_passes(at: int, bit: int) -> None:
+    damaged = bytearray(PNG)
+    damaged[at % (len(PNG) - 12)] ^= 1 << bit
+    assert reason(bytes(damaged))
+
+
+def test_no_other_program_is_run() -> None:
+    assert "not an image" in reason(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
 
 
 JPEG = encoded(picture(4, (256, 256)), "JPEG")

@@ -9,6 +9,7 @@ from typing import Any
 
 from leukreg.audit import audit, evidence_of
 from leukreg.data import open_images
+from leukreg.data.readings import readings
 from leukreg.data.store import ImageStore
 from leukreg.errors import DataError, NotAvailable
 from leukreg.facts import earlier_looks, listed
@@ -128,6 +129,7 @@ def _result(
         EVALUATED_FROM: _origin(trained, mapped, copied, len(store) - len(rows))
         | {"drops": [asdict(change) for change in changes], "how": how},
         "listed": listed(store.samples),
+        "readings": [asdict(one) for one in readings(store.facts.values())],
         "test_set": test_set,
         "test_looks": earlier_looks(runs / "-", test_set),
         "digests": {"data": data_digest(store.samples, digests)},

@@ -56,4 +56,5 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shown(value: Any) -> str:
-    return "yes" if value is True else "no" if value is False else str(value)
+    text = "yes" if value is True else "no" if value is False else str(value)
+    return text if len(text) <= 30 else text[:27] + "..."

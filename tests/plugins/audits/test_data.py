@@ -11,6 +11,7 @@ from leukreg_plugins.audits.data import (
     ConcentratedClass,
     CopiesAcrossSplit,
     CopiesDisagree,
+    FilesRead,
     ListedWrongly,
     ParentOfOtherLabel,
     ParentOutsideFold,
@@ -272,12 +273,20 @@ def test_shortcut_by_file_format() -> None:
     fires(Shortcut(), evidence(changed, statistics=numbers), "warning", "the file format")
 
 
+def test_choices_in_reading_files() -> None:
+    one = {"files": 1, "what": "transparent parts", "doubtful": False}
+    fires(FilesRead(), evidence(FOUR, facts={"readings": [one]}), "note", "1 file: transparent")
+    two = {"files": 1_200, "what": "16 bits", "doubtful": True}
+    fires(FilesRead(), evidence(FOUR, facts={"readings": [two]}), "warning", "1,200 files: 16 bits")
+    passes(FilesRead(), evidence(FOUR, facts={"readings": []}))
+
+
 @pytest.mark.parametrize(
     "rule",
     [RepeatedPixels, CopiesAcrossSplit, CopiesDisagree, SegmentedTwinsApart, PatientAcrossSplit,
      ConcentratedClass, ListedWrongly, AbsentClass, ClassCountsMoved, SyntheticScored,
      ParentOutsideFold, ParentOfOtherLabel, ScoredTrainingRows, WholeSetScored, ValidationIsTest,
-     Shortcut],
+     Shortcut, FilesRead],
 )  # fmt: skip
 def test_nothing_is_said_without_evidence(rule: type) -> None:
     assert found(rule(), Evidence()) == []

@@ -14,6 +14,7 @@ from leukreg_plugins.audits.data.patients import (
     PatientAcrossSplit,
     PatientsUnknown,
 )
+from leukreg_plugins.audits.data.reading import FilesRead
 from leukreg_plugins.audits.data.shortcut import Shortcut
 from leukreg_plugins.audits.data.split import ScoredTrainingRows, ValidationIsTest, WholeSetScored
 from leukreg_plugins.audits.data.synthetic import (
@@ -40,4 +41,5 @@ DATA: list[type] = [
     WholeSetScored,
     ValidationIsTest,
     Shortcut,
+    FilesRead,
 ]
