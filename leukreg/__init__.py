@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from leukreg.predict.trained import load as load
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
+    from leukreg.report.tables import shortened as shortened
     from leukreg.seeds import derive as derive
     from leukreg.synthesis.extractors import OpenExtractor as OpenExtractor
     from leukreg.synthesis.extractors import open_extractor as open_extractor
@@ -110,6 +111,7 @@ _HOME = {
     "leukreg.predict.table": ("Predicted",),
     "leukreg.predict.trained": ("Trained", "load"),
     "leukreg.progress": ("SILENT", "Progress"),
+    "leukreg.report.tables": ("shortened",),
     "leukreg.seeds": ("derive",),
     "leukreg.synthesis.extractors": ("OpenExtractor", "open_extractor"),
     "leukreg.synthesis.fidelity": ("inception_network", "kid"),

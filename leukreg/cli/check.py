@@ -64,8 +64,7 @@ def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) ->
     if recipe.title:
         click.echo(f"  {recipe.title}")
     _show_notices(notices)
-    for table in (*tables, *_tables_of_keys(recipe)):
-        _show(table)
+    _show_tables([*tables, *_tables_of_keys(recipe)])
 
 
 def _check_reported(recipe: Recipe) -> None:
@@ -108,15 +107,13 @@ def _show_notices(notices: Sequence[Notice]) -> None:
         click.echo(f"    {notice.why}")
 
 
-def _show(table: Table) -> None:
-    """Columns side by side; a line is as long as it needs to be, so that it can be searched."""
-    if not table.rows:
-        return
-    lines = [table.columns, *table.rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
-    click.echo()
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo(f"  {'  '.join(cells)}".rstrip())
-    if table.caption:
-        click.echo(f"  {table.caption}")
+def _show_tables(tables: Sequence[Table]) -> None:
+    from rich.console import Console
+
+    from leukreg.report.console import print_table
+
+    console = Console()
+    for table in tables:
+        if table.rows:
+            console.print()
+            print_table(table, console)

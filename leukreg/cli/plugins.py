@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shutil
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,17 +100,18 @@ def new(name: str, kind: str, out: Path) -> None:
 
 
 def _list(kind: str | None) -> int:
+    from rich.console import Console
+
     from leukreg.registry import installed
+    from leukreg.report.console import print_table
+    from leukreg.types import Table
 
     registry = installed()
     found = find(registry)
     rows = [row for row in _rows(registry) if kind in (None, row[0])]
     if kind in (None, "command"):
         rows += _commands(found.commands)
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
-        click.echo(_cut("  ".join(cells)))
+    print_table(Table(columns=("kind", "name", "from", "what it is"), rows=tuple(rows)), Console())
     problems = list(_problems(registry))
     problems += [
         f"broken  {each.owner.distribution} {each.owner.version} ({each.owner.entry_point}): "
@@ -149,13 +148,6 @@ def _problems(registry: Registry) -> Iterator[str]:
         owners = " and ".join(_owner(entry.owner) for entry in entries)
         first = entries[0]
         yield f"double  {first.kind} {first.name!r} is claimed by {owners}; uninstall one of them"
-
-
-def _cut(line: str) -> str:
-    """One line stays one line on a terminal; a file or a pipe gets all of it."""
-    width = shutil.get_terminal_size().columns
-    too_long = sys.stdout.isatty() and len(line) > width
-    return (line[: width - 1] + "…") if too_long else line.rstrip()
 
 
 def _unknown(registry: Registry, name: str) -> str:

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 SHOWN = 40
 """Rows printed without ``--all``; flagged ones come first."""
-WIDE = 100
-"""Columns of a console that has room for every figure."""
-LONG = 44
-"""Letters of a name that are printed there, its end."""
 _FLAG = re.compile("( of training image| from the|:).*")
 
 
@@ -54,7 +50,7 @@ def show(
     render(_summary(found, result), console)
     order = sorted(range(len(found)), key=lambda row: not found.flags(row))
     rows = sorted(order if everything else order[:SHOWN])
-    table = _table(found, rows, console.width >= WIDE)
+    table = _table(found, rows)
     render(Section(title="Images", text=tuple(_left_out(found, rows)), tables=(table,)), console)
     details = tuple(_details(found, rows))
     if details:
@@ -105,49 +101,48 @@ def _left_out(found: Predicted, rows: Sequence[int]) -> Iterator[str]:
         )
 
 
-def _table(found: Predicted, rows: Sequence[int], wide: bool) -> Table:
-    names = _short(found.name, LONG if wide else LONG // 2)
-    cells = [dict(_cells(found, row, wide)) for row in rows]
+def _table(found: Predicted, rows: Sequence[int]) -> Table:
+    names = _below(found.name)
+    cells = [dict(_cells(found, row)) for row in rows]
     columns = ("image", *(cells[0] if cells else ()))
     body = tuple((names[row], *line.values()) for row, line in zip(rows, cells, strict=True))
     return Table(columns=columns, rows=body)
 
 
-def _cells(found: Predicted, row: int, wide: bool) -> Iterator[tuple[str, str]]:
-    """Column and cell of one row; a narrow console is spared the figures behind the set."""
+def _cells(found: Predicted, row: int) -> Iterator[tuple[str, str]]:
+    """Column and cell of one row."""
     index = int(found.decision[row])
     read = index >= 0
     yield "answer", found.classes[index] if read else "-"
     yield "p", f"{found.probabilities[row, index]:.3f}" if read else "-"
     yield "entropy", f"{found.uncertainty[row]:.3f}" if read else "-"
-    if found.mutual_information is not None and wide:
+    if found.mutual_information is not None:
         yield "mutual inf.", f"{found.mutual_information[row]:.3f}" if read else "-"
     if found.sets is not None:
         yield "set", ", ".join(found.set_of(row) or ()) or "-"
-    if found.distance is not None and wide:
+    if found.distance is not None:
         yield "distance", f"{found.distance[row]:.2f}" if read else "-"
     yield "flags", ", ".join(_FLAG.sub("", flag) for flag in found.flags(row))
 
 
 def _details(found: Predicted, rows: Sequence[int]) -> Iterator[str]:
     """Which training image a copy shows, and why an image cannot be read."""
-    names = _short(found.name, 1000)
+    names = _below(found.name)
     for row in rows:
         for flag in found.flags(row):
             if not flag.startswith("far"):
                 yield f"  {names[row]}: {flag.removeprefix('unreadable: ')}"
 
 
-def _short(names: Sequence[str], longest: int) -> list[str]:
-    """Names without the folders that all of them share, cut on the left where they are long."""
+def _below(names: Sequence[str]) -> list[str]:
+    """Names without the folders that all of them share."""
     folders = [Path(name).parent.parts for name in names]
     shared = 0
     for parts in zip(*folders, strict=False):
         if len(set(parts)) > 1:
             break
         shared += 1
-    short = [str(Path(*Path(name).parts[shared:])) for name in names]
-    return [name if len(name) <= longest else f"…{name[1 - longest :]}" for name in short]
+    return [str(Path(*Path(name).parts[shared:])) for name in names]
 
 
 def as_csv(found: Predicted, result: RunResult) -> str:

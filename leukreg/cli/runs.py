@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("run", "recipe", "when", "status", "bal. acc.", "scored", "findings")
 IN_NAME = ("recipe", "when")
-"""What a run's name tells already; left out on a narrow console."""
+"""What a run's name tells already; left out on a narrow terminal."""
 WIDE = 110
 
 
@@ -33,7 +33,8 @@ def command(root: Path) -> None:
         click.echo(f"No runs in {root}.")
         return
     console = Console()
-    chosen = list(COLUMNS) if console.width >= WIDE else [c for c in COLUMNS if c not in IN_NAME]
+    narrow = console.is_terminal and console.width < WIDE
+    chosen = [column for column in COLUMNS if not (narrow and column in IN_NAME)]
     rows = tuple(tuple(_row(run)[column] for column in chosen) for run in found)
     print_table(Table(columns=tuple(chosen), rows=rows), console)
     for run in found:

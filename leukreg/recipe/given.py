@@ -42,14 +42,13 @@ def defaults_table(recipe: Recipe) -> Table:
 
 
 def inline(value: Any) -> str:
-    """A value on one line, tables too, at most 60 characters."""
+    """A value on one line, tables too."""
     if not isinstance(value, dict):
         return show(value)
     pairs = [
         f"{dotted((key,))} = {inline(item)}" for key, item in value.items() if item is not None
     ]
-    text = f"{{ {', '.join(pairs)} }}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return f"{{ {', '.join(pairs)} }}"
 
 
 def _values(recipe: Recipe) -> list[tuple[str, Any]]:

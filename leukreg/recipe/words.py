@@ -86,8 +86,12 @@ def _either(options: Sequence[str]) -> str:
     return " or ".join([", ".join(options[:-1]), options[-1]]) if options[1:] else options[0]
 
 
+_LONGEST = 100
+"""Characters of a text; of a longer one the middle is left out."""
+
+
 def show(value: Any) -> str:
-    """A value as the recipe writes it, at most 60 characters."""
+    """A value as the recipe writes it; a long text loses its middle, a long list its tail."""
     if isinstance(value, dict):
         text = "a table"
     elif isinstance(value, (list, tuple)):
@@ -97,6 +101,8 @@ def show(value: Any) -> str:
             c if c.isprintable() else json.dumps(c)[1:-1]
             for c in json.dumps(value, ensure_ascii=False)
         )
+        if isinstance(value, str) and len(text) > _LONGEST:
+            text = f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
     else:
         text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text

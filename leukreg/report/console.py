@@ -1,34 +1,28 @@
 """The report on a console: what a researcher would paste into a mail.
 
-Nothing but this module knows of rich; sections are plain text and tables.
+Sections are plain text and tables; a pipe gets every line of a table whole, as it is searched.
 """
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Iterable
 
-from rich.box import SIMPLE_HEAD, Box
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.segment import Segment, Segments
-from rich.table import Table as RichTable
+from rich.console import Console
 from rich.text import Text
 
 from leukreg.registry import Registry
 from leukreg.report.sections import sections
+from leukreg.report.tables import GAP, Block, blocks, wrapped
 from leukreg.types import RunResult, Section, Table
 
 _PLAIN = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "·": ".", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-"}
 )
-_ASCII_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-_NUMERIC = re.compile(r"[-+−]?[\d.,]+( ?%)?([–/ -]+[-+−]?[\d.,]+( ?%)?)?\*?|undefined|-|·|")
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
-_GLUED = "\0%"
-"""A per cent sign and its space while lines are wrapped; no text holds a NUL (see ``safe``)."""
+MARGIN = "  "
+"""Before every line of a table."""
 WIDEST = 110
+"""Columns of running text, however wide the terminal."""
 MARK = 9
 """Columns of an entry's mark, such as a severity."""
 
@@ -66,29 +60,34 @@ def print_table(table: Table, console: Console) -> None:
         for mark, text in table.rows:
             print_entry(mark, text.split("\n"), console)
         return
-    drawn = RichTable(
-        box=SIMPLE_HEAD if _unicode(console) else _ASCII_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        header_style="",
+    known = Table(
+        columns=tuple(safe(name, console) for name in table.columns),
+        rows=tuple(tuple(safe(cell, console) for cell in row) for row in table.rows),
     )
-    for index, name in enumerate(table.columns):
-        cells = [row[index] for row in table.rows]
-        right = index > 0 and _numeric(cells)
-        # A name that can be broken at a blank may be, where the table is too wide; others not.
-        whole = right or all(len(cell) <= 48 and " " not in cell for cell in cells)
-        drawn.add_column(
-            Text(safe(name, console)),
-            justify="right" if right else "left",
-            no_wrap=whole,
-            overflow="fold",
-        )
-    for row in table.rows:
-        drawn.add_row(*(_cell(cell, console) for cell in row))
-    _print(Padding(drawn, (0, 0, 0, 2)), console)
+    width = console.width - len(MARGIN) if console.is_terminal else None
+    for number, block in enumerate(blocks(known, width, "…" if _unicode(console) else "..")):
+        if number:
+            console.print()
+        _print_block(block, console)
     if table.caption:
-        _line(console, f"  {table.caption}", "dim")
+        _line(console, f"{MARGIN}{table.caption}", "dim")
+
+
+def _print_block(block: Block, console: Console) -> None:
+    rule = "─" if _unicode(console) else "-"
+    _print_cells(block, block.head, console)
+    across = sum(block.widths) + GAP * (len(block.widths) - 1)
+    console.print(Text(MARGIN + rule * across), soft_wrap=True)
+    for row in block.rows:
+        _print_cells(block, row, console)
+
+
+def _print_cells(block: Block, row: tuple[str, ...], console: Console) -> None:
+    for line in block.lines(row):
+        parts = [Text(part, style=_STYLES.get(part.strip(), "")) for part in line]
+        text = Text(MARGIN) + Text(" " * GAP).join(parts)
+        text.rstrip()
+        console.print(text, soft_wrap=True)
 
 
 def print_entry(mark: str, lines: Iterable[str], console: Console) -> None:
@@ -108,43 +107,11 @@ def print_entry(mark: str, lines: Iterable[str], console: Console) -> None:
             head = " " * MARK
 
 
-def wrapped(text: str, width: int, hang: str = "") -> list[str]:
-    """Lines of at most ``width``, broken at blanks only, never before a per cent sign."""
-    lines = textwrap.wrap(
-        text.replace(" %", _GLUED),
-        max(width, 20),
-        subsequent_indent=hang,
-        break_on_hyphens=False,
-    )
-    return [line.replace(_GLUED, " %") for line in lines] or [""]
-
-
-def _cell(cell: str, console: Console) -> Text:
-    return Text(safe(cell, console), style=_STYLES.get(cell, ""))
-
-
-def _numeric(cells: Iterable[str]) -> bool:
-    return all(_NUMERIC.fullmatch(part) for cell in cells for part in cell.split("\n"))
-
-
 def _line(console: Console, line: str, style: str = "") -> None:
     """One line of text, wrapped at words; what follows the first is indented under a mark."""
     hang = "  " if line.startswith(("! ", "  ")) else ""
     for part in wrapped(safe(line, console), min(console.width, WIDEST), hang):
         console.print(Text(part, style=style), soft_wrap=True)
-
-
-def _print(renderable: RenderableType, console: Console) -> None:
-    """Print without the blanks that rich puts at the ends of lines: they spoil a pasted text."""
-    options = console.options.update(width=min(console.width, WIDEST))
-    for line in console.render_lines(renderable, options, pad=False):
-        segments = list(line)
-        while segments and not segments[-1].text.strip():
-            segments.pop()
-        if segments:
-            last = segments.pop()
-            segments.append(Segment(last.text.rstrip(), last.style))
-        console.print(Segments([*segments, Segment.line()]), soft_wrap=True, end="")
 
 
 def safe(text: str, console: Console) -> str:

@@ -103,7 +103,8 @@ def test_training_rows_among_the_scored_are_said(make_result: Make) -> None:
 def test_lines_fit_and_end_without_blanks(
     make_result: Make, width: int, classes: tuple[str, ...]
 ) -> None:
-    text = printed(make_result(classes=classes, counts=(60,) * len(classes), bootstrap=50), width)
+    result = make_result(classes=classes, counts=(60,) * len(classes), bootstrap=50)
+    text = printed(result, width, force_terminal=True, color_system=None)
     for line in text.splitlines():
         assert len(line) <= width
         assert line == line.rstrip()

@@ -10,11 +10,6 @@ from typing import Any
 from leukreg.audit.reported import Reported
 from leukreg.types import Finding, RunResult
 
-ROOM = 52
-"""Characters of a line that is 80 wide which columns may fill; the rest names the rows."""
-NARROWEST = 9
-"""Characters of a column, as of an interval."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -70,17 +65,3 @@ def columns_of(subjects: Sequence[Subject]) -> tuple[Column, ...]:
                 )
             )
     return tuple(columns)
-
-
-def blocks(columns: Sequence[Column]) -> list[tuple[Column, ...]]:
-    """The columns in as many tables as 80 characters a line ask for."""
-    parts: list[list[Column]] = [[]]
-    left = ROOM
-    for column in columns:
-        width = max(len(column.head), NARROWEST) + 1
-        if width > left and parts[-1]:
-            parts.append([])
-            left = ROOM
-        parts[-1].append(column)
-        left -= width
-    return [tuple(part) for part in parts]

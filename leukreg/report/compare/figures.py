@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from leukreg.audit.reported import Reported
-from leukreg.report.compare.columns import Column, blocks
+from leukreg.report.compare.columns import Column
 from leukreg.report.compare.paired import paired_difference
 from leukreg.types import RunResult, Score, Table
 
@@ -43,32 +43,25 @@ def figures(columns: Sequence[Column]) -> tuple[Table, ...]:
     """Figures of the whole; precision and its like are the positive class's, else means."""
     published = {name for c in columns if c.reported for name, _ in c.reported.figures}
     asked = WHOLE | {name: text for name, text in PER_CLASS.items() if name in published}
-    tables = []
-    for part in blocks(columns):
-        rows = [(text, *(_whole(column, name) for column in part)) for name, text in asked.items()]
-        heads = ("figure", *(column.head for column in part))
-        caption = COUNTED if any(cell.endswith("*") for row in rows for cell in row) else ""
-        kept = tuple(row for row in rows if any(row[1:]))
-        tables.append(Table(columns=heads, rows=kept, caption=caption))
-    return tuple(table for table in tables if table.rows)
+    rows = [(text, *(_whole(column, name) for column in columns)) for name, text in asked.items()]
+    kept = tuple(row for row in rows if any(row[1:]))
+    caption = COUNTED if any(cell.endswith("*") for row in kept for cell in row) else ""
+    heads = ("figure", *(column.head for column in columns))
+    return (Table(columns=heads, rows=kept, caption=caption),) if kept else ()
 
 
 def per_class(columns: Sequence[Column]) -> tuple[Table, ...]:
     """Figures of each class, as they were printed or as the run has them."""
-    labels = dict.fromkeys(label for column in columns for label in _classes(column))
-    tables = []
-    for part in blocks(columns):
-        rows: list[tuple[str, ...]] = []
-        for label in labels:
-            shown = [
-                (text, *(_of_class(column, name, label) for column in part))
-                for name, text in PER_CLASS.items()
-            ]
-            kept = [row for row in shown if any(row[1:])]
-            rows += [("" if i else label, *row) for i, row in enumerate(kept)]
-        heads = ("class", "figure", *(column.head for column in part))
-        tables.append(Table(columns=heads, rows=tuple(rows)))
-    return tuple(table for table in tables if table.rows)
+    rows: list[tuple[str, ...]] = []
+    for label in dict.fromkeys(label for column in columns for label in _classes(column)):
+        shown = [
+            (text, *(_of_class(column, name, label) for column in columns))
+            for name, text in PER_CLASS.items()
+        ]
+        kept = [row for row in shown if any(row[1:])]
+        rows += [("" if i else label, *row) for i, row in enumerate(kept)]
+    heads = ("class", "figure", *(column.head for column in columns))
+    return (Table(columns=heads, rows=tuple(rows)),) if rows else ()
 
 
 def _classes(column: Column) -> tuple[str, ...]:

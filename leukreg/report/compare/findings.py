@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leukreg.report.compare.columns import Column, blocks
+from leukreg.report.compare.columns import Column
 from leukreg.types import Table
 
 _RANK = ("error", "warning", "note", "waived", "")
@@ -15,12 +15,9 @@ def findings(columns: Sequence[Column]) -> tuple[Table, ...]:
     rules = dict.fromkeys(finding.rule for column in columns for finding in column.findings)
     order = sorted(rules, key=lambda rule: [_worst(column, rule)[0] for column in columns])
     order.sort(key=lambda rule: min(_worst(column, rule)[0] for column in columns))
-    tables = []
-    for part in blocks(columns):
-        rows = [(rule, *(_worst(column, rule)[1] for column in part)) for rule in order]
-        heads = ("rule", *(column.head for column in part))
-        tables.append(Table(columns=heads, rows=tuple(row for row in rows if any(row[1:]))))
-    return tuple(table for table in tables if table.rows)
+    rows = [(rule, *(_worst(column, rule)[1] for column in columns)) for rule in order]
+    heads = ("rule", *(column.head for column in columns))
+    return (Table(columns=heads, rows=tuple(rows)),) if rows else ()
 
 
 def _worst(column: Column, rule: str) -> tuple[int, str]:

@@ -56,5 +56,4 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shown(value: Any) -> str:
-    text = "yes" if value is True else "no" if value is False else str(value)
-    return text if len(text) <= 30 else text[:27] + "..."
+    return "yes" if value is True else "no" if value is False else str(value)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leukreg.report.html.words import visible
+from leukreg.report.tables import numeric
 from leukreg.types import Table
 
 MOST_ROWS = 200
 """Rows that the page shows; the file has them all."""
-_NUMERIC = re.compile(r"[-+−]?[\d.,]+( ?%)?([–/ -]+[-+−]?[\d.,]+( ?%)?)?\*?|undefined|-|·|")
 _MARKS = frozenset({"error", "warning", "note", "waived"})
 
 
@@ -43,23 +42,19 @@ class Shown:
 def shown(table: Table, name: str, file: str) -> Shown:
     """A table as the page shows it: cells by line, numbers known as such, not too many rows."""
     kept = table.rows[:MOST_ROWS]
-    numeric = [
-        place > 0 and all(_is_number(row[place]) for row in table.rows)
+    right = [
+        place > 0 and numeric(row[place] for row in table.rows)
         for place in range(len(table.columns))
     ]
     return Shown(
         name=visible(table.caption or name),
         caption=visible(table.caption),
-        head=tuple(_cell(c, n) for c, n in zip(table.columns, numeric, strict=True)),
-        rows=tuple(tuple(_cell(c, n) for c, n in zip(row, numeric, strict=True)) for row in kept),
+        head=tuple(_cell(c, n) for c, n in zip(table.columns, right, strict=True)),
+        rows=tuple(tuple(_cell(c, n) for c, n in zip(row, right, strict=True)) for row in kept),
         entries=table.columns == ("", ""),
         left_out=len(table.rows) - len(kept),
         file=file,
     )
-
-
-def _is_number(cell: str) -> bool:
-    return all(_NUMERIC.fullmatch(line) for line in cell.split("\n"))
 
 
 def _cell(text: str, number: bool) -> Cell:
@@ -82,4 +77,4 @@ def _plain(cells: Iterable[str]) -> list[str]:
 
 def _harmless(cell: str) -> str:
     """What a spreadsheet would take for a formula is text."""
-    return f"'{cell}" if cell.startswith(("=", "@", "+", "-")) and not _is_number(cell) else cell
+    return f"'{cell}" if cell.startswith(("=", "@", "+", "-")) and not numeric([cell]) else cell

@@ -104,14 +104,15 @@ def _panel(axes: Axes, result: RunResult, index: int, name: str, band: Band) -> 
 
 def _title(result: RunResult, index: int, name: str) -> str:
     label = result.predictions.classes[index]
+    shown = plain(result.predictions.classes)[index]
     score = find(result, name, label) or (find(result, name) if positive(result) else None)
     if score is None:
-        return plain(label)
+        return shown
     bounds = interval(score, 2)
     value = f"{_SHORT[name]} {number(score.value, 2)}{f' ({bounds})' if bounds else ''}"
     if len(chosen(result)) == 1:
-        return f"{plain(label)}: {value}"
-    return f"{plain(label)}\n{value}"
+        return f"{shown}: {value}"
+    return f"{shown}\n{value}"
 
 
 def _mark_threshold(axes: Axes, result: RunResult, index: int, name: str) -> None:

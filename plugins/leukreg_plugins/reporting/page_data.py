@@ -56,7 +56,7 @@ def counts_figure(result: RunResult) -> Figure:
         start = [a + b for a, b in zip(start, sizes, strict=True)]
     for place, total in enumerate(start):
         axes.annotate(f"{total:,}", (total, place), (4, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(classes)), [plain(label) for label in classes])
+    axes.set_yticks(range(len(classes)), plain(classes))
     axes.set_ylim(len(classes) - 0.5, -0.5)
     axes.margins(x=0.14)
     axes.grid(visible=False, axis="y")

@@ -7,8 +7,6 @@ from typing import Any
 
 from leukreg import RunResult, Table
 
-LONGEST = 400
-"""Characters of a value; the run folder has it whole."""
 _ELSEWHERE = frozenset({"reported"})
 """Parts of a recipe that stand in a section of their own."""
 
@@ -53,5 +51,4 @@ def _shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple | Mapping) and not value:
         return "none"
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -57,7 +57,7 @@ def per_class(result: RunResult) -> Figure | None:
             if score is not None:
                 _point(axes, place, score)
         axes.set_xlim(-0.02, 1.02)
-        _rows(axes, [plain(label, 20) for label in classes])
+        _rows(axes, plain(classes, 20))
     return drawn
 
 
@@ -79,7 +79,7 @@ def confusion(result: RunResult) -> Figure | None:
     """Counts; the darker a cell, the larger its share of the true class."""
     from matplotlib.figure import Figure
 
-    classes = [plain(label, 18) for label in result.predictions.classes]
+    classes = plain(result.predictions.classes, 18)
     k = len(classes)
     if k > LARGEST:
         return None

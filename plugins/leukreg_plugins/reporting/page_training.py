@@ -76,5 +76,5 @@ def _phases(axes: Axes, starts: dict[str, int], named: bool) -> None:
             axes.axvline(start + 0.5, color=FAINT, linewidth=1)
         if named:
             at = (start + 0.5, 1.0)
-            axes.annotate(plain(phase, 16), at, (2, 3), xycoords=axes.get_xaxis_transform(),
+            axes.annotate(plain([phase], 16)[0], at, (2, 3), xycoords=axes.get_xaxis_transform(),
                           textcoords="offset points", fontsize="small")  # fmt: skip

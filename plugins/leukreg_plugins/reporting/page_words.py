@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from leukreg import Predictions, RunResult
+from collections.abc import Sequence
+
+from leukreg import Predictions, RunResult, shortened
 
 LONGEST = 28
 """Characters of a name in a figure."""
@@ -14,11 +16,11 @@ WIDTH = 4.7
 """Inches of a figure."""
 
 
-def plain(name: str, longest: int = LONGEST) -> str:
-    """A name that matplotlib draws as it is: no formula, no control characters, not too long."""
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
-    cut = shown if len(shown) <= longest else shown[: longest - 1] + "…"
-    return cut.replace("$", r"\$")
+def plain(names: Sequence[str], longest: int = LONGEST) -> list[str]:
+    """Names that matplotlib draws as they are: no formula, no control characters, no two alike."""
+    shown = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in name) for name in names]
+    short = shortened(shown, longest)
+    return [short[name].replace("$", r"\$") for name in shown]
 
 
 def most_rows(predictions: Predictions, most: int) -> list[int]:
