@@ -94,9 +94,9 @@ def measure(backbone: str, size: int) -> bool:
         model = trained(folder, backbone, size)
         bare = bare_loop(model, files)
         what = f"{backbone} at {size} px, images a second, leukreg / bare loop"
-        plain = paired(bare, lambda: model.predict_table(files, flags=False), pairs=5)
-        model.predict_table(files[:1])  # looks at the training images once
-        flagged = paired(bare, lambda: model.predict_table(files), pairs=5)
+        plain = paired(bare, lambda: model.assess(files, flags=False), pairs=5)
+        model.assess(files[:1])  # looks at the training images once
+        flagged = paired(bare, lambda: model.assess(files), pairs=5)
         print(f"      {len(files) / min(plain.theirs):.0f} images a second")
         # Images a second are the inverse of seconds, so the bare loop's stand on top.
         good = report(what, plain, LIMIT, at_least=True)

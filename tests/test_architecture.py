@@ -30,6 +30,7 @@ ORDER = (
         "progress",
         "places",
         "vacant",
+        "visible",
         "vision",
     ),
     ("contracts",),
@@ -193,3 +194,17 @@ def test_the_wheel_holds_types_templates_and_the_licence(wheel: zipfile.ZipFile)
 def test_the_wheels_version_is_the_packages(wheel: zipfile.ZipFile) -> None:
     metadata = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
     assert f"\nVersion: {leukreg.__version__}\n" in wheel.read(metadata).decode()
+
+
+def test_text_reaches_the_terminal_in_two_places_only() -> None:
+    """Elsewhere a user's text could be taken for markup, or steer the terminal."""
+    allowed = {"cli/output.py", "cli/crash.py", "report/console.py"}
+    wrong = []
+    for path in PACKAGES["leukreg"].rglob("*.py"):
+        name = path.relative_to(PACKAGES["leukreg"]).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            raw = called in ("print", "Console", "click.echo", "click.secho", "sys.stdout.write")
+            if raw and name not in allowed:
+                wrong.append(f"{name}:{node.lineno} {called}")
+    assert wrong == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import runs_folder
+from leukreg.cli.output import json_text, say
 
 if TYPE_CHECKING:
     from leukreg.cli.audited import Audited
@@ -42,21 +43,20 @@ def command(paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str,
 def _print(results: list[Audited], as_json: bool) -> None:
     if as_json:
         import dataclasses
-        import json
 
         plain = [
             {"what": r.what, "path": str(r.path), "name": r.name,
              "findings": [dataclasses.asdict(f) for f in r.findings]}
             for r in results
         ]  # fmt: skip
-        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        say(json_text(plain), nl=False)
         return
-    from rich.console import Console
 
     from leukreg.cli.findings import show_findings, show_totals
+    from leukreg.report.console import open_console
 
-    console = Console(highlight=False)
+    console = open_console()
     for result in results:
         show_findings(f"{result.what} {result.name}", result.findings, console)
     if len(results) > 1:
-        show_totals([result.findings for result in results], console)
+        show_totals([result.findings for result in results])

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.output import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,29 +42,30 @@ def _clear(name: str | None, everything: bool) -> None:
         names = ", ".join(sorted({entry.name for entry in there}))
         raise click.UsageError(f"there is no entry {name!r}; there are {names}")
     gone = clear(name, everything)
-    click.echo(f"{_size(gone)} deleted from {cache_root()}")
+    say(f"{_size(gone)} deleted from {cache_root()}")
     kept = [entry for entry in entries() if entry.costly]
     if name is None and not everything and kept:
         names = ", ".join(entry.name for entry in kept)
-        click.echo(f"{_size(kept)} kept, since it took hours to make ({names}); --all deletes it")
+        say(f"{_size(kept)} kept, since it took hours to make ({names}); --all deletes it")
 
 
 def _show() -> None:
-    from rich.console import Console
 
     from leukreg.data.cache import cache_root, entries
-    from leukreg.report.console import print_table
+    from leukreg.report.console import open_console, print_table
     from leukreg.types import Table
 
     found = entries()
     if not found:
-        click.echo(f"The cache {cache_root()} is empty.")
+        say(f"The cache {cache_root()} is empty.")
         return
     columns = ("kind", "name", "files", "size", "changed")
     caption = f"{_size(found)} in {cache_root()}; `leukreg cache clear` deletes it"
     if any(entry.costly for entry in found):
         caption += ", generators only with --all"
-    print_table(Table(columns=columns, rows=tuple(map(_row, found)), caption=caption), Console())
+    print_table(
+        Table(columns=columns, rows=tuple(map(_row, found)), caption=caption), open_console()
+    )
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import recipe_keys
+from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from leukreg.errors import Problem
@@ -36,7 +37,7 @@ def command(
     problems: list[Problem] = []
     for number, path in enumerate(recipes):
         if number:
-            click.echo()
+            say()
         try:
             _check(path, overrides, strict, no_plan)
         except Problems as error:
@@ -60,9 +61,9 @@ def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) ->
             raise
         except LeukregError as error:  # several recipes: say which one, and go on with the others
             raise Problems([Problem(str(error), str(path))]) from None
-    click.echo(f"{path}: no problems")
+    say(f"{path}: no problems")
     if recipe.title:
-        click.echo(f"  {recipe.title}")
+        say(f"  {recipe.title}")
     _show_notices(notices)
     _show_tables([*tables, *_tables_of_keys(recipe)])
 
@@ -84,11 +85,11 @@ def _plan(recipe: Recipe) -> tuple[Table, ...]:
 
 
 def _progress() -> Progress:
-    from rich.console import Console
 
+    from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
 
-    progress: Progress = RichProgress(Console(stderr=True))
+    progress: Progress = RichProgress(open_console(err=True))
     return progress
 
 
@@ -100,19 +101,17 @@ def _tables_of_keys(recipe: Recipe) -> list[Table]:
 
 def _show_notices(notices: Sequence[Notice]) -> None:
     if notices:
-        click.echo("\nfallbacks")
+        say("\nfallbacks")
     for notice in notices:
         label = f" ({notice.label})" if notice.label else ""
-        click.echo(f"  {notice.what}: {notice.used}{label}, for want of {notice.wanted}")
-        click.echo(f"    {notice.why}")
+        say(f"  {notice.what}: {notice.used}{label}, for want of {notice.wanted}")
+        say(f"    {notice.why}")
 
 
 def _show_tables(tables: Sequence[Table]) -> None:
-    from rich.console import Console
+    from leukreg.report.console import open_console, print_table
 
-    from leukreg.report.console import print_table
-
-    console = Console()
+    console = open_console()
     for table in tables:
         if table.rows:
             console.print()

@@ -19,15 +19,14 @@ def command(names: tuple[str, ...], root: Path) -> None:
     recipe: its latest run beside its published figures. A bare v3 means experiments/v3.toml where
     that exists.
     """
-    from rich.console import Console
 
     from leukreg.cli.compared import subjects
     from leukreg.registry import installed
     from leukreg.report.compare import comparison
-    from leukreg.report.console import render
+    from leukreg.report.console import open_console, render
 
     if len(names) < 2:
         raise click.UsageError("name at least two runs, recipes or papers to compare")
-    console = Console()
+    console = open_console()
     for section in comparison(subjects(names, root, installed())):
         render(section, console)

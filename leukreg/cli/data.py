@@ -40,11 +40,10 @@ def command(
     Reads every file and compares all pictures: classes, sizes, formats, patients, broken files,
     exact and near copies. Exits with 1 when files are broken or one picture is in several classes.
     """
-    from rich.console import Console
 
     from leukreg.cli.surveyed import sections
     from leukreg.data.survey import survey
-    from leukreg.report.console import render
+    from leukreg.report.console import open_console, render
     from leukreg.report.progress import RichProgress
 
     if path.suffix.lower() in TABLES and not path.is_dir():
@@ -55,9 +54,9 @@ def command(
         from leukreg.data import list_folder
 
         samples = list_folder(path, patient=patient, patient_level=patient_level)
-    with RichProgress(Console(stderr=True)) as progress:
+    with RichProgress(open_console(err=True)) as progress:
         found = survey(samples, progress)
-    console = Console()
+    console = open_console()
     for index, section in enumerate(sections(found, path, everything)):
         render(section, console, titled=index > 0)
     return 1 if found.faulty else 0

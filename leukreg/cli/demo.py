@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from leukreg.cli.output import say
+
 
 @click.command("demo")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -40,15 +42,15 @@ def command(
     The folders are named as in the public "Blood Cell Cancer [ALL]" set. The pictures show how
     leukreg works; they are not real cells.
     """
-    from rich.console import Console
 
     from leukreg.registry import installed
+    from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
 
     options = {"size": size, "patients": patients, "duplicates": duplicates, "seed": seed}
     if images is not None:
         options["images"] = images
     source = installed().get("source", "demo").cls(**options)
-    with RichProgress(Console(stderr=True)) as progress:
+    with RichProgress(open_console(err=True)) as progress:
         count = source.write(folder, progress=progress)
-    click.echo(f"{count} pictures written to {folder} ({source.notice_label}).")
+    say(f"{count} pictures written to {folder} ({source.notice_label}).")

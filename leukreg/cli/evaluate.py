@@ -56,18 +56,17 @@ def command(
     a run folder among the others, for `leukreg show` and `leukreg runs`: figures with intervals,
     the drop against the original with its interval, and the findings of the audit.
     """
-    from rich.console import Console
 
     from leukreg.audit.judge import has_errors
     from leukreg.predict import load
     from leukreg.predict.external import evaluate, parse_mapping
     from leukreg.registry import installed
-    from leukreg.report.console import show
+    from leukreg.report.console import open_console, show
     from leukreg.report.progress import RichProgress
 
     names = parse_mapping(mapping)
     trained = load(run, root)
-    with RichProgress(Console(stderr=True)) as progress:
+    with RichProgress(open_console(err=True)) as progress:
         result = evaluate(
             trained,
             data,
@@ -78,5 +77,5 @@ def command(
             runs=root,
             progress=progress,
         )
-    show(result, Console(), installed())
+    show(result, open_console(), installed())
     return FINDINGS if strict and has_errors(result.findings) else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import image_paths, new_folder, runs_folder
+from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,11 +39,11 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
-    from rich.console import Console
 
     from leukreg.predict import explanation, load
     from leukreg.predict.explain import place_of
     from leukreg.predict.walk import find_images
+    from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
     from leukreg.vacant import require_empty
 
@@ -51,8 +52,8 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     trained = load(run, root)
     if label is not None:
         _require_class(label, trained.result.samples.classes)
-    with RichProgress(Console(stderr=True)) as progress:
-        found = trained.predict_table(files, flags=False, progress=progress)
+    with RichProgress(open_console(err=True)) as progress:
+        found = trained.assess(files, flags=False, progress=progress)
         rows = [row for row, there in enumerate(found.readable) if there]
         answers = [label or str(found.answer[row]) for row in rows]
         maps = explanation(trained, [files[row] for row in rows], answers, progress=progress)
@@ -63,11 +64,11 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
                 _write(folder / name, files[row], heat, _lines(found, row, answer, heat))
                 advance()
     where = place_of(trained.models[0], trained.recipe.image.size)
-    click.echo(f"{len(rows):,} pictures written to {folder} (Grad-CAM of {where}).")
+    say(f"{len(rows):,} pictures written to {folder} (Grad-CAM of {where}).")
     if min(where.height, where.width) < FINE:
-        click.echo("So few cells tell roughly where; a model of larger images tells it better.")
+        say("So few cells tell roughly where; a model of larger images tells it better.")
     for row in (row for row in range(len(files)) if row not in set(rows)):
-        click.echo(f"{files[row]}: {found.unreadable[row]}", err=True)
+        say(f"{files[row]}: {found.unreadable[row]}", err=True)
     return 0 if len(rows) == len(files) else FINDINGS
 
 

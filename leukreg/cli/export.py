@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from leukreg.cli.options import new_folder, runs_folder
+from leukreg.cli.output import say
 
 FORMATS = ("onnx", "torch-export", "safetensors")
 
@@ -34,21 +35,21 @@ def command(
     folds together; safetensors holds the weights of each fold. Each is run in its own runtime on
     real images, and kept only if it answers as leukreg does, within 1e-4.
     """
-    from rich.console import Console
 
     from leukreg.predict import load
     from leukreg.predict.export.formats import require
     from leukreg.predict.export.write import export
     from leukreg.predict.walk import find_images
+    from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
 
     require(kind)
     trained = load(run, root)
     files = find_images([images]) if images is not None else []
-    with RichProgress(Console(stderr=True)) as progress:
+    with RichProgress(open_console(err=True)) as progress:
         done = export(trained, kind, folder, files, attribution, progress)
-    click.echo(f"Written to {done.folder}: {', '.join(done.files)}")
-    click.echo(
+    say(f"Written to {done.folder}: {', '.join(done.files)}")
+    say(
         f"Compared with leukreg on {done.images} images: probabilities differ by "
         f"{done.difference:.2g} at most. Dropout is off in an exported model."
     )

@@ -66,12 +66,11 @@ def command(
     synthetic ones. Figures stand beside their floor, the same between two halves of the real
     images. Exits with 1 when over 1 % of the fakes copy training images.
     """
-    from rich.console import Console
 
     from leukreg.cli import checks, sides
     from leukreg.cli.measured import changes, sections, too_many_copies
     from leukreg.cli.pair import Pair
-    from leukreg.report.console import render
+    from leukreg.report.console import open_console, render
     from leukreg.report.progress import RichProgress
     from leukreg.synthesis.extractors import open_extractor
 
@@ -81,10 +80,10 @@ def command(
     wanted = sides.Wanted(root, fold, cast("Role", rows))
     pair = Pair.of(real, fake, training, wanted)
     extractor = open_extractor(name)
-    with RichProgress(Console(stderr=True)) as progress:
+    with RichProgress(open_console(err=True)) as progress:
         images = pair.opened(size, progress)
         found = images.measured(extractor, seed, progress)
-    console = Console()
+    console = open_console()
     for index, section in enumerate(sections(found, images.heads())):
         render(section, console, titled=index > 0)
     if json_file is not None:

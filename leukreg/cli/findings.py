@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from leukreg.cli.output import say
 from leukreg.types import Finding
 
 if TYPE_CHECKING:
@@ -16,19 +17,20 @@ def show_findings(title: str, findings: Sequence[Finding], console: Console) -> 
     """Print a title with the counts, and each finding in two lines (wrapped on a terminal)."""
     from rich.text import Text
 
-    from leukreg.report.console import print_entry
+    from leukreg.report.console import print_entry, safe
 
-    console.print(Text(f"{title}: ", style="bold") + Text(summary(findings)), soft_wrap=True)
+    head = Text(safe(f"{title}: ", console), style="bold")
+    console.print(head + Text(summary(findings)), soft_wrap=True)
     for finding in findings:
         mark, first, second = finding.lines()
         print_entry(mark, (first, second), console)
     console.print()
 
 
-def show_totals(several: Iterable[Sequence[Finding]], console: Console) -> None:
+def show_totals(several: Iterable[Sequence[Finding]]) -> None:
     """One line over all that was audited."""
     listed = [finding for findings in several for finding in findings]
-    console.print(f"In all: {summary(listed)}", soft_wrap=True)
+    say(f"In all: {summary(listed)}")
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -13,6 +13,7 @@ import click
 
 from leukreg import __version__
 from leukreg.cli.commands import OWN, find, known
+from leukreg.cli.output import say
 from leukreg.errors import GateError, LeukregError, Problems
 
 GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
@@ -82,16 +83,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _invoke(words)
+        code = _carry_out(words)
         sys.stdout.flush()
-    except BrokenPipeError:
+        sys.stderr.flush()
+    except BrokenPipeError:  # whoever read us (such as head) has enough
         _drop_output()
         code = PIPE_CLOSED
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        code = INTERRUPTED
-    except (click.ClickException, LeukregError, Exception) as error:
-        code = _tell(error, words)
     return code
+
+
+def _carry_out(words: list[str]) -> int:
+    try:
+        return _invoke(words)
+    except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        return _tell(error, words)
 
 
 def _invoke(words: list[str]) -> int:
@@ -119,30 +128,36 @@ def _width() -> int:
 
 def _tell(error: Exception, words: list[str]) -> int:
     if isinstance(error, click.ClickException):
-        error.show()
+        import io
+
+        text = io.StringIO()
+        error.show(text)
+        say(text.getvalue(), err=True, nl=False)
         return WRONG_USE
     if isinstance(error, Problems):
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         return WRONG_USE
     if isinstance(error, GateError):
-        click.echo(f"leukreg: {error}", err=True)
+        say(f"leukreg: {error}", err=True)
         return FINDINGS
     if isinstance(error, LeukregError) or getattr(error, "errno", None) in _USERS_TO_MEND:
-        click.echo(f"leukreg: {error}", err=True)
+        say(f"leukreg: {error}", err=True)
         return WRONG_USE
     from leukreg.cli.crash import keep
 
-    click.echo(keep(error, words), err=True)
+    say(keep(error, words), err=True)
     return BUG
 
 
 def _drop_output() -> None:
     # The reader of our output has gone; without this the interpreter complains when it ends.
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, ValueError):
+            continue
 
 
 if __name__ == "__main__":

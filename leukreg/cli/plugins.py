@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.commands import OWN, find
+from leukreg.cli.output import say
 from leukreg.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def show(outer_kind: str | None, name: str, kind: str | None) -> None:
         if is_command:
             raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
         raise PluginError(_unknown(registry, name))
-    click.echo("\n\n".join("\n".join(_details(entry)) for entry in found))
+    say("\n\n".join("\n".join(_details(entry)) for entry in found))
     if is_command and wanted is None:
-        click.echo(f"\nThere is a command {name!r} too; see 'leukreg {name} --help'.")
+        say(f"\nThere is a command {name!r} too; see 'leukreg {name} --help'.")
 
 
 @command.command("new")
@@ -93,17 +94,15 @@ def new(name: str, kind: str, out: Path) -> None:
     if kind == "command" and name in [*OWN, *find(installed()).commands]:
         raise PluginError(f"there is a command {name!r} already; choose another name")
     folder = write(name, kind, out)
-    click.echo(f"Wrote {folder}:")
+    say(f"Wrote {folder}:")
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        click.echo(f"  {path.relative_to(folder)}")
-    click.echo(f"Next: pip install -e {folder}, then leukreg plugins {name} and pytest {folder}")
+        say(f"  {path.relative_to(folder)}")
+    say(f"Next: pip install -e {folder}, then leukreg plugins {name} and pytest {folder}")
 
 
 def _list(kind: str | None) -> int:
-    from rich.console import Console
-
     from leukreg.registry import installed
-    from leukreg.report.console import print_table
+    from leukreg.report.console import open_console, print_table
     from leukreg.types import Table
 
     registry = installed()
@@ -111,7 +110,8 @@ def _list(kind: str | None) -> int:
     rows = [row for row in _rows(registry) if kind in (None, row[0])]
     if kind in (None, "command"):
         rows += _commands(found.commands)
-    print_table(Table(columns=("kind", "name", "from", "what it is"), rows=tuple(rows)), Console())
+    columns = ("kind", "name", "from", "what it is")
+    print_table(Table(columns=columns, rows=tuple(rows)), open_console())
     problems = list(_problems(registry))
     problems += [
         f"broken  {each.owner.distribution} {each.owner.version} ({each.owner.entry_point}): "
@@ -119,7 +119,7 @@ def _list(kind: str | None) -> int:
         for each in (*registry.broken, *found.broken)
     ]
     for problem in problems:
-        click.echo(problem, err=True)
+        say(problem, err=True)
     return 1 if problems else 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import image_paths, runs_folder
+from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from leukreg.predict import Predicted
@@ -41,11 +42,11 @@ def command(
     Flags: far from the training data (distance above 1), copy or near copy of a training image.
     For research, not for diagnosis.
     """
-    from rich.console import Console
 
     from leukreg.cli import predicted as shown
     from leukreg.predict import load
     from leukreg.predict.walk import find_images
+    from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
 
     targets = [path for path in (csv, json) if path is not None and path != STDOUT]
@@ -54,13 +55,13 @@ def command(
         raise click.UsageError("--csv and --json cannot both go to the standard output")
     files = find_images(paths)
     trained = load(run, root)
-    with RichProgress(Console(stderr=True)) as progress:
-        found = trained.predict_table(files, flags=not no_flags, progress=progress)
+    with RichProgress(open_console(err=True)) as progress:
+        found = trained.assess(files, flags=not no_flags, progress=progress)
     for path, text in ((csv, shown.as_csv), (json, shown.as_json)):
         if path is not None:
             _write(path, text(found, trained.result))
     if STDOUT not in (csv, json):
-        shown.show(found, trained.result, Console(), everything, targets)
+        shown.show(found, trained.result, open_console(), everything, targets)
     return _code(found)
 
 
@@ -68,7 +69,7 @@ def _write(path: Path, text: str) -> None:
     from leukreg.runs.files import write_text
 
     if path == STDOUT:
-        click.echo(text, nl=False)
+        say(text, nl=False)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
@@ -76,5 +77,5 @@ def _write(path: Path, text: str) -> None:
 
 def _code(found: Predicted) -> int:
     if not found.readable.any():
-        click.echo("leukreg: not one image could be read", err=True)
+        say("leukreg: not one image could be read", err=True)
     return 0 if found.readable.all() else FINDINGS

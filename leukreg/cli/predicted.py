@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from leukreg.cli.output import json_text, say
 from leukreg.errors import Problem, Problems
 from leukreg.types import Section, Table
+from leukreg.visible import as_cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +57,7 @@ def show(
     if details:
         render(Section(title="What the flags mean", text=details), console)
     for path in written:
-        console.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)
+        say(f"Written: {path}")
 
 
 def _summary(found: Predicted, result: RunResult) -> Section:
@@ -146,22 +147,26 @@ def _below(names: Sequence[str]) -> list[str]:
 
 
 def as_csv(found: Predicted, result: RunResult) -> str:
-    """One line per image; a column ``p:CLASS`` for each class."""
-    head = ["image", "answer", *(f"p:{name}" for name in found.classes), "uncertainty",
-            "mutual_information", "set", "threshold", "distance", "far", "copy_of",
-            "near_copy_of", "unreadable"]  # fmt: skip
+    """The columns of ``predict_table``; each text as :func:`leukreg.visible.as_cell` has it."""
+    frame = found.frame()
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, head, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for record in found.records():
-        probabilities = record.get("probabilities", {})
-        record |= {f"p:{name}": repr(p) for name, p in probabilities.items()}
-        if "set" in record:
-            record["set"] = "|".join(record["set"])
-        if found.threshold is not None and "unreadable" not in record:
-            record["threshold"] = repr(found.threshold)
-        writer.writerow(record)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(as_cell(name) for name in frame.columns)
+    for row in frame.itertuples(index=False, name=None):
+        writer.writerow(map(_written, row))
     return buffer.getvalue()
+
+
+def _written(value: Any) -> str:
+    import pandas as pd
+
+    if isinstance(value, tuple):
+        value = "|".join(value)
+    if isinstance(value, str):
+        return as_cell(value) if value else ""
+    if pd.isna(value):
+        return ""
+    return repr(value.item() if hasattr(value, "item") else value)
 
 
 def as_json(found: Predicted, result: RunResult) -> str:
@@ -176,4 +181,4 @@ def as_json(found: Predicted, result: RunResult) -> str:
         "notes": found.notes,
         "images": list(found.records()),
     }
-    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+    return json_text(data)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import runs_folder
+from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from leukreg.progress import Progress
@@ -47,20 +48,20 @@ def command(
     file is left alone.
     """
     import matplotlib
-    from rich.console import Console
 
+    from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
 
     if len(names) > 1 and (maps or store is not None):
         raise click.UsageError("--maps and --mlflow are of one run; name one")
     matplotlib.use("agg")  # no window, whatever a report plugin draws with
-    console = Console(highlight=False)
+    console = open_console()
     with RichProgress(console) as progress:
         if len(names) == 1:
             path = _of_run(names[0], root, out, maps, store, progress)
         else:
             path = _compared(names, root, out, progress)
-    console.print(str(path), soft_wrap=True, markup=False)
+    say(str(path))
     if opened:
         import webbrowser
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import recipe_keys, runs_folder
+from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,13 +35,14 @@ def command(
     Every mistake in the recipe is shown before any work starts. A run that was killed goes on with
     --resume, to the same figures as without the kill.
     """
-    from rich.console import Console
+
+    from leukreg.report.console import open_console
 
     # Waiting threads that spin make training several times slower beside any other busy process.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if (recipe is None) == (resume is None):
         raise click.UsageError("give either a RECIPE or --resume RUN")
-    console = Console()
+    console = open_console()
     if resume is not None:
         if overrides:
             raise click.UsageError("a resumed run keeps its recipe; --set does not go with it")
@@ -76,7 +78,7 @@ def _resume(reference: str, root: Path, console: Console) -> RunResult:
     path = find(reference, root)
     with RunFolder.open(path) as folder:
         if folder.status().state == "finished":
-            console.print(f"{path} is finished; there is nothing to resume.")
+            say(f"{path} is finished; there is nothing to resume.")
             return read(path)
         recipe = rebuild(folder.read_json("recipe.json"), path / "recipe.json")
         notices = parse(path / "notices.json", tuple[Notice, ...])
@@ -98,14 +100,13 @@ def _check_plan(recipe: Recipe) -> None:
 
 
 def _announce(recipe: Recipe, notices: tuple[Notice, ...], console: Console) -> None:
-    console.print(f"[bold]{recipe.title or recipe.name}[/]")
+    from leukreg.report.console import print_line
+
+    print_line(console, recipe.title or recipe.name, "bold")
     for notice in notices:
         label = f" ({notice.label})" if notice.label else ""
-        console.print(
-            f"[bold yellow]Fallback[/] {notice.what}: {notice.used}{label} instead of "
-            f"{notice.wanted}: {notice.why}",
-            highlight=False,
-        )
+        line = f"! Fallback {notice.what}: {notice.used}{label} instead of {notice.wanted}"
+        print_line(console, f"{line}: {notice.why}", "bold yellow")
 
 
 def _carry_out(
@@ -115,7 +116,7 @@ def _carry_out(
     from leukreg.report.progress import RichProgress
     from leukreg.run import run
 
-    console.print(f"Run folder: {folder.path}", highlight=False)
+    say(f"Run folder: {folder.path}")
     with RichProgress(console) as progress:
         return run(recipe, installed(), folder, notices, progress)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import runs_folder
+from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from leukreg.runs.listing import RunSummary
@@ -22,24 +23,23 @@ WIDE = 110
 @runs_folder
 def command(root: Path) -> None:
     """List the runs of a folder, oldest first: unfinished and damaged ones too."""
-    from rich.console import Console
 
-    from leukreg.report.console import print_table
+    from leukreg.report.console import open_console, print_table
     from leukreg.runs.listing import list_runs
     from leukreg.types import Table
 
     found = list_runs(root)
     if not found:
-        click.echo(f"No runs in {root}.")
+        say(f"No runs in {root}.")
         return
-    console = Console()
+    console = open_console()
     narrow = console.is_terminal and console.width < WIDE
     chosen = [column for column in COLUMNS if not (narrow and column in IN_NAME)]
     rows = tuple(tuple(_row(run)[column] for column in chosen) for run in found)
     print_table(Table(columns=tuple(chosen), rows=rows), console)
     for run in found:
         if run.error:
-            click.echo(f"{run.name}: {run.error.splitlines()[0]}")
+            say(f"{run.name}: {run.error.splitlines()[0]}")
 
 
 def _row(run: RunSummary) -> dict[str, str]:

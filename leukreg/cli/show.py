@@ -17,11 +17,10 @@ def command(run: str, root: Path) -> None:
 
     RUN is a run's folder, its name, a unique beginning of its name, or "last".
     """
-    from rich.console import Console
 
     from leukreg.registry import installed
-    from leukreg.report.console import show
+    from leukreg.report.console import open_console, show
     from leukreg.runs.find import find
     from leukreg.runs.reading import read
 
-    show(read(find(run, root)), Console(), installed())
+    show(read(find(run, root)), open_console(), installed())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukreg.cli.options import new_folder, recipe_keys
+from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +51,9 @@ def command(
     gate; images that fail are written too, to be looked at, and the exit code is 1. There is no
     table where the gate's fails = "stop".
     """
-    from rich.console import Console
 
     from leukreg.recipe import load, settle
+    from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
     from leukreg.vacant import require_replaceable
 
@@ -61,8 +62,8 @@ def command(
     spec = _wanted(settled, classes, count, no_gate)
     for notice in notices:
         label = f" ({notice.label})" if notice.label else ""
-        click.echo(f"fallback {notice.what}: {notice.used}{label}: {notice.why}", err=True)
-    with RichProgress(Console(stderr=True)) as progress:
+        say(f"fallback {notice.what}: {notice.used}{label}: {notice.why}", err=True)
+    with RichProgress(open_console(err=True)) as progress:
         made = _make(settled, spec, fold, folder, progress)
     return _tell(made, spec, folder)
 
@@ -137,11 +138,11 @@ def _tell(made: Admitted, spec: SynthesisSpec, folder: Path) -> int:
 
     for table in made.figures:
         verdict = "pass" if table["passed"] else f"FAIL: {'; '.join(table['why'])}"
-        click.echo(f"{named(table)} ({basis(table)}): {in_words(table)}: {verdict}")
+        say(f"{named(table)} ({basis(table)}): {in_words(table)}: {verdict}")
         for note in table["notes"]:
-            click.echo(f"  {note}")
+            say(f"  {note}")
     if spec.gate is None:
-        click.echo("no gate: nothing was measured of these images")
-    click.echo(f"{len(made.rows):,} images are listed in {folder / 'table.csv'};"
+        say("no gate: nothing was measured of these images")
+    say(f"{len(made.rows):,} images are listed in {folder / 'table.csv'};"
                f" {folder / 'contact-sheet.png'} shows some")  # fmt: skip
     return 0 if all(table["passed"] for table in made.figures) else FAILED

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,9 @@ class Predicted:
     def __len__(self) -> int:
         return len(self.name)
 
+    def __repr__(self) -> str:
+        return f"Predicted({len(self)} images, {len(self.classes)} classes)"
+
     @property
     def readable(self) -> NDArray[np.bool_]:
         """Shape ``(n,)``: whether each image could be read."""
@@ -85,6 +91,42 @@ class Predicted:
             return None
         return tuple(c for c, inside in zip(self.classes, self.sets[row], strict=True) if inside)
 
+    def frame(self) -> pd.DataFrame:
+        """A row per image; what is unknown is missing (None, NaN or NA).
+
+        Columns: ``image`` (path, or ``#0`` and so on), ``answer``, ``p:CLASS`` for each class,
+        ``uncertainty`` and ``mutual_information`` (nats), ``set`` (the classes of the prediction
+        set), ``threshold`` (from which the positive class is answered), ``distance`` (to the
+        training data, 1 is the limit), ``far`` (above it), ``copy_of`` and ``near_copy_of`` (ids of
+        training images), ``unreadable`` (why). ``attrs`` has ``positive``, ``coverage``, ``notes``.
+        """
+        import pandas as pd
+
+        read, n = self.readable, len(self)
+        nothing = np.full(n, np.nan)
+        cut = np.nan if self.threshold is None else self.threshold
+        far = [None] * n if self.far is None else self.far.tolist()
+        probabilities = {f"p:{c}": self.probabilities[:, i] for i, c in enumerate(self.classes)}
+        columns: dict[str, Any] = {
+            "image": _objects(self.name),
+            "answer": _objects(self.answer),
+            **probabilities,
+            "uncertainty": self.uncertainty,
+            "mutual_information": _or(self.mutual_information, nothing),
+            "set": _objects([self.set_of(row) for row in range(n)]),
+            "threshold": np.where(read, cut, np.nan),
+            "distance": _or(self.distance, nothing),
+            "far": pd.array([f if r else None for f, r in zip(far, read, strict=True)], "boolean"),
+            "copy_of": _objects(self.copy_of or [None] * n),
+            "near_copy_of": _objects(self.near_copy_of or [None] * n),
+            "unreadable": _objects(self.unreadable),
+        }
+        frame = pd.DataFrame(columns)
+        frame.attrs = {
+            "positive": self.positive, "coverage": self.coverage, "notes": list(self.notes)
+        }  # fmt: skip
+        return frame
+
     def records(self) -> Iterator[dict[str, Any]]:
         """Each row as plain data, for JSON; what is unknown is None or left out."""
         answers = self.answer
@@ -112,3 +154,15 @@ class Predicted:
             if self.near_copy_of is not None:
                 record["near_copy_of"] = self.near_copy_of[row]
             yield record
+
+
+def _or(values: NDArray[np.float64] | None, other: NDArray[np.float64]) -> NDArray[np.float64]:
+    return other if values is None else values
+
+
+def _objects(values: Sequence[object]) -> NDArray[np.object_]:
+    """One cell per value, None and tuples as they are."""
+    column = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        column[row] = value
+    return column

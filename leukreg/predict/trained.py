@@ -15,8 +15,10 @@ from leukreg.evaluate.threshold import positive_index
 from leukreg.predict.inputs import ImagesLike, Readable, given_images
 from leukreg.predict.table import Predicted
 from leukreg.progress import SILENT, Progress
+from leukreg.visible import middle_cut
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from leukreg.predict.models import FoldModel
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from leukreg.predict.scan import Scan
     from leukreg.recipe.model import Recipe
     from leukreg.types import RunResult
+
+LINE = 79
+"""Characters of a line."""
 
 
 def load(run: str | Path, runs: str | Path = "runs") -> Trained:
@@ -60,6 +65,17 @@ class Trained:
     result: RunResult
     """The run as its folder has it."""
     recipe: Recipe
+
+    def __repr__(self) -> str:
+        """One line: run, classes, folds, backbone."""
+        backbone = middle_cut(self.recipe.model.backbone.name, 20)
+        folds = f"{len(self.result.folds)} fold{'s' * (len(self.result.folds) != 1)}"
+        head, tail = f"Trained({middle_cut(self.result.name, 34)}", f"{folds}, {backbone})"
+        names = self.result.samples.classes
+        classes = ", ".join(middle_cut(name, 20) for name in names)
+        if len(f"{head}: {classes}; {tail}") > LINE:
+            classes = f"{len(names)} classes"
+        return f"{head}: {classes}; {tail}"
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -124,8 +140,23 @@ class Trained:
 
     def predict_table(
         self, images: ImagesLike, flags: bool = True, progress: Progress = SILENT
+    ) -> pd.DataFrame:
+        """Everything there is to say of each image, as a table with a row per image.
+
+        ``leukreg predict --csv`` writes the same columns (see :meth:`Predicted.frame`). Images that
+        cannot be read have a row too, with the reason.
+
+        Args:
+            images: The images.
+            flags: Look for images far from the training data and for copies (see :meth:`assess`).
+            progress: Told of images done.
+        """
+        return self.assess(images, flags, progress).frame()
+
+    def assess(
+        self, images: ImagesLike, flags: bool = True, progress: Progress = SILENT
     ) -> Predicted:
-        """Everything there is to say of each image; unreadable ones get a row with the reason.
+        """What :meth:`predict_table` gives, as arrays.
 
         Args:
             images: The images.

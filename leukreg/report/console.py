@@ -14,10 +14,8 @@ from leukreg.registry import Registry
 from leukreg.report.sections import sections
 from leukreg.report.tables import GAP, Block, blocks, wrapped
 from leukreg.types import RunResult, Section, Table
+from leukreg.visible import visible
 
-_PLAIN = str.maketrans(
-    {"–": "-", "—": "-", "−": "-", "·": ".", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-"}
-)
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
 MARGIN = "  "
 """Before every line of a table."""
@@ -27,13 +25,25 @@ MARK = 9
 """Columns of an entry's mark, such as a severity."""
 
 
+class _Quiet(Console):
+    """A console that leaves a closed pipe (``| head``) to the program's one error handler."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def open_console(err: bool = False) -> Console:
+    """The terminal or pipe that commands draw on; text is text, never markup or an emoji's name."""
+    return _Quiet(stderr=err, markup=False, emoji=False, highlight=False)
+
+
 def show(result: RunResult, console: Console, registry: Registry) -> None:
     """Print the report of a run."""
     title = str(result.recipe.get("title") or result.recipe.get("name") or result.name)
-    _line(console, title, "bold")
+    print_line(console, title, "bold")
     folder = safe(f"Run folder: {result.folder}", console)
     console.print(Text(folder, style="dim"), soft_wrap=True)  # whole, so that it can be copied
-    _line(console, "For research, not for diagnosis.", "dim")
+    print_line(console, "For research, not for diagnosis.", "dim")
     for index, section in enumerate(sections(result, registry)):
         render(section, console, titled=index > 0)
 
@@ -42,9 +52,9 @@ def render(section: Section, console: Console, titled: bool = True) -> None:
     """Print one section: title, text, tables."""
     console.print()
     if titled:
-        _line(console, section.title, "bold")
+        print_line(console, section.title, "bold")
     for line in section.text:
-        _line(console, line, "bold yellow" if line.startswith("! ") else "")
+        print_line(console, line, "bold yellow" if line.startswith("! ") else "")
     for index, table in enumerate(section.tables):
         if index:
             console.print()
@@ -70,7 +80,7 @@ def print_table(table: Table, console: Console) -> None:
             console.print()
         _print_block(block, console)
     if table.caption:
-        _line(console, f"{MARGIN}{table.caption}", "dim")
+        print_line(console, f"{MARGIN}{table.caption}", "dim")
 
 
 def _print_block(block: Block, console: Console) -> None:
@@ -107,7 +117,7 @@ def print_entry(mark: str, lines: Iterable[str], console: Console) -> None:
             head = " " * MARK
 
 
-def _line(console: Console, line: str, style: str = "") -> None:
+def print_line(console: Console, line: str, style: str = "") -> None:
     """One line of text, wrapped at words; what follows the first is indented under a mark."""
     hang = "  " if line.startswith(("! ", "  ")) else ""
     for part in wrapped(safe(line, console), min(console.width, WIDEST), hang):
@@ -116,11 +126,7 @@ def _line(console: Console, line: str, style: str = "") -> None:
 
 def safe(text: str, console: Console) -> str:
     """The text as far as the console's encoding has it, control characters made visible."""
-    text = "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
-    if _unicode(console):
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-    encoding = console.encoding or "ascii"
-    return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return visible(text, console.encoding or "ascii")
 
 
 def _unicode(console: Console) -> bool:

@@ -20,6 +20,7 @@ from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.status import read_status
 from leukreg.types import RunResult
+from leukreg.visible import visible
 
 RUN_TAG = "leukreg.run"
 ARTIFACTS = (
@@ -161,7 +162,7 @@ def tags(result: RunResult) -> dict[str, str]:
     )
     found = {
         RUN_TAG: result.name,
-        "leukreg.folder": str(result.folder),
+        "leukreg.folder": visible(str(result.folder)),
         "leukreg.scored": ", ".join(sorted(set(result.predictions.origin))),
         **{f"leukreg.findings.{kind}": str(count) for kind, count in sorted(counts.items())},
         "mlflow.note.content": "For research, not for diagnosis.",
@@ -189,7 +190,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         for place, inner in enumerate(value):
             yield from _leaves(inner, f"{key}.{place}")
     elif value is not None:
-        yield key, str(value)
+        yield key, visible(str(value))
 
 
 def figures(result: RunResult) -> list[tuple[str, float]]:

@@ -190,7 +190,7 @@ def shortened(names: Iterable[str], width: int, mark: str = "…") -> dict[str, 
     }
     times = Counter(short.values())
     return {
-        name: text if times[text] == 1 else "\n".join(chop_cells(name, width))
+        name: text if times[text] == 1 else "\n".join(chop_cells(name, max(width, 1)))
         for name, text in short.items()
     }
 

@@ -1,38 +1,25 @@
 """Text in CSV cells, so that every string and None come back as they were.
 
-None is an empty cell. A string that is empty, begins with a backslash or holds a control character
-is written as a backslash and its JSON escapes, so each row of a table is one line.
+None is an empty cell; for the others see :func:`leukreg.visible.as_cell`. Each row is one line.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from leukreg.runs.files import damaged, read_text, write_text
-
-_ESCAPED = re.compile(r"^$|^\\|[\x00-\x1f\x7f\x85\u2028\u2029]")
+from leukreg.visible import as_cell, from_cell
 
 
 def cell(text: str | None) -> str:
-    if text is None:
-        return ""
-    return "\\" + json.dumps(text)[1:-1] if _ESCAPED.search(text) else text
+    return "" if text is None else as_cell(text)
 
 
 def text(value: str) -> str | None:
-    if value == "":
-        return None
-    if value[0] != "\\":
-        return value
-    decoded = json.loads(f'"{value[1:]}"')
-    if not isinstance(decoded, str):
-        raise ValueError(f"no text: {value!r}")
-    return decoded
+    return None if value == "" else from_cell(value)
 
 
 def sure(value: str) -> str:

@@ -31,7 +31,7 @@ def test_tables_and_files_say_the_same(
     words = ["predict", folds_run.name, str(images), "--root", str(folds_run.parent)]
     assert main([*words, "--csv", names[0], "--json", names[1]]) == 0
     shown = capsys.readouterr().out
-    expected = load(folds_run).predict_table(sorted(images.iterdir()))
+    expected = load(folds_run).assess(sorted(images.iterdir()))
     with Path(names[0]).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     data = json.loads(Path(names[1]).read_text())

@@ -154,7 +154,7 @@ def test_what_the_run_fitted_is_applied_and_nothing_is_fitted(
     found = evaluate(trained, other, {"ProB": "[M] pro"}, options=options, runs=tmp_path / "runs")
     assert (found.threshold, found.threshold_from) == (trained.result.threshold, "fixed")
     files = [row.path for row in found.samples.rows]
-    table = trained.predict_table(files, flags=False)
+    table = trained.assess(files, flags=False)
     assert np.array_equal(found.predictions.probabilities, table.probabilities)
     assert found.predictions.decision is not None
     assert np.array_equal(found.predictions.decision, table.decision)

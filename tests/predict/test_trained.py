@@ -36,7 +36,7 @@ def a_copy(run: Path, tmp_path: Path) -> Path:
 def test_the_runs_own_test_rows_get_the_same_figures(binary_run: Path) -> None:
     trained = leukreg.load(binary_run)
     own = trained.result.predictions
-    found = trained.predict_table(paths(own), flags=False)
+    found = trained.assess(paths(own), flags=False)
     assert np.array_equal(found.probabilities, own.probabilities)
     assert np.allclose(found.uncertainty, own.uncertainty, atol=1e-12)
     assert np.array_equal(found.decision, own.decision)
@@ -65,7 +65,7 @@ def test_folds_answer_with_the_mean_of_their_models(folds_run: Path) -> None:
         )
         for fold in result.folds
     ]
-    found = trained.predict_table(files, flags=False)
+    found = trained.assess(files, flags=False)
     mean = np.mean([part.probabilities for part in parts], axis=0)
     assert np.allclose(found.probabilities, mean, atol=1e-12)
     within = np.mean([part.uncertainty - part.mutual_information for part in parts], axis=0)
@@ -128,8 +128,8 @@ def test_unreadable_images_get_a_row_and_spoil_nothing(folds_run: Path, tmp_path
     good = [row.path for row in trained.result.samples.rows[:9]]
     (tmp_path / "bad.png").write_text("nothing to see")
     mixed = [tmp_path / "bad.png", *good, tmp_path / "gone.png"]
-    found = trained.predict_table(mixed)
-    alone = trained.predict_table(good)
+    found = trained.assess(mixed)
+    alone = trained.assess(good)
     assert np.array_equal(found.probabilities[1:-1], alone.probabilities)
     assert found.readable.tolist() == [False, *[True] * 9, False]
     assert np.isnan(found.probabilities[0]).all()
@@ -138,7 +138,7 @@ def test_unreadable_images_get_a_row_and_spoil_nothing(folds_run: Path, tmp_path
     with pytest.raises(Problems) as error:
         trained.predict(mixed)
     assert len(error.value.problems) == 2
-    nothing = trained.predict_table([tmp_path / "bad.png"])
+    nothing = trained.assess([tmp_path / "bad.png"])
     assert not nothing.readable.any()
     assert nothing.flags(0)[0].startswith("unreadable")
 
@@ -151,7 +151,7 @@ def test_copies_of_training_images_are_flagged(folds_run: Path, tmp_path: Path) 
         moved = Image.fromarray(np.roll(np.asarray(image), (2, -2), (0, 1)))
         moved.save(tmp_path / "moved.jpg", quality=80)
     draw(np.random.default_rng(99), COLOURS["early"]).save(tmp_path / "new.png")
-    found = trained.predict_table([tmp_path / n for n in ("same.bmp", "moved.jpg", "new.png")])
+    found = trained.assess([tmp_path / n for n in ("same.bmp", "moved.jpg", "new.png")])
     assert found.copy_of == (known.id, None, None)
     assert found.near_copy_of == (None, known.id, None)
     assert found.flags(0) == (f"copy of training image {known.id}",)
@@ -167,7 +167,7 @@ def test_images_unlike_the_training_data_are_far(folds_run: Path, tmp_path: Path
     trained = load(a_copy(folds_run, tmp_path))
     own = [row.path for row in trained.result.samples.rows]
     noise = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
-    near, far = trained.predict_table(own), trained.predict_table(noise)
+    near, far = trained.assess(own), trained.assess(noise)
     assert near.far is not None
     assert near.far.mean() <= 0.2
     assert far.far is not None
@@ -175,7 +175,7 @@ def test_images_unlike_the_training_data_are_far(folds_run: Path, tmp_path: Path
     assert "far from the training data" in far.flags(0)
     # What was seen is kept, and the same is answered from it.
     assert (trained.result.folder / "reference.npz").is_file()
-    again = load(trained.result.folder).predict_table(own)
+    again = load(trained.result.folder).assess(own)
     assert near.distance is not None
     assert again.distance is not None
     assert np.array_equal(again.distance, near.distance)
@@ -189,19 +189,19 @@ def test_where_the_images_are_gone_the_flags_say_so(folds_run: Path, tmp_path: P
     lost = tuple(replace(row, path=str(tmp_path / "gone" / row.id)) for row in rows)
     samples = replace(trained.result.samples, rows=lost)
     bare = Trained(replace(trained.result, samples=samples), trained.recipe)
-    found = bare.predict_table(new)
+    found = bare.assess(new)
     assert found.distance is None
     assert found.far is None
     assert found.near_copy_of is None
     assert found.copy_of == (None,)
     assert "0 of the run's 30 training and validation images" in " ".join(found.notes)
-    trained.predict_table(new)  # leaves a reference behind, which needs no images
-    assert bare.predict_table(new).distance is not None
+    trained.assess(new)  # leaves a reference behind, which needs no images
+    assert bare.assess(new).distance is not None
     # A damaged one is made again, not believed.
     (folder / "reference.npz").write_bytes(b"PK broken")
     again = Trained(bare.result, bare.recipe)
-    assert again.predict_table(new).distance is None
-    assert load(folder).predict_table(new).distance is not None
+    assert again.assess(new).distance is None
+    assert load(folder).assess(new).distance is not None
 
 
 def test_changed_images_are_not_taken_for_the_runs(folds_run: Path, tmp_path: Path) -> None:
@@ -235,3 +235,51 @@ def test_first_weights_are_not_needed_to_load_trained_ones(folds_run: Path) -> N
     bare = without_weights(recipe)
     assert bare is not None
     assert bare.model.backbone.plugin.weights == "random"
+
+
+def test_it_is_shown_on_one_line(folds_run: Path) -> None:
+    trained = leukreg.load(folds_run)
+    shown = repr(trained)
+    assert shown == f"Trained({folds_run.name}: [M] pro, benign, early; 2 folds, timm)"
+    names = tuple(f"Blood cell number {i} \x1b[31m" for i in range(16))
+    samples = replace(trained.result.samples, classes=names)
+    result = replace(trained.result, samples=samples, name="a-name-" * 14)
+    shown = repr(replace(trained, result=result))
+    assert len(shown) <= 79
+    assert shown.isprintable()
+    assert "16 classes; 2 folds, timm" in shown
+
+
+@pytest.mark.parametrize("fixture", ["folds_run", "binary_run"])
+def test_the_table_is_a_data_frame_with_the_columns_of_the_csv(
+    fixture: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    from leukreg.cli.predicted import as_csv
+
+    trained = leukreg.load(request.getfixturevalue(fixture))
+    good = paths(trained.result.predictions)[0]
+    (tmp_path / "=bad.png").write_bytes(b"no image")
+    images = [good, tmp_path / "=bad.png"]
+    found, frame = trained.assess(images), trained.predict_table(images)
+    classes = list(trained.classes_)
+    assert list(frame.columns) == [
+        "image", "answer", *(f"p:{name}" for name in classes), "uncertainty",
+        "mutual_information", "set", "threshold", "distance", "far", "copy_of", "near_copy_of",
+        "unreadable",
+    ]  # fmt: skip
+    assert frame["answer"][0] == found.answer[0]
+    assert frame[f"p:{classes[0]}"][0] == found.probabilities[0, 0]
+    assert pd.isna(frame["unreadable"][0])
+    assert "image" in frame["unreadable"][1]
+    assert frame.drop(columns=["image", "unreadable"]).iloc[1].isna().all()
+    assert frame["far"].tolist() == [False, pd.NA]
+    for documented in frame.columns:
+        assert documented.startswith("p:") or f"``{documented}``" in found.frame.__doc__
+    written = tmp_path / "written.csv"
+    written.write_text(as_csv(found, trained.result), encoding="utf-8")
+    again = pd.read_csv(written)
+    assert list(again.columns) == list(frame.columns)
+    assert again[f"p:{classes[0]}"][0] == frame[f"p:{classes[0]}"][0]
+    assert again["image"].tolist() == [str(good), str(images[1])]

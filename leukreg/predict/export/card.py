@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from leukreg.types import RunResult, Score
+from leukreg.visible import visible
 
 NAMES = {
     "accuracy": "accuracy",
@@ -17,6 +19,7 @@ NAMES = {
     "ece": "calibration error (ECE)",
     "brier": "Brier score",
 }
+_MARKUP = re.compile(r"[\\`*_\[\]<>|#&~$]|:(?=[\w+-]+:)")
 EACH = ("recall", "precision", "specificity", "f1")
 
 
@@ -37,7 +40,7 @@ def model_card(result: RunResult, about: Mapping[str, Any], attribution: str = "
         ("## Limits", *_limits(result, about)),
         ("## Licence and attribution", *_licence(result, attribution)),
     ]
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    return visible("\n\n".join("\n".join(part) for part in parts)) + "\n"
 
 
 def _head(result: RunResult) -> tuple[str, ...]:
@@ -59,7 +62,8 @@ def _use(choice: Any) -> str:
     if not isinstance(choice, Mapping):
         return ""
     weights = choice.get("weights")
-    return f"{choice.get('use')} ({weights} weights at the start)" if weights else choice["use"]
+    name = _text(choice.get("use"))
+    return f"{name} ({_text(weights)} weights at the start)" if weights else name
 
 
 def _interface(about: Mapping[str, Any]) -> Iterator[str]:
@@ -92,7 +96,8 @@ def _data(result: RunResult) -> Iterator[str]:
     yield ""
     for notice in result.notices:
         label = f" ({notice.label})" if notice.label else ""
-        yield f"**{notice.what}: {notice.used}{label} instead of {notice.wanted}.** {notice.why}"
+        said = f"{notice.what}: {notice.used}{label} instead of {notice.wanted}"
+        yield f"**{_text(said)}.** {_text(notice.why)}"
         yield ""
     yield from _table(
         ("class", "trained on", "scored"),
@@ -144,7 +149,7 @@ def _findings(result: RunResult) -> Iterator[str]:
         yield "The audit found nothing."
     for finding in result.findings:
         mark, first, second = finding.lines()
-        yield f"- **{mark}**: {_text(first)} ({_text(second)})"
+        yield f"- **{_text(mark)}**: {_text(first)} ({_text(second)})"
 
 
 def _limits(result: RunResult, about: Mapping[str, Any]) -> Iterator[str]:
@@ -175,7 +180,7 @@ def _licence(result: RunResult, attribution: str) -> Iterator[str]:
         )
     )
     if isinstance(weights, Mapping):
-        said = ", ".join(f"{key} {value}" for key, value in weights.items())
+        said = ", ".join(_text(f"{key} {value}") for key, value in weights.items())
         yield f"- Network: {said}. Weights it started from have a licence of their own."
     yield "- Written by leukreg, which is under the MIT licence; that says nothing of the model."
 
@@ -208,6 +213,6 @@ def _count(n: int, noun: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Text that Markdown takes as it is."""
-    text = " ".join(str(value).split())
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in text)
+    """Text that Markdown takes as it is: no markup, no HTML, no emoji's name."""
+    text = " ".join(visible(str(value)).split())
+    return _MARKUP.sub(r"\\\g<0>", text)

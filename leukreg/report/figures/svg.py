@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukreg.report.figures.style import FAINT, INK, LINES, OKABE_ITO
+from leukreg.visible import visible
 
 LARGEST = 700_000
 """Characters of a drawing that the page takes as it is; above, it gets its pixels."""
@@ -81,7 +82,7 @@ def _saved(figure: Any) -> str:
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=nothing)
-    text = _NO_XML.sub("\ufffd", buffer.getvalue().decode("utf-8", "replace"))
+    text = visible(_NO_XML.sub("\ufffd", buffer.getvalue().decode("utf-8", "replace")))
     return _TAG.sub(lambda tag: _LONG.sub(r"\1", _FONT.sub(r"font: \1 sans-serif", tag[0])), text)
 
 

@@ -14,8 +14,9 @@ from leukreg.report.figures import Drawn, draw, style
 from leukreg.report.figures.svg import close
 from leukreg.report.html.pictures import Album, Tile
 from leukreg.report.html.tables import Shown, as_csv, shown
-from leukreg.report.html.words import slug, visible
+from leukreg.report.html.words import slug
 from leukreg.types import Section
+from leukreg.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg.report.html.words import visible
 from leukreg.types import Picture
+from leukreg.visible import visible
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from leukreg.report.html.words import visible
 from leukreg.report.tables import numeric
 from leukreg.types import Table
+from leukreg.visible import visible
 
 MOST_ROWS = 200
 """Rows that the page shows; the file has them all."""

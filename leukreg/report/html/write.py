@@ -14,8 +14,8 @@ from pathlib import Path
 
 from leukreg.errors import LeukregError
 from leukreg.report.html.build import Page
-from leukreg.report.html.words import visible
 from leukreg.runs.files import write_bytes, write_json
+from leukreg.visible import visible
 
 INDEX = "index.json"
 _OF = re.compile(r'<meta name="leukreg-page" content="([^"]*)">')

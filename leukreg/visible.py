@@ -1,0 +1,55 @@
+"""Text that users, files and plugins bring, made fit to be shown."""
+
+from __future__ import annotations
+
+import re
+
+_PLAIN = str.maketrans(
+    {"–": "-", "—": "-", "−": "-", "·": ".", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-"}
+)
+_FORMULA = ("=", "+", "-", "@")
+_ODD = re.compile("[^\n\x20-\x7e]")
+
+
+def visible(text: str, encoding: str = "utf-8") -> str:
+    """The text with whatever could steer a terminal, a page or a spreadsheet made visible.
+
+    Control characters, marks of writing direction and lone surrogates stand as escapes such as
+    ``\\x1b``; line breaks stay. What the encoding lacks is given by its likeness or its escape.
+    """
+    text = _ODD.sub(lambda odd: odd[0] if odd[0].isprintable() else repr(odd[0])[1:-1], text)
+    if encoding.lower().startswith("utf"):
+        return text
+    return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def as_cell(text: str) -> str:
+    """Text for a cell of a CSV file: one line that a spreadsheet shows and never computes.
+
+    A text that is empty, begins with a backslash or as a formula does (``= + - @``), or holds what
+    cannot be seen, is written as a backslash and its JSON escapes; :func:`from_cell` reads it back.
+    """
+    import json
+
+    plain = text.isprintable() and not text.startswith(("\\", *_FORMULA)) and text
+    return text if plain else "\\" + json.dumps(text)[1:-1]
+
+
+def from_cell(cell: str) -> str:
+    """The text that :func:`as_cell` wrote.
+
+    Raises:
+        ValueError: It wrote no such cell.
+    """
+    import json
+
+    return str(json.loads(f'"{cell[1:]}"')) if cell.startswith("\\") else cell
+
+
+def middle_cut(text: str, longest: int) -> str:
+    """The text made visible on one line, cut in the middle where it is too long."""
+    text = visible(text).replace("\n", "\\n")
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - longest :]}"
