@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -52,6 +52,14 @@ class BrokenPlugin:
     owner: Owner
     reason: str
 
+    @property
+    def sentence(self) -> str:
+        owner = self.owner
+        return (
+            f"plugin {owner.distribution} {owner.version} ({owner.entry_point}) could not be "
+            f"loaded: {self.reason}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Registry:
@@ -76,6 +84,11 @@ class Registry:
         """Plugins of one kind and name with several owners."""
         return [found for found in self.entries.values() if len(found) > 1]
 
+    def faults(self) -> tuple[str, ...]:
+        """What could not be used, a sentence each: plugins that failed, names claimed twice."""
+        failed = [each.sentence for each in self.broken]
+        return (*failed, *(claimed_twice(entries) for entries in self.conflicts()))
+
     def get(self, kind: str, name: str) -> Entry:
         """The one plugin of this kind and name.
 
@@ -86,8 +99,7 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if found:
-            owners = " and ".join(f"{e.owner.distribution} {e.owner.version}" for e in found)
-            raise PluginError(f"{kind} {name!r} is claimed by {owners}; uninstall one of them")
+            raise PluginError(claimed_twice(found))
         raise PluginError(self._missing(kind, name))
 
     def find(self, name: str) -> list[Entry]:
@@ -125,6 +137,12 @@ class Registry:
         elif self.names(kind):
             message += f"; there are {', '.join(self.names(kind))}"
         return message
+
+
+def claimed_twice(entries: Sequence[Entry]) -> str:
+    """That plugins of several owners have one name."""
+    owners = " and ".join(f"{e.owner.distribution} {e.owner.version}" for e in entries)
+    return f"{entries[0].kind} {entries[0].name!r} is claimed by {owners}; uninstall one of them"
 
 
 def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Registry:

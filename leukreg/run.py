@@ -201,7 +201,8 @@ def conclude(
             [result.facts for result in results],
             (*data.fidelity, *(table for result in results for table in result.fidelity)),
         )
-        | dict(scored.facts),
+        | dict(scored.facts)
+        | {"broken_plugins": list(registry.faults())},
         seconds=folder.seconds,
         pixels=data.images.digests,
         twins=data.images.twins(progress),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.commands import require_whole
 from leukreg.cli.options import recipe_keys
 from leukreg.cli.output import say
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=Path)
 @recipe_keys
-@click.option("--strict", is_flag=True, help="Take no fallback: what is missing is an error.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Take no fallback: what is missing, or a broken plugin, is an error.",
+)
 @click.option("--no-plan", is_flag=True, help="Check the recipe only; look at no data.")
 def command(
     recipes: tuple[Path, ...], overrides: tuple[str, ...], strict: bool, no_plan: bool
@@ -34,6 +39,8 @@ def command(
     """
     from leukreg.errors import Problems
 
+    if strict:
+        require_whole()
     problems: list[Problem] = []
     for number, path in enumerate(recipes):
         if number:

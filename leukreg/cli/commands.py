@@ -77,6 +77,26 @@ def find(registry: Registry) -> Found:
     return Found({name: claim[0] for name, claim in sorted(claims.items())}, tuple(broken))
 
 
+def faults(registry: Registry) -> tuple[str, ...]:
+    """A sentence for every plugin that could not be used, those that add commands too."""
+    return (*registry.faults(), *(each.sentence for each in find(registry).broken))
+
+
+def require_whole() -> None:
+    """Under ``--strict``: refuse to work where a plugin could not be used.
+
+    Raises:
+        PluginError: Naming them all.
+    """
+    from leukreg.errors import PluginError
+    from leukreg.registry import installed
+
+    found = faults(installed())
+    if found:
+        advice = "mend or uninstall it; --strict goes on with no plugin that is broken"
+        raise PluginError("\n".join([*found, advice]))
+
+
 def _refusal(name: str, owners: list[Owner]) -> str:
     if name in OWN:
         return f"command {name!r} is leukreg's own; a plugin cannot replace it"

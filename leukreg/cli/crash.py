@@ -64,8 +64,7 @@ def _culprit(error: BaseException) -> str:
         frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
     }
     for module, owner in registry.installed().modules().items():
-        if owner.distribution != "leukreg" and any(
-            name == module or name.startswith(f"{module}.") for name in modules
-        ):
-            return f", and it arose in the plugin {owner.distribution} {owner.version}"
+        if any(name == module or name.startswith(f"{module}.") for name in modules):
+            where = f"{owner.distribution} {owner.version} ({owner.entry_point})"
+            return f", and it arose in the plugin {where}"
     return ""

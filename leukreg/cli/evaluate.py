@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from leukreg.cli.commands import require_whole
 from leukreg.cli.options import runs_folder
 
 FINDINGS = 1
@@ -38,7 +39,7 @@ FINDINGS = 1
     help="An option of the source, such as patient_level=1.",
 )
 @click.option("--leave-out-copies", is_flag=True, help="Do not score copies of training images.")
-@click.option("--strict", is_flag=True, help="Exit 1 on an audit error.")
+@click.option("--strict", is_flag=True, help="Take no broken plugin; exit 1 on an audit error.")
 @runs_folder
 def command(
     run: str,
@@ -64,6 +65,8 @@ def command(
     from leukreg.report.console import open_console, show
     from leukreg.report.progress import RichProgress
 
+    if strict:
+        require_whole()
     names = parse_mapping(mapping)
     trained = load(run, root)
     with RichProgress(open_console(err=True)) as progress:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from leukreg import __version__
-from leukreg.cli.commands import OWN, find, known
+from leukreg.cli.commands import OWN, faults, find, known
 from leukreg.cli.output import say
 from leukreg.errors import GateError, LeukregError, Problems
 
@@ -84,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _carry_out(words)
+        _name_broken_plugins(words)
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:  # whoever read us (such as head) has enough
@@ -101,6 +102,16 @@ def _carry_out(words: list[str]) -> int:
         return INTERRUPTED
     except Exception as error:
         return _tell(error, words)
+
+
+def _name_broken_plugins(words: list[str]) -> None:
+    """A command that asked the plugins says which of them could not answer."""
+    registry = sys.modules.get("leukreg.registry")
+    if registry is None or not registry.installed.cache_info().currsize:
+        return
+    if words and words[0] in OWN and words[0] != "plugins":  # which lists them itself
+        for fault in faults(registry.installed()):
+            say(f"! {fault}", err=True)
 
 
 def _invoke(words: list[str]) -> int:

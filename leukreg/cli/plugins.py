@@ -144,10 +144,10 @@ def _owner(owner: Owner) -> str:
 
 
 def _problems(registry: Registry) -> Iterator[str]:
+    from leukreg.registry import claimed_twice
+
     for entries in registry.conflicts():
-        owners = " and ".join(_owner(entry.owner) for entry in entries)
-        first = entries[0]
-        yield f"double  {first.kind} {first.name!r} is claimed by {owners}; uninstall one of them"
+        yield f"double  {claimed_twice(entries)}"
 
 
 def _unknown(registry: Registry, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.commands import require_whole
 from leukreg.cli.options import recipe_keys, runs_folder
 from leukreg.cli.output import say
 
@@ -24,7 +25,11 @@ FINDINGS = 1
 @click.command("run")
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @recipe_keys
-@click.option("--strict", is_flag=True, help="Take no fallback; exit 1 on an audit error.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Take no fallback and no broken plugin; exit 1 on an audit error.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run: its path, name or 'last'.")
 @runs_folder
 def command(
@@ -42,6 +47,8 @@ def command(
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if (recipe is None) == (resume is None):
         raise click.UsageError("give either a RECIPE or --resume RUN")
+    if strict:
+        require_whole()
     console = open_console()
     if resume is not None:
         if overrides:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,8 +83,26 @@ def confusion(predictions: Predictions) -> tuple[tuple[int, ...], ...]:
 def _metrics(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]]:
     if spec.metrics:
         return [(choice.name, choice.plugin) for choice in spec.metrics]
-    own = [e for e in registry if e.kind == "metric" and e.owner.distribution == "leukreg"]
-    return [(entry.name, entry.cls()) for entry in own]
+    names = dict.fromkeys(entry.name for entry in registry if entry.kind == "metric")
+    return [(name, default_metric(name, registry)) for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    """A metric that cannot be asked; it raises where it is."""
+
+    error: Exception
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        raise self.error
+
+
+def default_metric(name: str, registry: Registry) -> Any:
+    """The metric with its default options."""
+    try:
+        return registry.get("metric", name).cls()
+    except Exception as error:  # it has an option without a default, or is claimed twice
+        return _Unusable(error)
 
 
 def _own(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]]:

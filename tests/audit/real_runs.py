@@ -166,6 +166,7 @@ class Bench:
     @classmethod
     def of(cls, folder: Path) -> Bench:
         install(folder, "leukreg-faulty", STRANGER)
+        install(folder, "leukreg-unfit", 'raise ImportError("no such library")')
         own = metadata.entry_points(group="leukreg")
         return cls(folder, discover([*own, *entry_points(folder)]))
 

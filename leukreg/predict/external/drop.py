@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
 from leukreg.evaluate.rows import take
+from leukreg.evaluate.scoring import default_metric
 from leukreg.recipe.model import EvaluateSpec
 from leukreg.registry import Registry
 from leukreg.seeds import derive
@@ -90,9 +92,9 @@ def _drop(key: Key, values: Sequence[Draws], draws: Sequence[Draws]) -> Drop:
 
 
 def _metrics(spec: EvaluateSpec, registry: Registry) -> list[Any]:
-    """Metrics that resample fast; leukreg's own stand in where the recipe names others."""
-    own = [e.cls() for e in registry if e.kind == "metric" and e.owner.distribution == "leukreg"]
-    return [metric for metric in own if callable(getattr(metric, "resampled", None))]
+    """Every metric that resamples fast, whatever the recipe names."""
+    found = [default_metric(name, registry) for name in registry.names("metric")]
+    return [metric for metric in found if callable(getattr(metric, "resampled", None))]
 
 
 def _all(
@@ -109,7 +111,8 @@ def _drawn(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for metric in metrics:
-            found |= metric.resampled(rows, weights)
+            with suppress(Exception):  # a stranger's may raise anything; the run's scores say so
+                found |= metric.resampled(rows, weights)
     if names:
         recalls = [found["recall", name] for name in names]
         found[BALANCED] = np.mean(recalls, axis=0)

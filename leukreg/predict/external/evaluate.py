@@ -129,6 +129,7 @@ def _result(
         EVALUATED_FROM: _origin(trained, mapped, copied, len(store) - len(rows))
         | {"drops": [asdict(change) for change in changes], "how": how},
         "listed": listed(store.samples),
+        "broken_plugins": list(registry.faults()),
         "readings": [asdict(one) for one in readings(store.facts.values())],
         "test_set": test_set,
         "test_looks": earlier_looks(runs / "-", test_set),

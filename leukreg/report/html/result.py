@@ -9,7 +9,13 @@ from leukreg.report.html.build import Head, Page, page_of
 from leukreg.report.html.maps import Explainer, laid_over
 from leukreg.report.html.pictures import Album
 from leukreg.report.sections import sections
-from leukreg.types import RunResult
+from leukreg.types import RunResult, Section
+
+
+def _broken(registry: Registry) -> tuple[Section, ...]:
+    """What is missing in the page itself."""
+    faults = tuple(f"! {fault}" for fault in registry.faults())
+    return (Section(title="Broken plugins", text=faults),) if faults else ()
 
 
 def run_page(
@@ -27,7 +33,7 @@ def run_page(
         explain: Lays explanation maps over pictures; it may need the model, the rest does not.
     """
     with style():
-        parts = sections(result, registry, page=True)
+        parts = (*_broken(registry), *sections(result, registry, page=True))
     maps = laid_over(result, parts, explain, progress)
     head = Head(
         title=str(result.recipe.get("title") or result.recipe.get("name") or result.name),

@@ -6,6 +6,7 @@ from leukreg_plugins.audits.data import DATA
 from leukreg_plugins.audits.elsewhere import ELSEWHERE
 from leukreg_plugins.audits.figures import FIGURES
 from leukreg_plugins.audits.generator import GENERATOR
+from leukreg_plugins.audits.installed import BrokenPlugin
 from leukreg_plugins.audits.training import TRAINING
 
-AUDITS: list[type] = [*DATA, *TRAINING, *FIGURES, *GENERATOR, *ELSEWHERE]
+AUDITS: list[type] = [*DATA, *TRAINING, *FIGURES, *GENERATOR, *ELSEWHERE, BrokenPlugin]
