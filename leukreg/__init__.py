@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from leukreg.evaluate.bootstrap import Resampling as Resampling
     from leukreg.evaluate.bootstrap import resampling as resampling
     from leukreg.files import check_file as check_file
+    from leukreg.files import sweep as sweep
     from leukreg.files import write_file as write_file
     from leukreg.places import expanded as expanded
     from leukreg.predict.explain import explanation as explanation
@@ -105,7 +106,7 @@ _HOME = {
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
     "leukreg.evaluate.bootstrap": ("Resampling", "resampling"),
-    "leukreg.files": ("check_file", "write_file"),
+    "leukreg.files": ("check_file", "sweep", "write_file"),
     "leukreg.places": ("expanded",),
     "leukreg.predict.explain": ("explanation",),
     "leukreg.predict.table": ("Predicted",),

@@ -3,7 +3,7 @@
 A file is written beside its place and then moved there. One that is *listed* gets a line in the
 ``checksums.txt`` of its folder before it is moved, and is held against it when it is read. Every
 line of a name counts: after a kill between line and move the old file is as good as the new one.
-The lines are those of ``b2sum -l 128``, which can check a finished folder too.
+The lines are those of ``sha256sum``, which can check a finished folder too.
 """
 
 from __future__ import annotations
@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 
 CHECKSUMS = "checksums.txt"
 ADVICE = "put it back from a copy, or make it again"
+OF_RUN = "put it back from a copy of the run folder, or run the recipe again"
+"""What to do where a file of a run is damaged."""
 ERRORS = "surrogatepass"
 """File names that are no UTF-8 reach us as lone surrogates; they are kept."""
-_LINE = re.compile(r"([0-9a-f]{32})  (.+)")
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _PART = re.compile(r"\.(.+)\.([1-9][0-9]{0,8})\.part", re.DOTALL)
 
 
 class _Hashed:
-    """A file to write to, which hashes what goes through it and remembers why it could not."""
+    """A file to write to, which hashes what goes through it and remembers why it could not.
+
+    Nothing is raised in the middle: torch ends the whole process where a file that it writes fails.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -40,16 +45,16 @@ class _Hashed:
         self.error: OSError | None = None
 
     def write(self, data: bytes | memoryview) -> int:
-        try:
-            written = self.file.write(data)
-        except OSError as error:
-            self.error = error
-            raise
-        self.state.update(data)
-        return written
+        if self.error is None:
+            try:
+                self.file.write(data)
+            except OSError as error:
+                self.error = error
+            self.state.update(data)
+        return len(data)
 
     def flush(self) -> None:
-        self.file.flush()
+        """Its owner flushes it."""
 
 
 def write_file(path: Path, data: bytes, listed: bool = False, sync: bool = True) -> None:
@@ -80,25 +85,29 @@ def write_stream(
     temporary = part(path)
     if sync:
         sweep(path.parent, path.name)
-    hashed: _Hashed | None = None
     try:
         with temporary.open("wb") as file:
             hashed = _Hashed(file)
             fill(hashed)  # type: ignore[arg-type]
+            if hashed.error is not None:
+                raise hashed.error
             file.flush()
             if sync:
                 os.fsync(file.fileno())
         if listed:
             _append(path.parent / CHECKSUMS, hashed.state.hexdigest(), path.name)
         temporary.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        # A library that was writing may say in its own words that the disk is full.
-        reason = error if isinstance(error, OSError) else hashed.error if hashed else None
-        if reason is None:
-            raise
-        raise unwritable(path, reason) from error
+    except OSError as error:
+        _discard(temporary)
+        raise unwritable(path, error) from error
+    except BaseException:
+        _discard(temporary)
+        raise
+
+
+def _discard(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def unwritable(path: Path, error: OSError) -> WriteError:
@@ -150,17 +159,18 @@ def is_listed(path: Path) -> bool:
     return bool(_known(path))
 
 
-def settle(folder: Path, below: Iterable[Path] = ()) -> str:
+def settle(folder: Path, below: Iterable[Path] = (), but: str = "") -> str:
     """Bring ``checksums.txt`` of a folder that is done to one line per file; its own digest.
 
     Args:
         folder: Only this process may be writing it.
         below: Folders in it whose files are taken in, with the name of their folder.
+        but: A file that vouches for itself.
 
     Raises:
         WriteError: It cannot be written.
     """
-    lines = [*_settled(folder)]
+    lines = [(known, name) for known, name in _settled(folder) if name != but]
     for inner in below:
         lines += [(known, f"{inner.name}/{name}") for known, name in _settled(inner)]
     text = "".join(f"{known}  {name}\n" for known, name in lines)
@@ -169,7 +179,7 @@ def settle(folder: Path, below: Iterable[Path] = ()) -> str:
 
 
 def digest(path: Path) -> str:
-    """Digest of a file's bytes: BLAKE2b of 128 bits."""
+    """Digest of a file's bytes: SHA-256, which today's processors have instructions for."""
     import hashlib
 
     with path.open("rb") as file:
@@ -246,10 +256,10 @@ def _told(path: Path) -> Iterator[None]:
         raise unwritable(path, error) from error
 
 
-def _state() -> hashlib.blake2b:
+def _state() -> hashlib._Hash:
     import hashlib
 
-    return hashlib.blake2b(digest_size=16)
+    return hashlib.sha256()
 
 
 def _append(sums: Path, known: str, name: str) -> None:

@@ -57,7 +57,6 @@ def run(
     """
     from leukreg.evaluate import refuse_too_few
 
-    folder.write_notices(notices)
     data = prepare(recipe, folder.file("synthetic"), progress)
     refuse_too_few(recipe, data.images.samples, data.folds)
     refuse_changed(folder, data.images)
@@ -104,7 +103,7 @@ def run_fold(
 
     def scored(name: str, rows: Sequence[int]) -> Predictions:
         return _predicted(
-            recipe, labels, outcome.model_path, images, rows, fold.index, place / name, progress
+            recipe, labels, outcome.model_path, images, rows, fold.index, name, folder, progress
         )
 
     everything = (*fold.train, *fold.validation, *fold.test)
@@ -128,15 +127,21 @@ def _predicted(
     images: ImageStore,
     rows: Sequence[int],
     fold: int,
-    path: Path,
+    name: str,
+    folder: RunFolder,
     progress: Progress,
 ) -> Predictions:
     """Predictions of a fold, read back where an earlier stretch of the run made them."""
     from leukreg.engine import predict_rows
     from leukreg.runs.predictions import read_predictions, write_predictions
 
+    path = model.parent / name
     if path.exists():
-        return read_predictions(path)
+        try:
+            return read_predictions(path)
+        except RunError:
+            file = path.relative_to(folder.path)
+            folder.mend(f"{file} was damaged, and is made again from model.pt.")
     predictions = predict_rows(recipe, labels, model, images, rows, fold, progress)
     write_predictions(path, predictions)
     return predictions
@@ -152,7 +157,12 @@ def refuse_changed(folder: RunFolder, images: ImageStore) -> None:
 
     if not folder.has("digests.json"):
         return
-    kept = folder.read_json("digests.json")
+    try:
+        kept = folder.read_json("digests.json")
+    except RunError:  # every trained fold is held against its images all the same
+        folder.file("digests.json").unlink()
+        folder.mend("digests.json was damaged: it tells of the resumed stretch.")
+        return
     if kept.get("data") not in (None, data_digest(images.samples, images.digests)):
         raise RunError(
             f"{folder.path}: the data have changed since this run began; start a new run"
@@ -202,7 +212,8 @@ def conclude(
             (*data.fidelity, *(table for result in results for table in result.fidelity)),
         )
         | dict(scored.facts)
-        | {"broken_plugins": list(registry.faults())},
+        | {"broken_plugins": list(registry.faults())}
+        | _mended(folder),
         seconds=folder.seconds,
         pixels=data.images.digests,
         twins=data.images.twins(progress),
@@ -210,3 +221,9 @@ def conclude(
     )
     findings = audit(evidence_of(result), recipe.audit, registry)
     return folder.keep(replace(result, findings=findings))
+
+
+def _mended(folder: RunFolder) -> dict[str, Any]:
+    """What was damaged when the run was resumed, for the report."""
+    mended = folder.status().mended
+    return {"mended": list(mended)} if mended else {}

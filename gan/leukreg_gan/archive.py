@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg import DataError, __version__
-from leukreg_gan.files import write
+from leukreg import DataError, __version__, write_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,13 +67,14 @@ def write_archive(path: Path, weights: Mapping[str, Tensor], card: Card) -> None
     """Write weights and card, whole or not at all.
 
     Raises:
-        DataError: The disk is full, or the folder cannot be written.
+        WriteError: The disk is full, or the folder cannot be written.
     """
     from safetensors.torch import save
 
     plain = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
-    metadata = {"format": KIND, "card": json.dumps(asdict(card), ensure_ascii=False)}
-    write(path, save(plain, metadata))
+    text = json.dumps(asdict(card), ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, save(plain, {"format": KIND, "card": text, "digest": _digest(text)}))
 
 
 def read_archive(path: Path) -> tuple[dict[str, Tensor], Card]:
@@ -95,10 +95,16 @@ def read_archive(path: Path) -> tuple[dict[str, Tensor], Card]:
         raise DataError(f"{path} cannot be read as safetensors: {error}") from error
     if metadata.get("format") != KIND:
         raise DataError(f"{path} is no trained generator of cgan (it says no {KIND!r} in its head)")
+    if metadata.get("digest") not in (None, _digest(metadata.get("card", ""))):
+        raise DataError(f"{path} is damaged: its head is not as it was written")
     card = _card(path, metadata)
     if digest_of(weights) != card.snapshot:
         raise DataError(f"{path} is damaged: its weights are not those its head tells of")
     return weights, card
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _card(path: Path, metadata: Mapping[str, str]) -> Card:

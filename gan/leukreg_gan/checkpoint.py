@@ -12,13 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leukreg import DataError
-from leukreg_gan.files import write
+from leukreg import DataError, check_file, sweep, write_file
 from leukreg_gan.parts import Parts
 from leukreg_gan.state import State, state_of
 
-STALE_SECONDS = 3600
-"""Half-written files older than this belong to a process that was killed."""
+ANEW = "delete it to train the generator anew"
 EVERY = 60.0
 """Seconds that lie between two checkpoints at least: what a kill can cost of the GAN's steps.
 
@@ -39,13 +37,13 @@ class Checkpoint:
         """Write everything into one file, unless that was done a moment ago; tells whether it did.
 
         Raises:
-            DataError: The disk is full.
+            WriteError: The disk is full.
         """
         if not force and time.monotonic() - self.written < EVERY:
             return False
         data = io.BytesIO()
         torch.save({"parts": parts.state_dict(), "state": state.plain(), "best": self.best}, data)
-        write(self.path, data.getvalue())
+        write_file(self.path, data.getvalue(), listed=True)
         self.written = time.monotonic()
         return True
 
@@ -53,31 +51,22 @@ class Checkpoint:
         """Put the checkpoint into ``parts``; a fresh state where there is none.
 
         Raises:
-            DataError: The file is damaged.
+            LeukregError: The file is damaged.
         """
         if not self.path.exists():
             return State()
+        check_file(self.path, ANEW)
         try:
             content: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
             parts.load_state_dict(content["parts"])
             self.best = {name: value.cpu() for name, value in content["best"].items()}
             return state_of(content["state"])
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError,
+        except (RuntimeError, ValueError, KeyError, TypeError, EOFError,
                 pickle.UnpicklingError) as error:  # fmt: skip
-            raise DataError(
-                f"{self.path} cannot be read ({error}); delete it to train the generator anew"
-            ) from error
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.path} is damaged ({reason}); {ANEW}") from error
 
     def remove(self) -> None:
         """Let it go, once the trained generator is written; what kills left behind goes too."""
-        for path in (self.path, *self.path.parent.glob(".*.part")):
-            if path == self.path or _stale(path):
-                path.unlink(missing_ok=True)
-
-
-def _stale(path: Path) -> bool:
-    """Whether no process can be writing this any more: another run may train the same thing."""
-    try:
-        return time.time() - path.stat().st_mtime > STALE_SECONDS
-    except OSError:
-        return False
+        self.path.unlink(missing_ok=True)
+        sweep(self.path.parent)

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg import DataError, Progress, cache_area
+from leukreg import DataError, Progress, cache_area, write_file
 from leukreg_gan.archive import Card, digest_of, read_archive, write_archive
 from leukreg_gan.checkpoint import Checkpoint
-from leukreg_gan.files import write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,8 +95,9 @@ def _complete(card: Card, trained: Trained) -> Card:
 def _publish(home: Path, folder: Path) -> None:
     """Copy what a reader wants to see; each file is whole or absent."""
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(home.iterdir()):
             if path.suffix in (".csv", ".png") and not path.name.startswith("."):
-                write(folder / path.name, path.read_bytes())
+                write_file(folder / path.name, path.read_bytes())
     except OSError as error:
         raise DataError(f"{home} cannot be read: {error.strerror or error}") from error

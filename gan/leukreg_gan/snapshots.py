@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from leukreg import derive
+from leukreg import derive, write_file
 from leukreg_gan.ema import settle
-from leukreg_gan.files import write
 from leukreg_gan.grid import grid
 from leukreg_gan.judge import Judge, Quality
 from leukreg_gan.parts import Parts, fresh_generator
@@ -126,7 +125,8 @@ class Snapshots:
     def _write(self, name: str, data: bytes) -> None:
         for folder in (self.folder, self.shown):
             if folder is not None:
-                write(folder / name, data)
+                folder.mkdir(parents=True, exist_ok=True)
+                write_file(folder / name, data)
 
 
 def _shown(value: float | str | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg.cli.measured import ALL, KIND, as_json
 from leukreg.errors import DataError
+from leukreg.files import write_file
 from leukreg.synthesis.measured import is_comparable
 
 if TYPE_CHECKING:
@@ -74,28 +75,28 @@ def write(path: Path, found: Measured, images: Opened, extractor: Mapping[str, s
     """Write every figure and the copies by name, whole or not at all.
 
     Raises:
-        DataError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     pair = images.pair
     names = {"real": pair.real.name, "fake": pair.fake.name, "training": pair.training.name}
     facts: dict[str, Any] = {"compared": names, "extractor": dict(extractor)}
     facts["copied"] = list(_copied(found, images))
     text = json.dumps(as_json(found, facts), ensure_ascii=False, indent=1)
-    _write(path, (text + "\n").encode("utf-8", "surrogatepass"))
+    write_file(path, (text + "\n").encode("utf-8", "surrogatepass"))
 
 
 def write_sheet(path: Path, found: Measured, images: Opened) -> None:
     """Write the fakes that are nearest to training images above these, by class.
 
     Raises:
-        DataError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     from leukreg.synthesis.sheet import neighbour_sheet
 
     labels = images.labels(images.pair.fake)
     of_row = [labels[row] for row in found.fake_rows]
     strips = [_strip(found, images, label, of_row) for label in dict.fromkeys(of_row)]
-    _write(path, neighbour_sheet(strips))
+    write_file(path, neighbour_sheet(strips))
 
 
 def _copied(found: Measured, images: Opened) -> Iterator[dict[str, Any]]:
@@ -134,12 +135,3 @@ def _has_figures(content: Mapping[str, Any]) -> bool:
 
 def _kind(content: Any) -> Any:
     return content.get("kind") if isinstance(content, dict) else None
-
-
-def _write(path: Path, data: bytes) -> None:
-    from leukreg.runs.files import write_bytes
-
-    try:
-        write_bytes(path, data)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -40,14 +40,15 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
 
+    from leukreg.files import new_folder
     from leukreg.predict import explanation, load
     from leukreg.predict.explain import place_of
     from leukreg.predict.walk import find_images
     from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
-    from leukreg.vacant import require_empty
+    from leukreg.vacant import require_replaceable
 
-    require_empty(folder)
+    require_replaceable(folder)
     files = find_images(paths)
     trained = load(run, root)
     if label is not None:
@@ -57,11 +58,10 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
         rows = [row for row, there in enumerate(found.readable) if there]
         answers = [label or str(found.answer[row]) for row in rows]
         maps = explanation(trained, [files[row] for row in rows], answers, progress=progress)
-        folder.mkdir(parents=True, exist_ok=True)
         names = _names([files[row] for row in rows])
-        with progress.task("Writing pictures", len(rows)) as advance:
+        with progress.task("Writing pictures", len(rows)) as advance, new_folder(folder) as place:
             for row, name, heat, answer in zip(rows, names, maps, answers, strict=True):
-                _write(folder / name, files[row], heat, _lines(found, row, answer, heat))
+                _write(place / name, files[row], heat, _lines(found, row, answer, heat))
                 advance()
     where = place_of(trained.models[0], trained.recipe.image.size)
     say(f"{len(rows):,} pictures written to {folder} (Grad-CAM of {where}).")
@@ -104,9 +104,9 @@ def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str,
 def _write(path: Path, file: Path, heat: Heat, lines: tuple[str, ...]) -> None:
     import io
 
+    from leukreg.files import write_file
     from leukreg.predict.pictures import side_by_side
-    from leukreg.runs.files import write_bytes
 
     buffer = io.BytesIO()
     side_by_side(file, heat, lines).save(buffer, "PNG")
-    write_bytes(path, buffer.getvalue())
+    write_file(path, buffer.getvalue(), sync=False)

@@ -66,7 +66,7 @@ def command(
 
 
 def _write(path: Path, text: str) -> None:
-    from leukreg.runs.files import write_text
+    from leukreg.files import write_text
 
     if path == STDOUT:
         say(text, nl=False)

@@ -72,7 +72,7 @@ def _begin(
         recipe, notices = settle(load(path, overrides), strict)
         _check_plan(recipe)
     _announce(recipe, notices, console)
-    with RunFolder.create(root, recipe) as folder:
+    with RunFolder.create(root, recipe, notices) as folder:
         return _carry_out(recipe, folder, notices, console)
 
 
@@ -82,7 +82,7 @@ def _resume(reference: str, root: Path, console: Console) -> RunResult:
     from leukreg.runs.reading import parse
     from leukreg.types import Notice
 
-    path = find(reference, root)
+    path = find(reference, root, resume=True)
     with RunFolder.open(path) as folder:
         if folder.status().state == "finished":
             say(f"{path} is finished; there is nothing to resume.")

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from leukreg.engine.files import load, save
-from leukreg.engine.outcome import check_fingerprint
+from leukreg.engine.outcome import ANEW, check_fingerprint
 from leukreg.engine.state import FoldState, fold_state
 from leukreg.errors import PluginError, RunError
 
@@ -106,18 +106,17 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove the checkpoints of a fold that is done."""
-        for pattern in (".*.part", "features-*.bin"):
-            for path in self.folder.glob(pattern):
-                path.unlink(missing_ok=True)
+        for path in self.folder.glob("features-*.bin"):
+            path.unlink(missing_ok=True)
         self.best_path.unlink(missing_ok=True)
         self.last_path.unlink(missing_ok=True)
 
     def _load(self, path: Path) -> dict[str, Any]:
         try:
-            content = load(path)
+            content = load(path, ANEW)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise RunError(
-                f"{path} cannot be read ({error}); delete this fold's folder to train it anew"
+                f"{path} is damaged ({str(error).partition(chr(10))[0]}); {ANEW}"
             ) from error
         check_fingerprint(path, content.get("fingerprint"), self.fingerprint)
         return content
@@ -125,7 +124,7 @@ class Checkpoints:
     def _check_readable(self, parts: Mapping[str, Any]) -> None:
         """The first checkpoint is read back: a plugin's own state may hold unsafe objects."""
         try:
-            load(self.last_path)
+            load(self.last_path, ANEW)
         except pickle.UnpicklingError as error:
             names = ", ".join(sorted(parts))
             raise PluginError(

@@ -1,41 +1,36 @@
-"""Files that are whole or absent, however the process ends."""
+"""Weights and states as files of torch, with checksums."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, whole or not at all."""
-    _write(path, lambda file: file.write(text.encode()))
+from leukreg.files import check_file, write_stream
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """``torch.save`` plain values and tensors, whole or not at all."""
+    """``torch.save`` plain values and tensors, whole or not at all.
+
+    Raises:
+        WriteError: The disk is full, or the folder cannot be written.
+    """
     import torch
 
-    _write(path, lambda file: torch.save(content, file))
+    write_stream(path, lambda file: torch.save(content, file), listed=True)
 
 
-def load(path: Path, device: str = "cpu") -> dict[str, Any]:
-    """Read what :func:`save` wrote, never running code from the file."""
+def load(path: Path, advice: str) -> dict[str, Any]:
+    """Read what :func:`save` wrote, never running code from the file.
+
+    Args:
+        path: The file.
+        advice: What to do where it is missing or damaged.
+
+    Raises:
+        RunError: It is missing, or not as it was written.
+    """
     import torch
 
-    content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    check_file(path, advice)
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
-
-
-def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    # One name per target: what a killed process left is overwritten, never piled up.
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

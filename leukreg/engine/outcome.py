@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leukreg.engine.files import write_text
 from leukreg.errors import RunError
+from leukreg.files import check_file, read_file, write_text
 from leukreg.types import EpochLog, PhaseLog
 
 OUTCOME = "outcome.json"
 MODEL = "model.pt"
+ANEW = "delete the folder it lies in, and resume the run: it trains this fold anew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +53,21 @@ def write_outcome(outcome: FoldOutcome, folder: Path, fingerprint: str) -> None:
         "phases": [asdict(log) for log in outcome.phases],
         "facts": dict(outcome.facts),
     }
-    write_text(folder / OUTCOME, json.dumps(plain, indent=1, allow_nan=False))
+    text = json.dumps(plain, indent=1, allow_nan=False)
+    write_text(folder / OUTCOME, text, listed=True)
 
 
 def read_outcome(folder: Path, fingerprint: str) -> FoldOutcome | None:
     """The outcome of a finished fold, or None.
 
     Raises:
-        RunError: The folder holds the outcome of another recipe, or an unreadable one.
+        RunError: The folder holds the outcome of another recipe, or a damaged file.
     """
     path = folder / OUTCOME
     if not (path.exists() and (folder / MODEL).exists()):
         return None
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = json.loads(read_file(path, ANEW))
         outcome = FoldOutcome(
             epochs=tuple(epoch_log(log) for log in plain["epochs"]),
             phases=tuple(phase_log(log) for log in plain["phases"]),
@@ -73,11 +75,10 @@ def read_outcome(folder: Path, fingerprint: str) -> FoldOutcome | None:
             model_path=folder / MODEL,
         )
         found = plain["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} cannot be read ({error}); delete it to train this fold anew"
-        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}); {ANEW}") from error
     check_fingerprint(path, found, fingerprint)
+    check_file(outcome.model_path, ANEW)
     return outcome
 
 

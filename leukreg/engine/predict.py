@@ -20,6 +20,7 @@ from leukreg.engine.files import load
 from leukreg.engine.rows import Rows, rows_of
 from leukreg.engine.views import views
 from leukreg.errors import RunError
+from leukreg.files import OF_RUN
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
 from leukreg.seeds import derive
@@ -68,9 +69,12 @@ def predict_rows(
 def load_model(recipe: Recipe, labels: Labels, path: Path, compute: Compute) -> Classifier:
     """The trained model of a fold, in eval mode on its device."""
     try:
-        content = load(path)
+        content = load(path, OF_RUN)
+    except RunError:
+        raise
     except Exception as error:  # unpickling damaged bytes may raise anything
-        raise RunError(f"{path}: the model cannot be read: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise RunError(f"{path} is damaged: it is no model ({reason}); {OF_RUN}") from error
     if content.get("classes") != list(labels.names):
         raise RunError(f"{path} tells apart {content.get('classes')}, not {list(labels.names)}")
     model = assemble(recipe, labels)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from leukreg.errors import NotAvailable, RunError
+from leukreg.files import OF_RUN, read_file
 from leukreg.places import expanded
 
 if TYPE_CHECKING:
@@ -81,6 +82,6 @@ def trained_backbone(path: str | Path) -> TrainedBackbone:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run folder is damaged") from error
+        return cast("dict[str, Any]", json.loads(read_file(path, OF_RUN)))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: no JSON ({error}); {OF_RUN}") from error

@@ -25,11 +25,12 @@ from leukreg.engine.device import session
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.predict.alignment import laid_over, shift_of
 from leukreg.predict.inputs import Given, ImagesLike, ahead, given_images
-from leukreg.predict.models import EVALUATED_FROM, FoldModel
+from leukreg.predict.models import FoldModel
 from leukreg.predict.scan import front
 from leukreg.predict.trained import Trained, load
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.files import read_json
+from leukreg.runs.find import EVALUATED_FROM
 
 if TYPE_CHECKING:
     from leukreg.engine.classifier import Link

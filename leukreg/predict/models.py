@@ -14,13 +14,11 @@ from leukreg.engine.predict import load_model
 from leukreg.errors import NotAvailable, RunError
 from leukreg.prepare import labels_of
 from leukreg.recipe.model import Recipe
+from leukreg.runs.find import EVALUATED_FROM
 from leukreg.types import RunResult
 
 if TYPE_CHECKING:
     from leukreg.engine.classifier import Classifier
-
-EVALUATED_FROM = "evaluated_from"
-"""Fact of a run that has no model of its own: it is another run's, on other images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

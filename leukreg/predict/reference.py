@@ -13,20 +13,21 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from leukreg.engine.device import session
+from leukreg.errors import WriteError
+from leukreg.files import digest, write_file
 from leukreg.predict.models import FoldModel, model_paths
 from leukreg.predict.own import Own
 from leukreg.predict.scan import embed, pooled
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.recipe.model import Recipe
-from leukreg.runs.digests import data_digest, file_digest
-from leukreg.runs.files import write_bytes
+from leukreg.runs.digests import data_digest
 from leukreg.types import Fold, RunResult
 
 Floats = NDArray[np.float32]
@@ -77,8 +78,8 @@ def kept_reference(result: RunResult) -> Reference | None:
                 Near(kept[f"fold-{fold}"], one["limit"], one["neighbour"], one["by"])
                 for fold, one in enumerate(about["folds"])
             )
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
-        return None  # absent or damaged: it is made again
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+        return None  # absent or damaged (the archive holds checksums): it is made again
 
 
 def make_reference(
@@ -99,7 +100,7 @@ def make_reference(
             )
             for one, (train, held) in zip(models, sides, strict=True)
         )
-    with suppress(OSError):  # only time is lost where the run folder cannot be written
+    with suppress(WriteError):  # only time is lost where the run folder cannot be written
         _keep(result, reference)
     return reference
 
@@ -154,7 +155,7 @@ def _kth(new: Floats, known: Floats, k: int) -> NDArray[np.float64]:
 
 
 def _key(result: RunResult) -> str:
-    weights = [file_digest(path) for path in model_paths(result)]
+    weights = [digest(path) for path in model_paths(result)]
     return f"{VERSION} {data_digest(result.samples, result.pixels)} {' '.join(weights)}"
 
 
@@ -164,4 +165,4 @@ def _keep(result: RunResult, reference: Reference) -> None:
     arrays = {f"fold-{index}": near.features for index, near in enumerate(reference)}
     buffer = io.BytesIO()
     np.savez(buffer, about=np.array(about), **arrays)  # type: ignore[arg-type]
-    write_bytes(Path(result.folder) / FILE, buffer.getvalue())
+    write_file(result.folder / FILE, buffer.getvalue())

@@ -1,7 +1,6 @@
 """The run folder: written atomically, read back without a model and without torch."""
 
 from leukreg.runs.digests import data_digest as data_digest
-from leukreg.runs.digests import file_digest as file_digest
 from leukreg.runs.find import find as find
 from leukreg.runs.folder import RunFolder as RunFolder
 from leukreg.runs.listing import RunSummary as RunSummary

@@ -10,7 +10,8 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from leukreg.runs.files import damaged, read_text, write_text
+from leukreg.files import write_text
+from leukreg.runs.files import damaged, read_text
 from leukreg.visible import as_cell, from_cell
 
 
@@ -40,7 +41,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_text(path, buffer.getvalue())
+    write_text(path, buffer.getvalue(), listed=True)
 
 
 def read_table(path: Path, header: Sequence[str]) -> tuple[list[str], list[list[str]]]:

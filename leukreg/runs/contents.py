@@ -46,7 +46,7 @@ class Contents:
         return self.file(name).is_file()
 
     def write_json(self, name: str, data: Any) -> None:
-        files.write_json(self.file(name), data)
+        files.write_json(self.file(name), data, listed=True)
 
     def read_json(self, name: str) -> Any:
         return files.read_json(self.file(name))

@@ -1,10 +1,9 @@
-"""Digests that tell whether two runs saw the same data and weights."""
+"""Digests that tell whether two runs saw the same data."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from leukreg.types import Sample, Samples
 
@@ -30,12 +29,6 @@ def ids_digest(ids: Iterable[str]) -> str:
     """Digest of a set of file ids, such as those that were scored."""
     lines = sorted(map(repr, ids))
     return _digest("\n".join(lines).encode("utf-8", "surrogatepass"))
-
-
-def file_digest(path: Path) -> str:
-    """Digest of a file's bytes, such as of weights."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _digest(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,16 +13,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import LeukregError, RunError
-from leukreg.runs import files
+from leukreg.files import CHECKSUMS, new_folder, settle, sweep, write_file
 from leukreg.runs.contents import Contents
 from leukreg.runs.environment import environment
 from leukreg.runs.lock import Lock
 from leukreg.runs.status import FILE as STATUS
-from leukreg.runs.status import Status, begun, count_lines, now, read_status, write_status
-from leukreg.types import RunResult
+from leukreg.runs.status import Status, begun, now, read_status, write_failed, write_status
+from leukreg.types import Notice, RunResult
 
 if TYPE_CHECKING:
     from leukreg.recipe.model import Recipe
+
+FOLDS = "fold-*"
 
 
 class RunFolder(Contents):
@@ -38,43 +41,77 @@ class RunFolder(Contents):
         self._before = 0.0
 
     @classmethod
-    def create(cls, root: Path, recipe: Recipe) -> RunFolder:
+    def create(cls, root: Path, recipe: Recipe, notices: tuple[Notice, ...] = ()) -> RunFolder:
         """Make a new folder below ``root``, named by recipe and time; never one that exists.
 
+        It appears with its first files in it, so that a kill leaves a run that can be resumed, or
+        none.
+
         Raises:
-            RunError: ``root`` cannot be written.
+            RunError: ``root`` is no folder.
+            WriteError: ``root`` cannot be written.
         """
-        path = _new_folder(root, recipe.name)
+        path = _new_path(root, recipe.name)
+        with new_folder(path) as place:
+            cls(place, Lock(place))._begin(recipe, notices)
         folder = cls(path, Lock(path))
         folder._lock.acquire()
-        write_status(path, begun(recipe.name))
-        if recipe.path is not None and recipe.path.is_file():
-            files.write_bytes(path / "recipe.toml", recipe.path.read_bytes())
-        folder.write_json("recipe.json", recipe.resolved)
-        folder.write_json("environment.json", environment())
         return folder
 
     @classmethod
+    def made(cls, root: Path, recipe: Recipe, result: RunResult) -> RunResult:
+        """A new folder of a result that is there already: it appears finished, or not at all.
+
+        Raises:
+            RunError, WriteError: As :meth:`create`.
+        """
+        path = _new_path(root, recipe.name)
+        with new_folder(path) as place:
+            folder = cls(place, Lock(place))
+            folder._begin(recipe, result.notices)
+            kept = folder.keep(result)
+        return replace(kept, folder=path, name=path.name)
+
+    def _begin(self, recipe: Recipe, notices: tuple[Notice, ...]) -> None:
+        write_status(self.path, begun(recipe.name))
+        if recipe.path is not None and recipe.path.is_file():
+            write_file(self.path / "recipe.toml", recipe.path.read_bytes(), listed=True)
+        self.write_json("recipe.json", recipe.resolved)
+        self.write_json("environment.json", environment())
+        self.write_notices(notices)
+
+    @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Take up a folder again, to resume its run.
+        """Take up a folder again, to resume its run; what a kill left in it is removed.
 
         Raises:
             RunError: It is no run folder, or another process writes it.
         """
         if not (path / STATUS).is_file():
-            raise RunError(f"{path}: is no run folder (it has no {STATUS})")
+            raise RunError(f"{path} is no run folder (it has no {STATUS})")
         folder = cls(path, Lock(path))
         folder._lock.acquire()
         try:
-            status = read_status(path)
-        except RunError:
+            folder._take_up(read_status(path))
+        except BaseException:
             folder.close()
             raise
-        folder._before = status.seconds
-        if status.state != "finished":
-            running = begun(status.recipe)
-            write_status(path, replace(running, started=status.started, seconds=status.seconds))
         return folder
+
+    def _take_up(self, status: Status) -> None:
+        for place in (self.path, *self.path.glob(FOLDS)):
+            sweep(place)
+        self._before = status.seconds
+        if status.state == "finished":
+            return
+        running = begun(status.recipe)
+        kept = {"started": status.started, "seconds": status.seconds, "mended": status.mended}
+        write_status(self.path, replace(running, **kept))  # type: ignore[arg-type]
+        try:
+            self.read_json("environment.json")
+        except RunError:
+            self.write_json("environment.json", environment())
+            self.mend("environment.json was missing or damaged: it tells of the resumed stretch.")
 
     @property
     def name(self) -> str:
@@ -102,27 +139,46 @@ class RunFolder(Contents):
         trace: TracebackType | None,
     ) -> None:
         try:
-            if error is not None:
+            if isinstance(error, Exception):
                 self.fail(error)
+            elif error is not None:  # interrupted, not failed
+                with suppress(LeukregError):
+                    self.checkpoint_time()
         finally:
             self.close()
 
-    def fail(self, error: BaseException | str) -> None:
-        """Mark the run as failed; it may be resumed."""
+    def fail(self, error: Exception | str) -> None:
+        """Mark the run as failed, unless it has finished; it may be resumed.
+
+        A disk that is full, or a status that cannot be read, is no reason to hide the error.
+        """
         text = str(error) if isinstance(error, LeukregError | str) else _named(error)
-        self._mark(state="failed", error=text)
+        with suppress(LeukregError):
+            status = self.status()
+            if status.state != "finished":
+                write_failed(self.path, self._ended(status, state="failed", error=text))
 
     def finish(self) -> None:
-        """Mark the run as finished."""
-        self._mark(state="finished", error=None, lines=count_lines(self.path))
+        """List the checksums of all files, and mark the run as finished."""
+        folds = sorted(self.path.glob(FOLDS))
+        sums = settle(self.path, folds, but=STATUS)
+        done = self._ended(self.status(), state="finished", error=None, checksums=sums)
+        write_status(self.path, done)
+        for fold in folds:  # their files are listed above
+            (fold / CHECKSUMS).unlink(missing_ok=True)
+
+    def mend(self, what: str) -> None:
+        """Note what was damaged and is made again, for the report."""
+        status = self.status()
+        if what not in status.mended:
+            write_status(self.path, replace(status, mended=(*status.mended, what)))
 
     def checkpoint_time(self) -> None:
         """Note the working time so far, so that a killed run does not lose it."""
         write_status(self.path, replace(self.status(), seconds=self.seconds))
 
-    def _mark(self, **changes: Any) -> None:
-        status = replace(self.status(), ended=now(), seconds=self.seconds, **changes)
-        write_status(self.path, status)
+    def _ended(self, status: Status, **changes: Any) -> Status:
+        return replace(status, ended=now(), seconds=self.seconds, **changes)
 
     def keep(self, result: RunResult) -> RunResult:
         """Write everything of a result and mark the run as finished.
@@ -162,17 +218,10 @@ def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _new_folder(root: Path, recipe: str) -> Path:
+def _new_path(root: Path, recipe: str) -> Path:
+    if root.exists() and not root.is_dir():
+        raise RunError(f"{root} is a file, not a folder for runs")
+    sweep(root)
     stem = re.sub(r"[^\w.-]+", "_", recipe).strip("._-")[:60] or "run"
-    while True:
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        path = root / f"{stem}-{stamp}-{secrets.token_hex(2)}"
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-            return path
-        except FileExistsError as error:
-            if not root.is_dir():
-                raise RunError(f"{root}: is a file, not a folder for runs") from error
-        except OSError as error:
-            raise RunError(f"{root}: cannot make a run folder here ({error.strerror})") from error
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return root / f"{stem}-{stamp}-{secrets.token_hex(2)}"

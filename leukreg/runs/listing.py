@@ -11,9 +11,10 @@ from leukreg.errors import RunError
 from leukreg.runs.files import damaged, read_json
 from leukreg.runs.lock import is_locked
 from leukreg.runs.status import FILE as STATUS
-from leukreg.runs.status import Status, read_status
+from leukreg.runs.status import Status, read_status, refuse_damaged
 from leukreg.types import Score
 
+EXPORTED = "contract.json"
 Standing = Literal["finished", "running", "interrupted", "failed", "damaged"]
 
 
@@ -42,7 +43,7 @@ class RunSummary:
 def list_runs(root: Path) -> tuple[RunSummary, ...]:
     """Every run folder directly below ``root``, oldest first; none where ``root`` is missing.
 
-    A folder counts as a run when it has a ``status.json`` or a ``recipe.json``.
+    A folder counts as a run when it has a ``status.json``, or a ``recipe.json`` and is no export.
 
     Raises:
         RunError: ``root`` cannot be read.
@@ -71,6 +72,7 @@ def summarise(path: Path) -> RunSummary:
         "seconds": status.seconds,
     }
     try:
+        refuse_damaged(path, status)
         outcome = _outcome(path) if status.state == "finished" else {}
     except RunError as error:
         return RunSummary(**base, standing="damaged", error=str(error))
@@ -78,7 +80,11 @@ def summarise(path: Path) -> RunSummary:
 
 
 def _is_run(path: Path) -> bool:
-    return path.is_dir() and ((path / STATUS).exists() or (path / "recipe.json").exists())
+    if not path.is_dir() or path.name.startswith("."):
+        return False
+    # An exported model has its recipe beside it, too.
+    holds_recipe = (path / "recipe.json").exists() and not (path / EXPORTED).exists()
+    return (path / STATUS).exists() or holds_recipe
 
 
 def _standing(path: Path, status: Status) -> Standing:

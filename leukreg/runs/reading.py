@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from leukreg.errors import RunError
+from leukreg.files import is_listed
 from leukreg.runs import files, tables
 from leukreg.runs.epochs import read_epochs
 from leukreg.runs.predictions import read_predictions
 from leukreg.runs.status import FILE as STATUS
-from leukreg.runs.status import read_status, refuse_cut_off
+from leukreg.runs.status import read_status, refuse_damaged
 from leukreg.types import (
     BrokenImage,
     Finding,
@@ -39,7 +40,7 @@ def read(path: Path) -> RunResult:
     status = read_status(path)
     if status.state != "finished":
         raise RunError(unfinished(path, status.state, status.error))
-    refuse_cut_off(path, status)
+    refuse_damaged(path, status)
     samples, predictions = read_samples(path), read_predictions(path / "predictions.csv")
     scores = _scores(path / "scores.json", len(predictions.classes))
     pixels, statistics = tables.read_images(path / "images.csv")
@@ -105,7 +106,7 @@ def read_samples(path: Path) -> Samples:
 def _mapping(path: Path) -> Mapping[str, Any]:
     data = files.read_json(path)
     if not isinstance(data, dict):
-        raise files.damaged(path, "is no table of keys and values")
+        raise files.damaged(path, "it is no table of keys and values")
     return data
 
 
@@ -114,7 +115,7 @@ def _scores(path: Path, classes: int) -> dict[str, Any]:
     shape = tuple[tuple[int, ...], ...]
     confusion = checked(path, data.get("confusion"), shape)
     if len(confusion) != classes or any(len(line) != classes for line in confusion):
-        raise files.damaged(path, f"the confusion matrix is not {classes} by {classes}")
+        raise files.damaged(path, f"its confusion matrix is not {classes} by {classes}")
     return {
         "scores": checked(path, data.get("scores"), tuple[Score, ...]),
         "confusion": confusion,
@@ -133,7 +134,7 @@ def _folds(path: Path, rows: int) -> Any:
 
 
 def _validation(path: Path, samples: Samples) -> Predictions | None:
-    if not path.exists():
+    if not path.exists() and not is_listed(path):
         return None
     predictions = read_predictions(path)
     _refuse_foreign(path, predictions, samples)
@@ -143,11 +144,8 @@ def _validation(path: Path, samples: Samples) -> Predictions | None:
 def _refuse_foreign(path: Path, predictions: Predictions, samples: Samples) -> None:
     rows = predictions.row
     if len(rows) and not (rows.min() >= 0 and rows.max() < len(samples)):
-        raise files.damaged(path, "has a row that samples.csv lacks")
+        raise files.damaged(path, "it has a row that samples.csv lacks")
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    facts = dict(_mapping(path / "facts.json")) if (path / "facts.json").exists() else {}
-    if (path / "digests.json").exists():
-        facts["digests"] = _mapping(path / "digests.json")
-    return facts
+    return {**_mapping(path / "facts.json"), "digests": _mapping(path / "digests.json")}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from leukreg.errors import RunError
-from leukreg.runs.files import damaged, read_json, write_json
+from leukreg.errors import RunError, WriteError
+from leukreg.files import CHECKSUMS, ERRORS, digest, digest_of, write_file
+from leukreg.runs.files import damaged, read_json, read_text
 
 FILE = "status.json"
+DIGEST = "digest"
+"""Key of the digest of the other keys: the file that changes most often vouches for itself."""
 State = Literal["running", "finished", "failed"]
 
 
@@ -30,27 +35,34 @@ class Status:
     """Working time so far, resumed stretches added up."""
     error: str | None = None
     process: int | None = None
+    mended: tuple[str, ...] = ()
+    """What was found damaged when the run was resumed, and made again; one sentence each."""
+    checksums: str | None = None
+    """Digest of ``checksums.txt`` of a finished run, which lists all its files."""
     lines: Mapping[str, int] = field(default_factory=dict)
-    """Lines of every table of a finished run: one that was cut off later is noticed."""
+    """Lines of every table of a finished run of version 0.1, which has no checksums."""
 
 
-def count_lines(folder: Path) -> dict[str, int]:
-    """Lines of every CSV table in a run folder."""
-    return {path.name: path.read_bytes().count(b"\n") for path in sorted(folder.glob("*.csv"))}
+def is_checked(folder: Path) -> bool:
+    """Whether damage to a finished run would be noticed; runs of version 0.1 have no checksums."""
+    return (folder / CHECKSUMS).is_file()
 
 
-def refuse_cut_off(folder: Path, status: Status) -> None:
-    """Compare tables with what was noted when the run finished.
+def refuse_damaged(folder: Path, status: Status) -> None:
+    """Hold the list of checksums of a finished run against what was noted when it finished.
 
     Raises:
-        RunError: A table is missing or has another number of lines, naming it.
+        RunError: It is not the same; or a table of a run without one has lost or gained lines.
     """
-    found = count_lines(folder)
+    sums = folder / CHECKSUMS
+    if status.checksums is not None and sums.is_file():
+        if digest(sums) != status.checksums:
+            way = "put it back from a copy, or delete it to read the run unchecked"
+            raise RunError(f"{sums} is damaged: it is not as leukreg wrote it; {way}")
+        return
     for name, lines in status.lines.items():
-        if name not in found:
-            raise RunError(f"{folder / name}: is missing; the run folder is incomplete")
-        if found[name] != lines:
-            raise damaged(folder / name, f"has {found[name]} lines, not {lines}")
+        if (found := read_text(folder / name).count("\n")) != lines:
+            raise damaged(folder / name, f"it has {found} lines, not {lines}")
 
 
 def now() -> str:
@@ -62,7 +74,23 @@ def begun(recipe: str) -> Status:
 
 
 def write_status(folder: Path, status: Status) -> None:
-    write_json(folder / FILE, asdict(status))
+    write_file(folder / FILE, _written(status))
+
+
+def _written(status: Status) -> bytes:
+    plain = asdict(status)
+    text = json.dumps(plain | {DIGEST: _digest(plain)}, ensure_ascii=False, indent=1)
+    return f"{text}\n".encode("utf-8", ERRORS)
+
+
+def write_failed(folder: Path, status: Status) -> None:
+    """Write the status of a failed run, over the old one where the disk has no room beside it."""
+    try:
+        write_status(folder, status)
+    except WriteError:
+        with suppress(OSError), (folder / FILE).open("r+b") as file:
+            file.write(_written(status))
+            file.truncate()
 
 
 def read_status(folder: Path) -> Status:
@@ -73,11 +101,18 @@ def read_status(folder: Path) -> Status:
     """
     path = folder / FILE
     data = read_json(path)
+    if isinstance(data, dict) and data.pop(DIGEST, None) not in (None, _digest(data)):
+        raise damaged(path, "it is not as leukreg wrote it")
     known = {each.name for each in fields(Status)}
     if not isinstance(data, dict) or data.get("state") not in get_args(State):
-        raise damaged(path, "says no known state")
+        raise damaged(path, "it says no known state")
     if not isinstance(data.get("started"), str) or not isinstance(data.get("recipe"), str):
-        raise damaged(path, "says neither recipe nor start")
+        raise damaged(path, "it says neither recipe nor start")
     if not isinstance(data.get("lines", {}), dict):
-        raise damaged(path, "lines is no table")
-    return Status(**{name: value for name, value in data.items() if name in known})
+        raise damaged(path, "its lines are no table")
+    given = {name: value for name, value in data.items() if name in known}
+    return Status(**given | {"mended": tuple(data.get("mended", ()))})
+
+
+def _digest(plain: Mapping[str, Any]) -> str:
+    return digest_of(json.dumps(plain, sort_keys=True).encode("utf-8"))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from leukreg.errors import DataError, GateError
+from leukreg.errors import GateError
+from leukreg.files import CHECKSUMS, new_folder, part, unwritable, write_file
 from leukreg.progress import Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.gate import Admitted, admit
-from leukreg.synthesis.leftovers import remove_leftovers, unfinished
 from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import Reference
 from leukreg.synthesis.request import Request
@@ -39,35 +38,26 @@ def export(reference: Reference, request: Request, out: Path, progress: Progress
             What a killed process was making there is removed.
 
     Raises:
-        DataError: ``out`` cannot be replaced or written, or the images cannot be made.
+        DataError: ``out`` cannot be replaced, or the images cannot be made.
+        WriteError: ``out`` cannot be written.
         GateError: The images fail the gate, and the recipe says to stop.
         PluginError: The generator failed or broke its contract.
     """
     require_replaceable(out)
-    home = out.resolve()
-    place = unfinished(home)
-    try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(home)
+    stopped: GateError | None = None
+    with new_folder(out) as place:
         request = replace(request, folder=place)
-        admitted = _admitted(make(reference, request, progress), request, out, progress)
-        keep.write(request.home / LIST, _table(request.home, admitted.rows))
-        _move(request.home, home)
-    except OSError as error:
-        raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+        made = make(reference, request, progress)
+        closing = f"no table lists them. They are in {out}, with all figures."
+        try:
+            admitted = admit(made, request, progress, closing)
+            write_file(request.home / LIST, _table(request.home, admitted.rows))
+        except GateError as error:  # the images are put in place before that is said
+            stopped = error
+        _lift(request.home, place)
+    if stopped is not None:
+        raise stopped
     return admitted
-
-
-def _admitted(made: keep.Made, request: Request, out: Path, progress: Progress) -> Admitted:
-    """What passes; where a gate stops, the images are put in place before that is said."""
-    closing = f"no table lists them. They are in {out}, with all figures."
-    try:
-        return admit(made, request, progress, closing)
-    except GateError:
-        _move(request.home, out.resolve())
-        raise
 
 
 def _table(home: Path, rows: Iterable[Sample]) -> bytes:
@@ -81,13 +71,21 @@ def _table(home: Path, rows: Iterable[Sample]) -> bytes:
     return text.getvalue().encode("utf-8")
 
 
-def _move(home: Path, out: Path) -> None:
-    """What only a run needs is dropped; then the folder takes its place in one step."""
-    for name in (keep.SEAL, keep.REQUEST, keep.TABLE):
-        (home / name).unlink(missing_ok=True)
-    snapshots = home / keep.SNAPSHOTS
-    if snapshots.is_dir() and not any(snapshots.iterdir()):
-        snapshots.rmdir()
-    if out.is_dir():
-        out.rmdir()  # fails where something was put into it meanwhile
-    home.rename(out)
+def _lift(home: Path, place: Path) -> None:
+    """What only a run needs is dropped; the rest goes a folder up.
+
+    Raises:
+        WriteError: The disk is full.
+    """
+    try:
+        for name in (keep.SEAL, keep.REQUEST, keep.TABLE, CHECKSUMS):
+            (home / name).unlink(missing_ok=True)
+        snapshots = home / keep.SNAPSHOTS
+        if snapshots.is_dir() and not any(snapshots.iterdir()):
+            snapshots.rmdir()
+        inner = home.rename(part(home))  # a class may be called as the folder is
+        for path in [*inner.iterdir()]:
+            path.rename(place / path.name)
+        inner.rmdir()
+    except OSError as error:
+        raise unwritable(place, error) from error

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import DataError, RunError
+from leukreg.errors import RunError
+from leukreg.files import (
+    ERRORS,
+    check_file,
+    read_file,
+    sweep,
+    unwritable,
+    write_file,
+    write_text,
+)
 from leukreg.types import Lineage, Sample
 
 if TYPE_CHECKING:
@@ -62,37 +70,33 @@ def folder_names(classes: Sequence[str]) -> dict[str, str]:
 
 
 def read_complete(home: Path, digest: str) -> Made | None:
-    """What a finished folder of this very request holds, every file as it was written.
-
-    Raises:
-        RunError: The folder cannot be read.
-    """
+    """What a finished folder of this very request holds, every file as it was written, or None."""
     try:
-        seal = json.loads((home / SEAL).read_text(encoding="utf-8"))
+        seal = json.loads(read_file(home / SEAL))
         if seal["request"] != digest:
             return None
-        with (home / TABLE).open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file))
+        table = read_file(home / TABLE).decode("utf-8", ERRORS)
+        lines = list(csv.DictReader(io.StringIO(table, newline="")))
         intact = len(lines) == seal["images"] and all(
             _digest(_path(home, line["id"]).read_bytes()) == line["pixels"] for line in lines
         )
-        figures = json.loads((home / FIGURES).read_bytes()) if seal["judged"] else []
+        figures = json.loads(read_file(home / FIGURES)) if seal["judged"] else []
         return Made(tuple(_row(home, line) for line in lines), tuple(figures)) if intact else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
-    except OSError as error:
-        raise RunError(f"{home} cannot be read: {error.strerror or error}") from error
+    except (RunError, OSError, ValueError, KeyError, TypeError):
+        return None  # missing or damaged: made again, to the same pixels
 
 
 def begin(home: Path, digest: str) -> None:
     """Make room; what another request left is removed, a killed one's snapshots are kept.
 
     Raises:
-        DataError: ``home`` cannot be written.
+        WriteError: ``home`` cannot be written.
         RunError: A fold was trained on what another request left there.
     """
     try:
         note = home / REQUEST
+        if note.is_file():
+            check_file(note, "put it back from a copy, or start a new run")
         if home.exists() and not (note.is_file() and note.read_text("utf-8") == digest):
             if (home / HELD).exists():
                 raise RunError(
@@ -103,15 +107,17 @@ def begin(home: Path, digest: str) -> None:
             shutil.rmtree(home)
         home.mkdir(parents=True, exist_ok=True)
         (home / SEAL).unlink(missing_ok=True)
-        write(note, digest.encode())
+        for place in (home, *(path for path in home.iterdir() if path.is_dir())):
+            sweep(place)
+        write_text(note, digest, listed=True)
     except OSError as error:
-        raise DataError(f"{home} cannot be written: {error.strerror or error}") from error
+        raise unwritable(home, error) from error
 
 
 def hold(home: Path) -> None:
     """Note that a fold is trained on these images: others never take their place."""
     if home.is_dir() and not (home / HELD).exists():
-        write(home / HELD, b"")
+        write_file(home / HELD, b"", listed=True)
 
 
 def write_images(
@@ -130,7 +136,7 @@ def write_images(
         path = home / name / f"{number:04d}.png"
         data = io.BytesIO()
         Image.fromarray(picture).save(data, "PNG", compress_level=3)
-        write(path, data.getvalue())
+        write_file(path, data.getvalue(), sync=False)  # the table holds its digest
         rows.append(
             Sample(
                 id=f"synthetic/{home.name}/{name}/{path.name}",
@@ -150,22 +156,12 @@ def finish(home: Path, digest: str, made: Made) -> None:
     table.writeheader()
     for row in made.rows:
         table.writerow(line_of(row))
-    write(home / TABLE, text.getvalue().encode("utf-8"))
+    write_text(home / TABLE, text.getvalue(), listed=True)
     if made.figures:
-        write(home / FIGURES, json.dumps(made.figures, ensure_ascii=False, indent=1).encode())
+        figures = json.dumps(made.figures, ensure_ascii=False, indent=1)
+        write_text(home / FIGURES, figures, listed=True)
     seal = {"request": digest, "images": len(made.rows), "judged": bool(made.figures)}
-    write(home / SEAL, json.dumps(seal).encode())
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write atomically: a reader sees the whole file or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+    write_text(home / SEAL, json.dumps(seal), listed=True)
 
 
 def line_of(row: Sample) -> dict[str, Any]:

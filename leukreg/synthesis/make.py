@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg.contracts import Images
+from leukreg.files import write_file
 from leukreg.progress import Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.contact import contact_sheet
@@ -71,7 +72,7 @@ def _write_sheets(batches: dict[str, Drawn], reference: Reference, request: Requ
         beside = ("made from", parents) if parents is not None else _real(reference, label)
         strips.append((f"{label}: made by {maker}", batch.pixels[:shown]))
         strips += [beside] if beside else []
-    keep.write(request.home / keep.SHEET, contact_sheet(strips))
+    write_file(request.home / keep.SHEET, contact_sheet(strips))
     copies = []
     for label, batch in batches.items():
         if batch.copied is not None and batch.copies:
@@ -79,7 +80,7 @@ def _write_sheets(batches: dict[str, Drawn], reference: Reference, request: Requ
             copies.append((f"{label}: copies of training images", batch.copied[:shown]))
             copies.append(("the training images", own))
     if copies:
-        keep.write(request.home / keep.COPIES, contact_sheet(copies))
+        write_file(request.home / keep.COPIES, contact_sheet(copies))
 
 
 def _real(reference: Reference, label: str) -> tuple[str, NDArray[np.uint8]] | None:

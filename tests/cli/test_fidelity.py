@@ -223,6 +223,8 @@ def write_run(folder: Path, real: Path, fake: Path, made_in: int | None = 0) -> 
     folder.mkdir(parents=True)
     status = {"state": "finished", "recipe": "v6", "started": "2026-11-24T10:00:00.000+00:00"}
     files.write_json(folder / "status.json", status)
+    files.write_json(folder / "scores.json", {"scores": [], "scored": {}})
+    files.write_json(folder / "findings.json", [])
     samples = Samples(rows=tuple(rows + fakes), classes=("benign", "[Malignant] Pre-B"))
     tables.write_samples(folder / "samples.csv", samples.rows)
     files.write_json(folder / "classes.json", {"classes": samples.classes, "broken": []})
@@ -325,7 +327,7 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(
 
     before = sorted(tmp_path.iterdir())
     fidelity(*cells)
-    monkeypatch.setattr("leukreg.runs.files.os.fsync", full)
+    monkeypatch.setattr("leukreg.files.os.fsync", full)
     assert fidelity(*cells, "--json", "check.json") == 2
     assert "check.json cannot be written: No space left" in capsys.readouterr().err
     after = {path.name for path in tmp_path.iterdir()} - {path.name for path in before}

@@ -178,19 +178,19 @@ def test_a_full_disk_leaves_nothing_half_written(
 ) -> None:
     (tmp_path / "empty").mkdir()
     written = 0
-    write_bytes = Path.write_bytes
 
-    def full(path: Path, data: bytes) -> int:
+    def full(path: Path, target: Path) -> None:
         nonlocal written
         written += tmp_path in path.parents
         if written == at:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write_bytes(path, data)
+        path.rename(target)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     out = tmp_path / "empty"
     assert main(["synthesize", str(recipe), "--out", str(out), "--no-gate", "-n", "4"]) == 2
-    assert "No space left" in capsys.readouterr().err
+    assert f"leukreg: {out}" in (said := capsys.readouterr().err)
+    assert "cannot be written: No space left on device; make room there" in said
     assert names(tmp_path) == {"made.toml", "empty"}
     assert names(out) == set()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,8 +67,21 @@ def test_a_model_of_other_classes_or_shape_is_refused(trained: Path, tmp_path: P
     recipe = fakes.recipe(model=fakes.model(backbone=wide))
     with pytest.raises(RunError, match="does not fit"):
         predict_rows(recipe, fakes.LABELS, trained, images, (0,), 0)
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match=r"none\.pt is missing; put it back"):
         predict_rows(recipe, fakes.LABELS, tmp_path / "none.pt", images, (0,), 0)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_flipped_bit_never_gives_other_probabilities(
+    trained: Path, tmp_path: Path, place: float
+) -> None:
+    shutil.copytree(trained.parent, tmp_path / "fold-0")
+    path = tmp_path / "fold-0" / "model.pt"
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 8
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"model\.pt is damaged: it is not as leukreg wrote it; put"):
+        predict_rows(fakes.recipe(), fakes.LABELS, path, fakes.images(), (0,), 0)
 
 
 def test_the_trained_fold_says_whether_passes_moved_batch_norm(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_kill_while_a_file_is_written_does_no_harm(
     resumed = train(tmp_path / "resumed")
     assert same_outcome(whole, resumed)
     names = sorted(path.name for path in (tmp_path / "resumed").iterdir())
-    assert names == ["model.pt", "outcome.json"]
+    assert names == ["checksums.txt", "model.pt", "outcome.json"]
 
 
 def test_checkpoints_that_are_far_apart_lose_no_bit(
@@ -133,8 +133,23 @@ def half_trained(folder: Path) -> None:
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     half_trained(tmp_path)
+    content = bytearray((tmp_path / "last.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "last.pt").write_bytes(content)
+    with pytest.raises(RunError, match=r"last.pt is damaged: it is not as .* delete the folder"):
+        train(tmp_path)
+    (tmp_path / "checksums.txt").unlink()
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(RunError, match=r"last.pt cannot be read"):
+    with pytest.raises(RunError, match=r"last.pt is damaged \("):
+        train(tmp_path)
+
+
+def test_a_damaged_model_of_a_fold_that_is_done_is_named(tmp_path: Path) -> None:
+    train(tmp_path)
+    content = bytearray((tmp_path / "model.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(RunError, match=r"model.pt is damaged: it is not as leukreg wrote it"):
         train(tmp_path)
 
 

@@ -46,7 +46,10 @@ def test_the_log_tells_what_was_done(tmp_path: Path) -> None:
     assert (len(everything.unfrozen), everything.changed) == (6, 15)
     assert (head.lr_first, head.lr_asked, head.stopped) == (1e-2, 1e-2, "all epochs done")
     assert head.best_epoch == 1 + np.argmin([log.validation_loss for log in outcome.epochs[:3]])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pt", "outcome.json"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".txt") == [
+        "model.pt",
+        "outcome.json",
+    ]
 
 
 def test_the_frozen_part_stays_as_it_was_built_statistics_included(tmp_path: Path) -> None:
@@ -77,7 +80,7 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="belongs to another recipe"):
         train(fakes.recipe(seed=5), tmp_path)
     (tmp_path / "outcome.json").write_text("{")
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match="is damaged"):
         train(fakes.recipe(), tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +19,7 @@ from leukreg_gan.plugin import Cgan
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 
-from leukreg import SILENT, DataError, ImageSpec, Labels, NotAvailable
+from leukreg import SILENT, DataError, ImageSpec, Labels, NotAvailable, WriteError
 from leukreg.testing import check
 
 IMAGE = ImageSpec(size=32)
@@ -191,7 +192,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(
         Path.rename(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(DataError, match=r"cannot be written: No space left"):
+    with pytest.raises(WriteError, match=r"cannot be written: No space left"):
         fitted(few(), tmp_path / "fit")
     assert not [*own_cache.rglob("*.part"), *own_cache.rglob(fitting.FILE)]
 
@@ -209,7 +210,7 @@ def test_a_fit_folder_on_a_full_disk_holds_nothing_half_written(
         Path.rename(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(DataError, match=rf"fit/{name} cannot be written: No space left"):
+    with pytest.raises(WriteError, match=rf"fit/{name} cannot be written: No space left"):
         fitted(few(), folder)
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     assert not (folder / name).exists()
@@ -364,6 +365,9 @@ def test_files_that_are_none_of_ours_are_told_apart(file: Path, tmp_path: Path) 
     with pytest.raises(DataError, match="cannot be read"):
         read_archive(other)
     changed(file, card="{}")
+    with pytest.raises(DataError, match="its head is not as it was written"):
+        read_archive(file)
+    changed(file, card="{}", digest=hashlib.blake2b(b"{}", digest_size=16).hexdigest())
     with pytest.raises(DataError, match="head cannot be read"):
         read_archive(file)
 

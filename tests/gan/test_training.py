@@ -25,7 +25,7 @@ from leukreg_gan.training import Job, Trained, train
 from leukreg_gan.ways import Ways
 from PIL import Image
 
-from leukreg import SILENT, DataError, ImageSpec, TrainingError
+from leukreg import SILENT, DataError, ImageSpec, LeukregError, TrainingError
 
 
 class Killed(BaseException):
@@ -330,8 +330,18 @@ def test_a_class_without_real_images_is_held_against_the_least_spread_one() -> N
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(DataError, match=r"last.pt cannot be read"):
+    with pytest.raises(DataError, match=r"last.pt is damaged \(.*; delete it to train"):
         train(job(tmp_path), SILENT)
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_told(tmp_path: Path) -> None:
+    train(job(tmp_path, steps=2), SILENT)
+    path = tmp_path / "last.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(LeukregError, match=r"last.pt is damaged: .*; delete it to train"):
+        train(job(tmp_path, steps=4), SILENT)
 
 
 def test_the_callers_draws_are_left_alone(tmp_path: Path) -> None:

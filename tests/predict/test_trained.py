@@ -220,7 +220,7 @@ def test_a_run_without_its_models_says_which_are_gone(folds_run: Path, tmp_path:
     with pytest.raises(RunError, match="there is no run"):
         load("nothing", tmp_path / "none")
     (folder / "fold-1" / "model.pt").write_bytes(b"damaged")
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match=r"fold-1.model\.pt is damaged"):
         load(folder).predict_proba(np.zeros((1, 32, 32, 3), np.uint8))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -18,12 +17,15 @@ import numpy as np
 import pytest
 
 from leukreg.errors import RunError
+from leukreg.files import digest
 from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
-from leukreg.runs import RunFolder, data_digest, file_digest, find, list_runs, read
+from leukreg.runs import RunFolder, data_digest, find, list_runs, read
 from leukreg.runs.lock import is_locked
+from leukreg.runs.status import is_checked, read_status, write_status
 from leukreg.types import BrokenImage, Finding, ImageSpec, Notice, Predictions, RunResult
 
 Make = Callable[..., RunResult]
+LATER = "2999-01-01T00:00:00+00:00"
 
 
 def recipe(name: str = "v4", path: Path | None = None) -> Recipe:
@@ -39,6 +41,16 @@ def recipe(name: str = "v4", path: Path | None = None) -> Recipe:
         path=path,
         resolved={"name": name, "seed": 4, "phase": [{"epochs": 1}], "betas": (0.9, 0.999)},
     )
+
+
+def of_version_1(folder: Path, lines: dict[str, int]) -> None:
+    """Make a finished run one of version 0.1: without checksums, its lines counted."""
+    (folder / "checksums.txt").unlink()
+    write_status(folder, replace(read_status(folder), checksums=None, lines=lines))
+
+
+def date(folder: Path, started: str, **changes: Any) -> None:
+    write_status(folder, replace(read_status(folder), started=started, **changes))
 
 
 def finished(root: Path, result: RunResult, name: str = "v4") -> RunResult:
@@ -174,6 +186,9 @@ def test_only_run_folders_can_be_opened(tmp_path: Path) -> None:
 
 
 FILES = (
+    "facts.json",
+    "digests.json",
+    "checksums.txt",
     "recipe.json",
     "environment.json",
     "classes.json",
@@ -202,6 +217,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, make_result: Make, name: str) -
         (run,) = list_runs(tmp_path)
         assert run.standing in ("finished", "damaged")
     path.unlink()
+    if name == "checksums.txt":  # as in version 0.1, which is said on the command line
+        assert not is_checked(path.parent)
+        read(path.parent)
+        return
     with pytest.raises(RunError, match=name.replace(".", r"\.")):
         read(path.parent)
 
@@ -211,27 +230,37 @@ def test_a_table_cut_off_between_lines_is_noticed(
     tmp_path: Path, make_result: Make, name: str
 ) -> None:
     path = finished(tmp_path, make_result(bootstrap=0)).folder / name
+    lines = path.read_bytes().count(b"\n")
     path.write_bytes(path.read_bytes().rpartition(b"\n")[0].rpartition(b"\n")[0] + b"\n")
-    with pytest.raises(RunError, match=rf"{name}: has \d+ lines, not \d+"):
+    with pytest.raises(RunError, match=f"{name} is damaged: it is not as leukreg wrote it"):
+        read(path.parent)
+    of_version_1(path.parent, {name: lines})
+    with pytest.raises(
+        RunError, match=rf"{name} is damaged: it has {lines - 1} lines, not {lines}"
+    ):
         read(path.parent)
 
 
 def test_a_wrong_cell_is_named_with_its_line(tmp_path: Path, make_result: Make) -> None:
     folder = finished(tmp_path, make_result(bootstrap=0)).folder
+    of_version_1(folder, {})
     path = folder / "samples.csv"
     lines = path.read_text().splitlines()
     lines[3] = lines[3].replace(",real,", ",painted,")
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(RunError, match=r"samples\.csv: line 4: no origin of an image: 'painted'"):
+    with pytest.raises(
+        RunError, match=r"samples\.csv is damaged: line 4: no origin of .* 'painted'"
+    ):
         read(folder)
 
 
 def test_rows_that_do_not_exist_are_refused(tmp_path: Path, make_result: Make) -> None:
     folder = finished(tmp_path, make_result(bootstrap=0)).folder
+    of_version_1(folder, {})
     lines = (folder / "folds.csv").read_text().splitlines()
     lines[1] = "0,train,99999"
     (folder / "folds.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(RunError, match=r"folds\.csv: fold 0 has a row that samples\.csv lacks"):
+    with pytest.raises(RunError, match=r"folds\.csv is damaged: fold 0 has a row"):
         read(folder)
 
 
@@ -265,9 +294,7 @@ def test_runs_are_found_by_path_name_beginning_and_as_the_last(
 ) -> None:
     one = finished(tmp_path, make_result(bootstrap=0), "alpha")
     two = finished(tmp_path, make_result(bootstrap=0), "beta")
-    status = two.folder / "status.json"
-    later = json.loads(status.read_text()) | {"started": "2999-01-01T00:00:00+00:00"}
-    status.write_text(json.dumps(later))
+    date(two.folder, LATER)
     assert find("alpha", tmp_path) == one.folder
     assert find(two.name, tmp_path) == two.folder
     assert find(str(one.folder), tmp_path / "elsewhere") == one.folder
@@ -281,20 +308,47 @@ def test_runs_are_found_by_path_name_beginning_and_as_the_last(
         find("alpha", tmp_path)
 
 
-def test_the_last_run_with_models_is_not_an_evaluation(tmp_path: Path, make_result: Make) -> None:
+def test_the_last_run_ended_well_and_an_evaluation_is_none_with_models(
+    tmp_path: Path, make_result: Make
+) -> None:
     trained = finished(tmp_path, make_result(bootstrap=0), "alpha")
-    (trained.folder / "fold-0").mkdir(exist_ok=True)
-    (trained.folder / "fold-0" / "model.pt").touch()
-    scored = finished(tmp_path, make_result(bootstrap=0), "beta")
-    status = scored.folder / "status.json"
-    later = json.loads(status.read_text()) | {"started": "2999-01-01T00:00:00+00:00"}
-    status.write_text(json.dumps(later))
+    scored = finished(tmp_path, evaluation(make_result(bootstrap=0)), "beta")
+    date(scored.folder, LATER)
     assert find("last", tmp_path) == scored.folder
     assert find("last", tmp_path, with_models=True) == trained.folder
-    status.write_text(json.dumps(later | {"state": "failed"}))
-    assert find("last", tmp_path, with_models=True) == scored.folder  # and it is said why not
+    date(scored.folder, LATER, state="failed", error="no memory")
+    assert find("last", tmp_path) == trained.folder
     shutil.rmtree(trained.folder)
-    assert find("last", tmp_path, with_models=True) == scored.folder
+    with pytest.raises(RunError, match=r"no run in .* has finished; the newest, beta.*: no memory"):
+        find("last", tmp_path)
+    with RunFolder.create(tmp_path, recipe("gamma")) as begun:
+        pass
+    assert find("last", tmp_path, resume=True) == begun.path
+
+
+def evaluation(result: RunResult) -> RunResult:
+    return replace(result, facts={**result.facts, "evaluated_from": {"run": "mine"}})
+
+
+def test_a_recipes_name_means_its_run_whatever_was_made_of_it(
+    tmp_path: Path, make_result: Make
+) -> None:
+    one = finished(tmp_path, make_result(bootstrap=0), "mine")
+    finished(tmp_path, evaluation(make_result(bootstrap=0)), "mine-on-theirs")
+    finished(tmp_path, make_result(bootstrap=0), "mine-repaired")
+    (tmp_path / "mine-onnx").mkdir()
+    for name in ("recipe.json", "contract.json"):
+        (tmp_path / "mine-onnx" / name).write_text("{}")
+    assert find("mine", tmp_path) == one.folder
+    assert find("mine-2", tmp_path) == one.folder
+    assert "mine-onnx" not in [run.name for run in list_runs(tmp_path)]
+    assert find(one.name[:-2], tmp_path) == one.folder
+
+
+def test_a_run_is_preferred_to_its_evaluations(tmp_path: Path, make_result: Make) -> None:
+    one = finished(tmp_path, make_result(bootstrap=0), "mine")
+    finished(tmp_path, evaluation(make_result(bootstrap=0)), "mine-on-theirs")
+    assert find("mi", tmp_path) == one.folder
 
 
 def test_digests_see_content_and_labels_not_order_or_place(make_result: Make) -> None:
@@ -324,11 +378,11 @@ def test_keeping_data_notes_its_digest_beside_others(tmp_path: Path, make_result
     weights = tmp_path / "weights"
     weights.write_bytes(b"abc")
     with RunFolder.create(tmp_path / "runs", recipe()) as folder:
-        folder.write_digests({"weights": file_digest(weights)})
+        folder.write_digests({"weights": digest(weights)})
         folder.keep_data(Images(), result.folds)
         digests: dict[str, Any] = folder.read_json("digests.json")
     assert digests == {
-        "weights": file_digest(weights),
+        "weights": digest(weights),
         "data": data_digest(result.samples, result.pixels),
     }
 

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from leukreg.engine.assembly import assemble
 from leukreg.errors import LeukregError, NotAvailable
+from leukreg.files import write_file, write_stream
 from leukreg.predict.export.deployed import Deployed
 from leukreg.predict.models import without_weights
 from leukreg.predict.trained import Trained
 from leukreg.prepare import labels_of
+from leukreg.runs.files import write_json
 
 INPUT, OUTPUT = "images", "probabilities"
 Pixels = NDArray[np.uint8]
@@ -90,7 +92,7 @@ class TorchExport:
                 (_example(trained),),
                 dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
             )
-            torch.export.save(program, folder / self.file)
+            write_stream(folder / self.file, lambda file: torch.export.save(program, file))
         return (self.file,)
 
     def answer(self, trained: Trained, folder: Path, pixels: Pixels) -> NDArray[np.float64]:
@@ -108,18 +110,16 @@ class Safetensors:
     recipe: str = "recipe.json"
 
     def write(self, trained: Trained, folder: Path) -> tuple[str, ...]:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         names = []
         for one in trained.models:
             weights = {n: v.contiguous() for n, v in one.model.cpu().state_dict().items()}
             about = {"format": "pt", "classes": json.dumps(trained.result.samples.classes)}
             names.append(self._name(one.fold))
-            save_file(weights, folder / names[-1], about)
-            (folder / names[-1]).chmod(0o644)  # written for its owner alone
+            write_file(folder / names[-1], save(weights, about))
             one.model.to(one.compute.device)
-        text = json.dumps(dict(trained.result.recipe), ensure_ascii=False, indent=1)
-        (folder / self.recipe).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / self.recipe, dict(trained.result.recipe))
         return (*names, self.recipe)
 
     def answer(self, trained: Trained, folder: Path, pixels: Pixels) -> NDArray[np.float64]:

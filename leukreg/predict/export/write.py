@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from leukreg.errors import LeukregError, NotAvailable, RunError
+from leukreg.files import CHECKSUMS, new_folder, settle, unwritable, write_text
 from leukreg.predict.ensemble import together
 from leukreg.predict.export.card import model_card
 from leukreg.predict.export.contract import contract
@@ -22,7 +21,7 @@ from leukreg.predict.inputs import Given, given_images
 from leukreg.predict.own import learned_rows
 from leukreg.predict.trained import Trained
 from leukreg.progress import SILENT, Progress
-from leukreg.runs.files import write_json, write_text
+from leukreg.runs.files import write_json
 from leukreg.vacant import require_replaceable
 
 TOLERANCE = 1e-4
@@ -72,9 +71,7 @@ def export(
     with progress.task(f"Exporting to {name}", 4) as advance:
         pixels, wanted = _own_answers(trained, images)
         advance(note="writing")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with new_folder(folder) as aside:
             files = _written(kind, trained, aside)
             advance(note="comparing")
             difference = _compared(kind, name, trained, aside, pixels, wanted)
@@ -82,12 +79,9 @@ def export(
             about = contract(trained, name, files, len(pixels), difference)
             write_json(aside / CONTRACT, about)
             write_text(aside / CARD, model_card(trained.result, about, attribution))
-            aside.chmod(0o755)  # mkdtemp's folder is for its owner alone
-            aside.rename(folder)  # onto an empty folder or none
+            settle(aside)
             advance()
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    return Exported(folder, (*files, CONTRACT, CARD), len(pixels), difference)
+    return Exported(folder, (*files, CONTRACT, CARD, CHECKSUMS), len(pixels), difference)
 
 
 def _own_answers(
@@ -126,6 +120,8 @@ def _written(kind: Format, trained: Trained, folder: Path) -> tuple[str, ...]:
         return kind.write(trained, folder)
     except LeukregError:
         raise
+    except OSError as error:  # the model has nothing to do with it
+        raise unwritable(folder, error) from error
     except Exception as error:  # an exporter meets a network it cannot trace in its own words
         first = (str(error).strip().splitlines() or [""])[0]
         raise RunError(

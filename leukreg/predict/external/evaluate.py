@@ -18,7 +18,6 @@ from leukreg.predict.external.drop import drops
 from leukreg.predict.external.mapping import Mapped, map_classes
 from leukreg.predict.external.recipe import elsewhere
 from leukreg.predict.external.score import predicted, scored
-from leukreg.predict.models import EVALUATED_FROM
 from leukreg.predict.trained import Trained
 from leukreg.prepare import list_samples
 from leukreg.progress import SILENT, Progress
@@ -27,6 +26,7 @@ from leukreg.registry import Registry, installed
 from leukreg.runs import RunFolder
 from leukreg.runs.digests import data_digest, ids_digest
 from leukreg.runs.environment import environment
+from leukreg.runs.find import EVALUATED_FROM
 from leukreg.types import RunResult
 
 
@@ -90,8 +90,7 @@ def evaluate(
     if not rows:
         raise DataError(f"{data}: every image is a copy of a training image; none is left to score")
     result = _result(trained, recipe, store, rows, mapped, copied, registry, runs, progress)
-    with RunFolder.create(runs, recipe) as folder:
-        return folder.keep(result)
+    return RunFolder.made(runs, recipe, result)
 
 
 def _copied(trained: Trained, store: ImageStore, progress: Progress) -> Copied:

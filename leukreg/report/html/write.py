@@ -13,8 +13,9 @@ from html import unescape
 from pathlib import Path
 
 from leukreg.errors import LeukregError
+from leukreg.files import write_file
 from leukreg.report.html.build import Page
-from leukreg.runs.files import write_bytes, write_json
+from leukreg.runs.files import write_json
 from leukreg.visible import visible
 
 INDEX = "index.json"
@@ -36,8 +37,8 @@ def write_page(page: Page, path: Path) -> None:
     _refuse(path, folder, page, known)
     folder.mkdir(exist_ok=True)
     for name, content in page.files.items():
-        write_bytes(folder / name, content)
-    write_bytes(path, data)
+        write_file(folder / name, content)
+    write_file(path, data)
     for name in known.keys() - page.files.keys() - {path.name}:
         if _is_ours(folder / name, known):
             (folder / name).unlink()

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from leukreg import SILENT, DataError, Progress
+from leukreg import SILENT, DataError, Progress, write_file
 from leukreg_plugins.rendering.field import Picture, render
 
 ALONE = 24
@@ -69,9 +69,7 @@ def write_picture(picture: Picture, root: Path, size: int, seed: int) -> None:
     image = Image.fromarray(render(picture, size, seed))
     image.save(data, "JPEG", quality=93, subsampling=0, comment=COMMENT)
     target = root / picture.folder / picture.file
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    temporary.write_bytes(data.getvalue())
-    temporary.replace(target)
+    write_file(target, data.getvalue(), sync=False)  # thousands, which can be rendered again
 
 
 def _written(root: Path, picture: Picture) -> bool:

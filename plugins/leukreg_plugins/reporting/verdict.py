@@ -53,6 +53,8 @@ def warnings(result: RunResult) -> Iterator[str]:
     """What a reader must know before any figure; each begins with ``! ``."""
     for notice in result.notices:
         yield _fallback(notice)
+    for text in result.facts.get("mended", ()):
+        yield f"! {text}"
     origins = result.predictions.origin
     if "rendered" in origins and not any("not real" in notice.label for notice in result.notices):
         yield "! Rendered cells, not real."
