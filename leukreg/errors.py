@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+USERS_TO_MEND = {
+    errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG
+}  # fmt: skip
+"""Errors of the machine that are nobody's bug."""
 
 
 class LeukregError(Exception):
     """Something a user can mend; printed as it is, without a traceback (exit code 2)."""
+
+    code: int = 2
+    """The program's exit code."""
 
 
 class NotAvailable(LeukregError):
@@ -21,6 +30,20 @@ class PluginError(LeukregError):
     """A plugin is missing, broken, duplicated or breaks its contract."""
 
 
+class PluginFault(PluginError):
+    """A plugin's own code raised, or broke its contract: its authors must mend it (exit code 3).
+
+    Args:
+        owner: The distribution and version it comes from, where that is known.
+    """
+
+    code = 3
+
+    def __init__(self, message: str, owner: str = "") -> None:
+        super().__init__(message)
+        self.owner = owner
+
+
 class DataError(LeukregError):
     """The images or tables are not what the recipe needs."""
 
@@ -32,6 +55,8 @@ class TrainingError(LeukregError):
 class GateError(LeukregError):
     """Synthetic images failed their gate, and the recipe says that this stops the run (exit code
     1)."""
+
+    code = 1
 
 
 class RunError(LeukregError):
@@ -58,10 +83,13 @@ class Problem:
 
 
 class Problems(LeukregError):
-    """All mistakes at once, before any work starts."""
+    """All mistakes at once, before any work starts; exit code 3 where a plugin made one."""
 
-    def __init__(self, problems: Sequence[Problem], closing: str = "nothing was run.") -> None:
+    def __init__(
+        self, problems: Sequence[Problem], closing: str = "nothing was run.", code: int = 2
+    ) -> None:
         self.problems = tuple(problems)
+        self.code = code
         count = len(self.problems)
         tail = f"{count} problem{'' if count == 1 else 's'}; {closing}"
         super().__init__("\n".join([*(str(p) for p in self.problems), tail]))

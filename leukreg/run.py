@@ -62,9 +62,12 @@ def run(
     refuse_changed(folder, data.images)
     folder.keep_data(data.images, data.folds)
     if recipe.synthesis is not None and recipe.synthesis.place == "training-fold":
+        from leukreg.engine import rehearse
         from leukreg.synthesis import check_folds
 
-        seed = recipe.seed
+        samples, seed = data.images.samples, recipe.seed
+        # A generator may learn for hours; what comes after it must not fail at its first batch.
+        rehearse(recipe, labels_of(recipe, samples, ()), samples)
         check_folds(data.images, data.folds, recipe.synthesis, recipe.image, seed, progress)
     results = []
     for fold in data.folds:

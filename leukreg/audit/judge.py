@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import LeukregError
+from leukreg.recipe.stranger import noted
 from leukreg.types import Evidence, Finding
 
 if TYPE_CHECKING:
@@ -43,12 +44,16 @@ def _apply(name: str, rule: Any, evidence: Evidence, registry: Registry) -> list
             rule = registry.get("audit", name).cls()
         return list(rule.build(evidence))
     except Exception as error:
-        kind = "" if isinstance(error, LeukregError) else f"{type(error).__name__}: "
+        message = "this rule could not be applied"
+        if isinstance(error, LeukregError):
+            message += f": {error}"
+        else:
+            message = noted(message, rule, error)
         return [
             Finding(
                 rule=name,
                 severity="warning",
-                message=f"this rule could not be applied: {kind}{error}",
+                message=message,
                 why="What it would have found is not known.",
                 advice="Report it to the owner of the rule (leukreg plugins --kind audit).",
             )

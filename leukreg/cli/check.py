@@ -33,28 +33,37 @@ def command(
 ) -> None:
     """Check recipes, print what each would do, and run nothing.
 
-    Every mistake is shown with its file and line. The plan names the fallbacks that would be
-    taken, the images per class and fold, the phases with what they train, and what the recipe
-    gives, assumes and leaves to defaults.
+    Every mistake is shown with its file and line. One small batch of noise goes through model and
+    loss, so that a plugin that breaks its contract is found here. The plan names the fallbacks
+    that would be taken, the images per class and fold, the phases with what they train, and what
+    the recipe gives, assumes and leaves to defaults.
     """
-    from leukreg.errors import Problems
+    from leukreg.errors import PluginFault, Problem, Problems
 
     if strict:
         require_whole()
     problems: list[Problem] = []
+    failures: list[Problems | PluginFault] = []
     for number, path in enumerate(recipes):
         if number:
             say()
         try:
             _check(path, overrides, strict, no_plan)
         except Problems as error:
+            failures.append(error)
             problems += error.problems
-    if problems:
-        raise Problems(problems)
+        except PluginFault as error:
+            failures.append(error)
+            problems.append(Problem(str(error), str(path)))
+    if failures:
+        worst = max(failures, key=lambda error: error.code)
+        if len(recipes) == 1:
+            raise worst
+        raise Problems(problems, code=worst.code) from worst
 
 
 def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) -> None:
-    from leukreg.errors import LeukregError, Problem, Problems
+    from leukreg.errors import LeukregError, PluginFault, Problem, Problems
     from leukreg.recipe import load, settle
 
     recipe = load(path, overrides)
@@ -64,7 +73,7 @@ def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) ->
     if not no_plan:
         try:
             tables = _plan(settled)
-        except Problems:
+        except (Problems, PluginFault):
             raise
         except LeukregError as error:  # several recipes: say which one, and go on with the others
             raise Problems([Problem(str(error), str(path))]) from None

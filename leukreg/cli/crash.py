@@ -11,21 +11,34 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leukreg import __version__
+from leukreg.errors import PluginFault
 from leukreg.places import cache_root
 
 
 def keep(error: BaseException, words: Sequence[str]) -> str:
-    """Write the traceback to a log file and return what to tell the user."""
-    text = "".join(_log(error, words))
-    first = str(error).strip().splitlines()
-    what = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
-    path = _write(text)
+    """What to tell the user of an error that is not theirs; its traceback lies in a file."""
+    notes = getattr(error, "__notes__", [])  # where a run folder has kept it
+    path = notes[0] if notes else _write("".join(_log(error, words)))
+    if isinstance(error, PluginFault):
+        owner = error.owner or _culprit(error)[0]
+        return f"leukreg: {error}\n{_to_tell(owner)}\n  {path}"
+    owner, place = _culprit(error)
+    first = next(iter(str(error).strip().splitlines()), "")
+    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    if owner:
+        head = f"leukreg: a plugin of {owner} failed: {what}\n  {place}"
+        return f"{head}\n{_to_tell(owner)}\n  {path}"
     return (
         f"leukreg: unexpected {what}\n"
-        f"This is a bug, not your mistake{_culprit(error)}. The details are in\n"
+        "This is a bug, not your mistake. The details are in\n"
         f"  {path}\n"
         "Please report it with that file; it holds the command line, versions and the traceback."
     )
+
+
+def _to_tell(owner: str) -> str:
+    whom = f"the authors of {owner}" if owner else "its authors"
+    return f"The fault lies in the plugin, not in your recipe: tell {whom}. The traceback is in"
 
 
 def _log(error: BaseException, words: Sequence[str]) -> Iterator[str]:
@@ -55,16 +68,26 @@ def _write(text: str) -> Path:
     return Path("(no folder for logs can be written; the details stand above)")
 
 
-def _culprit(error: BaseException) -> str:
-    """Name the plugin package whose code raised, where it was not leukreg's."""
+def _culprit(error: BaseException) -> tuple[str, str]:
+    """Owner and ``file:line`` where the innermost frame, libraries apart, is a plugin's."""
     registry = sys.modules.get("leukreg.registry")
     if registry is None or not registry.installed.cache_info().currsize:
-        return ""
-    modules = {
-        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
-    }
-    for module, owner in registry.installed().modules().items():
-        if any(name == module or name.startswith(f"{module}.") for name in modules):
-            where = f"{owner.distribution} {owner.version} ({owner.entry_point})"
-            return f", and it arose in the plugin {where}"
-    return ""
+        return "", ""
+    from leukreg.recipe.stranger import package_of
+
+    owners = {package_of(name): owner for name, owner in registry.installed().modules().items()}
+    for frame, line in reversed(list(traceback.walk_tb(_first(error).__traceback__))):
+        package = package_of(frame.f_globals.get("__name__", ""))
+        if package in owners:
+            owner = owners[package]
+            return f"{owner.distribution} {owner.version}", f"{frame.f_code.co_filename}:{line}"
+        if package == "leukreg":
+            break
+    return "", ""
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error that was raised first, before others were raised from it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -14,12 +13,12 @@ import click
 from leukreg import __version__
 from leukreg.cli.commands import OWN, faults, find, known
 from leukreg.cli.output import say
-from leukreg.errors import GateError, LeukregError, Problems
+from leukreg.errors import USERS_TO_MEND, LeukregError, PluginFault, Problems
 
+DEBUG = "--debug"
+PLUGINS = "leukreg.plugins"
+"""The name of the log that tracebacks of plugins go to."""
 GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
-_USERS_TO_MEND = {
-    errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG
-}  # fmt: skip
 
 
 class Program(click.Group):
@@ -32,13 +31,13 @@ class Program(click.Group):
         if cmd_name in OWN:
             command = importlib.import_module(f"leukreg.cli.{cmd_name}").command
             assert isinstance(command, click.Command)
-            return command
+            return _debuggable(command)
         if cmd_name not in known():
             return None
         from leukreg.registry import installed
 
         found = find(installed()).commands.get(cmd_name)
-        return found[0] if found else None
+        return _debuggable(found[0]) if found else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -64,10 +63,41 @@ class Program(click.Group):
         return ""
 
 
+def _debuggable(command: click.Command) -> click.Command:
+    """The command with ``--debug``, unless it has an option of that name."""
+    if not any(DEBUG in parameter.opts for parameter in command.params):
+        command.params.append(
+            click.Option(
+                [DEBUG],
+                is_flag=True,
+                expose_value=False,
+                callback=_show_tracebacks,
+                help="Show the traceback of what fails, for those who write plugins.",
+            )
+        )
+    return command
+
+
+def _show_tracebacks(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Those, too, that only become a line in a report."""
+    if not wanted:
+        return
+    import logging
+
+    class Shown(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(self.format(record), err=True)
+
+    handler = Shown()
+    context.call_on_close(lambda: logging.getLogger(PLUGINS).removeHandler(handler))
+    logging.getLogger(PLUGINS).addHandler(handler)
+
+
 @click.group(
     "leukreg",
     cls=Program,
-    epilog="Exit codes: 0 good, 1 findings or a failed gate, 2 wrong use, 3 a bug.",
+    epilog="Exit codes: 0 good, 1 findings or a failed gate, 2 wrong use, 3 a bug of leukreg or "
+    "of a plugin.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="leukreg", message="%(prog)s %(version)s")
@@ -145,13 +175,17 @@ def _tell(error: Exception, words: list[str]) -> int:
         error.show(text)
         say(text.getvalue(), err=True, nl=False)
         return WRONG_USE
-    if isinstance(error, Problems):
-        say(str(error), err=True)
+    if DEBUG in words:
+        import traceback
+
+        say("".join(traceback.format_exception(error)), err=True)
+    if isinstance(error, LeukregError) and not isinstance(error, PluginFault):
+        say(str(error) if isinstance(error, Problems) else f"leukreg: {error}", err=True)
+        return error.code
+    if isinstance(error, MemoryError):
+        say(f"leukreg: there is not enough memory ({error or 'no details'})", err=True)
         return WRONG_USE
-    if isinstance(error, GateError):
-        say(f"leukreg: {error}", err=True)
-        return FINDINGS
-    if isinstance(error, LeukregError) or getattr(error, "errno", None) in _USERS_TO_MEND:
+    if getattr(error, "errno", None) in USERS_TO_MEND:
         say(f"leukreg: {error}", err=True)
         return WRONG_USE
     from leukreg.cli.crash import keep

@@ -13,24 +13,31 @@ from leukreg.types import Fold, Labels, Samples, Table
 
 if TYPE_CHECKING:
     from leukreg.data import ImageStore
+    from leukreg.engine import PhasePlan
     from leukreg.recipe import Recipe
 
 _SIDES = ("train", "validation", "test")
 
 
 def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...]:
-    """The plan of a settled recipe. Reads every image, builds the model, trains nothing.
+    """The plan of a settled recipe. Reads every image and trains nothing.
+
+    One small batch of noise goes through all that training calls (see
+    :func:`leukreg.engine.rehearse`).
 
     Raises:
         LeukregError: The data or the model do not allow what the recipe asks for.
     """
+    from leukreg.engine import rehearse
     from leukreg.prepare import list_samples
     from leukreg.recipe import check_task
 
     samples = list_samples(recipe.data.source, progress)
     check_task(recipe, samples)
     labels = _labels(recipe, samples.classes)
-    phases = phase_table(recipe, labels)  # before the images are read: this takes seconds
+    phases = phase_table(
+        rehearse(recipe, labels, samples)
+    )  # before the images are read: this takes seconds
     return image_table(recipe, samples, progress), phases
 
 
@@ -112,10 +119,8 @@ def _counts(samples: Samples, rows: range | tuple[int, ...]) -> tuple[str, ...]:
     )
 
 
-def phase_table(recipe: Recipe, labels: Labels) -> Table:
+def phase_table(phases: Sequence[PhasePlan]) -> Table:
     """Epochs, learning rate and trainable parameters of every phase."""
-    from leukreg.engine import plan
-
     rows = [
         (
             phase.name,
@@ -124,7 +129,7 @@ def phase_table(recipe: Recipe, labels: Labels) -> Table:
             f"{phase.trainable:,} of {phase.total:,}",
             _unfrozen(phase.unfrozen),
         )
-        for phase in plan(recipe, labels)
+        for phase in phases
     ]
     columns = ("phase", "epochs", "learning rate", "trainable parameters", "backbone layers")
     return Table(columns=columns, rows=tuple(rows))

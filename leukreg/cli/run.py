@@ -58,6 +58,7 @@ def command(
         assert recipe is not None
         result = _begin(recipe, overrides, strict, root, console)
     _show(result, console)
+    _point_at_tracebacks(result.folder)
     errors = any(f.severity == "error" and f.waived is None for f in result.findings)
     return FINDINGS if strict and errors else 0
 
@@ -129,7 +130,18 @@ def _carry_out(
 
 
 def _show(result: RunResult, console: Console) -> None:
+    from leukreg.recipe.stranger import traced
     from leukreg.registry import installed
     from leukreg.report.console import show
+    from leukreg.runs.folder import TRACEBACK
 
-    show(result, console, installed())
+    with traced(result.folder / TRACEBACK):
+        show(result, console, installed())
+
+
+def _point_at_tracebacks(folder: Path) -> None:
+    from leukreg.runs.folder import TRACEBACK
+
+    path = folder / TRACEBACK
+    if path.exists():
+        say(f"Plugins failed; their tracebacks are in\n  {path}", err=True)

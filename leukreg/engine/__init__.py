@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from leukreg.engine.outcome import PhasePlan as PhasePlan
     from leukreg.engine.planning import plan as plan
     from leukreg.engine.predict import predict_rows as predict_rows
+    from leukreg.engine.rehearsal import rehearse as rehearse
 
 _HOME = {
     "FoldOutcome": "leukreg.engine.outcome",
     "PhasePlan": "leukreg.engine.outcome",
     "plan": "leukreg.engine.planning",
     "predict_rows": "leukreg.engine.predict",
+    "rehearse": "leukreg.engine.rehearsal",
     "train_fold": "leukreg.engine.fold",
 }
 __all__ = sorted(_HOME)

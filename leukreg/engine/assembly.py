@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 from leukreg.engine.classifier import Classifier, Normaliser
 from leukreg.engine.device import reseed
-from leukreg.errors import PluginError
+from leukreg.errors import PluginError, PluginFault
 from leukreg.recipe.model import Choice, Recipe
-from leukreg.recipe.stranger import call, named
+from leukreg.recipe.stranger import blamed, breach, call, named
 from leukreg.seeds import derive
 from leukreg.types import Labels
+
+WHOLE = "`stages`, run in order on the image, are the whole network"
+COMMON = 224
+"""Pixels a side that most networks were made for."""
 
 
 def assemble(recipe: Recipe, labels: Labels) -> Classifier:
@@ -23,7 +27,8 @@ def assemble(recipe: Recipe, labels: Labels) -> Classifier:
     Reseeds the global generators.
 
     Raises:
-        PluginError: A part lacks what its contract asks for, or gives a wrong shape.
+        PluginError: The backbone takes no images as small as the recipe's.
+        PluginFault: A part lacks what its contract asks for, or gives a wrong shape.
         NotAvailable: A part needs something that is not on this machine.
     """
     spec = recipe.model
@@ -45,16 +50,21 @@ def _part(recipe: Recipe, choice: Choice, build: Callable[..., object], *args: o
     reseed(derive(recipe.seed, "model", choice.kind))
     module = call(choice, build, *args)
     if not isinstance(module, nn.Module):
-        raise PluginError(f"{named(choice)} built a {type(module).__name__}, not a torch.nn.Module")
+        raise breach(choice, f" built a {type(module).__name__}, not a torch.nn.Module")
     return module
 
 
 def _check_backbone(choice: Choice, backbone: nn.Module) -> None:
     if not isinstance(getattr(backbone, "stages", None), nn.Sequential):
-        raise PluginError(f"{named(choice)} has no 'stages' that is a torch.nn.Sequential")
+        raise breach(choice, f" has no 'stages' that is a torch.nn.Sequential; {WHOLE}")
     channels = getattr(backbone, "channels", None)
     if not isinstance(channels, int) or channels < 1:
-        raise PluginError(f"{named(choice)} needs 'channels', a positive int; it is {channels!r}")
+        raise breach(choice, f" needs 'channels', a positive int; it is {channels!r}")
+    inside = {id(parameter) for parameter in backbone.stages.parameters()}  # type: ignore[union-attr]
+    outside = [name for name, each in backbone.named_parameters() if id(each) not in inside]
+    if outside:
+        names = ", ".join(outside[:3])
+        raise breach(choice, f" has parameters outside its stages ({names}); {WHOLE}")
 
 
 def _normaliser(choice: Choice, backbone: nn.Module, divided_twice: bool) -> Normaliser:
@@ -62,49 +72,78 @@ def _normaliser(choice: Choice, backbone: nn.Module, divided_twice: bool) -> Nor
     for name in ("mean", "std"):
         values = getattr(contract, name, None)
         if not isinstance(values, tuple | list) or len(values) != 3:
-            raise PluginError(f"{named(choice)} needs 'contract.{name}', three figures for R, G, B")
+            raise breach(choice, f" needs 'contract.{name}', three figures for R, G, B")
     if any(value <= 0 for value in contract.std):  # type: ignore[union-attr]
-        raise PluginError(f"{named(choice)}: every figure of 'contract.std' must be above 0")
+        raise breach(choice, ": every figure of 'contract.std' must be above 0")
     return Normaliser(contract, divided_twice)  # type: ignore[arg-type]
 
 
 @torch.no_grad()
 def _check_shapes(model: Classifier, recipe: Recipe, channels: int, classes: int) -> None:
-    """Send two grey images through; each part must give the shape that its contract says."""
+    """Send two images through; each part must give the shape that its contract says."""
     size = recipe.image.size
     spec = recipe.model
     model.eval()
-    images = torch.full((2, 3, size, size), 127, dtype=torch.uint8)
-    maps = _forward(spec.backbone, model.stages, model.normaliser(images), f"images of {size} px")
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (2, 3, size, size), dtype=torch.uint8, generator=draw)
+    maps = _maps(spec.backbone, model, images)
     if maps.ndim != 4 or maps.shape[:2] != (2, channels):
-        raise PluginError(
-            f"{named(spec.backbone)} gives shape {_shape(maps)} for 2 images of {size} px; "
-            f"it must be (2, {channels}, h, w), since its 'channels' is {channels}"
+        raise breach(
+            spec.backbone,
+            f" gives shape {_shape(maps)} for 2 images of {size} px; it must be "
+            f"(2, {channels}, h, w), since its 'channels' is {channels}; {WHOLE}",
         )
     if spec.attention is not None:
         seen = _forward(spec.attention, model.attention, maps, f"feature maps {_shape(maps)}")
         if seen.shape != maps.shape:
-            raise PluginError(
-                f"{named(spec.attention)} turns shape {_shape(maps)} into {_shape(seen)}; "
-                "an attention keeps the shape"
+            raise breach(
+                spec.attention,
+                f" turns shape {_shape(maps)} into {_shape(seen)}; an attention keeps the shape",
             )
         maps = seen
     logits = _forward(spec.head, model.head, maps, f"feature maps {_shape(maps)}")
     if tuple(logits.shape) != (2, classes):
-        raise PluginError(
-            f"{named(spec.head)} gives shape {_shape(logits)} for 2 images and {classes} classes; "
-            f"it must be (2, {classes})"
+        raise breach(
+            spec.head,
+            f" gives shape {_shape(logits)} for 2 images and {classes} classes; "
+            f"it must be (2, {classes})",
         )
 
 
-def _forward(choice: Choice, module: nn.Module, inputs: Tensor, what: str) -> Tensor:
+def _maps(choice: Choice, model: Classifier, images: Tensor) -> Tensor:
+    """The feature maps; the stages must be the whole network, as training takes them to be."""
+    size, inputs = images.shape[-1], model.normaliser(images)
     try:
+        maps = _forward(choice, model.stages, inputs, f"images of {size} px; {WHOLE}")
+    except PluginFault as error:
+        if size < COMMON and _runs(model.stages, COMMON):
+            reason = f"{type(error.__cause__).__name__}: {error.__cause__}"
+            raise PluginError(
+                f"{named(choice)} takes no images of {size} px ({reason}), "
+                f"but takes {COMMON} px: raise image.size"
+            ) from error
+        raise
+    if type(model.backbone).forward is not nn.Module.forward:
+        own = _forward(choice, model.backbone, inputs, f"images of {size} px")
+        if own.shape != maps.shape or (own - maps).abs().max() > 1e-3 * (1 + maps.abs().max()):
+            raise breach(choice, f" computes something else than its stages do; {WHOLE}")
+    return maps
+
+
+def _runs(stages: nn.Module, size: int) -> bool:
+    """Whether the stages take images of this size."""
+    try:
+        stages(torch.zeros(1, 3, size, size))
+    except Exception:
+        return False
+    return True
+
+
+def _forward(choice: Choice, module: nn.Module, inputs: Tensor, what: str) -> Tensor:
+    with blamed(choice, f"fails on {what}"):
         output = module(inputs)
-    except Exception as error:
-        message = f"{named(choice)} fails on {what}: {type(error).__name__}: {error}"
-        raise PluginError(message) from error
     if not isinstance(output, Tensor):
-        raise PluginError(f"{named(choice)} gives a {type(output).__name__}, not a tensor")
+        raise breach(choice, f" gives a {type(output).__name__}, not a tensor")
     return output
 
 

@@ -14,9 +14,8 @@ from torch import Tensor
 from leukreg.engine.device import Compute
 from leukreg.engine.prefix import Prefix
 from leukreg.engine.rows import Rows
-from leukreg.errors import PluginError
 from leukreg.recipe.model import Choice
-from leukreg.recipe.stranger import call, named, takes
+from leukreg.recipe.stranger import breach, call, takes
 
 Augment = Callable[[Tensor], Tensor]
 Feed = Callable[[NDArray[np.int64]], Callable[[int, int], Tensor]]
@@ -90,7 +89,7 @@ def sampled_order(choice: Choice, rows: Rows, groups: list[str], seed: int) -> N
     """The order of one epoch from the sampler, built anew with a generator of its own.
 
     Raises:
-        PluginError: The sampler fails, yields nothing or yields a position that does not exist.
+        PluginFault: The sampler fails, yields nothing or yields a position that does not exist.
     """
     generator = torch.Generator().manual_seed(seed)
     targets = rows.targets.tolist()
@@ -98,10 +97,10 @@ def sampled_order(choice: Choice, rows: Rows, groups: list[str], seed: int) -> N
     more = {"origins": rows.origins()} if takes(make, "origins") else {}
     order = call(choice, lambda: [int(p) for p in make(targets, groups, generator, **more)])
     if not order:
-        raise PluginError(f"{named(choice)} yields no rows at all")
+        raise breach(choice, " yields no rows at all")
     if min(order) < 0 or max(order) >= len(rows):
         wrong = min(order) if min(order) < 0 else max(order)
-        raise PluginError(f"{named(choice)} yields position {wrong} of {len(rows)} rows")
+        raise breach(choice, f" yields position {wrong} of {len(rows)} rows")
     return np.array(order, dtype=np.int64)
 
 
@@ -109,18 +108,18 @@ def checked(augment: Augment, choice: Choice) -> Augment:
     """The augmentation, refused where it changes shape or type.
 
     Raises:
-        PluginError: (when called) The augmentation fails or breaks its contract.
+        PluginFault: (when called) The augmentation fails or breaks its contract.
     """
 
     def checking(images: Tensor) -> Tensor:
         result = call(choice, lambda: augment(images))
         if not isinstance(result, Tensor) or result.dtype != torch.uint8:
             kind = getattr(result, "dtype", type(result).__name__)
-            raise PluginError(f"{named(choice)} gives {kind}; it must give a uint8 tensor")
+            raise breach(choice, f" gives {kind}; it must give a uint8 tensor")
         if result.shape != images.shape:
-            raise PluginError(
-                f"{named(choice)} turns shape {tuple(images.shape)} into {tuple(result.shape)}; "
-                "it must keep it"
+            raise breach(
+                choice,
+                f" turns shape {tuple(images.shape)} into {tuple(result.shape)}; it must keep it",
             )
         return result
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from leukreg.engine.files import load, save
 from leukreg.engine.outcome import ANEW, check_fingerprint
 from leukreg.engine.state import FoldState, fold_state
-from leukreg.errors import PluginError, RunError
+from leukreg.errors import PluginFault, RunError
 
 EVERY = 0.5
 """Seconds that lie between two checkpoints at least. Training goes on from the last one bit for
@@ -127,7 +127,7 @@ class Checkpoints:
             load(self.last_path, ANEW)
         except pickle.UnpicklingError as error:
             names = ", ".join(sorted(parts))
-            raise PluginError(
+            raise PluginFault(
                 f"the state of {names} holds objects that are not safe to load from a file; its "
                 f"state_dict must hold plain values and tensors only ({error})"
             ) from error

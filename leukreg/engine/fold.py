@@ -13,6 +13,7 @@ from leukreg.contracts import Images
 from leukreg.engine.assembly import assemble
 from leukreg.engine.batches import Augment, checked
 from leukreg.engine.checkpoint import Checkpoints
+from leukreg.engine.criterion import Criterion
 from leukreg.engine.device import Compute, compute_for, reseed, session
 from leukreg.engine.dropout import changes_buffers, mc_probabilities, stochastic
 from leukreg.engine.feeds import Material
@@ -24,10 +25,10 @@ from leukreg.engine.phases import run_phase
 from leukreg.engine.planning import phase_plans
 from leukreg.engine.rows import Rows, rows_of
 from leukreg.engine.state import FoldState, digests
-from leukreg.errors import DataError, PluginError
+from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.stranger import call, named
+from leukreg.recipe.stranger import breach, call
 from leukreg.seeds import derive
 from leukreg.types import Fold, Labels
 
@@ -51,7 +52,7 @@ def train_fold(
 
     Raises:
         DataError: There are no training rows.
-        PluginError: A plugin breaks its contract.
+        PluginFault: A plugin fails or breaks its contract.
         Problems: A phase unfreezes nothing new.
         RunError: ``folder`` belongs to another recipe or fold.
         TrainingError: The loss is no number.
@@ -81,9 +82,10 @@ def fold_labels(recipe: Recipe, labels: Labels, train: Rows) -> Labels:
         return labels
     weights = call(choice, lambda: tuple(float(w) for w in choice.plugin.build(labels)))
     if len(weights) != len(labels) or not all(0 < w < float("inf") for w in weights):
-        raise PluginError(
-            f"{named(choice)} gives weights {weights} for {len(labels)} classes; "
-            "it must give one positive figure per class"
+        raise breach(
+            choice,
+            f" gives weights {weights} for {len(labels)} classes; "
+            "it must give one positive figure per class",
         )
     return replace(labels, weights=weights)
 
@@ -104,12 +106,11 @@ def _train(
     keeper = Checkpoints(folder, fingerprint)
     state, parts = keeper.resume(model, digests(model))
     model.to(compute.device)
-    loss = recipe.loss.loss
     job = FoldJob(
         recipe=recipe,
         fold=fold.index,
         model=model,
-        criterion=call(loss, loss.plugin.build, labels).to(compute.device),
+        criterion=Criterion(recipe.loss.loss, labels).to(compute.device),
         material=_material(recipe, labels, images, fold, folder, compute),
         keeper=keeper,
         progress=progress,

@@ -11,6 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from leukreg.engine.batches import epoch_batches
+from leukreg.engine.blame import in_training, parts_of
 from leukreg.engine.device import reseed
 from leukreg.engine.evaluator import evaluate
 from leukreg.engine.feeds import Feeds, setup_feeds
@@ -26,9 +27,9 @@ from leukreg.engine.outcome import PhasePlan
 from leukreg.engine.state import FoldState, PhaseState, digests
 from leukreg.engine.trainer import setup_trainer
 from leukreg.engine.unfreeze import groups, touched, train_mode, unfreeze
-from leukreg.errors import DataError, LeukregError, PluginError, TrainingError
+from leukreg.errors import DataError, LeukregError
 from leukreg.recipe.model import PhaseSpec
-from leukreg.recipe.stranger import call
+from leukreg.recipe.stranger import breach, call
 from leukreg.seeds import derive
 from leukreg.types import PhaseLog
 
@@ -80,7 +81,12 @@ def _train(
         for name, content in saved.items():
             parts[name].load_state_dict(content)
         trainer = setup_trainer(
-            feeds.tail, job.criterion, parts["optimizer"], material.compute, parts.get("scaler")
+            feeds.tail,
+            job.criterion,
+            parts["optimizer"],
+            phase.optimizer,
+            material.compute,
+            parts.get("scaler"),
         )
         with job.progress.task(job.where(phase), phase.epochs * batches) as advance:
             assert state.phase is not None
@@ -124,9 +130,10 @@ def _attach_data(trainer: Engine, job: FoldJob, phase: PhaseSpec, feeds: Feeds) 
         epoch = engine.state.epoch
         batches = job.epoch_batches(phase, feeds, epoch)
         if len(batches) != engine.state.epoch_length:
-            raise PluginError(
-                f"sampler {job.recipe.sampler.name!r} makes {engine.state.epoch_length} batches "
-                f"in epoch 1 and {len(batches)} in epoch {epoch}; it must make as many every epoch"
+            raise breach(
+                job.recipe.sampler,
+                f" makes {engine.state.epoch_length} batches in epoch 1 and {len(batches)} in "
+                f"epoch {epoch}; it must make as many every epoch",
             )
         reseed(job.epoch_seed(phase, epoch))
         train_mode(job.model)
@@ -159,9 +166,8 @@ def _run(trainer: Engine, job: FoldJob, phase: PhaseSpec, done: int, batches: in
     except LeukregError:
         raise
     except Exception as error:
-        raise TrainingError(
-            f"{job.where(phase)}, epoch {trainer.state.epoch}: {type(error).__name__}: {error}"
-        ) from error
+        where = f"{job.where(phase)}, epoch {trainer.state.epoch}"
+        raise in_training(where, error, parts_of(job.recipe, job.model, phase)) from error
 
 
 def _finish(job: FoldJob, phase: PhaseSpec, plan: PhasePlan, state: FoldState) -> None:

@@ -12,7 +12,8 @@ from torch import nn
 from leukreg.engine.batches import Batch
 from leukreg.engine.device import Compute
 from leukreg.engine.evaluator import Answers
-from leukreg.errors import PluginError
+from leukreg.recipe.model import Choice
+from leukreg.recipe.stranger import blamed
 
 _QUIET = logging.getLogger("leukreg.engine")
 _QUIET.setLevel(logging.CRITICAL + 1)
@@ -30,25 +31,31 @@ def setup_trainer(
     tail: nn.Module,
     criterion: nn.Module,
     optimizer: torch.optim.Optimizer,
+    chosen: Choice,
     compute: Compute,
     scaler: torch.amp.GradScaler | None = None,
 ) -> Engine:
-    """An engine whose output is a :class:`Step`. ``tail`` is the part that trains."""
+    """An engine whose output is a :class:`Step`.
+
+    Args:
+        tail: The part of the model that trains.
+        chosen: The plugin that built ``optimizer``.
+    """
 
     def step(engine: Engine, batch: Batch) -> Step:
         optimizer.zero_grad(set_to_none=True)
         with compute.autocast():
             logits = tail(batch.inputs)
             loss = criterion(logits, batch.targets)
-        if loss.ndim:
-            raise PluginError(f"the loss has shape {tuple(loss.shape)}; it must be a single number")
         if scaler is None:
             loss.backward()
-            optimizer.step()
+            with blamed(chosen, "failed in step"):
+                optimizer.step()
         else:
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)
-            scaler.step(optimizer)
+            with blamed(chosen, "failed in step"):
+                scaler.step(optimizer)
             scaler.update()
         return Step(float(loss.item()), Answers(logits.detach().float(), batch.targets))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from leukreg.evaluate.bootstrap import Resampling, percentiles
 from leukreg.evaluate.rows import take
 from leukreg.progress import SILENT, Progress
+from leukreg.recipe.stranger import noted
 from leukreg.types import Predictions, Score
 
 Key = tuple[str, str | None]
@@ -71,7 +72,7 @@ def _gather(
             array = np.asarray(values, dtype=np.float64).reshape(weights.shape[1])
             into.setdefault(key, []).append(array)
     except Exception as error:  # a stranger's metric may raise anything; its value stands
-        broken[index] = f"no interval: {one.name} failed: {type(error).__name__}: {error}"
+        broken[index] = noted(f"no interval: {one.name} failed", one.metric, error)
 
 
 def _gather_slow(
@@ -106,7 +107,7 @@ def _again(
             value = np.nan if score.value is None else score.value
             into.setdefault((score.name, score.label), []).append(np.array([value]))
     except Exception as error:
-        broken[index] = f"no interval: {one.name} failed: {type(error).__name__}: {error}"
+        broken[index] = noted(f"no interval: {one.name} failed", one.metric, error)
 
 
 def _bounded(

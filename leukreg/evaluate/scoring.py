@@ -20,6 +20,7 @@ from leukreg.evaluate.threshold import choose, decide
 from leukreg.evaluate.uncalibrated import Uncalibrated, judges_probabilities
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec
+from leukreg.recipe.stranger import noted
 from leukreg.registry import Registry
 from leukreg.types import Predictions, Score
 
@@ -122,7 +123,7 @@ def _measure(name: str, metric: Any, predictions: Predictions) -> Measured:
             warnings.simplefilter("ignore")
             return Measured(name, metric, tuple(metric.build(predictions)))
     except Exception as error:
-        why = f"metric {name!r} failed: {type(error).__name__}: {error}"
+        why = noted(f"metric {name!r} failed", metric, error)
         return Measured(name, metric, (Score(name=name, value=None, why=why),))
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from leukreg.errors import LeukregError, NotAvailable, Problem, Problems
+from leukreg.errors import LeukregError, NotAvailable, PluginFault, Problem, Problems
 from leukreg.recipe.model import Choice, Recipe
 from leukreg.recipe.resolved import at, has, resolve
+from leukreg.recipe.stranger import failed, named
 from leukreg.recipe.words import show
 from leukreg.types import Notice
 
@@ -26,15 +27,20 @@ def settle(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[Notice, 
     """
     notices: list[Notice] = []
     problems: list[Problem] = []
+    faults: list[Exception] = []
 
     def change(key: str, choice: Choice) -> Choice:
         try:
             return _available(key, choice, strict, notices)
         except Exception as error:
             problems.append(_problem(recipe, key, choice, error))
+            if not isinstance(error, LeukregError):
+                faults.append(error)
             return choice
 
     settled = with_choices(recipe, change)
+    if faults:
+        raise Problems(problems, code=PluginFault.code) from faults[0]
     if problems:
         raise Problems(problems)
     for notice in notices:
@@ -109,8 +115,7 @@ def _problem(recipe: Recipe, key: str, choice: Choice, error: Exception) -> Prob
     where = recipe.where.get(f"{key}.use") or recipe.where.get(key) or recipe.where.get("phase")
     if isinstance(error, LeukregError):
         return Problem(f"{key}: {error}", where)
-    what = f"{choice.kind} {choice.name!r} (from {choice.owner})"
-    return Problem(f"{key}: {what} failed: {type(error).__name__}: {error}", where)
+    return Problem(failed(f"{key}: {named(choice)} failed", choice.plugin, error), where)
 
 
 def _words(choice: Choice, other: Choice) -> str:

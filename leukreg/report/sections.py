@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leukreg.recipe.stranger import noted
 from leukreg.registry import Registry
 from leukreg.types import RunResult, Section
 
@@ -14,11 +15,11 @@ def sections(result: RunResult, registry: Registry, page: bool = False) -> tuple
     found: list[Section] = []
     for entry in sorted((e for e in registry if e.kind == "report"), key=lambda e: e.name):
         try:
-            found += list(entry.cls().build(result))
+            report = entry.cls()
+            found += list(report.build(result))
         except Exception as error:  # a stranger's report may raise anything
             owner = f"{entry.owner.distribution} {entry.owner.version}"
-            reason = f"{type(error).__name__}: {error}"
-            text = (f"! This section could not be made ({owner}): {reason}",)
+            text = (f"! {noted(f'This section could not be made ({owner})', report, error)}",)
             found.append(Section(title=f"Report {entry.name}", text=text, order=90))
     if page:
         return tuple(sorted(found, key=_place))

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import LeukregError, RunError
+from leukreg.errors import LeukregError, PluginFault, RunError
 from leukreg.files import CHECKSUMS, new_folder, settle, sweep, write_file
+from leukreg.recipe.stranger import LOG, is_outer, log_file
 from leukreg.runs.contents import Contents
 from leukreg.runs.environment import environment
 from leukreg.runs.lock import Lock
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from leukreg.recipe.model import Recipe
 
 FOLDS = "fold-*"
+TRACEBACK = "traceback.txt"
+"""What plugins, or leukreg, raised while the folder was last written; absent where nothing did."""
 
 
 class RunFolder(Contents):
@@ -39,6 +42,7 @@ class RunFolder(Contents):
         self._lock = lock
         self._began = time.monotonic()
         self._before = 0.0
+        self._log = log_file(path / TRACEBACK, "w")
 
     @classmethod
     def create(cls, root: Path, recipe: Recipe, notices: tuple[Notice, ...] = ()) -> RunFolder:
@@ -130,6 +134,7 @@ class RunFolder(Contents):
         self._lock.release()
 
     def __enter__(self) -> RunFolder:
+        LOG.addHandler(self._log)
         return self
 
     def __exit__(
@@ -141,11 +146,22 @@ class RunFolder(Contents):
         try:
             if isinstance(error, Exception):
                 self.fail(error)
+                self._keep_traceback(error)
             elif error is not None:  # interrupted, not failed
                 with suppress(LeukregError):
                     self.checkpoint_time()
         finally:
+            LOG.removeHandler(self._log)
+            self._log.close()
             self.close()
+
+    def _keep_traceback(self, error: Exception) -> None:
+        """For an error that somebody must mend in code, and its reader is told where it lies."""
+        told = isinstance(error, LeukregError) and not isinstance(error, PluginFault)
+        if told or is_outer(error):
+            return
+        LOG.error("%s", _named(error), exc_info=error)
+        error.add_note(str(self.path / TRACEBACK))
 
     def fail(self, error: Exception | str) -> None:
         """Mark the run as failed, unless it has finished; it may be resumed.
@@ -160,6 +176,8 @@ class RunFolder(Contents):
 
     def finish(self) -> None:
         """List the checksums of all files, and mark the run as finished."""
+        if self._log.stream is None:  # what an earlier, failed attempt left
+            (self.path / TRACEBACK).unlink(missing_ok=True)
         folds = sorted(self.path.glob(FOLDS))
         sums = settle(self.path, folds, but=STATUS)
         done = self._ended(self.status(), state="finished", error=None, checksums=sums)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import LeukregError, PluginError
+from leukreg.errors import LeukregError, PluginError, PluginFault
 from leukreg.progress import SILENT, Progress
+from leukreg.recipe.stranger import failed, is_outer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ class OpenExtractor:
             pixels: Shape ``(n, size, size, 3)``, RGB.
 
         Raises:
-            PluginError: The extractor failed, or broke its contract.
+            PluginFault: The extractor failed, or broke its contract.
         """
         import numpy as np
 
@@ -71,22 +72,22 @@ class OpenExtractor:
         except LeukregError:
             raise
         except Exception as error:  # a stranger's network may raise anything
-            raise PluginError(
-                f"extractor {self.name!r} failed on images of {pixels.shape[1]} px: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            if is_outer(error):
+                raise
+            who = f"extractor {self.name!r} failed on images of {pixels.shape[1]} px"
+            raise PluginFault(failed(who, self.module, error)) from error
         self._check(found, len(pixels))
         values: NDArray[np.float32] = found.numpy()
         return values
 
     def _check(self, found: Tensor, n: int) -> None:
         if tuple(found.shape) != (n, self.dimensions):
-            raise PluginError(
+            raise PluginFault(
                 f"extractor {self.name!r} gives shape {tuple(found.shape)} for {n} images; it must "
                 f"be ({n}, {self.dimensions}), since its 'dimensions' is {self.dimensions}"
             )
         if not bool(found.isfinite().all()):
-            raise PluginError(f"extractor {self.name!r} gives features that are not finite")
+            raise PluginFault(f"extractor {self.name!r} gives features that are not finite")
 
 
 def open_extractor(text: str, registry: Registry | None = None) -> OpenExtractor:
@@ -111,7 +112,7 @@ def opened(plugin: Any) -> OpenExtractor:
     """An extractor from the plugin's instance.
 
     Raises:
-        PluginError: It failed, or broke its contract.
+        PluginFault: It failed, or broke its contract.
         NotAvailable: Its weights are not on this machine.
     """
     name = str(type(plugin).leukreg_name)
@@ -121,13 +122,14 @@ def opened(plugin: Any) -> OpenExtractor:
     except LeukregError:
         raise
     except Exception as error:  # a stranger's plugin may raise anything
-        message = f"extractor {name!r} failed: {type(error).__name__}: {error}"
-        raise PluginError(message) from error
+        if is_outer(error):
+            raise
+        raise PluginFault(failed(f"extractor {name!r} failed", plugin, error)) from error
     dimensions = getattr(module, "dimensions", None)
     if not isinstance(dimensions, int) or dimensions < 1:
-        raise PluginError(f"extractor {name!r} needs 'dimensions', a positive int")
+        raise PluginFault(f"extractor {name!r} needs 'dimensions', a positive int")
     if not facts.get("digest"):
-        raise PluginError(f"extractor {name!r} describes no 'digest' of its weights")
+        raise PluginFault(f"extractor {name!r} describes no 'digest' of its weights")
     module = module.eval().requires_grad_(False)
     return OpenExtractor(
         name=name, digest=str(facts["digest"]), dimensions=dimensions, facts=facts, module=module

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from leukreg.contracts import ClassGenerator, Images, SyntheticImages
-from leukreg.errors import PluginError
 from leukreg.progress import Progress
-from leukreg.recipe.stranger import call, named, takes
+from leukreg.recipe.stranger import breach, call, takes
 from leukreg.synthesis import keep
 from leukreg.synthesis.request import Request
 from leukreg.types import Labels, Lineage
@@ -18,7 +17,7 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
 
     Raises:
         DataError: A class cannot be made from these rows.
-        PluginError: The generator failed.
+        PluginFault: The generator failed.
     """
     choice = request.spec.generator
     generator = _built(images, request)
@@ -42,7 +41,7 @@ def check(images: Images, request: Request, progress: Progress) -> bool:
 
     Raises:
         DataError: A class cannot be made from these rows.
-        PluginError: The generator failed.
+        PluginFault: The generator failed.
     """
     generator = _built(images, request)
     own = getattr(generator, "check", None)
@@ -70,15 +69,13 @@ def draw(
     """``n`` images of a class.
 
     Raises:
-        PluginError: The generator failed or broke its contract.
+        PluginFault: The generator failed or broke its contract.
     """
     choice = request.spec.generator
     made = call(choice, generator.sample, label, n, seed)
     faults = _faults(made, n, request.image.size)
     if faults:
-        raise PluginError(
-            f"{named(choice)} broke its contract for class {label!r}: {'; '.join(faults)}"
-        )
+        raise breach(choice, f" broke its contract for class {label!r}: {'; '.join(faults)}")
     found: SyntheticImages = made
     return found
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg.errors import DataError, PluginError
-from leukreg.recipe.stranger import call, named
+from leukreg.errors import DataError
+from leukreg.recipe.stranger import breach, call
 
 if TYPE_CHECKING:
     from leukreg.recipe.model import Choice
@@ -22,7 +22,7 @@ def stamps_of(choice: Choice) -> list[Stamp]:
 
     Raises:
         DataError: A file cannot be looked at.
-        PluginError: The method ``files`` failed, or names what is no path.
+        PluginFault: The method ``files`` failed, or names what is no path.
     """
     try:
         facts = [(path, path.stat()) for path in files_of(choice)]
@@ -36,7 +36,7 @@ def files_of(choice: Choice) -> list[Path]:
 
     Raises:
         DataError: A folder cannot be listed.
-        PluginError: The method failed, or names what is no path.
+        PluginFault: The method failed, or names what is no path.
     """
     listed = getattr(choice.plugin, "files", None)
     if not callable(listed):  # there is none, or it is an option of that name
@@ -49,7 +49,7 @@ def files_of(choice: Choice) -> list[Path]:
     strange = [path for path in paths if not isinstance(path, Path)]
     if strange:
         what = f"files gives {type(strange[0]).__name__}, not pathlib.Path"
-        raise PluginError(f"{named(choice)} broke its contract: {what}")
+        raise breach(choice, f" broke its contract: {what}")
     found: dict[Path, None] = {}
     for path in paths:
         found |= dict.fromkeys(_walked(path) if path.is_dir() else [path])

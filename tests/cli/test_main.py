@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -201,4 +202,7 @@ def test_a_bug_in_a_plugin_names_the_plugin(strangers: Path, capsys: Call) -> No
     source = COMMAND.format(name="hello").replace('click.echo("hello")', "1 / 0")
     install(strangers, "leukreg-hello", source)
     assert main.main(["hello"]) == 3
-    assert "it arose in the plugin leukreg-hello 1.0" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "a plugin of leukreg-hello 1.0 failed: ZeroDivisionError: division by zero" in shown
+    assert re.search(r"leukreg_hello.py:\d+\n", shown)
+    assert "tell the authors of leukreg-hello 1.0" in shown

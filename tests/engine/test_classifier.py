@@ -138,6 +138,18 @@ def test_a_part_that_breaks_its_contract_is_named_with_its_owner(
     assert f"{part} 'odd' (from fakes 1.0)" in str(caught.value)
 
 
+def test_images_that_are_too_small_are_the_recipes_mistake() -> None:
+    def deep() -> nn.Module:
+        backbone = fakes.Backbone()
+        backbone.stages.append(nn.MaxPool2d(4))
+        return backbone
+
+    spec = fakes.model(backbone=fakes.choice("backbone", deep, "deep"))
+    with pytest.raises(PluginError, match=r"takes no images of 16 px .*raise image.size") as caught:
+        assemble(fakes.recipe(model=spec), fakes.LABELS)
+    assert caught.value.code == 2
+
+
 def test_what_is_not_available_stays_so() -> None:
     def build() -> nn.Module:
         raise NotAvailable("no weights here")

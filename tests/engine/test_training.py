@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from leukreg.engine import FoldOutcome, train_fold
-from leukreg.errors import DataError, PluginError, Problems, RunError, TrainingError
+from leukreg.errors import DataError, PluginError, PluginFault, Problems, RunError, TrainingError
 from leukreg.recipe.model import LossSpec, Recipe
 from leukreg.types import Fold, Labels
 
@@ -106,14 +106,46 @@ def test_a_step_that_fails_is_put_into_words(tmp_path: Path) -> None:
         return nn.CrossEntropyLoss(weight=torch.ones(5))
 
     recipe = fakes.recipe(loss=LossSpec(loss=fakes.choice("loss", build)))
-    with pytest.raises(TrainingError, match="fold 1, phase 'head', epoch 1: RuntimeError"):
+    where = r"loss 'fake' \(from fakes 1.0\) fails on logits \(8, 3\): RuntimeError(.|\n)*"
+    with pytest.raises(PluginFault, match=where + r"test_training.py:\d+"):
         train(recipe, tmp_path)
 
 
 def test_a_loss_per_row_is_refused(tmp_path: Path) -> None:
     loss = fakes.choice("loss", lambda labels: nn.CrossEntropyLoss(reduction="none"))
-    with pytest.raises(PluginError, match=r"the loss has shape \(8,\)"):
+    with pytest.raises(PluginError, match=r"gives shape \(8,\) for a batch of 8; it must give a"):
         train(fakes.recipe(loss=LossSpec(loss=loss)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "A smaller training.batch_size"),
+        (MemoryError(), "A smaller training.batch_size"),
+        (ValueError("Expected more than 1 value per channel when training"), "batch_size = 2"),
+        (OSError(28, "No space left on device"), "No space left"),
+    ],
+)
+def test_no_plugin_is_blamed_for_what_the_machine_or_the_recipe_cannot(
+    tmp_path: Path, error: Exception, hint: str
+) -> None:
+    class Failing(fakes.Backbone):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stages[0].register_forward_hook(self.fail)
+
+        def fail(self, module: nn.Module, *_: Any) -> None:
+            if module.training:
+                raise error
+
+    class Plugin:
+        def build(self) -> nn.Module:
+            return Failing()
+
+    backbone = replace(fakes.choice("backbone", None), plugin=Plugin())
+    recipe = fakes.recipe(fakes.phase(unfreeze="all"), model=fakes.model(backbone=backbone))
+    with pytest.raises(TrainingError, match=hint):
+        train(recipe, tmp_path)
 
 
 def rising(monitored: str) -> Recipe:
@@ -236,7 +268,7 @@ def test_a_sampler_must_make_as_many_batches_every_epoch(tmp_path: Path) -> None
     recipe = fakes.recipe(
         fakes.phase(epochs=9), sampler=fakes.choice("sampler", growing, "growing")
     )
-    with pytest.raises(PluginError, match=r"'growing' makes . batches in epoch 1 and"):
+    with pytest.raises(PluginError, match=r"'growing' .* makes . batches in epoch 1 and"):
         train(fakes.training(recipe, batch_size=6), tmp_path)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from leukreg.progress import SILENT, Progress
+from leukreg.recipe.stranger import noted
 from leukreg.report.figures import Drawn, draw, style
 from leukreg.report.figures.svg import close
 from leukreg.report.html.pictures import Album, Tile
@@ -110,7 +111,7 @@ class _Builder:
                 return None, ()
             return draw(figure, prefix, visible(section.caption) or f"Figure: {title}"), ()
         except Exception as error:  # a stranger's figure may raise anything
-            return None, (f"! This figure could not be drawn: {type(error).__name__}: {error}",)
+            return None, (f"! {noted('This figure could not be drawn', section.figure, error)}",)
         finally:
             close(figure)
 
