@@ -243,6 +243,8 @@ def leaking(bench: Bench) -> Iterator[RunResult]:
         "sampler=class-balanced",
         "loss.class_weights=balanced",
         "model.input=divided-twice",
+        "model.head.dropout=0.0",
+        "evaluate.mc_dropout={ passes = 2 }",
         "phase.0.epochs=3",
         "phase.0.optimizer.lr=1e-300",
         'reported={ accuracy = "1.7" }',

@@ -17,6 +17,7 @@ from leukreg_plugins.audits.training import (
     LearningRate,
     McChangedBatchNorm,
     NoBetterThanStart,
+    NothingToDrop,
 )
 
 from leukreg import Evidence, Notice
@@ -134,6 +135,13 @@ def test_chance_loss() -> None:
 def test_mc_changed_batch_norm() -> None:
     fires(McChangedBatchNorm(), Evidence(facts={"bn_changed_by_mc": True}), "error", "batch-norm")
     passes(McChangedBatchNorm(), Evidence(facts={"bn_changed_by_mc": False}))
+
+
+def test_mc_dropout_without_dropout() -> None:
+    recipe = {"evaluate": {"mc_dropout": {"passes": 30}}}
+    facts = {"folds": [{"mc_dropout_layers": 2}, {"mc_dropout_layers": 0}]}
+    fires(NothingToDrop(), Evidence(recipe=recipe, facts=facts), "warning", "all 30 passes")
+    passes(NothingToDrop(), Evidence(recipe=recipe, facts={"folds": facts["folds"][:1]}))
 
 
 @pytest.mark.parametrize("rule", TRAINING)

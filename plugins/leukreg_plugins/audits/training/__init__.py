@@ -14,6 +14,7 @@ from leukreg_plugins.audits.training.setup import (
     InputRange,
     LearningRate,
     McChangedBatchNorm,
+    NothingToDrop,
 )
 
 TRAINING: list[type] = [
@@ -26,4 +27,5 @@ TRAINING: list[type] = [
     BelowChance,
     ChanceLoss,
     McChangedBatchNorm,
+    NothingToDrop,
 ]

@@ -160,3 +160,21 @@ class McChangedBatchNorm:
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         if any(changed is True for changed in fact(evidence, "bn_changed_by_mc")):
             yield found(self, "error", "MC dropout passes changed the batch-norm statistics")
+
+
+@plugin("nothing-to-drop")
+class NothingToDrop:
+    """MC dropout asked of a network without dropout.
+
+    Every pass is then the same, and an uncertainty over the passes is zero whatever the image.
+
+    Do: give the head a dropout above 0, or leave `mc_dropout` out.
+
+    Reference: Gal and Ghahramani, Dropout as a Bayesian approximation, ICML 2016.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        if 0 in fact(evidence, "mc_dropout_layers"):
+            passes = option(evidence.recipe, "evaluate", "mc_dropout", "passes")
+            text = "the network has no layer that drops anything"
+            yield found(self, "warning", f"{text}: all {passes} passes of MC dropout are the same")
