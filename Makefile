@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SETTLED := pyproject.toml constraints.txt
 
-.PHONY: run test lint types tests clean
+.PHONY: run test lint types tests docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed
@@ -25,6 +25,10 @@ types: $(VENV)/installed-for-tests
 tests: $(VENV)/installed-for-tests
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest \
 	  --numprocesses=auto --maxprocesses=8 --dist=loadgroup
+
+# The pages that are made from the code; a test holds them to it.
+docs: $(VENV)/installed-for-tests
+	$(BIN)/leukreg recipe --markdown > docs/recipe.md
 
 # The venv's python is newer than the stamps after nothing but its making, so it is order-only.
 $(VENV)/installed: $(SETTLED) | $(BIN)/python

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import DataError
+from leukreg.errors import DataError, Problems
 from leukreg.progress import SILENT, Progress
+from leukreg.recipe.mark import dotted
+from leukreg.recipe.resolved import leaves
 from leukreg.recipe.stranger import call, takes
 from leukreg.types import Fold, Labels, Samples
 
@@ -35,7 +37,7 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
     from leukreg.data import make_folds, open_images
     from leukreg.recipe import check_task
 
-    samples = list_samples(recipe.data.source, progress)
+    samples = list_samples(recipe, progress)
     check_task(recipe, samples)
     images = open_images(samples, recipe.image, recipe.data.broken, progress)
     spec = recipe.synthesis
@@ -65,19 +67,38 @@ def count_files(source: Choice, listed: Samples, opened: Samples) -> dict[str, i
     return {label: int(n) - unread[label] for label, n in count().items()}
 
 
-def list_samples(source: Choice, progress: Progress = SILENT) -> Samples:
+def list_samples(recipe: Recipe, progress: Progress = SILENT) -> Samples:
     """Ask the source plugin for its samples.
 
     Raises:
-        DataError: It has none.
-        PluginError: It failed with an error of its own.
+        Problems: They cannot be listed; it names the line of ``[data]`` that the reason is about.
+        DataError: The same of a recipe that stands in no file.
+        PluginError: The source failed with an error of its own.
     """
+    source = recipe.data.source
     build = source.plugin.build
     more = {"progress": progress} if takes(build, "progress") else {}
-    samples: Samples = call(source, build, **more)
-    if not samples.rows:
-        raise DataError(f"source {source.name!r} lists no images; look at its options in [data]")
+    try:
+        samples: Samples = call(source, build, **more)
+        if not samples.rows:
+            message = f"source {source.name!r} lists no images; look at its options in [data]"
+            raise DataError(message)
+    except DataError as error:
+        problem = recipe.problem(_about(recipe, str(error)), str(error))
+        if problem.where is None:
+            raise
+        raise Problems([problem]) from None
     return samples
+
+
+def _about(recipe: Recipe, message: str) -> str:
+    """The key of ``[data]`` whose value stands in a message, the longest where several do."""
+    found = [
+        (len(value), dotted(path))
+        for path, value in leaves(recipe.resolved["data"], ("data",))
+        if isinstance(value, str) and value in message and dotted(path) in recipe.where
+    ]
+    return max(found, default=(0, "data"))[1]
 
 
 def labels_of(recipe: Recipe, samples: Samples, rows: Sequence[int]) -> Labels:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leukreg.audit.reported import KEYS, KeyPath, Place
+from leukreg.audit.reported import KEYS, KeyPath, Place, Reported, read_reported
 from leukreg.errors import Problem, Problems
+from leukreg.recipe.mark import dotted
 
 if TYPE_CHECKING:
     from leukreg.recipe.mark import Document, Mark
+    from leukreg.recipe.model import Recipe
 
 RECIPE_KEYS = frozenset(
     {"data", "model", "loss", "phase", "augmentation", "sampler", "training"}
@@ -58,6 +60,17 @@ def paper_of(document: Document, file: str) -> Paper | None:
         raise Problems(problems, "nothing was checked.")
     prefix: KeyPath = () if own else ("reported",)
     return Paper(table, marked(document.marks, prefix))
+
+
+def reported_of(recipe: Recipe) -> Reported | None:
+    """The published figures that a recipe states; None where it states none.
+
+    Raises:
+        Problems: They cannot be read, each mistake with its place.
+    """
+    if not recipe.reported:
+        return None
+    return read_reported(recipe.reported, lambda path: recipe.place(dotted(("reported", *path))))
 
 
 def marked(marks: Mapping[KeyPath, Mark], prefix: KeyPath) -> Place:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from leukreg.audit import audit, evidence_of, read_reported
-from leukreg.audit.paper import paper_of
+from leukreg.audit.paper import paper_of, reported_of
 from leukreg.errors import LeukregError, Problem, Problems
 from leukreg.types import Evidence, Finding
 
@@ -116,14 +116,9 @@ def _one(path: Path, registry: Registry) -> Audited:
 
 def _recipe(path: Path, registry: Registry) -> Audited:
     from leukreg.recipe import load
-    from leukreg.recipe.mark import dotted
 
     recipe = load(path, registry=registry)
-
-    if recipe.reported:
-        read_reported(
-            recipe.reported, lambda key: (recipe.where.get(dotted(("reported", *key))), None)
-        )
+    reported_of(recipe)
     evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
     return Audited("recipe", path, path.stem, audit(evidence, recipe.audit, registry))
 

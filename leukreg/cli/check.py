@@ -63,11 +63,12 @@ def command(
 
 
 def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) -> None:
+    from leukreg.audit.paper import reported_of
     from leukreg.errors import LeukregError, PluginFault, Problem, Problems
     from leukreg.recipe import load, settle
 
     recipe = load(path, overrides)
-    _check_reported(recipe)
+    reported_of(recipe)
     settled, notices = settle(recipe, strict) if not no_plan or strict else (recipe, ())
     tables: tuple[Table, ...] = ()
     if not no_plan:
@@ -82,16 +83,6 @@ def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) ->
         say(f"  {recipe.title}")
     _show_notices(notices)
     _show_tables([*tables, *_tables_of_keys(recipe)])
-
-
-def _check_reported(recipe: Recipe) -> None:
-    if recipe.reported is not None:
-        from leukreg.audit import read_reported
-        from leukreg.recipe.mark import dotted
-
-        read_reported(
-            recipe.reported, lambda key: (recipe.where.get(dotted(("reported", *key))), None)
-        )
 
 
 def _plan(recipe: Recipe) -> tuple[Table, ...]:

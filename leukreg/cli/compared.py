@@ -97,15 +97,11 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
 
 
 def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
+    from leukreg.audit.paper import reported_of
     from leukreg.recipe import load
-    from leukreg.recipe.mark import dotted
 
     recipe = load(path, registry=registry)
-    reported = None
-    if recipe.reported:
-        reported = read_reported(
-            recipe.reported, lambda key: (recipe.where.get(dotted(("reported", *key))), None)
-        )
+    reported = reported_of(recipe)
     runs = [run for run in list_runs(root) if run.recipe == recipe.name]
     finished = [run for run in runs if run.standing == "finished"]
     if finished:

@@ -32,7 +32,7 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     from leukreg.prepare import list_samples
     from leukreg.recipe import check_task
 
-    samples = list_samples(recipe.data.source, progress)
+    samples = list_samples(recipe, progress)
     check_task(recipe, samples)
     labels = _labels(recipe, samples.classes)
     phases = phase_table(

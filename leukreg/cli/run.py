@@ -66,11 +66,14 @@ def command(
 def _begin(
     path: Path, overrides: tuple[str, ...], strict: bool, root: Path, console: Console
 ) -> RunResult:
+    from leukreg.audit.paper import reported_of
     from leukreg.recipe import load, settle
     from leukreg.runs import RunFolder
 
     with console.status("Checking the recipe"):
-        recipe, notices = settle(load(path, overrides), strict)
+        checked = load(path, overrides)
+        reported_of(checked)
+        recipe, notices = settle(checked, strict)
         _check_plan(recipe)
     _announce(recipe, notices, console)
     with RunFolder.create(root, recipe, notices) as folder:

@@ -120,7 +120,7 @@ def _reference(
         if fold is not None:
             message = 'the generator learns from all rows (place = "before-split"), not from a fold'
             raise LeukregError(message)
-        samples = list_samples(recipe.data.source, progress)
+        samples = list_samples(recipe, progress)
         return of_everything(open_images(samples, recipe.image, recipe.data.broken, progress)), None
     data = prepare(recipe, Path(), progress)
     index = fold or 0

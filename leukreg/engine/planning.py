@@ -64,5 +64,5 @@ def _nothing_new(recipe: Recipe, index: int, names: tuple[str, ...]) -> str:
 
 
 def _problem(recipe: Recipe, index: int, message: str) -> Problem:
-    where = recipe.where.get(f"phase.{index}.unfreeze") or recipe.where.get(f"phase.{index}")
-    return Problem(f"phase {recipe.phases[index].name!r}: {message}", where)
+    text = f"phase {recipe.phases[index].name!r}: {message}"
+    return recipe.problem(f"phase.{index}.unfreeze", text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -70,8 +69,8 @@ def refuse_too_few(recipe: Recipe, samples: Samples, folds: Sequence[Fold]) -> N
     }
     found = too_few(recipe.evaluate, samples.classes, counts)
     if found:
-        places = [recipe.where.get(problem.message.partition(":")[0]) for problem in found]
-        raise Problems([replace(p, where=where) for p, where in zip(found, places, strict=True)])
+        keys = [problem.message.partition(":")[0] for problem in found]
+        raise Problems([recipe.problem(k, p.message) for k, p in zip(keys, found, strict=True)])
 
 
 def too_few(

@@ -77,10 +77,12 @@ def check(
     tables = _tables(tree, reader)
     _contradictions(tables, {} if complete else tree, mistakes)
     reported = _reported(tree, reader)
+    whole = not mistakes.found
     assumed = _assumed(tree, reader)
-    mistakes.stop()
+    if not whole:
+        mistakes.stop()
     recipe = Recipe(**vars(top), **tables, reported=reported, assumed=assumed, given=_given(tree))
-    recipe = replace(recipe, where={dotted(p): m.where for p, m in document.marks.items()})
+    recipe = replace(recipe, where={dotted(p): m for p, m in document.marks.items()})
     recipe = replace(recipe, assumed=_known(assumed, recipe, document, file, mistakes))
     mistakes.stop()
     return replace(recipe, resolved=resolve(recipe))
@@ -91,7 +93,12 @@ def _top(tree: Mapping[str, Any], name: str, reader: Reader) -> TopLevel | None:
     if "name" in tree and isinstance(tree["name"], str):
         check_name(tree["name"], ("name",), reader)
     return read_options(
-        TopLevel, {"name": name, **scalars}, (), reader.mistakes, "a recipe", also=TABLES
+        TopLevel,
+        {"name": name, **scalars},
+        (),
+        reader.mistakes,
+        "a recipe",
+        also=(*TABLES, "extends", "replaces"),
     )
 
 

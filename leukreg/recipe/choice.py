@@ -47,7 +47,8 @@ class Reader:
             return None
         hidden = RESERVED.union(beside)
         options = {key: item for key, item in table.items() if key not in hidden}
-        what = f"{kind} {entry.name!r} (from {entry.owner.distribution})"
+        named = {self.mistakes.origin((*path, "use"), (*path, key)) for key in options}
+        what = f"{kind} {entry.name!r} (from {entry.owner.distribution}){max(named, default='')}"
         plugin = read_options(
             entry.cls, options, path, self.mistakes, what, "option", own, also=beside
         )

@@ -17,18 +17,21 @@ def check_folds(folds: FoldsSpec, stated: Table, mistakes: Mistakes) -> None:
     """``stated`` is the table as written: a default contradicts nothing."""
     path: KeyPath = ("data", "folds")
 
-    def clash(key: str, message: str) -> None:
+    def clash(key: str, other: str, message: str, why: str = "") -> None:
         if key in stated:
-            mistakes.add((*path, key), message)
+            origin = mistakes.origin((*path, other), (*path, key))
+            mistakes.add((*path, key), f"{message}{origin}{why}")
 
     if folds.use == "given":
         for key in ("k", "test"):
-            clash(key, 'means nothing with use = "given": the source says which rows are tested')
+            why = ": the source says which rows are tested"
+            clash(key, "use", 'means nothing with use = "given"', why)
         return
     if folds.k is not None:
-        clash("test", "does not go with k: with k folds every row is tested once")
+        clash("test", "k", "does not go with k", ": with k folds every row is tested once")
     if folds.validation_is_test and folds.validation and "validation" in stated:
-        clash("validation", "does not go with validation_is_test, which takes the test rows")
+        other = "validation_is_test"
+        clash("validation", other, f"does not go with {other}", ", which takes the test rows")
 
 
 def has_validation(folds: FoldsSpec) -> bool:
@@ -36,15 +39,18 @@ def has_validation(folds: FoldsSpec) -> bool:
     return folds.use == "given" or folds.validation_is_test or folds.validation > 0
 
 
+def _none(mistakes: Mistakes, beside: KeyPath) -> str:
+    """Why there are no validation rows."""
+    return f"data.folds.validation is 0{mistakes.origin(('data', 'folds', 'validation'), beside)}"
+
+
 def check_phases(phases: Sequence[PhaseSpec | None], folds: FoldsSpec, mistakes: Mistakes) -> None:
     """A phase can only watch rows that there are."""
     for number, phase in enumerate(phases):
         watches = phase is not None and (phase.monitor or "").startswith("validation")
         if watches and not has_validation(folds):
-            mistakes.add(
-                ("phase", number, "monitor"),
-                "there are no validation rows to watch: data.folds.validation is 0",
-            )
+            path: KeyPath = ("phase", number, "monitor")
+            mistakes.add(path, f"there are no validation rows to watch: {_none(mistakes, path)}")
 
 
 def check_evaluate(
@@ -64,7 +70,7 @@ def check_evaluate(
         mistakes.add((*path, "value"), message)
     fits = threshold.rule != "fixed" and threshold.fitted_on == "validation"
     if fits and data is not None and not has_validation(data.folds):
-        message = "there are no validation rows to fit it on: data.folds.validation is 0"
+        message = f"there are no validation rows to fit it on: {_none(mistakes, path)}"
         mistakes.add(path, message, on_value=False)
 
 
@@ -73,15 +79,17 @@ def check_fitted(evaluate: EvaluateSpec, data: DataSpec | None, mistakes: Mistak
     for key in ("calibration", "conformal"):
         if getattr(evaluate, key) is None or data is None:
             continue
+        path: KeyPath = ("evaluate", key)
         why = ""
         if not has_validation(data.folds):
-            why = "there are no validation rows to fit it on: data.folds.validation is 0"
+            why = f"there are no validation rows to fit it on: {_none(mistakes, path)}"
         elif data.folds.validation_is_test:
             why = "would be fitted on the rows it is judged on: data.folds.validation_is_test"
+            why += mistakes.origin(("data", "folds", "validation_is_test"), path)
         elif evaluate.on == "all":
             why = 'would be fitted on rows it is judged on: evaluate.on is "all"'
         if why:
-            mistakes.add(("evaluate", key), why, on_value=False)
+            mistakes.add(path, why, on_value=False)
 
 
 def check_synthesis(synthesis: SynthesisSpec, mistakes: Mistakes) -> None:
@@ -105,10 +113,13 @@ def check_counts(counts: Mapping[str, int], made: Sequence[str], mistakes: Mista
     path: KeyPath = ("synthesis", "per_class")
     for name in counts:
         if name not in made:
-            mistakes.add((*path, name), f"{show(name)} is not among the classes that are made")
-    for name in made:
+            origin = mistakes.origin(("synthesis", "classes"), (*path, name))
+            message = f"{show(name)} is not among the classes that are made{origin}"
+            mistakes.add((*path, name), message)
+    for name in dict.fromkeys(made):
         if name not in counts:
-            mistakes.add(path, f"says no number for {show(name)}", on_value=False)
+            origin = mistakes.origin(("synthesis", "classes"), path)
+            mistakes.add(path, f"says no number for {show(name)}{origin}", on_value=False)
 
 
 def check_classes(
@@ -119,17 +130,18 @@ def check_classes(
 ) -> None:
     """What other tables say of classes must fit those of the task."""
     known = ", ".join(show(name) for name in names)
+
+    def note(path: KeyPath, message: str, on_value: bool = True) -> None:
+        origin = mistakes.origin(("data", "classes"), path)
+        mistakes.add(path, f"{message}; there are {known}{origin}", on_value=on_value)
+
     if evaluate is not None and evaluate.threshold is not None and len(names) > 2:
-        message = f"only a task of two classes has a threshold; there are {known}"
-        mistakes.add(("evaluate", "threshold"), message, on_value=False)
+        note(("evaluate", "threshold"), "only a task of two classes has a threshold", False)
     if evaluate is not None and evaluate.positive is not None:
         if len(names) > 2:
-            message = f"only a task of two classes has a positive one; there are {known}"
-            mistakes.add(("evaluate", "positive"), message)
+            note(("evaluate", "positive"), "only a task of two classes has a positive one")
         elif evaluate.positive not in names:
-            message = f"there is no class {show(evaluate.positive)}; there are {known}"
-            mistakes.add(("evaluate", "positive"), message)
+            note(("evaluate", "positive"), f"there is no class {show(evaluate.positive)}")
     for number, name in enumerate(synthesis.classes if synthesis else ()):
         if name not in names:
-            path: KeyPath = ("synthesis", "classes", number)
-            mistakes.add(path, f"there is no class {show(name)}; there are {known}")
+            note(("synthesis", "classes", number), f"there is no class {show(name)}")

@@ -96,9 +96,44 @@ def _syntax(message: str, text: str, file: str) -> Problem:
         column = len(lines[line - 1]) + 1
     what = printable(message[: place.start()] if place else message)
     mark = Mark(file, line, lines[line - 1], column - 1)
-    bare = what == "Invalid value" and mark.text[mark.column : mark.column + 1].isalpha()
-    hint = "text needs quotes" if bare else ""
-    return Problem(f"is no valid TOML: {what}", mark.where, mark.excerpt(hint))
+    if (written := _again(what, mark)) is not None:
+        start = len(mark.text) - len(mark.text.lstrip())
+        mark = Mark(file, line, mark.text, start, len(written))
+        what = f"{written} stands here a second time"
+        if f"[[{written.strip('[] ')}]]" in text:
+            what += "; one of several such tables is written [[ ]] each time"
+        return Problem(f"is no valid TOML: {what}", mark.where, mark.excerpt())
+    return Problem(f"is no valid TOML: {_plainer(what)}", mark.where, mark.excerpt(_aid(mark)))
+
+
+def _again(what: str, mark: Mark) -> str | None:
+    """The key or the whole header that stands in a file twice, if that is what is wrong."""
+    if what == "Cannot overwrite a value" or re.fullmatch(r"Cannot declare \(.*\) twice", what):
+        return mark.text.partition("=")[0].strip()
+    return None
+
+
+def _plainer(what: str) -> str:
+    """A message of ``tomllib`` in the words of who wrote the file."""
+    if what == "Expected newline or end of document after a statement":
+        return "the value ends before the line does; each key has a line of its own"
+    if what.startswith("Cannot mutate immutable namespace"):
+        return "what this adds to was written whole above, in { }; write it there"
+    if what == r"Illegal character '\n'":
+        return "the text has no closing quote"
+    return what
+
+
+def _aid(mark: Mark) -> str:
+    """What is often meant by a value that TOML has not."""
+    rest = mark.text[mark.column :]
+    if re.search(r"=\s*-?\d+,\d+\s*($|[,}#])", mark.text):
+        return "decimals are written with a point"
+    if re.match(r"(True|False|TRUE|FALSE)\b", rest):
+        return f"write {rest.split()[0].strip(',]}').lower()}, in small letters"
+    if re.match(r"(None|null|nil)\b", rest):
+        return "leave the key out, or write false"
+    return "text needs quotes" if rest[:1].isalpha() else ""
 
 
 def _mark_at(text: str, at: int, file: str) -> Mark:

@@ -3,8 +3,9 @@
 Tables are merged key by key, the nearer file wins; lists, ``[[phase]]`` among them, are replaced as
 a whole. A table whose ``use`` names another plugin starts afresh: the old plugin's options would
 mean nothing, only the core keys beside them stay. ``synthesis = false`` (or any other optional
-table) drops what was inherited. ``name`` and ``title`` are each file's own, and a reason under
-``[assumed]`` goes when the nearer file states the value it explains.
+table) drops what was inherited, and ``replaces = ["data.classes"]`` names tables that the nearer
+file writes anew: nothing inherited stays in them. ``name`` and ``title`` are each file's own, and a
+reason under ``[assumed]`` goes when the nearer file states the value it explains.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ BESIDE: dict[KeyPath, frozenset[str]] = {
 }
 """Core keys that stay when the table they stand in names another plugin."""
 
-_OWN = ("name", "title", "extends")
+_OWN = ("name", "title", "extends", "replaces")
 LONGEST = 16
 """Most files a chain of ``extends`` may have."""
 
@@ -47,7 +48,9 @@ def with_parents(document: Document, path: Path) -> Document:
     merged = chain.pop()
     while chain:
         merged = merge(merged, chain.pop())
-    tree = {key: value for key, value in merged.tree.items() if key != "extends"}
+    if "replaces" in document.tree and len(seen) == 1:
+        raise Problems([_problem(document, ("replaces",), "means nothing without extends")])
+    tree = {key: value for key, value in merged.tree.items() if key not in ("extends", "replaces")}
     return Document(tree, merged.marks)
 
 
@@ -66,16 +69,23 @@ def _parent(document: Document, seen: list[Path]) -> Path:
         elif not parent.is_file():
             message = f"there is no file {parent}"
     if message:
-        mark = document.marks.get(("extends",), Mark(str(seen[-1])))
-        excerpt = mark.excerpt(on_value=True)
-        raise Problems([Problem(printable(f"extends: {message}"), mark.where, excerpt)])
+        raise Problems([_problem(document, ("extends",), message, str(seen[-1]))])
     return parent
+
+
+def _problem(document: Document, path: KeyPath, message: str, file: str = "") -> Problem:
+    mark = document.marks.get(path, Mark(file))
+    text = printable(f"{dotted(path)}: {message}")
+    return Problem(text, mark.where, mark.excerpt(on_value=True))
 
 
 def merge(parent: Document, child: Document) -> Document:
     """``child`` over ``parent``; marks follow their values."""
     base = {key: value for key, value in parent.tree.items() if key not in _OWN}
-    replaced: set[KeyPath] = {(key,) for key in _OWN}
+    anew = _written_anew(child, base)
+    for path in sorted(anew, key=len, reverse=True):
+        base = _without(base, path)
+    replaced: set[KeyPath] = {*((key,) for key in _OWN), *anew}
     tree = _merged(base, child.tree, (), replaced)
     for key in _explained(base, child):
         del tree["assumed"][key]
@@ -85,6 +95,49 @@ def merge(parent: Document, child: Document) -> Document:
         if not any(path[:n] in replaced for n in range(1, len(path) + 1))
     }
     return Document(tree, {**kept, **child.marks})
+
+
+def _written_anew(child: Document, base: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The tables that ``replaces`` of the nearer file names.
+
+    Raises:
+        Problems: What it names is no table of both files.
+    """
+    named = child.tree.get("replaces", [])
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        message = f'must be a list of tables, such as ["data.classes"], not {show(named)}'
+        raise Problems([_problem(child, ("replaces",), message)])
+    paths = [undotted(name) for name in named]
+    problems = []
+    for number, path in enumerate(paths):
+        if message := _not_replaced(show(named[number]), _at(child.tree, path), _at(base, path)):
+            problems.append(_problem(child, ("replaces", number), message))
+    if problems:
+        raise Problems(problems)
+    return paths
+
+
+def _not_replaced(name: str, own: Any, inherited: Any) -> str:
+    """Why a table cannot be replaced; empty where it can."""
+    if inherited is None:
+        return f"nothing that is inherited stands at {name}"
+    if own is None:
+        return f"this recipe says nothing at {name} to put in its place"
+    if not isinstance(own, dict) or not isinstance(inherited, (dict, str)):
+        return f"{name} is no table; it is replaced whole as it is"
+    return ""
+
+
+def _at(tree: Any, path: tuple[str, ...]) -> Any:
+    for part in path:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
+
+
+def _without(tree: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """The tree without what stands at a path that it has."""
+    rest = {key: value for key, value in tree.items() if key != path[0]}
+    return rest if len(path) == 1 else {**rest, path[0]: _without(tree[path[0]], path[1:])}
 
 
 def _merged(

@@ -18,7 +18,13 @@ _WIDEST = 96
 
 def dotted(path: KeyPath) -> str:
     """The path as a reader writes it: ``phase.0.optimizer.lr``, unusual keys in quotes."""
-    return ".".join(part if _plain(part) else json.dumps(part) for part in map(str, path))
+    return ".".join(part if _plain(part) else quoted(part) for part in map(str, path))
+
+
+def quoted(text: str) -> str:
+    """The text in quotes; what cannot be seen is written out, every letter stays as it is."""
+    inside = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in inside)
 
 
 def undotted(key: str) -> tuple[str, ...]:
@@ -65,12 +71,15 @@ class Mark:
         """The line with markers under the key or the value, and the hint beside them."""
         if self.line is None:
             return f"  {hint}" if hint else None
+        from rich.cells import cell_len  # wide letters and marks without width of their own
+
         column, width = self.column, self.width
         if on_value and self.value_column is not None:
             column, width = self.value_column, self.value_width
         text, column, width = _window(self.text, column, width)
         number = str(self.line)
-        pointer = f"{' ' * column}{'^' * width} {hint}".rstrip()
+        before, under = (cell_len(part) for part in (text[:column], text[column : column + width]))
+        pointer = f"{' ' * before}{'^' * max(1, under)} {hint}".rstrip()
         return f"  {number} | {text}\n  {' ' * len(number)} | {pointer}"
 
 

@@ -27,7 +27,12 @@ class Mistakes:
 
     def unknown(self, path: KeyPath, message: str, known: Iterable[str]) -> None:
         """Note a key that nothing reads, with the nearest known one."""
-        self.add(path, message, hint=suggestion(str(path[-1]), known), on_value=False)
+        from leukreg.recipe.reference import elsewhere
+
+        hint, name = suggestion(str(path[-1]), known), str(path[-1])
+        if not hint.startswith("did you") and (places := elsewhere(name)):
+            hint = f"{name} belongs to {places}"
+        self.add(path, message, hint=hint, on_value=False)
 
     def once(self, message: str) -> None:
         """Note what belongs to no key, if it was not noted yet."""
@@ -41,6 +46,12 @@ class Mistakes:
             if path[:length] in self.marks:
                 return self.marks[path[:length]]
         return Mark(self.file)
+
+    def origin(self, path: KeyPath, beside: KeyPath) -> str:
+        """`` (v4.toml:12)``: where a value that a message speaks of stands, if in another file than
+        the key it is about; else nothing."""
+        mark = self.mark(path)
+        return f" ({mark.where})" if mark.file != self.mark(beside).file else ""
 
     def stop(self) -> None:
         """End here if there are mistakes.
@@ -60,4 +71,4 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, n=1) or close
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"there are {', '.join(names)}" if names else "it has no options"
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names) or 'none'}"

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from leukreg.errors import Problem
+from leukreg.recipe.mark import Mark, dotted, printable, undotted
 from leukreg.types import ImageSpec
 
 
@@ -64,7 +66,9 @@ class DataSpec:
     """``[data]``: the source (its options stand beside ``use``) and the folds."""
 
     source: Choice
+    """What lists the images."""
     folds: FoldsSpec = field(default_factory=FoldsSpec)
+    """The sides of the split."""
     broken: Literal["stop", "skip"] = "stop"
     """What to do with files that are no readable image."""
 
@@ -74,8 +78,11 @@ class ModelSpec:
     """``[model]``: backbone, then attention on its last feature map, then head."""
 
     backbone: Choice
+    """What turns images into feature maps."""
     attention: Choice | None = None
+    """What reweighs the last feature map."""
     head: Choice
+    """What turns feature maps into one figure per class."""
     input: Literal["contract", "divided-twice"] = "contract"
     """"divided-twice" divides by 255 in front of a network that rescales by itself (V1, V5)."""
 
@@ -85,7 +92,9 @@ class LossSpec:
     """``[loss]``: the loss and the class weights it is given."""
 
     loss: Choice
+    """What training minimises."""
     class_weights: Choice | None = None
+    """How much each class counts in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +102,18 @@ class TrainingSpec:
     """``[training]``: what all phases share."""
 
     batch_size: Annotated[int, Ge(1)] = 32
+    """Images a step."""
     feature_views: Annotated[int, Ge(0)] | None = None
     """Fixed augmented views whose frozen features are computed once and reused every epoch; 0 never
     reuses; by default 1 without augmentation and 4 with it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """"auto" takes a GPU where there is one."""
     precision: Literal["auto", "fp32", "amp"] = "auto"
+    """"amp" computes in half precision where that is safe; "auto" does so on CUDA."""
     channels_last: Literal["auto", "yes", "no"] = "auto"
+    """Memory layout that is faster on most devices; "auto" takes it wherever it is."""
     compile: Literal["auto", "yes", "no"] = "auto"
+    """Whether torch compiles the network; "auto" does not."""
     threads: Annotated[int, Ge(1)] | None = None
     """CPU threads; part of what makes a run repeat to the last bit."""
 
@@ -109,12 +123,16 @@ class PhaseSpec:
     """``[[phase]]``: one stretch of training with one set of trainable layers."""
 
     name: str
+    """Names the phase in reports and files; each phase has its own."""
     unfreeze: int | float | Literal["all"] = 0
     """0: none of the backbone; an integer: that many last stages; a fraction below 1: that share of
     the ordered backbone layers that own parameters, from the end; "all" (or 1.0): everything."""
     epochs: Annotated[int, Ge(1)] = 1
+    """Passes over the training rows at most."""
     optimizer: Choice
+    """What updates the trainable parameters."""
     schedule: Choice | None = None
+    """How the learning rate moves; by default it stays."""
     patience: Annotated[int, Ge(1)] | None = None
     """Stop after so many epochs without a better monitored figure."""
     monitor: Literal["validation_loss", "validation_accuracy", "train_loss"] | None = None
@@ -162,7 +180,9 @@ class SynthesisSpec:
     """``[synthesis]``: which classes are made, by which generator, how many, and where they go."""
 
     generator: Choice
+    """What makes the images."""
     classes: tuple[str, ...]
+    """The classes that are made."""
     per_class: Annotated[int, Ge(1)] | Mapping[str, Annotated[int, Ge(1)]]
     """Synthetic images per class (and fold); a table gives each class its own number."""
     place: Literal["training-fold", "before-split"] = "training-fold"
@@ -174,7 +194,7 @@ class SynthesisSpec:
     """Seed of the generator's fit; by default the recipe's. Repeats with other seeds can share a
     fitted generator; what they draw from it differs."""
     gate: GateSpec | None = None
-    """What the images must pass; None where the recipe says ``gate = false``."""
+    """What the images must pass; false for no gate (None here)."""
 
     def count(self, label: str) -> int:
         """Images to make of a class."""
@@ -186,6 +206,7 @@ class McDropoutSpec:
     """``mc_dropout``: repeated passes with dropout on (Gal and Ghahramani, 2016)."""
 
     passes: Annotated[int, Ge(2)] = 30
+    """Passes per image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +244,8 @@ class ThresholdSpec:
     """``threshold``: where the positive class begins (binary tasks only)."""
 
     rule: Literal["f1", "youden", "fixed"] = "f1"
+    """"f1": the best F1 of the positive class; "youden": the best sensitivity plus specificity;
+    "fixed": ``value``."""
     value: Annotated[float, Gt(0), Lt(1)] = 0.5
     """The threshold for rule "fixed"."""
     fitted_on: Literal["validation", "scored"] = "validation"
@@ -238,12 +261,15 @@ class EvaluateSpec:
     positive: str | None = None
     """Positive class of a binary task; by default the second class."""
     mc_dropout: McDropoutSpec | None = None
+    """Uncertainty by repeated passes with dropout on."""
     tta: TtaSpec | None = None
+    """Predictions over turned and mirrored views of an image."""
     calibration: CalibrationSpec | None = None
-    """None: the network's own probabilities. Thresholds are chosen on calibrated ones."""
+    """Without it the network's own probabilities. Thresholds are chosen on calibrated ones."""
     conformal: ConformalSpec | None = None
+    """Sets of classes that hold the true one with a stated coverage."""
     threshold: ThresholdSpec | None = None
-    """None: the most probable class."""
+    """Without it the most probable class is answered."""
     bootstrap: Annotated[int, Ge(0)] = 1000
     """Resamples for the 95 % intervals, by patient where patients are known; 0 for none."""
     metrics: tuple[Choice, ...] = ()
@@ -255,7 +281,9 @@ class Waiver:
     """``[[audit.waive]]``: a finding the author knows of and lives with."""
 
     rule: str
+    """The rule whose findings are lived with."""
     reason: str
+    """Why; it stands beside the finding in every report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +291,7 @@ class AuditSpec:
     """``[audit]``: waived findings and options of rules."""
 
     waive: tuple[Waiver, ...] = ()
+    """Findings that are known and lived with."""
     rules: tuple[Choice, ...] = ()
     """Rules whose options differ from their defaults."""
 
@@ -272,21 +301,35 @@ class Recipe:
     """A whole experiment, checked."""
 
     schema: Literal[1] = 1
+    """The version of the recipe's format."""
     name: str
     """The file's stem, unless the recipe says otherwise."""
     title: str = ""
+    """One line for the head of every report."""
     seed: Annotated[int, Ge(0)] = 0
+    """All that is random is derived from it."""
     data: DataSpec
+    """The images and their split."""
     image: ImageSpec
+    """The pixels a model sees."""
     model: ModelSpec
+    """The network."""
     loss: LossSpec
+    """What training minimises."""
     augmentation: Choice | None = None
+    """What changes training images at random."""
     sampler: Choice
+    """The order in which training rows are seen."""
     training: TrainingSpec = field(default_factory=TrainingSpec)
+    """What all phases share."""
     phases: tuple[PhaseSpec, ...]
+    """The phases of training, in their order."""
     synthesis: SynthesisSpec | None = None
+    """Synthetic training images."""
     evaluate: EvaluateSpec = field(default_factory=EvaluateSpec)
+    """What is scored and how."""
     audit: AuditSpec = field(default_factory=AuditSpec)
+    """Findings that are known, and options of rules."""
     reported: Mapping[str, Any] | None = None
     """Published figures, kept as written; checked by the audit."""
     assumed: Mapping[str, str] = field(default_factory=dict)
@@ -297,5 +340,18 @@ class Recipe:
     """The recipe as plain data: extends and overrides applied, every default written out."""
     given: frozenset[str] = frozenset()
     """Dotted keys that the recipe (or --set) states; all others are defaults."""
-    where: Mapping[str, str] = field(default_factory=dict)
-    """Dotted key to ``file:line``, for problems that show only once data are seen."""
+    where: Mapping[str, Mark] = field(default_factory=dict)
+    """Dotted key to its place, for problems that show only once data are seen."""
+
+    def place(self, key: str) -> tuple[str | None, str | None]:
+        """``file:line`` of a dotted key, or of the innermost table around it, and its excerpt."""
+        parts = undotted(key)
+        for length in range(len(parts), 0, -1):
+            mark = self.where.get(dotted(parts[:length]))
+            if mark is not None:
+                return mark.where, mark.excerpt(on_value=length == len(parts))
+        return (None if self.path is None else printable(str(self.path))), None
+
+    def problem(self, key: str, message: str) -> Problem:
+        """What is wrong with the value at a dotted key, with its place."""
+        return Problem(printable(message), *self.place(key))

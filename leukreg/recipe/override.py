@@ -61,8 +61,8 @@ def split(text: str) -> tuple[tuple[str, ...], Any]:
     if len(text) > LARGEST:
         raise ValueError("is too long")
     path = _key(key)
-    if path == ("extends",):
-        raise ValueError("extends cannot be set: it says which file to read")
+    if path[0] in ("extends", "replaces"):
+        raise ValueError(f"{path[0]} cannot be set: it is about files, which are read first")
     return path, _value(value.strip())
 
 

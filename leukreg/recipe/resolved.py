@@ -9,8 +9,10 @@ from typing import Any
 from leukreg.recipe.mark import KeyPath, undotted
 from leukreg.recipe.model import Choice, Recipe
 
-_RECORD = frozenset({"path", "resolved", "given", "where"})
+RECORD = frozenset({"path", "resolved", "given", "where"})
 """Fields of a recipe that say where it comes from, not what it is."""
+OWN_PLUGIN = {"data": "source", "loss": "loss", "synthesis": "generator"}
+"""Tables whose own plugin is named by their ``use``, and its field."""
 
 
 def resolve(recipe: Recipe) -> dict[str, Any]:
@@ -18,15 +20,14 @@ def resolve(recipe: Recipe) -> dict[str, Any]:
     tree = {
         field.name: _plain(getattr(recipe, field.name))
         for field in dataclasses.fields(recipe)
-        if field.name not in _RECORD
+        if field.name not in RECORD
     }
     tree["phase"] = tree.pop("phases")
-    tree["data"] = _flattened(tree["data"], "source")
-    tree["loss"] = _flattened(tree["loss"], "loss")
-    if tree["synthesis"] is not None:
-        tree["synthesis"] = _flattened(tree["synthesis"], "generator")
-        if tree["synthesis"]["gate"] is None:  # no gate was asked for in so many words
-            tree["synthesis"]["gate"] = False
+    for name, plugin in OWN_PLUGIN.items():
+        if tree[name] is not None:
+            tree[name] = _flattened(tree[name], plugin)
+    if tree["synthesis"] is not None and tree["synthesis"]["gate"] is None:
+        tree["synthesis"]["gate"] = False  # no gate was asked for in so many words
     tree["audit"]["rules"] = {rule.pop("use"): rule for rule in tree["audit"]["rules"]}
     return tree
 

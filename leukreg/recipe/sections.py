@@ -41,7 +41,8 @@ def table_at(value: Any, path: KeyPath, reader: Reader) -> Table | None:
     """The value if it is a table; a mistake otherwise."""
     if isinstance(value, dict):
         return value
-    reader.mistakes.add(path, f"must be a table, not {show(value)}")
+    instead = "; {} is one with every default" if value is True else ""
+    reader.mistakes.add(path, f"must be a table, not {show(value)}{instead}")
     return None
 
 

@@ -112,10 +112,11 @@ def _still_true(before: Recipe, after: Recipe) -> dict[str, str]:
 
 
 def _problem(recipe: Recipe, key: str, choice: Choice, error: Exception) -> Problem:
-    where = recipe.where.get(f"{key}.use") or recipe.where.get(key) or recipe.where.get("phase")
+    place = f"{key}.use" if f"{key}.use" in recipe.where else key
     if isinstance(error, LeukregError):
-        return Problem(f"{key}: {error}", where)
-    return Problem(failed(f"{key}: {named(choice)} failed", choice.plugin, error), where)
+        return recipe.problem(place, f"{key}: {error}")
+    text = failed(f"{key}: {named(choice)} failed", choice.plugin, error)
+    return recipe.problem(place, text)
 
 
 def _words(choice: Choice, other: Choice) -> str:

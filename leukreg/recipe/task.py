@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leukreg.recipe.contradictions import check_classes
-from leukreg.recipe.mark import Mark, undotted
+from leukreg.recipe.mark import undotted
 from leukreg.recipe.mistakes import Mistakes
 from leukreg.recipe.model import Recipe
 from leukreg.recipe.words import show
@@ -17,7 +17,7 @@ def check_task(recipe: Recipe, samples: Samples) -> None:
     Raises:
         Problems: All of it, each with file and line.
     """
-    marks = {tuple(map(_part, undotted(key))): Mark(w) for key, w in recipe.where.items()}
+    marks = {tuple(map(_part, undotted(key))): mark for key, mark in recipe.where.items()}
     mistakes = Mistakes(marks, str(recipe.path or recipe.name))
     check_classes(samples.classes, recipe.evaluate, recipe.synthesis, mistakes)
     made = recipe.synthesis.classes if recipe.synthesis else ()

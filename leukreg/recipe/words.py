@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types as bounds
 
+from leukreg.recipe.mark import quoted
+
 _NAMES = {
     bool: "true or false",
     int: "an integer",
@@ -52,7 +54,8 @@ def type_in_words(hint: Any) -> str:
     if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
         return _list(get_args(hint))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return f"a table of {_plural(type_in_words(get_args(hint)[1]))}"
+        of = (*get_args(hint), Any, Any)[1]
+        return "a table" if of is Any else f"a table of {_plural(type_in_words(of))}"
     if dataclasses.is_dataclass(hint):
         return "a table"
     return _NAMES.get(hint, getattr(hint, "__name__", str(hint)))
@@ -97,10 +100,7 @@ def show(value: Any) -> str:
     elif isinstance(value, (list, tuple)):
         text = f"[{', '.join(show(item) for item in value[:8])}{', ...' if value[8:] else ''}]"
     elif isinstance(value, (bool, int, float, str)):
-        text = "".join(
-            c if c.isprintable() else json.dumps(c)[1:-1]
-            for c in json.dumps(value, ensure_ascii=False)
-        )
+        text = quoted(value) if isinstance(value, str) else json.dumps(value)
         if isinstance(value, str) and len(text) > _LONGEST:
             text = f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
     else:

@@ -10,6 +10,7 @@ from leukreg.engine import plan
 from leukreg.engine.assembly import assemble
 from leukreg.engine.unfreeze import chosen, layers, touched, train_mode, trainable, unfreeze
 from leukreg.errors import Problems
+from leukreg.recipe.mark import Mark
 
 
 def all_layers() -> list[str]:
@@ -91,7 +92,8 @@ def test_phases_that_unfreeze_nothing_new_are_all_refused_with_their_place() -> 
         fakes.phase("b", unfreeze=0.3),
         fakes.phase("c", unfreeze=7),
     )
-    recipe = replace(recipe, where={"phase.1.unfreeze": "tiny.toml:12", "phase.2": "tiny.toml:20"})
+    places = {"phase.1.unfreeze": Mark("tiny.toml", 12), "phase.2": Mark("tiny.toml", 20)}
+    recipe = replace(recipe, where=places)
     with pytest.raises(Problems) as caught:
         plan(recipe, fakes.LABELS)
     text = str(caught.value)

@@ -13,10 +13,13 @@ from leukreg.evaluate import refuse_too_few, score, take, temperatures_of
 from leukreg.evaluate.coverage import SetFigures
 from leukreg.evaluate.scored import Scored
 from leukreg.evaluate.uncalibrated import Uncalibrated
+from leukreg.recipe import parse
+from leukreg.recipe.mark import Mark
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec, ThresholdSpec
 from leukreg.registry import installed
 from leukreg.types import Fold, Predictions, Sample, Samples, Score
 from tests.evaluate.simulated import simulated, table
+from tests.small_run import RECIPE
 
 CALIBRATED: dict[str, Any] = {"calibration": CalibrationSpec()}
 
@@ -200,24 +203,23 @@ def test_validation_rows_that_carry_nothing_are_refused_together() -> None:
 
 
 def test_too_few_rows_are_told_before_training_with_their_line() -> None:
-    class Fake:
-        evaluate = EvaluateSpec(conformal=ConformalSpec(coverage=0.9, by_class=True), **CALIBRATED)
-        where = {"evaluate.conformal": "r.toml:7", "evaluate.calibration": "r.toml:6"}  # noqa: RUF012
-
+    spec = EvaluateSpec(conformal=ConformalSpec(coverage=0.9, by_class=True), **CALIBRATED)
+    places = {"evaluate.conformal": Mark("r.toml", 7), "evaluate.calibration": Mark("r.toml", 6)}
+    recipe = replace(parse(RECIPE), evaluate=spec, where=places)
     samples = Samples(
         rows=tuple(Sample(id=str(i), path=str(i), label="AB"[i % 5 == 0]) for i in range(60)),
         classes=("A", "B"),
     )
     enough = Fold(index=0, train=(), validation=tuple(range(50)), test=())
-    refuse_too_few(Fake(), samples, [enough])  # type: ignore[arg-type]
+    refuse_too_few(recipe, samples, [enough])
     few = Fold(index=1, train=(), validation=tuple(range(20)), test=())
     none = Fold(index=2, train=(), validation=(), test=())
     with pytest.raises(Problems) as caught:
-        refuse_too_few(Fake(), samples, [enough, few, none])  # type: ignore[arg-type]
+        refuse_too_few(recipe, samples, [enough, few, none])
     first, second = map(str, caught.value.problems)
     assert first.startswith("r.toml:6  evaluate.calibration: no validation rows to fit it on in fo")
     assert second.startswith("r.toml:7  evaluate.conformal: 90 % coverage needs 9 validation rows")
     assert "fold 2 has 0 of 'A' (and 1 other class lacks rows); lower the coverage" in second
-    assert second.endswith("or set by_class = false")
+    assert "or set by_class = false\n" in second
     with pytest.raises(Problems, match="the only fold has 4 of 'B'"):
-        refuse_too_few(Fake(), samples, [few])  # type: ignore[arg-type]
+        refuse_too_few(recipe, samples, [few])

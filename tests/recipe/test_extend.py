@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,8 @@ def test_tables_merge_and_lists_are_replaced(folder: Path, registry: Registry) -
     assert (recipe.data.folds.k, recipe.data.folds.group) == (3, "patient")
     assert recipe.model.head.plugin.widths == (3,)
     assert [phase.name for phase in recipe.phases] == ["only"]
-    assert recipe.where["data.folds.k"] == f"{folder / 'twin.toml'}:5"
-    assert recipe.where["data.root"].startswith(str(folder / "good.toml"))
+    assert recipe.where["data.folds.k"].where == f"{folder / 'twin.toml'}:5"
+    assert recipe.where["data.root"].file == str(folder / "good.toml")
     assert "phase.1" not in recipe.where
     assert "data.root" in recipe.given
 
@@ -122,3 +123,77 @@ def test_endless_chains_are_refused(folder: Path, registry: Registry) -> None:
         (folder / f"{number}.toml").write_text(f'extends = "{number + 1}.toml"\n')
     with pytest.raises(Problems, match="chain of more than"):
         load(folder / "0.toml", registry=registry)
+
+
+def test_an_inherited_mapping_is_merged_or_replaced_whole(folder: Path, registry: Registry) -> None:
+    text = '[data.classes]\nALL = ["X"]\nhealthy = ["HEM"]\n'
+    with pytest.raises(Problems, match=r"has a threshold; there are .*Benign.*ALL.*healthy"):
+        twin(folder, text, registry)
+    recipe = twin(folder, f'replaces = ["data.classes"]\n{text}', registry)
+    assert recipe.data.source.options["classes"] == {"ALL": ["X"], "healthy": ["HEM"]}
+    assert recipe.data.folds.k == 5
+    assert "data.classes.Benign" not in recipe.where
+    assert "replaces" not in recipe.resolved
+
+
+def test_each_file_of_a_chain_replaces_what_it_extends(folder: Path, registry: Registry) -> None:
+    middle = 'extends = "good.toml"\nreplaces = ["data.classes"]\ndata.classes.ALL = ["X"]\n'
+    (folder / "middle.toml").write_text(middle)
+    (folder / "end.toml").write_text('extends = "middle.toml"\ndata.classes.c = ["C"]\n')
+    recipe = load(folder / "end.toml", registry=registry)
+    assert list(recipe.data.source.options["classes"]) == ["ALL", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('replaces = "data.classes"', "must be a list of tables"),
+        ('replaces = ["data.clases"]', "nothing that is inherited stands at"),
+        ('replaces = ["data.folds"]', "says nothing at"),
+        ('replaces = ["phase"]\n[[phase]]\nname = "one"', "is replaced whole as it is"),
+        ('replaces = ["seed"]\nseed = 3', "is replaced whole as it is"),
+    ],
+)
+def test_what_cannot_be_replaced(folder: Path, registry: Registry, text: str, message: str) -> None:
+    with pytest.raises(Problems, match=message) as caught:
+        twin(folder, text, registry)
+    (problem,) = caught.value.problems
+    assert problem.where == f"{folder / 'twin.toml'}:2"
+    assert problem.excerpt is not None
+    assert "^" in problem.excerpt
+
+
+def test_all_that_cannot_be_replaced_is_said_at_once(folder: Path, registry: Registry) -> None:
+    with pytest.raises(Problems) as caught:
+        twin(folder, 'replaces = ["x", "data.folds", "y"]', registry)
+    assert len(caught.value.problems) == 3
+
+
+def test_replaces_means_nothing_alone(folder: Path, registry: Registry) -> None:
+    path = folder / "alone.toml"
+    path.write_text('replaces = ["data"]\n')
+    with pytest.raises(Problems, match="means nothing without extends"):
+        load(path, registry=registry)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "message"),
+    [
+        ("data.folds.test = 0.2", "twin.toml:2", r"does not go with k \(.*good.toml:\d+\): with k"),
+        ('model.head.dropout = "x"', "twin.toml:2", r"of head 'mlp'.* \(.*good.toml:\d+\)"),
+        (
+            "synthesis.per_class = { ALL = 3, x = 2 }",
+            "twin.toml:2",
+            r"\"x\" is not among the classes that are made \(.*good.toml:\d+\)",
+        ),
+    ],
+)
+def test_an_inherited_value_is_named_with_its_file_and_line(
+    folder: Path, registry: Registry, text: str, at: str, message: str
+) -> None:
+    with pytest.raises(Problems) as caught:
+        twin(folder, text, registry)
+    said = {str(p.where): p.message for p in caught.value.problems}
+    assert any(where.endswith(at) and re.search(message, text) for where, text in said.items()), (
+        said
+    )

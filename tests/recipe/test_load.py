@@ -58,8 +58,8 @@ def test_resolved_is_json_and_comes_back(good: str, registry: Registry) -> None:
 def test_where_and_given(good: str, registry: Registry) -> None:
     recipe = parse(good, Path("r.toml"), ["phase.1.epochs=2"], registry)
     line = good.split("\n").index("epochs = 5") + 1
-    assert recipe.where["phase.0.epochs"] == f"r.toml:{line}"
-    assert recipe.where["phase.1.epochs"] == "--set phase.1.epochs=2"
+    assert recipe.where["phase.0.epochs"].where == f"r.toml:{line}"
+    assert recipe.where["phase.1.epochs"].where == "--set phase.1.epochs=2"
     assert {"phase.0.epochs", "phase.1.epochs", "model.attention.use", "data.folds.k"} <= set(
         recipe.given
     )
@@ -89,7 +89,7 @@ def test_files_of_other_editors(
     path.write_bytes(bom + good.replace("\n", newline).encode())
     recipe = load(path, registry=registry)
     assert recipe.name == "grüße"
-    assert recipe.where["schema"] == f"{path}:1"
+    assert recipe.where["schema"].where == f"{path}:1"
 
 
 def test_false_means_none(good: str, registry: Registry) -> None:

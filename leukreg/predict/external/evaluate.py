@@ -78,7 +78,7 @@ def evaluate(
     """
     registry = registry or installed()
     recipe = elsewhere(trained.result, source, data, options, registry)
-    samples = list_samples(recipe.data.source, progress)
+    samples = list_samples(recipe, progress)
     mapped = map_classes(samples, trained.result.samples.classes, mapping or {})
     store = open_images(mapped.samples, recipe.image, "skip", progress)
     copied = _copied(trained, store, progress)
