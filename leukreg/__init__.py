@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from leukreg.types import BrokenImage as BrokenImage
     from leukreg.types import EpochLog as EpochLog
     from leukreg.types import Evidence as Evidence
+    from leukreg.types import Figure as Figure
     from leukreg.types import Finding as Finding
     from leukreg.types import Fold as Fold
     from leukreg.types import ImageSpec as ImageSpec
@@ -120,6 +121,7 @@ _HOME = {
         "BrokenImage",
         "EpochLog",
         "Evidence",
+        "Figure",
         "Finding",
         "Fold",
         "ImageSpec",

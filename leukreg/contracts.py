@@ -222,6 +222,10 @@ class Metric(Protocol):
         answer maps ``(score name, class or None)`` to an array of shape ``(b,)``, NaN where
         undefined. Without it, ``build`` is called again on each of a few resamples.
 
+        ``figures: ClassVar[tuple[Figure, ...]]`` declares what its scores are called, which way is
+        better and which stand for the whole; an undeclared one is shown in the run's own report
+        only.
+
         A metric that judges the probabilities themselves may say ``of_probabilities = True`` (a
         ``ClassVar``): of a calibrated run it is then asked of the raw ones too.
         """

@@ -229,6 +229,27 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """What a metric declares of a score it gives, so that others know how to show it."""
+
+    name: str
+    """As in ``Score.name``."""
+    title: str
+    """As readers know it, such as "balanced accuracy"."""
+    higher_is_better: bool | None = True
+    """None: neither is, as of a baseline."""
+    low: float | None = 0.0
+    high: float | None = 1.0
+    """The range of its values; None where there is no bound."""
+    main: bool = True
+    """It is shown where results are compared, exported or summed up."""
+    headline: bool = False
+    """It is shown where there is room for one figure, as in ``leukreg runs``."""
+    mean_of: str | None = None
+    """The figure of single classes whose plain mean it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Something that is wrong with a run or a published result, or worth knowing of it."""
 

@@ -208,3 +208,75 @@ def test_text_reaches_the_terminal_in_two_places_only() -> None:
             if raw and name not in allowed:
                 wrong.append(f"{name}:{node.lineno} {called}")
     assert wrong == []
+
+
+WORDS = {
+    "reported": "the recipe's table of published figures",
+    "training": "the recipe's table; also the side of the gate's figures",
+    "confusion": "a matrix: of results and of published tables",
+    "calibration": "the recipe's table [evaluate.calibration]",
+    "uncertainty": "a field of predictions and a column of tables",
+    "findings": "what an audit gives",
+    "run": "leukreg's command, and what is audited",
+    "folder": "an argument of the command line, a key of facts",
+    "table": "a name of nothing that a recipe asks for",
+    "elsewhere": "a part of the name of an evaluation",
+    "accuracy": "published tables are checked by its arithmetic, without any plugin",
+    "auc": "as accuracy",
+    "brier": "as accuracy",
+    "timm": "a library, whose version is recorded",
+    "balanced": "an option of scikit-learn",
+    "inception": "a file of torch-fidelity",
+    "demo": "leukreg's command",
+}
+"""Names of plugins that are common words; what they mean where the core writes them."""
+ASKED = {
+    ("cli/data.py", "table"): "`leukreg data` reads a table as a recipe would",
+    ("cli/demo.py", "demo"): "`leukreg demo` writes what the source of its name renders",
+    ("cli/evaluate.py", "folder"): "the default of --source",
+    ("cli/fidelity.py", "cells"): "the default of --extractor",
+    ("recipe/model.py", "cells"): "the gate's default extractor",
+    ("recipe/check.py", "shuffle"): "the sampler of a recipe that names none",
+    ("testing/examples.py", "accuracy"): "an example of a score",
+}
+"""Where the core asks for a plugin by name, and why."""
+LOOKUPS = {
+    "metric", "source", "loss", "head", "backbone", "attention", "sampler", "generator",
+    "extractor", "optimizer", "schedule", "augmentation", "class-weights", "audit", "report",
+}  # fmt: skip
+
+
+def test_the_core_knows_no_plugin_by_name() -> None:
+    from leukreg.registry import installed
+
+    names = {entry.name for entry in installed()}
+    unknown, asked = [], set()
+    for path in sorted(PACKAGES["leukreg"].rglob("*.py")):
+        place = path.relative_to(PACKAGES["leukreg"]).as_posix()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docs = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+        for node in ast.walk(tree):
+            word = node.value if isinstance(node, ast.Constant) else None
+            if id(node) in docs or not isinstance(word, str) or word not in names:
+                continue
+            if (place, word) in ASKED:
+                asked.add((place, word))
+            elif word not in WORDS:
+                unknown.append(f"{place}:{node.lineno} {word!r}")
+    assert unknown == []
+    assert asked == set(ASKED), "no longer asked for"
+    assert {word for word in WORDS if word not in names} == set()
+
+
+def test_the_core_looks_up_no_plugin_by_name() -> None:
+    """``registry.get("metric", "accuracy")`` and its like."""
+    found = []
+    for path in sorted(PACKAGES["leukreg"].rglob("*.py")):
+        place = path.relative_to(PACKAGES["leukreg"]).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith(".get"):
+                continue
+            words = [one.value for one in node.args if isinstance(one, ast.Constant)]
+            if len(words) == 2 and words[0] in LOOKUPS:
+                found.append((place, words[1]))
+    assert [one for one in found if one not in ASKED] == []

@@ -27,6 +27,6 @@ def command(names: tuple[str, ...], root: Path) -> None:
 
     if len(names) < 2:
         raise click.UsageError("name at least two runs, recipes or papers to compare")
-    console = open_console()
-    for section in comparison(subjects(names, root, installed())):
+    console, registry = open_console(), installed()
+    for section in comparison(subjects(names, root, registry), registry):
         render(section, console)

@@ -94,9 +94,10 @@ def _compared(names: tuple[str, ...], root: Path, out: Path | None, progress: Pr
     from leukreg.registry import installed
     from leukreg.report.html import comparison_page
 
-    found = subjects(names, root, installed())
+    registry = installed()
+    found = subjects(names, root, registry)
     path = out or Path(_name([subject.name for subject in found]))
-    _write(comparison_page(found, _beside(path), progress), path)
+    _write(comparison_page(found, registry, _beside(path), progress), path)
     return path
 
 

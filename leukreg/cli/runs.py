@@ -11,9 +11,11 @@ from leukreg.cli.options import runs_folder
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
-    from leukreg.runs.listing import RunSummary
+    from collections.abc import Sequence
 
-COLUMNS = ("run", "recipe", "when", "status", "bal. acc.", "scored", "findings")
+    from leukreg.runs.listing import RunSummary
+    from leukreg.types import Figure
+
 IN_NAME = ("recipe", "when")
 """What a run's name tells already; left out on a narrow terminal."""
 WIDE = 110
@@ -24,6 +26,8 @@ WIDE = 110
 def command(root: Path) -> None:
     """List the runs of a folder, oldest first: unfinished and damaged ones too."""
 
+    from leukreg.evaluate.figures import declared
+    from leukreg.registry import installed
     from leukreg.report.console import open_console, print_table
     from leukreg.runs.listing import list_runs
     from leukreg.types import Table
@@ -34,21 +38,25 @@ def command(root: Path) -> None:
         return
     console = open_console()
     narrow = console.is_terminal and console.width < WIDE
-    chosen = [column for column in COLUMNS if not (narrow and column in IN_NAME)]
-    rows = tuple(tuple(_row(run)[column] for column in chosen) for run in found)
-    print_table(Table(columns=tuple(chosen), rows=rows), console)
+    headlines = [figure for figure in declared(installed()).values() if figure.headline]
+    rows = [_row(run, headlines) for run in found]
+    chosen = [column for column in rows[0] if not (narrow and column in IN_NAME)]
+    cells = tuple(tuple(row[column] for column in chosen) for row in rows)
+    print_table(Table(columns=tuple(chosen), rows=cells), console)
     for run in found:
         if run.error:
             say(f"{run.name}: {run.error.splitlines()[0]}")
 
 
-def _row(run: RunSummary) -> dict[str, str]:
-    score = run.balanced_accuracy
-    value = "" if score is None else "undefined" if score.value is None else f"{score.value:.3f}"
-    when = run.started[:10]
-    scored = ", ".join(sorted(run.scored))
-    cells = (run.name, run.recipe, when, run.standing, value, scored, _findings(run))
-    return dict(zip(COLUMNS, cells, strict=True))
+def _row(run: RunSummary, headlines: Sequence[Figure]) -> dict[str, str]:
+    row = {"run": run.name, "recipe": run.recipe, "when": run.started[:10], "status": run.standing}
+    row |= {figure.title: _value(run, figure) for figure in headlines}
+    return row | {"scored": ", ".join(sorted(run.scored)), "findings": _findings(run)}
+
+
+def _value(run: RunSummary, figure: Figure) -> str:
+    score = next((score for score in run.scores if score.name == figure.name), None)
+    return "" if score is None else "undefined" if score.value is None else f"{score.value:.3f}"
 
 
 def _findings(run: RunSummary) -> str:

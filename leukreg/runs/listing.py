@@ -31,7 +31,8 @@ class RunSummary:
     """ISO 8601; empty where unknown."""
     seconds: float = 0.0
     error: str | None = None
-    balanced_accuracy: Score | None = None
+    scores: tuple[Score, ...] = ()
+    """Figures of the whole."""
     scored: Mapping[str, int] = field(default_factory=dict)
     """Scored rows by origin: real, rendered, synthetic."""
     errors: int = 0
@@ -97,10 +98,10 @@ def _outcome(path: Path) -> dict[str, Any]:
     scores, findings = path / "scores.json", path / "findings.json"
     data, found = read_json(scores), read_json(findings)
     try:
-        line = next((s for s in data["scores"] if s["name"] == "balanced_accuracy"), None)
+        whole = tuple(Score(**line) for line in data["scores"] if line["label"] is None)
         open_ones = [one["severity"] for one in found if one["waived"] is None]
         return {
-            "balanced_accuracy": None if line is None else Score(**line),
+            "scores": whole,
             "scored": {str(origin): int(count) for origin, count in data["scored"].items()},
             "errors": open_ones.count("error"),
             "warnings": open_ones.count("warning"),

@@ -7,20 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from leukreg.evaluate.figures import declared, main_ones, of_classes
+from leukreg.registry import installed
 from leukreg.types import RunResult, Score
 from leukreg.visible import visible
 
-NAMES = {
-    "accuracy": "accuracy",
-    "majority_baseline": "always the most frequent class",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "auc": "AUC",
-    "ece": "calibration error (ECE)",
-    "brier": "Brier score",
-}
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#&~$]|:(?=[\w+-]+:)")
-EACH = ("recall", "precision", "specificity", "f1")
 
 
 def model_card(result: RunResult, about: Mapping[str, Any], attribution: str = "") -> str:
@@ -128,17 +120,20 @@ def _figures(result: RunResult) -> Iterator[str]:
             "exported, was not scored."
         )
     yield ""
-    whole = [score for score in result.scores if score.name in NAMES and score.label is None]
+    known = declared(installed())
+    titles = {figure.name: figure.title for figure in main_ones(known)}
+    whole = [score for score in result.scores if score.name in titles and score.label is None]
     yield from _table(
         ("figure", "value", "95 % interval"),
-        [(NAMES[s.name], _value(s), _interval(s)) for s in whole],
+        [(titles[s.name], _value(s), _interval(s)) for s in whole],
     )
     how = next((s.why for s in whole if s.low is not None and s.why), "")
     yield from ("", f"Intervals: {how}." if how else "No intervals were made.", "")
     found = {(s.name, s.label): s for s in result.scores if s.label is not None}
+    each = of_classes(known)
     yield from _table(
-        ("class", *EACH),
-        [(name, *(_cell(found.get((each, name))) for each in EACH))
+        ("class", *(figure.title for figure in each)),
+        [(name, *(_cell(found.get((figure.name, name))) for figure in each))
          for name in result.predictions.classes],
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
+from leukreg.evaluate.figures import declared, main_ones
 from leukreg.evaluate.rows import take
 from leukreg.evaluate.scoring import default_metric
 from leukreg.recipe.model import EvaluateSpec
@@ -21,8 +22,6 @@ from leukreg.types import Predictions
 
 Key = tuple[str, str | None]
 Draws = Mapping[Key, NDArray[np.float64]]
-WHOLE = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "brier", "nll", "ece")
-BALANCED: Key = ("balanced_accuracy", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +49,17 @@ def drops(
 ) -> tuple[tuple[Drop, ...], str]:
     """The figures of both sides with the drop, and how its interval was made.
 
-    Only rows of classes that both have are compared, and the balanced accuracy is the mean recall
-    of these classes. The two sides are resampled independently of each other, each by patient where
-    its patients are known.
+    Only rows of classes that both have are compared, and means over the classes (such as the
+    balanced accuracy) are of these classes. The two sides are resampled independently of each
+    other, each by patient where its patients are known.
     """
     shared = sorted(set(original.label.tolist()) & set(here.label.tolist()))
     sides = [take(rows, np.flatnonzero(np.isin(rows.label, shared))) for rows in (original, here)]
     names = [here.classes[index] for index in shared]
-    metrics = _metrics(spec, registry)
-    values = [_drawn(metrics, rows, np.ones((len(rows), 1)), names) for rows in sides]
+    metrics, known = _metrics(registry), declared(registry)
+    means = {one.name: one.mean_of for one in main_ones(known) if one.mean_of is not None}
+    asked = _Asked(metrics, means, names)
+    values = [_drawn(asked, rows, np.ones((len(rows), 1))) for rows in sides]
     plans = [
         resampling(rows, spec.bootstrap, derive(seed, "drop", side))
         for side, rows in enumerate(sides)
@@ -67,10 +68,12 @@ def drops(
     first, second = plans
     how = "no interval: fewer than two rows or patients on a side, or none was asked for"
     if first is not None and second is not None:
-        draws = [_all(metrics, rows, plan, names)
+        draws = [_all(asked, rows, plan)
                  for rows, plan in zip(sides, (first, second), strict=True)]  # fmt: skip
         how = f"{first.says()} of the original and {second.units} {second.by} here, independently"
-    keys: list[Key] = [(name, None) for name in WHOLE] + [("recall", name) for name in names]
+    whole = [one for one in main_ones(known) if one.higher_is_better is not None]
+    keys: list[Key] = [(one.name, None) for one in whole]
+    keys += [(one.mean_of, name) for one in whole if one.headline and one.mean_of for name in names]
     return tuple(_drop(key, values, draws) for key in keys if key in values[0]), how
 
 
@@ -91,29 +94,35 @@ def _drop(key: Key, values: Sequence[Draws], draws: Sequence[Draws]) -> Drop:
     )
 
 
-def _metrics(spec: EvaluateSpec, registry: Registry) -> list[Any]:
+def _metrics(registry: Registry) -> list[Any]:
     """Every metric that resamples fast, whatever the recipe names."""
     found = [default_metric(name, registry) for name in registry.names("metric")]
     return [metric for metric in found if callable(getattr(metric, "resampled", None))]
 
 
-def _all(
-    metrics: Sequence[Any], rows: Predictions, plan: Resampling, names: Sequence[str]
-) -> Draws:
-    parts = [_drawn(metrics, rows, weights, names) for weights in plan.weights()]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    metrics: Sequence[Any]
+    means: Mapping[str, str]
+    """Figures of the whole, and those of single classes that they are the means of."""
+    names: Sequence[str]
+    """Classes that both sides have."""
+
+
+def _all(asked: _Asked, rows: Predictions, plan: Resampling) -> Draws:
+    parts = [_drawn(asked, rows, weights) for weights in plan.weights()]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
-def _drawn(
-    metrics: Sequence[Any], rows: Predictions, weights: NDArray[np.float64], names: Sequence[str]
-) -> Draws:
+def _drawn(asked: _Asked, rows: Predictions, weights: NDArray[np.float64]) -> Draws:
     found: dict[Key, NDArray[np.float64]] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for metric in metrics:
+        for metric in asked.metrics:
             with suppress(Exception):  # a stranger's may raise anything; the run's scores say so
                 found |= metric.resampled(rows, weights)
-    if names:
-        recalls = [found["recall", name] for name in names]
-        found[BALANCED] = np.mean(recalls, axis=0)
+    for name, single in asked.means.items():
+        parts = [found[single, label] for label in asked.names if (single, label) in found]
+        if parts:
+            found[name, None] = np.mean(parts, axis=0)
     return found

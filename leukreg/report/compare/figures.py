@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from leukreg.audit.reported import Reported
+from leukreg.evaluate.figures import Figures, main_ones, mean_of, of_classes
 from leukreg.report.compare.columns import Column
 from leukreg.report.compare.paired import paired_difference
 from leukreg.types import RunResult, Score, Table
 
-WHOLE = {
-    "accuracy": "accuracy",
-    "majority_baseline": "majority baseline",
+NO_METRICS = {
     "baseline_claimed": "baseline claimed",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "mcc": "MCC",
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "brier": "Brier score",
-    "ece": "calibration error",
     "threshold": "threshold",
     "best_validation_loss": "best val. loss",
     "final_validation_loss": "final val. loss",
 }
-PER_CLASS = {"precision": "precision", "recall": "recall", "f1": "F1", "specificity": "specificity"}
+"""Figures that papers print, or runs have, and no metric gives."""
 
 COUNTED = "* not published: counted from the published test rows."
 
@@ -39,24 +31,28 @@ def paired(columns: Sequence[Column]) -> Iterator[str]:
             yield f"{letter} against {first} on the same images, {difference}"
 
 
-def figures(columns: Sequence[Column]) -> tuple[Table, ...]:
+def figures(columns: Sequence[Column], known: Figures) -> tuple[Table, ...]:
     """Figures of the whole; precision and its like are the positive class's, else means."""
     published = {name for c in columns if c.reported for name, _ in c.reported.figures}
-    asked = WHOLE | {name: text for name, text in PER_CLASS.items() if name in published}
-    rows = [(text, *(_whole(column, name) for column in columns)) for name, text in asked.items()]
+    single = {figure.name: figure.title for figure in of_classes(known)}
+    asked = {one.name: one.title for one in main_ones(known) if one.name not in single}
+    asked |= NO_METRICS | {name: text for name, text in single.items() if name in published}
+    rows = [
+        (text, *(_whole(column, name, known) for column in columns)) for name, text in asked.items()
+    ]
     kept = tuple(row for row in rows if any(row[1:]))
     caption = COUNTED if any(cell.endswith("*") for row in kept for cell in row) else ""
     heads = ("figure", *(column.head for column in columns))
     return (Table(columns=heads, rows=kept, caption=caption),) if kept else ()
 
 
-def per_class(columns: Sequence[Column]) -> tuple[Table, ...]:
+def per_class(columns: Sequence[Column], known: Figures) -> tuple[Table, ...]:
     """Figures of each class, as they were printed or as the run has them."""
     rows: list[tuple[str, ...]] = []
     for label in dict.fromkeys(label for column in columns for label in _classes(column)):
         shown = [
-            (text, *(_of_class(column, name, label) for column in columns))
-            for name, text in PER_CLASS.items()
+            (one.title, *(_of_class(column, one.name, label) for column in columns))
+            for one in of_classes(known)
         ]
         kept = [row for row in shown if any(row[1:])]
         rows += [("" if i else label, *row) for i, row in enumerate(kept)]
@@ -70,17 +66,18 @@ def _classes(column: Column) -> tuple[str, ...]:
     return column.reported.classes if column.reported is not None else ()
 
 
-def _whole(column: Column, name: str) -> str:
+def _whole(column: Column, name: str, known: Figures) -> str:
     if column.reported is not None:
         if name == "majority_baseline":
             return _majority(column.reported)
         printed = column.reported.figure(name)
         return "" if printed is None else printed.text
     assert column.result is not None
-    if name in PER_CLASS:
-        label = positive(column.result)
-        return _cell(column.result, name if label else f"macro_{name}", label)
-    return _cell(column.result, name, None)
+    mean = mean_of(known, name)
+    if mean is None:
+        return _cell(column.result, name, None)
+    label = positive(column.result)
+    return _cell(column.result, name if label else mean, label)
 
 
 def _majority(reported: Reported) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from leukreg.evaluate.figures import Figures, declared
 from leukreg.progress import SILENT, Progress
+from leukreg.registry import Registry
 from leukreg.report.compare import Subject, comparison
 from leukreg.report.compare.columns import Column, columns_of
 from leukreg.report.figures.compared import side_by_side
@@ -15,7 +17,10 @@ from leukreg.types import Section
 
 
 def comparison_page(
-    subjects: Sequence[Subject], folder: str = "comparison_files", progress: Progress = SILENT
+    subjects: Sequence[Subject],
+    registry: Registry,
+    folder: str = "comparison_files",
+    progress: Progress = SILENT,
 ) -> Page:
     """Runs, reported figures and findings side by side."""
     names = [subject.name for subject in subjects]
@@ -25,16 +30,16 @@ def comparison_page(
         of=f"comparison {' '.join(names)}",
         folder=folder,
     )
-    columns = columns_of(subjects)
-    sections = [_with_figure(section, columns) for section in comparison(subjects)]
+    columns, known = columns_of(subjects), declared(registry)
+    sections = [_with_figure(part, columns, known) for part in comparison(subjects, registry)]
     return page_of(head, sections, Album(), progress)
 
 
-def _with_figure(section: Section, columns: Sequence[Column]) -> Section:
+def _with_figure(section: Section, columns: Sequence[Column], known: Figures) -> Section:
     if section.title != "Figures":
         return section
     caption = (
         "Each figure of each run with its 95 % interval (filled), and as published (open diamond, "
         "without an interval)."
     )
-    return replace(section, figure=lambda: side_by_side(columns), caption=caption)
+    return replace(section, figure=lambda: side_by_side(columns, known), caption=caption)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from leukreg import Predictions, Score, plugin
+from leukreg import Figure, Predictions, Score, plugin
 from leukreg_plugins.metrics.words import absent, no_row, scored
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 @plugin("accuracy")
 class Accuracy:
     """Share of right answers, beside that of always answering the most frequent class."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(name="accuracy", title="accuracy"),
+        Figure(name="majority_baseline", title="majority baseline", higher_is_better=None),
+    )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         import numpy as np
@@ -47,6 +52,13 @@ class Accuracy:
 @plugin("per-class")
 class PerClass:
     """Precision, recall, F1, specificity and support of each class against the rest."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(name="precision", title="precision"),
+        Figure(name="recall", title="recall"),
+        Figure(name="f1", title="F1"),
+        Figure(name="specificity", title="specificity"),
+    )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from leukreg_plugins.scoring.points import per_class
@@ -83,6 +95,18 @@ class Macro:
     Undefined as soon as one class is: a mean over the other classes would be a different figure.
     """
 
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(
+            name="balanced_accuracy", title="balanced accuracy", headline=True, mean_of="recall"
+        ),
+        Figure(name="macro_f1", title="macro F1", mean_of="f1"),
+        Figure(name="macro_precision", title="macro precision", main=False, mean_of="precision"),
+        Figure(name="macro_recall", title="macro recall", main=False, mean_of="recall"),
+        Figure(
+            name="macro_specificity", title="macro specificity", main=False, mean_of="specificity"
+        ),
+    )
+
     def build(self, predictions: Predictions) -> Iterable[Score]:
         import numpy as np
 
@@ -114,6 +138,8 @@ class Macro:
 @plugin("mcc")
 class Mcc:
     """Matthews correlation between truth and answers (Matthews, 1975; Gorodkin, 2004)."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure(name="mcc", title="MCC", low=-1.0),)
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         import numpy as np

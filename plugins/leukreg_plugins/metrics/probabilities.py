@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge
 
-from leukreg import Predictions, Score, plugin
+from leukreg import Figure, Predictions, Score, plugin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,9 @@ class Nll:
     """Negative log-likelihood of the true classes (log loss), in nats a row."""
 
     of_probabilities: ClassVar[bool] = True
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(name="nll", title="log loss", higher_is_better=False, high=None),
+    )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from leukreg_plugins.scoring.calibration import nll_rows
@@ -41,6 +44,9 @@ class Brier:
     """Mean squared error of the probabilities: 0 to 1 with two classes, 0 to 2 with more."""
 
     of_probabilities: ClassVar[bool] = True
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(name="brier", title="Brier score", higher_is_better=False, high=2.0),
+    )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from leukreg_plugins.scoring.calibration import brier_rows
@@ -60,6 +66,9 @@ class Ece:
     """Expected calibration error of the most probable class (Guo et al., 2017)."""
 
     of_probabilities: ClassVar[bool] = True
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(name="ece", title="calibration error", higher_is_better=False),
+    )
     bins: Annotated[int, Ge(1)] = 15
     """Number of equally wide bins of confidence."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
-from leukreg import Predictions, Score, plugin
+from leukreg import Figure, Predictions, Score, plugin
 from leukreg_plugins.metrics.words import scored
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _AT = "sensitivity_at_specificity"
 @plugin("auc")
 class Auc:
     """Area under the ROC curve: each class against the rest, and their mean."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (Figure(name="auc", title="AUC"),)
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from sklearn.metrics import roc_auc_score
@@ -42,6 +44,10 @@ class Auc:
 @plugin("average-precision")
 class AveragePrecision:
     """Area under the precision-recall steps: each class against the rest, and their mean."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(name="average_precision", title="average precision"),
+    )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from sklearn.metrics import average_precision_score
