@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from leukreg.errors import WriteError as WriteError
     from leukreg.evaluate.bootstrap import Resampling as Resampling
     from leukreg.evaluate.bootstrap import resampling as resampling
+    from leukreg.evaluate.bootstrap import units_in_words as units_in_words
+    from leukreg.evaluate.bootstrap import units_of as units_of
     from leukreg.files import check_file as check_file
     from leukreg.files import sweep as sweep
     from leukreg.files import write_file as write_file
@@ -106,7 +108,7 @@ _HOME = {
         "WriteError",
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
-    "leukreg.evaluate.bootstrap": ("Resampling", "resampling"),
+    "leukreg.evaluate.bootstrap": ("Resampling", "resampling", "units_in_words", "units_of"),
     "leukreg.files": ("check_file", "sweep", "write_file"),
     "leukreg.places": ("expanded",),
     "leukreg.predict.explain": ("explanation",),

@@ -183,17 +183,20 @@ def conclude(
 ) -> RunResult:
     """Score and audit the folds' predictions, and keep everything."""
     from leukreg.audit import audit, evidence_of
+    from leukreg.data.groups import grouped
     from leukreg.evaluate import joined, score
 
-    predictions = joined([result.predictions for result in results])
+    images, twins = data.images, data.images.twins(progress)
+    rows, pixels = images.samples.rows, images.digests
+    predictions = grouped(joined([one.predictions for one in results]), rows, pixels, twins)
     watched = [result.validation for result in results if result.validation is not None]
-    validation = joined(watched) if watched else None
+    validation = grouped(joined(watched), rows, pixels, twins) if watched else None
     scored = score(predictions, validation, recipe.evaluate, recipe.seed, registry, progress)
     result = RunResult(
         folder=folder.path,
         name=folder.name,
         recipe=recipe.resolved,
-        samples=data.images.samples,
+        samples=images.samples,
         folds=data.folds,
         epochs=tuple(epoch for result in results for epoch in result.epochs),
         phases=tuple(phase for result in results for phase in result.phases),
@@ -218,9 +221,9 @@ def conclude(
         | {"broken_plugins": list(registry.faults())}
         | _mended(folder),
         seconds=folder.seconds,
-        pixels=data.images.digests,
-        twins=data.images.twins(progress),
-        statistics=data.images.statistics,
+        pixels=pixels,
+        twins=twins,
+        statistics=images.statistics,
     )
     findings = audit(evidence_of(result), recipe.audit, registry)
     return folder.keep(replace(result, findings=findings))

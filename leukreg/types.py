@@ -207,6 +207,9 @@ class Predictions:
     sets: NDArray[np.bool_] | None = None
     """Shape ``(n, k)``: whether a class is in the row's conformal set (none may be); None without
     ``evaluate.conformal``."""
+    group: NDArray[np.int64] | None = None
+    """Shape ``(n,)``: rows of one number are of one patient or show one picture, and count as one
+    in every interval; None before a run is scored."""
 
     def __len__(self) -> int:
         return len(self.id)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leukreg.data.groups import grouped
 from leukreg.evaluate import score
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
 from leukreg.registry import installed
@@ -149,9 +150,11 @@ def build_result(
     split = _split(samples, folds)
     spec = EvaluateSpec(bootstrap=bootstrap, threshold=ThresholdSpec() if threshold else None)
     validation = _of_folds(samples, split, "validation", skill, seed + 1)
-    scored = score(
-        _of_folds(samples, split, "test", skill, seed), validation, spec, seed, installed()
-    )
+    pixels = {row.id: f"{index:032x}" for index, row in enumerate(samples.rows)}
+    twins = ((samples.rows[0].id, samples.rows[1].id),)
+    validation = grouped(validation, samples.rows, pixels, ())
+    tested = grouped(_of_folds(samples, split, "test", skill, seed), samples.rows, pixels, ())
+    scored = score(tested, validation, spec, seed, installed())
     recipe: dict[str, Any] = {
         "schema": 1,
         "name": "v4",
@@ -192,9 +195,9 @@ def build_result(
         },
         facts={"digests": {"data": "aa" * 16}},
         seconds=131.5,
-        pixels={row.id: f"{index:032x}" for index, row in enumerate(samples.rows)},
+        pixels=pixels,
         statistics={row.id: (1.5, 0.1 + 0.2, 3.0) for row in samples.rows},
-        twins=((samples.rows[0].id, samples.rows[1].id),),
+        twins=twins,
     )
 
 

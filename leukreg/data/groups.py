@@ -1,24 +1,30 @@
-"""Rows that must stay on one side of a split: one patient's, and copies of one picture."""
+"""Rows that belong together: one patient's, and copies of one picture.
+
+The split keeps them on one side, and every interval counts them as one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-from leukreg.data.store import ImageStore
 from leukreg.errors import Problem, Problems
-from leukreg.recipe.model import FoldsSpec
+from leukreg.types import Predictions, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from leukreg.data.store import ImageStore
+    from leukreg.recipe.model import FoldsSpec
+
+Twins = Iterable[tuple[str, str]]
+
 
 def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
-    """The group number of every row, shape ``(n,)``.
+    """The group number of every row, shape ``(n,)``, as a split is to keep them together.
 
     Two rows share a group when they share a patient (``group`` "auto" or "patient"), a file, equal
     pixels, a near copy, or one was made from the other (``duplicates`` "together"), or when a chain
@@ -27,23 +33,37 @@ def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
     Raises:
         Problems: ``group`` is "patient" and a real row has no patient id.
     """
+    rows = images.samples.rows
     ties: list[list[int]] = []
     if spec.group != "none":
-        ties += by_patient(images, insist=spec.group == "patient")
+        if spec.group == "patient":
+            _refuse_unknown(rows)
+        ties += by_patient(rows)
     if spec.duplicates == "together":
-        ties += by_picture(images)
-    return _joined(len(images), ties)
+        ties += by_picture(rows, images.digests, images.twins())
+    return joined(len(rows), ties)
 
 
-def by_patient(images: ImageStore, insist: bool) -> list[list[int]]:
-    """Rows of each patient.
+def grouped(
+    predictions: Predictions, rows: Sequence[Sample], pixels: Mapping[str, str], twins: Twins
+) -> Predictions:
+    """The predictions with the group of each row: by patient where known, and by picture.
 
-    Raises:
-        Problems: ``insist`` is set and a row that is not synthetic has no patient id.
+    How the recipe splits does not matter here: where it keeps copies or patients apart, they are
+    no more evidence than they were.
+
+    Args:
+        rows: The samples of the run.
+        pixels: Digest of the decoded pixels by file id.
+        twins: Pairs of file ids whose pictures are near copies.
     """
-    rows = images.samples.rows
+    ties = [*by_patient(rows), *by_picture(rows, pixels, twins)]
+    return replace(predictions, group=joined(len(rows), ties)[predictions.row])
+
+
+def _refuse_unknown(rows: Sequence[Sample]) -> None:
     without = [row.id for row in rows if row.patient is None and row.origin != "synthetic"]
-    if insist and without:
+    if without:
         share = "none has a" if len(without) == len(rows) else f"{len(without)} have no"
         raise Problems(
             [
@@ -54,15 +74,18 @@ def by_patient(images: ImageStore, insist: bool) -> list[list[int]]:
                 )
             ]
         )
-    return _same(row.patient for row in rows)
 
 
-def by_picture(images: ImageStore) -> list[list[int]]:
+def by_patient(rows: Sequence[Sample]) -> list[list[int]]:
+    """Rows of each patient, as far as patients are known."""
+    return same(row.patient for row in rows)
+
+
+def by_picture(rows: Sequence[Sample], pixels: Mapping[str, str], twins: Twins) -> list[list[int]]:
     """Rows of each picture: the same file, equal pixels, near copies, and what was made from it."""
-    rows = images.samples.rows
     first = {row.id: index for index, row in reversed(list(enumerate(rows)))}
-    ties = _same(images.digests[row.id] for row in rows)
-    ties += [[first[one], first[other]] for one, other in images.twins()]
+    ties = same(pixels.get(row.id, row.id) for row in rows)
+    ties += [[first[one], first[other]] for one, other in twins if one in first and other in first]
     ties += [
         [index, first[row.lineage.parent]]
         for index, row in enumerate(rows)
@@ -71,7 +94,8 @@ def by_picture(images: ImageStore) -> list[list[int]]:
     return ties
 
 
-def _same(keys: Iterable[Hashable | None]) -> list[list[int]]:
+def same(keys: Iterable[Hashable | None]) -> list[list[int]]:
+    """Positions that have the same key, where there are several; None is no key."""
     members: dict[Hashable, list[int]] = {}
     for index, key in enumerate(keys):
         if key is not None:
@@ -79,8 +103,11 @@ def _same(keys: Iterable[Hashable | None]) -> list[list[int]]:
     return [found for found in members.values() if len(found) > 1]
 
 
-def _joined(n: int, ties: list[list[int]]) -> NDArray[np.int64]:
+def joined(n: int, ties: list[list[int]]) -> NDArray[np.int64]:
     """Numbers of the connected components of ``n`` rows."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     first = [tie[0] for tie in ties for _ in tie[1:]]
     other = [row for tie in ties for row in tie[1:]]
     edges = coo_matrix((np.ones(len(first), np.int8), (first, other)), shape=(n, n))

@@ -1,43 +1,40 @@
-"""Percentile bootstrap (Efron, 1979), by patient where patients are known."""
+"""Percentile bootstrap (Efron, 1979) over what belongs together: patients, copies of a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leukreg.data.groups import joined, same
 from leukreg.seeds import derive
 from leukreg.types import Predictions
 
 MEMORY = 1_000_000
 """Weights held at a time (8 bytes each)."""
+FEW = 10
+"""Units below which an interval is rough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resampling:
-    """What is drawn with replacement: patients, else rows."""
+    """What is drawn with replacement: patients and pictures, whole."""
 
     unit: NDArray[np.int64]
     """Shape ``(n,)``: the unit each row belongs to."""
     units: int
-    by: str
-    """"patients" or "rows"."""
+    of: str
+    """The units in words: "12 patients", "24 pictures in 96 files"."""
     count: int
     seed: int
-    unknown: int = 0
-    """Rows whose patient is unknown, where others are known."""
 
     def says(self, count: int | None = None) -> str:
         """One line on how the interval was made."""
         number = self.count if count is None else count
-        text = f"95 % percentile bootstrap, {number} resamples of {self.units} {self.by}"
-        if self.by == "patients" and self.units < 10:
-            text += " (few: the interval is rough)"
-        if self.unknown:
-            text += f" (of {self.unknown:,} of them the patient is unknown)"
-        return text
+        text = f"95 % percentile bootstrap, {number} resamples of {self.of}"
+        return f"{text} (few: the interval is rough)" if self.units < FEW else text
 
     def counts(self) -> Iterator[NDArray[np.int64]]:
         """How often each row stands in one resample, shape ``(n,)``, resample after resample."""
@@ -59,20 +56,48 @@ class Resampling:
             yield np.stack(block, axis=1).astype(np.float64)
 
 
+def units_of(predictions: Predictions) -> NDArray[np.int64]:
+    """The unit of each row, ``(n,)``, numbered from 0 in the order of the rows.
+
+    Rows of one unit are of one patient or show one picture; as evidence they count as one. Where
+    pictures were not looked at, a file is one.
+    """
+    group = predictions.group
+    if group is None:
+        group = joined(len(predictions), [*same(predictions.patient), *same(predictions.id)])
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+    return np.asarray(first.argsort().argsort()[inverse], dtype=np.int64)
+
+
+def units_in_words(
+    unit: NDArray[np.int64], patients: Sequence[str | None], files: Sequence[str]
+) -> str:
+    """What the units of these rows are: "96 images", "24 pictures in 96 files", "12 patients"."""
+    n, units = len(unit), len(np.unique(unit))
+    known = [patient for patient in patients if patient is not None]
+    if len(known) == n and len(set(known)) == units:
+        return f"{units:,} patient{'s' * (units != 1)}"
+    if units == n:
+        text = f"{n:,} image{'s' * (n != 1)}"
+    elif not known:
+        rows = "files" if len(set(files)) == n else "rows"
+        text = f"{units:,} picture{'s' * (units != 1)} in {n:,} {rows}"
+    else:
+        group = f"{units:,} group{'s' * (units != 1)}"
+        text = f"{group} of images (of one patient, or copies of one picture)"
+    if known and len(known) < n:
+        text += f"; of {n - len(known):,} of {n:,} images the patient is unknown"
+    return text
+
+
 def resampling(predictions: Predictions, count: int, seed: int) -> Resampling | None:
     """How to resample these rows; None where there are fewer than two units to draw from."""
-    n = len(predictions)
-    known = [patient for patient in predictions.patient if patient is not None]
-    if n and len(known) == n:
-        index = {patient: i for i, patient in enumerate(dict.fromkeys(known))}
-        unit = np.array([index[patient] for patient in known], dtype=np.int64)
-        units, by = len(index), "patients"
-    else:
-        unit, units, by = np.arange(n, dtype=np.int64), n, "rows"
+    unit = units_of(predictions)
+    units = int(unit.max()) + 1 if len(unit) else 0
     if units < 2 or count == 0:
         return None
-    unknown = n - len(known) if known else 0
-    return Resampling(unit=unit, units=units, by=by, count=count, seed=seed, unknown=unknown)
+    of = units_in_words(unit, predictions.patient, predictions.id)
+    return Resampling(unit=unit, units=units, of=of, count=count, seed=seed)
 
 
 def percentiles(values: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -33,6 +33,7 @@ def take(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
         decision=None if predictions.decision is None else predictions.decision[rows],
         raw=None if predictions.raw is None else predictions.raw[rows],
         sets=None if predictions.sets is None else predictions.sets[rows],
+        group=None if predictions.group is None else predictions.group[rows],
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from leukreg.errors import Problems
 from leukreg.evaluate.adjust import adjusted
-from leukreg.evaluate.bootstrap import resampling
+from leukreg.evaluate.bootstrap import resampling, units_in_words, units_of
 from leukreg.evaluate.checks import problems, refuse_broken, unfitted
 from leukreg.evaluate.coverage import SetFigures
 from leukreg.evaluate.intervals import Measured, with_intervals
@@ -142,6 +142,6 @@ def _scores(
 def _without(score: Score, rows: Predictions, count: int) -> Score:
     if score.value is None or score.why:
         return score
-    only = "one patient" if len(rows) > 1 else "one row"
+    only = units_in_words(units_of(rows), rows.patient, rows.id)
     reason = "none asked for" if count == 0 else f"{only} only"
     return replace(score, why=f"no interval: {reason}")

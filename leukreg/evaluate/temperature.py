@@ -32,7 +32,7 @@ class Temperature:
     """Validation rows it was fitted on."""
     low: float | None = None
     high: float | None = None
-    """95 % interval, by patient where patients are known."""
+    """95 % interval, over patients where they are known, and pictures."""
     by: str = ""
     """How the interval was made."""
     why: str = ""

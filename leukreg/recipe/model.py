@@ -271,7 +271,8 @@ class EvaluateSpec:
     threshold: ThresholdSpec | None = None
     """Without it the most probable class is answered."""
     bootstrap: Annotated[int, Ge(0)] = 1000
-    """Resamples for the 95 % intervals, by patient where patients are known; 0 for none."""
+    """Resamples for the 95 % intervals, of patients where they are known, and of pictures: copies
+    count as one; 0 for none."""
     metrics: tuple[Choice, ...] = ()
     """Metric plugins; empty: all of leukreg's own."""
 

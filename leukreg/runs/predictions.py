@@ -1,7 +1,7 @@
 """Predictions as one CSV table: a row per scored image, a column per class.
 
 Where probabilities were calibrated the raw ones stand beside them, where there are conformal sets
-each class's membership, 0 or 1.
+each class's membership, 0 or 1; once a run is scored, the group that counts as one in intervals.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ HEAD = (
     "uncertainty",
     "mutual_information",
 )
+GROUP = "group"
+"""A further column before those of the classes, in scored tables."""
 PREFIX = "p:"
 """Begins the header of a class's probability: ``p:Benign``."""
 RAW, SET = "raw:", "set:"
@@ -52,6 +54,9 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         [number(value) for value in predictions.mutual_information.tolist()],
     ]
     header = list(HEAD)
+    if predictions.group is not None:
+        header.append(GROUP)
+        columns.append([str(group) for group in predictions.group.tolist()])
     for prefix, values in _blocks(predictions):
         header += [cell(prefix + name) for name in predictions.classes]
         written = str if prefix == SET else number
@@ -82,9 +87,10 @@ def read_predictions(path: Path) -> Predictions:
     """
     header, lines = read_table(path, HEAD)
     try:
-        names = [sure(column) for column in header[len(HEAD) :]]
+        grouped = header[len(HEAD) : len(HEAD) + 1] == [GROUP]
+        names = [sure(column) for column in header[len(HEAD) + grouped :]]
         classes = tuple(name[len(PREFIX) :] for name in names if name.startswith(PREFIX))
-        return _table(classes, _kinds(names, classes), lines)
+        return _table(classes, _kinds(names, classes), lines, grouped)
     except (ValueError, KeyError) as error:
         raise damaged(path, f"{type(error).__name__}: {error}") from error
 
@@ -101,16 +107,18 @@ def _kinds(names: list[str], classes: tuple[str, ...]) -> list[str]:
     return kinds
 
 
-def _table(classes: tuple[str, ...], kinds: list[str], lines: list[list[str]]) -> Predictions:
+def _table(
+    classes: tuple[str, ...], kinds: list[str], lines: list[list[str]], grouped: bool
+) -> Predictions:
     index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
     k, n = len(classes), len(lines)
-    columns = list(zip(*lines, strict=True)) or [()] * (len(HEAD) + k * len(kinds))
+    columns = list(zip(*lines, strict=True)) or [()] * (len(HEAD) + grouped + k * len(kinds))
     answers = [text(value) for value in columns[7]]
 
     def block(kind: str) -> NDArray[np.float64] | None:
         if kind not in kinds:
             return None
-        start = len(HEAD) + k * kinds.index(kind)
+        start = len(HEAD) + grouped + k * kinds.index(kind)
         values = np.array([[float(x) for x in column] for column in columns[start : start + k]])
         return np.ascontiguousarray(values.reshape(k, n).T)
 
@@ -131,6 +139,7 @@ def _table(classes: tuple[str, ...], kinds: list[str], lines: list[list[str]]) -
         decision=_indices(answers, index),
         raw=block(RAW),
         sets=None if sets is None else sets == 1,
+        group=np.array([int(x) for x in columns[len(HEAD)]], dtype=np.int64) if grouped else None,
     )
 
 

@@ -45,6 +45,17 @@ def read(path: Path) -> RunResult:
     scores = _scores(path / "scores.json", len(predictions.classes))
     pixels, statistics = tables.read_images(path / "images.csv")
     _refuse_foreign(path / "predictions.csv", predictions, samples)
+    twins = tables.read_twins(path / "twins.csv")
+
+    def with_groups(rows: Predictions) -> Predictions:
+        """Folders of before had no group beside each row; what it follows from, they had."""
+        if rows.group is not None:
+            return rows
+        from leukreg.data.groups import grouped
+
+        return grouped(rows, samples.rows, pixels, twins)
+
+    validation = _validation(path / "validation.csv", samples)
     return RunResult(
         folder=path,
         name=path.resolve().name,
@@ -54,13 +65,13 @@ def read(path: Path) -> RunResult:
         epochs=read_epochs(path / "epochs.csv"),
         phases=parse(path / "phases.json", tuple[PhaseLog, ...]),
         notices=parse(path / "notices.json", tuple[Notice, ...]),
-        predictions=predictions,
-        validation=_validation(path / "validation.csv", samples),
+        predictions=with_groups(predictions),
+        validation=None if validation is None else with_groups(validation),
         findings=parse(path / "findings.json", tuple[Finding, ...]),
         environment=_mapping(path / "environment.json"),
         facts=_facts(path),
         seconds=status.seconds,
-        twins=tables.read_twins(path / "twins.csv"),
+        twins=twins,
         pixels=pixels,
         statistics=statistics,
         **scores,

@@ -116,7 +116,7 @@ def test_the_interval_holds_a_known_temperature_about_as_often_as_it_says() -> N
         assert one.low is not None
         assert one.high is not None
         assert one.low < one.temperature < one.high
-        assert one.by == "95 % percentile bootstrap, 80 resamples of 150 rows"
+        assert one.by == "95 % percentile bootstrap, 80 resamples of 150 images"
         hits += one.low <= 2.0 <= one.high
     assert hits >= 51  # at 93 % or so, fewer are a matter of one in 500
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leukreg.errors import Problems, TrainingError
 from leukreg.evaluate import problems, score, take
@@ -17,6 +19,7 @@ from leukreg.recipe.model import Choice, EvaluateSpec, ThresholdSpec
 from leukreg.registry import installed
 from leukreg.testing import example_predictions
 from leukreg.types import Predictions, Score
+from tests.evaluate.simulated import table
 
 
 def found(predictions: Predictions, **options: Any) -> dict[tuple[str, str | None], Score]:
@@ -59,20 +62,62 @@ def test_patients_are_drawn_whole_where_every_row_has_one() -> None:
     rows = example_predictions(2, n=60)
     draws = resampling(rows, 50, 1)
     assert draws is not None
-    assert draws.by == "patients"
+    assert draws.of == f"{len(set(rows.patient))} patients"
     for counts in draws.counts():
         for patient in set(rows.patient):
             own = counts[[p == patient for p in rows.patient]]
             assert len(set(own.tolist())) == 1
 
 
-def test_rows_are_drawn_as_soon_as_one_patient_is_unknown() -> None:
+def test_images_of_an_unknown_patient_count_one_by_one_beside_whole_patients() -> None:
     rows = example_predictions(2, n=60)
-    draws = resampling(replace(rows, patient=(None, *rows.patient[1:])), 50, 1)
+    some = (*rows.patient[:30], *(None,) * 30)
+    draws = resampling(replace(rows, patient=some), 50, 1)
     assert draws is not None
-    assert (draws.by, draws.units) == ("rows", 60)
-    assert all(counts.sum() == 60 for counts in draws.counts())
-    assert draws.says().endswith("50 resamples of 60 rows (of 1 of them the patient is unknown)")
+    units = len(set(rows.patient[:30])) + 30
+    assert draws.units == units
+    assert draws.says().endswith(
+        f"50 resamples of {units} groups of images (of one patient, or copies of one picture); "
+        "of 30 of 60 images the patient is unknown"
+    )
+
+
+def pictures(right: list[int], copies: int) -> Predictions:
+    """So many files of each picture; ``right`` of the copies are answered with their class."""
+    label = np.repeat(np.arange(len(right)) % 2, copies)
+    good = np.concatenate([np.arange(copies) < hits for hits in right])
+    p = np.where(good, 0.9, 0.1)
+    p = np.where(label == 1, p, 1 - p)
+    group = np.repeat(np.arange(len(right)), copies)
+    return replace(table(label, np.stack([1 - p, p], axis=1)), group=group)
+
+
+def test_copies_of_a_picture_count_as_one_in_every_interval() -> None:
+    rows = pictures([4] * 17 + [3] + [0] * 6, copies=4)
+    by_picture = found(rows, bootstrap=1000)["accuracy", None]
+    by_file = found(replace(rows, group=None), bootstrap=1000)["accuracy", None]
+    assert by_picture.value == by_file.value == 71 / 96
+    assert (by_file.low, by_file.high) == pytest.approx((0.646, 0.823), abs=0.011)
+    assert (by_picture.low, by_picture.high) == pytest.approx((0.562, 0.906), abs=0.011)
+    assert by_picture.why.endswith("1000 resamples of 24 pictures in 96 files")
+
+
+@given(
+    right=st.lists(st.integers(0, 1), min_size=4, max_size=30),
+    copies=st.integers(2, 5),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=30, deadline=None)
+def test_copying_every_file_moves_no_interval(right: list[int], copies: int, seed: int) -> None:
+    once, often = pictures(right, 1), pictures([copies * one for one in right], copies)
+    spec = EvaluateSpec(bootstrap=40)
+    alone = score(once, None, spec, seed, installed()).scores
+    copied = score(often, None, spec, seed, installed()).scores
+    for one, other in zip(alone, copied, strict=True):
+        if one.name != "support":
+            assert (other.value, other.low, other.high) == pytest.approx(
+                (one.value, one.low, one.high), nan_ok=True
+            )
 
 
 def test_patient_wise_intervals_are_wider_where_patients_differ() -> None:
@@ -94,7 +139,7 @@ def test_one_patient_only_gives_no_interval_and_says_so() -> None:
     rows = example_predictions(2, n=20)
     one = found(replace(rows, patient=("P1",) * 20))["accuracy", None]
     assert one.low is None
-    assert one.why == "no interval: one patient only"
+    assert one.why == "no interval: 1 patient only"
     assert found(rows, bootstrap=0)["accuracy", None].why == "no interval: none asked for"
 
 

@@ -56,10 +56,10 @@ def test_raw_and_calibrated_stand_side_by_side() -> None:
 
 def test_by_row_is_said_where_patients_are_unknown() -> None:
     result = whole(patients=0)
-    assert "50 resamples of 72 rows" in only(calibration(result)).text[1]
-    assert "50 resamples of 72 rows" in only(calibration(result)).text[2]
+    assert "50 resamples of 72 images" in only(calibration(result)).text[1]
+    assert "50 resamples of 72 images" in only(calibration(result)).text[2]
     text = "\n".join(only(sets(result)).text)
-    assert "50 resamples of 72 rows; limits are held fixed" in text
+    assert "50 resamples of 72 images; limits are held fixed" in text
     assert "patients" not in text
 
 

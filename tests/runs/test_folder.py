@@ -408,3 +408,24 @@ def test_working_time_adds_up_over_stretches(tmp_path: Path) -> None:
         again._began -= 10
         again.finish()
     assert 110 <= again.status().seconds < 115
+
+
+def test_a_folder_of_before_has_the_groups_that_its_tables_tell(
+    tmp_path: Path, make_result: Make
+) -> None:
+    result = make_result(patients=0)
+    first, other = result.samples.rows[0].id, result.samples.rows[5].id
+    copied = replace(result, pixels={**result.pixels, other: result.pixels[first]}, twins=())
+    kept = finished(tmp_path, copied)
+    of_version_1(kept.folder, {})
+    for name in ("predictions.csv", "validation.csv"):
+        header, *lines = (kept.folder / name).read_text().splitlines()
+        place = header.split(",").index("group")
+        cut = [",".join(c for i, c in enumerate(line.split(",")) if i != place)
+               for line in (header, *lines)]  # fmt: skip
+        (kept.folder / name).write_text("\n".join(cut) + "\n")
+    back = read(kept.folder).predictions
+    assert back.group is not None
+    group = dict(zip(back.row.tolist(), back.group.tolist(), strict=True))
+    assert group[0] == group[5]
+    assert len(set(group.values())) == len(group) - 1

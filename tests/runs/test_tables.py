@@ -84,6 +84,7 @@ def predictions(draw: st.DrawFn) -> Predictions:
         decision=decision,
         raw=block(FLOATS) if draw(st.booleans()) else None,
         sets=block(st.booleans(), bool) if draw(st.booleans()) else None,
+        group=np.array(some(labels), dtype=np.int64) if draw(st.booleans()) else None,
     )
 
 

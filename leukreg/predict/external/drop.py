@@ -70,7 +70,7 @@ def drops(
     if first is not None and second is not None:
         draws = [_all(asked, rows, plan)
                  for rows, plan in zip(sides, (first, second), strict=True)]  # fmt: skip
-        how = f"{first.says()} of the original and {second.units} {second.by} here, independently"
+        how = f"{first.says()} of the original and {second.of} here, independently"
     whole = [one for one in main_ones(known) if one.higher_is_better is not None]
     keys: list[Key] = [(one.name, None) for one in whole]
     keys += [(one.mean_of, name) for one in whole if one.headline and one.mean_of for name in names]

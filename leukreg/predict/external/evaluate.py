@@ -9,6 +9,7 @@ from typing import Any
 
 from leukreg.audit import audit, evidence_of
 from leukreg.data import open_images
+from leukreg.data.groups import grouped
 from leukreg.data.readings import readings
 from leukreg.data.store import ImageStore
 from leukreg.errors import DataError, NotAvailable
@@ -118,7 +119,9 @@ def _result(
     runs: Path,
     progress: Progress,
 ) -> RunResult:
-    figures = scored(trained, recipe, predicted(trained, store, rows, progress), registry, progress)
+    seen = predicted(trained, store, rows, progress)
+    seen = grouped(seen, store.samples.rows, store.digests, store.twins(progress))
+    figures = scored(trained, recipe, seen, registry, progress)
     changes, how = drops(
         trained.result.predictions, figures.predictions, recipe.evaluate, recipe.seed, registry
     )

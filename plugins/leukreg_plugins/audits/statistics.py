@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Z = 1.959963984540054
 """Two-sided 95 % point of the normal distribution."""
 
 
-def wilson(hits: float, n: int) -> tuple[float, float]:
+def wilson(hits: float, n: float) -> tuple[float, float]:
     """95 % interval of a share (Wilson, 1927); ``n`` above 0."""
     p, z2 = hits / n, Z * Z
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def effective(right: NDArray[np.bool_], unit: NDArray[np.int64]) -> float:
+    """So many independent rows tell as much of a share as these, some of which belong together.
+
+    The rows over the design effect (Kish, 1965; Korn and Graubard, 1998). Copies of a picture that
+    are answered alike count as one, and so do the images of a unit where no answer differs.
+
+    Args:
+        right: Shape ``(n,)``, n above 0: what the share is of.
+        unit: Shape ``(n,)``: the unit of each row (see ``leukreg.units_of``).
+    """
+    import numpy as np
+
+    n, units = len(right), len(np.unique(unit))
+    if units == n:
+        return float(n)
+    place = np.unique(unit, return_inverse=True)[1]
+    p = right.mean()
+    apart = np.bincount(place, weights=right - p)
+    variance = float((apart**2).sum()) / n**2
+    if variance <= 0:
+        return float(units)
+    return float(min(n, p * (1 - p) / variance))
 
 
 def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:

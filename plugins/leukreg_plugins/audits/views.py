@@ -52,6 +52,16 @@ def pictures(evidence: Evidence) -> dict[str, int]:
     return {row.id: numbers.setdefault(root(row.id), len(numbers)) for row in rows_of(evidence)}
 
 
+def pictures_of(evidence: Evidence, predictions: Predictions) -> NDArray[np.int64]:
+    """The number of the picture of each row, ``(n,)``: copies share one."""
+    import numpy as np
+
+    known = pictures(evidence)
+    numbers: dict[object, int] = {}
+    keys = (known.get(name, name) for name in predictions.id)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
 def folder_of(row: Sample) -> str:
     return str(PurePosixPath(row.id).parent)
 

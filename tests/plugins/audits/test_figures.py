@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from leukreg_plugins.audits.figures import (
     FIGURES,
     AucNearHalf,
@@ -27,10 +30,19 @@ from leukreg_plugins.audits.figures import (
     UndefinedPrinted,
     UniformPredictions,
 )
-from leukreg_plugins.audits.statistics import auc_interval, base_rate_brier, wilson
+from leukreg_plugins.audits.statistics import auc_interval, base_rate_brier, effective, wilson
 
-from leukreg import Evidence, Score
-from tests.plugins.audits.evidence import binary, evidence, fires, found, passes, predictions, rows
+from leukreg import Evidence, Samples, Score
+from tests.plugins.audits.evidence import (
+    binary,
+    evidence,
+    fires,
+    found,
+    passes,
+    predictions,
+    rows,
+    sample,
+)
 
 TWO: dict[str, Any] = {"classes": ["Benign", "ALL"]}
 V4: dict[str, Any] = TWO | {"confusion": [[187, 18], [18, 2]], "accuracy": "84.00 %"}
@@ -226,6 +238,45 @@ def test_poor_calibration() -> None:
     sure = np.where(scores > 0.5, 0.99, 0.01).tolist()
     fires(PoorCalibration(), Evidence(predictions=binary(honest, sure)), "warning", "99.0 %")
     passes(PoorCalibration(), Evidence(predictions=binary(honest[:50], sure[:50])))
+
+
+def test_copies_are_no_further_images_to_the_rules_on_amount() -> None:
+    right = [True] * 18 + [False] * 6
+    labels, scores = [1] * 24 + [0] * 400, [0.9 if one else 0.2 for one in right] + [0.1] * 400
+    four = binary([1] * 96 + [0] * 400, [p for p in scores[:24] for _ in range(4)] + [0.1] * 400)
+    group = np.array([n // 4 for n in range(96)] + list(range(100, 500)))
+    once = Evidence(predictions=binary(labels, scores))
+    often = Evidence(predictions=replace(four, group=group))
+    fires(FewPositives(), once, "warning", "of ALL rests on 24 images: its 95 % interval is 0.55")
+    fires(FewPositives(), often, "warning", "ALL rests on 24 pictures in 96 files", "is 0.55 to")
+    passes(FewPositives(), Evidence(predictions=four))
+
+
+@given(
+    hits=st.lists(st.integers(0, 3), min_size=2, max_size=40),
+    apart=st.booleans(),
+)
+def test_as_many_rows_count_as_tell_something_new(hits: list[int], apart: bool) -> None:
+    right = np.array([row < n for n in hits for row in range(3)])
+    unit = np.arange(len(right)) if apart else np.repeat(np.arange(len(hits)), 3)
+    counted = effective(right, unit)
+    assert counted == len(right) if apart else 0 < counted <= len(right)
+    copied = np.repeat(np.array(hits) > 1, 3)
+    if not apart:
+        assert effective(copied, unit) == pytest.approx(len(hits))
+
+
+def test_poor_calibration_counts_pictures() -> None:
+    rng = np.random.default_rng(0)
+    honest = (rng.random(50) < 0.5).astype(int)
+    sure = np.where(rng.random(50) > 0.5, 0.99, 0.01)
+    files = [sample(f"{n}-{copy}.jpg", "ALL") for n in range(50) for copy in range(4)]
+    rows = binary(np.repeat(honest, 4).tolist(), np.repeat(sure, 4).tolist())
+    rows = replace(rows, id=tuple(one.id for one in files))
+    fires(PoorCalibration(), Evidence(predictions=rows), "warning", "99.0 %")
+    samples = Samples(rows=tuple(files), classes=("Benign", "ALL"))
+    pixels = {one.id: one.id.partition("-")[0] for one in files}
+    passes(PoorCalibration(), Evidence(predictions=rows, samples=samples, pixels=pixels))
 
 
 def test_uniform_predictions() -> None:

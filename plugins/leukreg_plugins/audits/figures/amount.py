@@ -8,11 +8,25 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Lt
 
-from leukreg import Evidence, Examined, Finding, Reported, examine, only_class, plugin
+from leukreg import (
+    Evidence,
+    Examined,
+    Finding,
+    Predictions,
+    Reported,
+    examine,
+    only_class,
+    plugin,
+    units_in_words,
+    units_of,
+)
 from leukreg_plugins.audits.published import aside_note, published, supports
-from leukreg_plugins.audits.statistics import wilson
+from leukreg_plugins.audits.statistics import effective, wilson
 from leukreg_plugins.audits.told import found, percent, plural, some
 from leukreg_plugins.audits.views import answers, option
+
+Rests = tuple[str, str, float, float, str]
+"""Class, recall as text, hits and rows that count (copies as one), what it rests on in words."""
 
 
 @plugin("one-class-tested")
@@ -96,28 +110,36 @@ class FewPositives:
             yield from self._worst("reported: ", list(self._reported(reported)))
         predictions = evidence.predictions
         if predictions is not None and len(predictions):
-            answered = answers(predictions)
-            rows: list[tuple[str, str, float, int]] = []
-            for c, name in enumerate(predictions.classes):
-                of = predictions.label == c
-                n, hits = int(of.sum()), int((answered[of] == c).sum())
-                rows += [(name, f"{hits / n:.4f}", hits, n)] if n else []
-            yield from self._worst("", rows)
+            yield from self._worst("", list(self._measured(predictions)))
 
-    def _reported(self, reported: Reported) -> Iterator[tuple[str, str, float, int]]:
+    def _measured(self, predictions: Predictions) -> Iterator[Rests]:
+        import numpy as np
+
+        answered, unit = answers(predictions), units_of(predictions)
+        for c, name in enumerate(predictions.classes):
+            of = np.flatnonzero(predictions.label == c)
+            if len(of):
+                right = answered[of] == c
+                share, n = float(right.mean()), effective(right, unit[of])
+                patient = tuple(predictions.patient[row] for row in of)
+                ids = tuple(predictions.id[row] for row in of)
+                on = units_in_words(unit[of], patient, ids)
+                yield name, f"{share:.4f}", share * n, n, on
+
+    def _reported(self, reported: Reported) -> Iterator[Rests]:
         for label, n in supports(reported).items():
             recall = reported.of(label).get("recall")
             if n and recall is not None and not recall.undefined:
-                yield label, recall.text, float(recall) * n, n
+                yield label, recall.text, float(recall) * n, n, plural(n, "image")
 
-    def _worst(self, who: str, rows: list[tuple[str, str, float, int]]) -> Iterator[Finding]:
+    def _worst(self, who: str, rows: list[Rests]) -> Iterator[Finding]:
         wide = []
-        for label, text, hits, n in rows:
+        for label, text, hits, n, on in rows:
             low, high = wilson(hits, n)
             if high - low > self.width:
-                wide.append((high - low, label, text, n, low, high))
+                wide.append((high - low, label, text, on, low, high))
         if wide:
-            _, label, text, n, low, high = max(wide)
+            _, label, text, on, low, high = max(wide)
             more = (
                 f"; so do{'es' if len(wide) == 2 else ''}"
                 f" {plural(len(wide) - 1, 'other class', 'other classes')}"
@@ -127,7 +149,7 @@ class FewPositives:
             yield found(
                 self,
                 "warning",
-                f"{who}recall {text} of {label} rests on {plural(n, 'image')}: its 95 % interval is"
+                f"{who}recall {text} of {label} rests on {on}: its 95 % interval is"
                 f" {low:.2f} to {high:.2f}{more}",
             )
 

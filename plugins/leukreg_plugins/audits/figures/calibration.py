@@ -8,7 +8,7 @@ from typing import Any
 
 from leukreg import Evidence, Finding, Predictions, plugin
 from leukreg_plugins.audits.told import found, percent, plural, some
-from leukreg_plugins.audits.views import option
+from leukreg_plugins.audits.views import option, pictures_of
 
 KEYS = ("calibration", "conformal")
 
@@ -81,7 +81,7 @@ class CoverageMissed:
         if not isinstance(kept, Mapping):
             return
         highs = {s.label: s for s in evidence.scores if s.name == "set_coverage"}
-        for label, rows in self._groups(kept, evidence.predictions):
+        for label, rows in self._groups(kept, evidence):
             score, least = highs.get(label), self._least(rows, kept["coverage"])
             if score is None or score.value is None or score.high is None or score.high >= least:
                 continue
@@ -91,18 +91,29 @@ class CoverageMissed:
                 "warning",
                 f"sets hold the true class in {percent(score.value)}{of} (at most"
                 f" {percent(score.high)}), {100 * kept['coverage']:g} % were stated;"
-                f" with {plural(rows, 'validation row')} chance explains {percent(least)} and more",
+                f" with {plural(rows, 'validation picture')} chance explains {percent(least)}"
+                " and more",
             )
 
     def _groups(
-        self, kept: Mapping[str, Any], predictions: Predictions | None
+        self, kept: Mapping[str, Any], evidence: Evidence
     ) -> Iterator[tuple[str | None, int]]:
-        """What the coverage is stated for, with the validation rows of the smallest fold."""
+        """What the coverage is stated for, with the validation pictures of the smallest fold."""
         least = [min(rows) for rows in zip(*(one["rows"] for one in kept["folds"]), strict=True)]
         if not kept["by_class"]:
-            yield None, min(least, default=0)
-        elif predictions is not None:
-            yield from zip(predictions.classes, least, strict=True)
+            yield None, self._unlike(evidence, None, min(least, default=0))
+        elif evidence.predictions is not None:
+            for label, rows in zip(evidence.predictions.classes, least, strict=True):
+                yield label, self._unlike(evidence, label, rows)
+
+    def _unlike(self, evidence: Evidence, label: str | None, rows: int) -> int:
+        """How many of the fewest rows of a fold are different pictures."""
+        validation = evidence.validation
+        if validation is None:
+            return rows
+        picture, fold = pictures_of(evidence, validation), validation.fold
+        of = [label in (None, validation.classes[c]) for c in validation.label]
+        return min([rows, *(len(set(picture[(fold == one) & of])) for one in set(fold.tolist()))])
 
     def _least(self, rows: int, coverage: float) -> float:
         """The coverage that limits from so many rows fall below in one of 40 draws.

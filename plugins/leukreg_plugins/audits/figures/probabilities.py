@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg import Evidence, Finding, plugin
 from leukreg_plugins.audits.told import found, percent
-from leukreg_plugins.audits.views import option, positive_index
+from leukreg_plugins.audits.views import option, pictures_of, positive_index
 
 
 @plugin("threshold-on-scored")
@@ -79,13 +79,16 @@ class PoorCalibration:
     bins: Annotated[int, Ge(2)] = 15
     """Equally wide bins of confidence."""
     least: Annotated[int, Ge(10)] = 100
-    """Rows that are needed to say so."""
+    """Pictures that are needed to say so; copies count as one."""
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         import numpy as np
 
         predictions = evidence.predictions
-        if predictions is None or len(predictions) < self.least:
+        if predictions is None:
+            return
+        picture = pictures_of(evidence, predictions)
+        if len(np.unique(picture)) < self.least:
             return
         confidence = predictions.probabilities.max(axis=1)
         right = predictions.probabilities.argmax(axis=1) == predictions.label
@@ -98,7 +101,9 @@ class PoorCalibration:
                 mean = float(confidence[inside].mean())
                 gap += n * abs(float(right[inside].mean()) - mean)
                 # E|x| of a normal variable is sqrt(2 / pi) of its deviation.
-                noise += n * math.sqrt(2 / math.pi * mean * (1 - mean) / n)
+                # Copies are no further draws.
+                draws = len(np.unique(picture[inside]))
+                noise += n * math.sqrt(2 / math.pi * mean * (1 - mean) / draws)
         ece, chance = gap / len(predictions), noise / len(predictions)
         if ece - chance >= self.error:
             yield found(
