@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -110,6 +110,32 @@ def _discard(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files, their folders where they are absent.
+
+    The last step moves one after the other: after a kill there, :func:`left_behind` tells of those
+    that are not in place.
+
+    Raises:
+        WriteError: The disk is full, or a folder cannot be written; nothing is written then.
+    """
+    try:
+        for path, data in contents.items():
+            with writable(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                sweep(path.parent, path.name)
+                with part(path).open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+        for path in contents:
+            with writable(path):
+                part(path).replace(path)
+    finally:
+        for path in contents:
+            _discard(part(path))
+
+
 def unwritable(path: Path, error: OSError) -> WriteError:
     """What to say of a file or folder that cannot be written."""
     import errno
@@ -159,18 +185,18 @@ def is_listed(path: Path) -> bool:
     return bool(_known(path))
 
 
-def settle(folder: Path, below: Iterable[Path] = (), but: str = "") -> str:
+def settle(folder: Path, below: Iterable[Path] = (), but: Collection[str] = ()) -> str:
     """Bring ``checksums.txt`` of a folder that is done to one line per file; its own digest.
 
     Args:
         folder: Only this process may be writing it.
         below: Folders in it whose files are taken in, with the name of their folder.
-        but: A file that vouches for itself.
+        but: Files of it that are not listed.
 
     Raises:
         WriteError: It cannot be written.
     """
-    lines = [(known, name) for known, name in _settled(folder) if name != but]
+    lines = [(known, name) for known, name in _settled(folder) if name not in but]
     for inner in below:
         lines += [(known, f"{inner.name}/{name}") for known, name in _settled(inner)]
     text = "".join(f"{known}  {name}\n" for known, name in lines)
@@ -231,7 +257,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     home = target.resolve()
     place = part(home)
     try:
-        with _told(target):
+        with writable(target):
             home.parent.mkdir(parents=True, exist_ok=True)
             sweep(home.parent, home.name)
             shutil.rmtree(place, ignore_errors=True)  # of an earlier process of this number
@@ -240,7 +266,7 @@ def new_folder(target: Path) -> Iterator[Path]:
             yield place
         except WriteError as error:
             raise WriteError(str(error).replace(str(place), str(target))) from error
-        with _told(target):
+        with writable(target):
             if home.is_dir():
                 home.rmdir()  # fails where something was put into it meanwhile
             place.rename(home)
@@ -249,7 +275,8 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def writable(path: Path) -> Iterator[None]:
+    """Say of an operating system's error that it was about writing ``path``."""
     try:
         yield
     except OSError as error:

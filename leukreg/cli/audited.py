@@ -91,13 +91,13 @@ def _places(name: str, root: Path) -> list[Path]:
 
 
 def _found(name: str, path: Path, root: Path) -> Path:
-    if path.is_file() or (path / STATUS).is_file():
+    if path.is_file():
         return path
     if path.suffix == ".toml":
         raise LeukregError(f"{name}: there is no such file")
-    from leukreg.runs.find import find
+    from leukreg.cli.named import run_named
 
-    return find(name, root)
+    return run_named(name, root)
 
 
 def _one(path: Path, registry: Registry) -> Audited:

@@ -59,6 +59,7 @@ def command(
     """
 
     from leukreg.audit.judge import has_errors
+    from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.external import evaluate, parse_mapping
     from leukreg.registry import installed
@@ -68,7 +69,7 @@ def command(
     if strict:
         require_whole()
     names = parse_mapping(mapping)
-    trained = load(run, root)
+    trained = load(run_named(run, root, with_models=True))
     with RichProgress(open_console(err=True)) as progress:
         result = evaluate(
             trained,

@@ -40,6 +40,7 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
 
+    from leukreg.cli.named import run_named
     from leukreg.files import new_folder
     from leukreg.predict import explanation, load
     from leukreg.predict.explain import place_of
@@ -50,7 +51,7 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
 
     require_replaceable(folder)
     files = find_images(paths)
-    trained = load(run, root)
+    trained = load(run_named(run, root, with_models=True))
     if label is not None:
         _require_class(label, trained.result.samples.classes)
     with RichProgress(open_console(err=True)) as progress:

@@ -36,6 +36,7 @@ def command(
     real images, and kept only if it answers as leukreg does, within 1e-4.
     """
 
+    from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.export.formats import require
     from leukreg.predict.export.write import export
@@ -44,7 +45,7 @@ def command(
     from leukreg.report.progress import RichProgress
 
     require(kind)
-    trained = load(run, root)
+    trained = load(run_named(run, root, with_models=True))
     files = find_images([images]) if images is not None else []
     with RichProgress(open_console(err=True)) as progress:
         done = export(trained, kind, folder, files, attribution, progress)

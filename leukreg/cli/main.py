@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -18,7 +21,7 @@ from leukreg.errors import USERS_TO_MEND, LeukregError, PluginFault, Problems
 DEBUG = "--debug"
 PLUGINS = "leukreg.plugins"
 """The name of the log that tracebacks of plugins go to."""
-GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
+GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 0, 1, 2, 3, 130, 141, 143
 
 
 class Program(click.Group):
@@ -113,7 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _carry_out(words)
+        with _terminable():
+            code = _carry_out(words)
         _name_broken_plugins(words)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -123,12 +127,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as of ``kill`` or of a cluster's scheduler; what Ctrl-C tidies up, it does too."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM raise, unless somebody else handles it."""
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough
+        raise Terminated
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _carry_out(words: list[str]) -> int:
     try:
         return _invoke(words)
     except BrokenPipeError:
         raise
+    except Terminated:
+        say("leukreg: ended by SIGTERM", err=True)
+        return TERMINATED
     except (KeyboardInterrupt, click.exceptions.Abort):
+        say("leukreg: interrupted", err=True)
         return INTERRUPTED
     except Exception as error:
         return _tell(error, words)

@@ -44,6 +44,7 @@ def command(
     """
 
     from leukreg.cli import predicted as shown
+    from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.walk import find_images
     from leukreg.report.console import open_console
@@ -54,25 +55,22 @@ def command(
     if csv == json == STDOUT:
         raise click.UsageError("--csv and --json cannot both go to the standard output")
     files = find_images(paths)
-    trained = load(run, root)
+    trained = load(run_named(run, root, with_models=True))
     with RichProgress(open_console(err=True)) as progress:
         found = trained.assess(files, flags=not no_flags, progress=progress)
-    for path, text in ((csv, shown.as_csv), (json, shown.as_json)):
-        if path is not None:
-            _write(path, text(found, trained.result))
+    wanted = ((csv, shown.as_csv), (json, shown.as_json))
+    _write({path: text(found, trained.result) for path, text in wanted if path is not None})
     if STDOUT not in (csv, json):
         shown.show(found, trained.result, open_console(), everything, targets)
     return _code(found)
 
 
-def _write(path: Path, text: str) -> None:
-    from leukreg.files import write_text
+def _write(texts: dict[Path, str]) -> None:
+    from leukreg.files import ERRORS, write_together
 
-    if path == STDOUT:
-        say(text, nl=False)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
+    if STDOUT in texts:
+        say(texts.pop(STDOUT), nl=False)
+    write_together({path: text.encode("utf-8", ERRORS) for path, text in texts.items()})
 
 
 def _code(found: Predicted) -> int:

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,18 @@ SHOWN = 40
 _FLAG = re.compile("( of training image| from the|:).*")
 
 
-def refuse_existing(paths: Iterable[Path]) -> None:
+def refuse_existing(paths: Sequence[Path]) -> None:
     """Nothing is overwritten: say so before any work.
+
+    What a killed command had in place while it moved another of these is its own remains.
 
     Raises:
         Problems: A path exists already.
     """
+    from leukreg.files import left_behind
+
+    if any(left_behind(path) for path in paths if not path.exists()):
+        return
     there = [Problem("exists already; name another file", str(path))
              for path in paths if path.exists()]  # fmt: skip
     if there:

@@ -71,13 +71,13 @@ def command(
 def _of_run(
     name: str, root: Path, out: Path | None, maps: bool, store: Path | None, progress: Progress
 ) -> Path:
+    from leukreg.cli.named import run_named
     from leukreg.registry import installed
     from leukreg.report.html import run_page
     from leukreg.report.html.maps import model_maps
-    from leukreg.runs.find import find
     from leukreg.runs.reading import read
 
-    result = read(find(name, root))
+    result = read(run_named(name, root))
     path = out or result.folder / "report.html"
     explain = model_maps if maps else None
     page = run_page(result, installed(), _beside(path), explain, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,13 +124,18 @@ def _announce(recipe: Recipe, notices: tuple[Notice, ...], console: Console) -> 
 def _carry_out(
     recipe: Recipe, folder: RunFolder, notices: tuple[Notice, ...], console: Console
 ) -> RunResult:
+    from leukreg.errors import WriteError
     from leukreg.registry import installed
     from leukreg.report.progress import RichProgress
     from leukreg.run import run
 
     say(f"Run folder: {folder.path}")
-    with RichProgress(console) as progress:
-        return run(recipe, installed(), folder, notices, progress)
+    try:
+        with RichProgress(console) as progress:
+            return run(recipe, installed(), folder, notices, progress)
+    except (KeyboardInterrupt, WriteError):
+        say(f"This goes on with it: leukreg run --resume {shlex.quote(str(folder.path))}", err=True)
+        raise
 
 
 def _show(result: RunResult, console: Console) -> None:

@@ -18,9 +18,9 @@ def command(run: str, root: Path) -> None:
     RUN is a run's folder, its name, a unique beginning of its name, or "last".
     """
 
+    from leukreg.cli.named import run_named
     from leukreg.registry import installed
     from leukreg.report.console import open_console, show
-    from leukreg.runs.find import find
     from leukreg.runs.reading import read
 
-    show(read(find(run, root)), open_console(), installed())
+    show(read(run_named(run, root)), open_console(), installed())

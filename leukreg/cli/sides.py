@@ -132,7 +132,7 @@ def pixels_of(sides: Sequence[Samples], size: int, progress: Progress) -> list[N
 
 def _run(reference: str, root: Path) -> Path | None:
     """The run folder that is meant, or None where something else is."""
-    from leukreg.runs import find
+    from leukreg.cli.named import run_named
     from leukreg.runs.status import FILE
 
     if not reference.strip():
@@ -143,7 +143,7 @@ def _run(reference: str, root: Path) -> Path | None:
     if path.exists() or path.suffix.lower() in TABLES or "/" in reference:
         return None
     try:
-        return find(reference, root)
+        return run_named(reference, root)
     except RunError as error:
         raise DataError(f"{reference!r} is no folder and no table, and {error}") from error
 

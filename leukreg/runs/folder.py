@@ -179,7 +179,7 @@ class RunFolder(Contents):
         if self._log.stream is None:  # what an earlier, failed attempt left
             (self.path / TRACEBACK).unlink(missing_ok=True)
         folds = sorted(self.path.glob(FOLDS))
-        sums = settle(self.path, folds, but=STATUS)
+        sums = settle(self.path, folds, but=(STATUS, TRACEBACK))
         done = self._ended(self.status(), state="finished", error=None, checksums=sums)
         write_status(self.path, done)
         for fold in folds:  # their files are listed above

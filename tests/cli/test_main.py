@@ -103,11 +103,11 @@ def test_a_bug_is_logged_and_not_thrown(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
-def test_an_interrupt_is_quiet(
+def test_an_interrupt_is_one_line(
     failing: pytest.MonkeyPatch, capsys: Call, error: BaseException
 ) -> None:
     assert _run_failing(failing, error) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "leukreg: interrupted\n")
 
 
 def test_an_end_of_file_deep_inside_is_not_taken_for_an_interrupt(

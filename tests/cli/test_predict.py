@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +117,35 @@ def test_wrong_use_is_told_and_changes_nothing(
     assert said in capsys.readouterr().err
     assert taken.read_text() == "mine"
     assert main(["predict", "no-run", str(images), "--root", str(tmp_path)]) == 2
+
+
+def test_what_a_killed_call_left_is_no_reason_to_refuse_the_next(
+    folds_run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, data = tmp_path / "p.csv", tmp_path / "p.json"
+    words = ["predict", str(folds_run), str(images), "--csv", str(table), "--json", str(data)]
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    replace = Path.replace
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Path, target: Path) -> Path:
+        if target == data:
+            raise Killed
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("leukreg.files.os.getpid", lambda: ended.pid)
+        patched.setattr("leukreg.files._discard", lambda path: None)
+        patched.setattr(Path, "replace", killed)
+        with pytest.raises(Killed):
+            main([*words, "--no-flags"])
+    assert sorted(path.name for path in tmp_path.glob("*p.*")) == [
+        f".p.json.{ended.pid}.part",
+        "p.csv",
+    ]
+    assert main([*words, "--no-flags"]) == 0
+    assert sorted(path.name for path in tmp_path.glob("*p.*")) == ["p.csv", "p.json"]
+    assert main([*words, "--no-flags"]) == 2

@@ -16,7 +16,7 @@ import pytest
 from leukreg.cli.main import main
 from leukreg.errors import LeukregError
 from leukreg.report.html import Page, write_page
-from leukreg.runs import RunFolder
+from leukreg.runs.status import read_status, write_status
 from leukreg.types import RunResult
 from tests.cli.test_results import keep
 from tests.factory import build_result
@@ -182,10 +182,42 @@ def test_an_unfinished_run_is_no_page(
     tmp_path: Path, make_result: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = keep(tmp_path, make_result(bootstrap=0))
-    with RunFolder.open(kept.folder) as folder:
-        folder.fail("killed")
-    assert main(["report", "last", "--root", str(tmp_path)]) == 2
+    status = read_status(kept.folder)
+    write_status(kept.folder, replace(status, state="failed", error="killed"))
+    assert main(["report", kept.name, "--root", str(tmp_path)]) == 2
     assert "this run failed: killed" in capsys.readouterr().err
+    assert main(["report", "last", "--root", str(tmp_path)]) == 2
+    assert "no run in" in capsys.readouterr().err
+
+
+def test_a_page_whose_writing_was_killed_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was on the page before, and is on it then."""
+    head = '<meta name="leukreg-page" content="one">'
+    old = Page(of="one", folder="p_files", html=head, files={"a.csv": b"old", "b.csv": b"old"})
+    page = replace(old, html=head + "new", files={"a.csv": b"new", "b.csv": b"new"})
+    path = tmp_path / "p.html"
+    write_page(old, path)
+
+    class Killed(BaseException):
+        pass
+
+    written = []
+
+    def killed(target: Path, data: bytes) -> None:
+        if len(written) == 1:
+            raise Killed
+        written.append(target)
+        target.write_bytes(data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("leukreg.report.html.write.write_file", killed)
+        with pytest.raises(Killed):
+            write_page(page, path)
+    third = replace(page, files={"a.csv": b"third", "b.csv": b"third"})
+    write_page(third, path)
+    assert (tmp_path / "p_files" / "a.csv").read_bytes() == b"third"
 
 
 def test_a_page_needs_no_torch(runs: Path, tmp_path: Path) -> None:

@@ -13,13 +13,15 @@ from html import unescape
 from pathlib import Path
 
 from leukreg.errors import LeukregError
-from leukreg.files import write_file
+from leukreg.files import writable, write_file
 from leukreg.report.html.build import Page
 from leukreg.runs.files import write_json
 from leukreg.visible import visible
 
 INDEX = "index.json"
 _OF = re.compile(r'<meta name="leukreg-page" content="([^"]*)">')
+Known = dict[str, list[str]]
+"""Digests by name; more than one of a file that was being replaced."""
 _HEAD = 20_000
 """Bytes of a file among which a page of ours says what it is of."""
 
@@ -35,18 +37,23 @@ def write_page(page: Page, path: Path) -> None:
     data = page.html.encode("utf-8")
     known = _index(folder)
     _refuse(path, folder, page, known)
-    folder.mkdir(exist_ok=True)
+    ours = {path.name: _digest(data)}
+    ours |= {name: _digest(content) for name, content in page.files.items()}
+    with writable(folder):
+        folder.mkdir(exist_ok=True)
+    # First what is there and what is to be: a kill leaves nothing that is taken for foreign.
+    both = {name: [*known.get(name, ()), one] for name, one in ours.items()}
+    write_json(folder / INDEX, {**known, **both})
     for name, content in page.files.items():
         write_file(folder / name, content)
     write_file(path, data)
-    for name in known.keys() - page.files.keys() - {path.name}:
+    for name in known.keys() - ours.keys():
         if _is_ours(folder / name, known):
             (folder / name).unlink()
-    digests = {name: _digest(content) for name, content in page.files.items()}
-    write_json(folder / INDEX, {path.name: _digest(data), **digests})
+    write_json(folder / INDEX, {name: [one] for name, one in ours.items()})
 
 
-def _refuse(path: Path, folder: Path, page: Page, known: dict[str, str]) -> None:
+def _refuse(path: Path, folder: Path, page: Page, known: Known) -> None:
     if not path.parent.is_dir():
         raise LeukregError(f"{path.parent}: there is no such folder; make it, or name another")
     faults = _faults_of_page(path, page, known)
@@ -63,7 +70,7 @@ def _refuse(path: Path, folder: Path, page: Page, known: dict[str, str]) -> None
         raise LeukregError("\n".join([*faults, advice]))
 
 
-def _faults_of_page(path: Path, page: Page, known: dict[str, str]) -> list[str]:
+def _faults_of_page(path: Path, page: Page, known: Known) -> list[str]:
     if path.is_dir():
         return [f"{path}: is a folder"]
     if not path.exists():
@@ -80,7 +87,7 @@ def _faults_of_page(path: Path, page: Page, known: dict[str, str]) -> list[str]:
     return []
 
 
-def _index(folder: Path) -> dict[str, str]:
+def _index(folder: Path) -> Known:
     """Digests by name of what leukreg wrote; a page's own name stands among them."""
     try:
         kept = json.loads((folder / INDEX).read_text(encoding="utf-8"))
@@ -88,15 +95,19 @@ def _index(folder: Path) -> dict[str, str]:
         return {}
     if not isinstance(kept, dict):
         return {}
-    return {str(name): str(digest) for name, digest in kept.items() if Path(name).name == name}
+    return {
+        name: [str(each) for each in (one if isinstance(one, list) else [one])]
+        for name, one in kept.items()
+        if Path(name).name == name
+    }
 
 
-def _is_ours(path: Path, known: dict[str, str], new: bytes | None = None) -> bool:
+def _is_ours(path: Path, known: Known, new: bytes | None = None) -> bool:
     """Whether a file is as we wrote it, or as we would: then an earlier writing was cut short."""
     if not path.is_file():
         return False
     data = path.read_bytes()
-    return data == new or known.get(path.name) == _digest(data)
+    return data == new or _digest(data) in known.get(path.name, ())
 
 
 def _digest(data: bytes) -> str:
