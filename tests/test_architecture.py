@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import zipfile
@@ -130,12 +131,16 @@ def test_folders_of_packages_are_no_packages(folder: str) -> None:
     assert not (ROOT / folder / "__init__.py").exists()
 
 
+_HERE = os.pathsep.join(str(path.parent) for path in PACKAGES.values())
+"""The packages of this checkout, whichever is installed."""
+
+
 def _loaded(code: str, cache: Path) -> set[str]:
     """Top-level modules that an interpreter has loaded after running ``code``."""
     program = f"{code}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={"LEUKREG_CACHE": str(cache), "PATH": ""},
+        env={"LEUKREG_CACHE": str(cache), "PATH": "", "PYTHONPATH": _HERE},
         capture_output=True,
         text=True,
         check=True,

@@ -17,8 +17,6 @@ from leukreg import (
     examine,
     only_class,
     plugin,
-    units_in_words,
-    units_of,
 )
 from leukreg_plugins.audits.published import aside_note, published, supports
 from leukreg_plugins.audits.statistics import effective, wilson
@@ -114,6 +112,8 @@ class FewPositives:
 
     def _measured(self, predictions: Predictions) -> Iterator[Rests]:
         import numpy as np
+
+        from leukreg import units_in_words, units_of
 
         answered, unit = answers(predictions), units_of(predictions)
         for c, name in enumerate(predictions.classes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from leukreg import Evidence, Finding, examine, plugin, units_of
+from leukreg import Evidence, Finding, examine, plugin
 from leukreg_plugins.audits.figures.table import shown
 from leukreg_plugins.audits.published import aside_note, published, shares, supports
 from leukreg_plugins.audits.statistics import auc_interval, base_rate_brier
@@ -130,6 +130,8 @@ class AucNearHalf:
         )
         if predictions is None or positive is None or value is None:
             return None
+        from leukreg import units_of
+
         unit, is_positive = units_of(predictions), predictions.label == positive
         positives, others = len(set(unit[is_positive])), len(set(unit[~is_positive]))
         return auc_interval(value, positives, others) if positives and others else None
