@@ -26,6 +26,7 @@ OWN: dict[str, str] = {
     "run": "Run a recipe, or resume a run, and report on it.",
     "check": "Check a recipe and print its plan; nothing is run.",
     "recipe": "Show what a recipe may say: its tables and keys.",
+    "lr": "Suggest a learning rate for a phase of a recipe.",
     "data": "Look at images: classes, sizes, patients, broken files, copies.",
     "demo": "Write rendered blood cells to a folder.",
     "synthesize": "Write the synthetic cells of a recipe that pass its gate.",

@@ -35,9 +35,8 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
     labels = _labels(recipe, samples.classes)
-    phases = phase_table(
-        rehearse(recipe, labels, samples)
-    )  # before the images are read: this takes seconds
+    # Before the images are read: this takes seconds.
+    phases = phase_table(rehearse(recipe, labels, samples))
     return image_table(recipe, samples, progress), phases
 
 

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leukreg.engine.finder import RangeTest as RangeTest
+    from leukreg.engine.finder import range_test as range_test
     from leukreg.engine.fold import train_fold as train_fold
     from leukreg.engine.outcome import FoldOutcome as FoldOutcome
     from leukreg.engine.outcome import PhasePlan as PhasePlan
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from leukreg.engine.rehearsal import rehearse as rehearse
 
 _HOME = {
+    "RangeTest": "leukreg.engine.finder",
+    "range_test": "leukreg.engine.finder",
     "FoldOutcome": "leukreg.engine.outcome",
     "PhasePlan": "leukreg.engine.outcome",
     "plan": "leukreg.engine.planning",

@@ -111,7 +111,7 @@ def _train(
         fold=fold.index,
         model=model,
         criterion=Criterion(recipe.loss.loss, labels).to(compute.device),
-        material=_material(recipe, labels, images, fold, folder, compute),
+        material=material_of(recipe, labels, images, fold, folder, compute),
         keeper=keeper,
         progress=progress,
     )
@@ -122,9 +122,10 @@ def _train(
     return job, state
 
 
-def _material(
+def material_of(
     recipe: Recipe, labels: Labels, images: Images, fold: Fold, folder: Path, compute: Compute
 ) -> Material:
+    """The rows of the fold, and the recipe's augmentation of them."""
     choice = recipe.augmentation
     augment: Augment | None = None
     if choice is not None:

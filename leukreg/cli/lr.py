@@ -1,0 +1,163 @@
+"""``leukreg lr``: which learning rate a phase may begin with."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leukreg.cli.options import recipe_keys
+from leukreg.cli.output import say
+
+if TYPE_CHECKING:
+    from leukreg.data import ImageStore
+    from leukreg.engine import RangeTest
+    from leukreg.progress import Progress
+    from leukreg.recipe import Recipe
+    from leukreg.recipe.model import PhaseSpec
+    from leukreg.types import Fold
+
+ENDINGS = (".png", ".svg")
+
+
+@click.command("lr")
+@click.argument("path", metavar="RECIPE", type=click.Path(path_type=Path))
+@recipe_keys
+@click.option("--phase", "name", metavar="NAME", help="The phase to test.  [default: the first]")
+@click.option(
+    "--steps", default=100, show_default=True, type=click.IntRange(20, 10_000), help="Steps."
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A new PNG or SVG file.  [default: RECIPE-PHASE-lr.png, numbered where it exists]",
+)
+def command(
+    path: Path, overrides: tuple[str, ...], name: str | None, steps: int, out: Path | None
+) -> int:
+    """Suggest a learning rate for a phase of RECIPE, and draw what it rests on.
+
+    The rate rises with every step while the training loss is watched (a learning-rate range test,
+    Smith 2017), on the training rows of the first fold. The model begins with its first weights,
+    whatever earlier phases would have made of them; synthetic cells and the phase's schedule are
+    left out. Nothing is kept but the picture. Exit code 1: the loss did not fall.
+    """
+    import tempfile
+
+    from leukreg.engine import range_test
+    from leukreg.prepare import labels_of
+    from leukreg.recipe import load, settle
+    from leukreg.report.console import open_console
+    from leukreg.report.progress import RichProgress
+
+    recipe, notices = settle(load(path, overrides))
+    phase = _phase(recipe, name)
+    picture = _picture(path, phase, out)
+    for notice in notices:
+        say(f"! Fallback {notice.what}: {notice.used} instead of {notice.wanted}: {notice.why}")
+    with RichProgress(open_console(err=True)) as progress:
+        images, fold = _first_fold(recipe, progress)
+        labels = labels_of(recipe, images.samples, fold.train)
+        with tempfile.TemporaryDirectory(prefix="leukreg-lr-") as folder:
+            found = range_test(recipe, labels, images, fold, phase, Path(folder), steps, progress)
+    _draw(picture, found, phase)
+    _tell(recipe, phase, found, len(fold.train))
+    say(f"  picture: {picture}")
+    return 1 if found.suggestion is None else 0
+
+
+def _phase(recipe: Recipe, name: str | None) -> PhaseSpec:
+    """The phase of that name, or the first.
+
+    Raises:
+        BadParameter: There is no such phase, or its optimizer has no learning rate to choose.
+    """
+    names = [phase.name for phase in recipe.phases]
+    if name is not None and name not in names:
+        raise click.BadParameter(
+            f"there is no phase {name!r}; there are {', '.join(names)}", param_hint="--phase"
+        )
+    phase = recipe.phases[names.index(name) if name is not None else 0]
+    if not isinstance(phase.optimizer.options.get("lr"), int | float):
+        raise click.UsageError(
+            f"the optimizer {phase.optimizer.name!r} of phase {phase.name!r} has no option lr"
+        )
+    return phase
+
+
+def _picture(recipe: Path, phase: PhaseSpec, out: Path | None) -> Path:
+    """Where the picture goes: a file that is not there yet.
+
+    Raises:
+        BadParameter: The file exists, or ends in another way than the two that are drawn.
+    """
+    if out is None:
+        stem = f"{recipe.stem}-{phase.name}-lr"  # a phase's name is one for files
+        numbered = (f"{stem}-{number}.png" for number in itertools.count(2))
+        names = itertools.chain([f"{stem}.png"], numbered)
+        return next(path for path in map(Path, names) if not path.exists())
+    if out.suffix.lower() not in ENDINGS:
+        raise click.BadParameter(f"{out} must end in .png or .svg", param_hint="--out")
+    if out.exists():
+        raise click.BadParameter(f"{out} exists; name another", param_hint="--out")
+    if not out.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
+    return out
+
+
+def _first_fold(recipe: Recipe, progress: Progress) -> tuple[ImageStore, Fold]:
+    from leukreg.data import make_folds, open_images
+    from leukreg.prepare import list_samples
+    from leukreg.recipe import check_task
+
+    samples = list_samples(recipe, progress)
+    check_task(recipe, samples)
+    images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    absent = recipe.synthesis.classes if recipe.synthesis else ()
+    return images, make_folds(images, recipe.data.folds, recipe.seed, absent)[0]
+
+
+def _draw(path: Path, found: RangeTest, phase: PhaseSpec) -> None:
+    import io
+
+    from leukreg.files import write_file
+    from leukreg.report.figures import style
+
+    now = float(phase.optimizer.options["lr"])
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure()
+        axes = figure.add_subplot()
+        axes.plot(found.rates, found.losses)
+        axes.axvline(now, color="#57606a", linestyle=":", label=f"recipe: {now:.2g}")
+        if found.suggestion is not None:
+            label = f"suggested: {found.suggestion:.2g}"
+            axes.axvline(found.suggestion, color="#009e73", linestyle="--", label=label)
+        axes.set(xscale="log", xlabel="learning rate", ylabel="training loss, smoothed")
+        axes.set_title(f"Phase {phase.name}", parse_math=False)
+        axes.legend()
+        file = io.BytesIO()
+        figure.savefig(file, format=path.suffix[1:].lower(), dpi=150, facecolor="white")
+    write_file(path, file.getvalue())
+
+
+def _tell(recipe: Recipe, phase: PhaseSpec, found: RangeTest, rows: int) -> None:
+    lowest = min(found.losses)
+    at = found.rates[found.losses.index(lowest)]
+    say(
+        f"phase {phase.name!r}: {len(found.rates)} steps on {rows:,} training images, rates from "
+        f"{found.rates[0]:.1e} to {found.rates[-1]:.1e}"
+    )
+    key = f"phase.{recipe.phases.index(phase)}.optimizer"
+    where, _ = recipe.place(f"{key}.lr")
+    now = f"{float(phase.optimizer.options['lr']):.2g}" + (f" ({where})" if where else "")
+    if found.suggestion is None:
+        say(f"  the loss did not fall, so nothing is suggested; the recipe has lr = {now}")
+        return
+    say(f"  the loss was lowest, {lowest:.3g}, at a rate of {at:.1e}")
+    say(f"  suggested: a tenth of that. Write it in place of lr = {now}:")
+    say(f"    lr = {found.suggestion:.1e}")
