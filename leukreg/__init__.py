@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from leukreg.audit.unsized import only_class as only_class
     from leukreg.contracts import ClassGenerator as ClassGenerator
     from leukreg.contracts import Images as Images
+    from leukreg.data.alike import alike as alike
+    from leukreg.data.alike import same_but_for_form as same_but_for_form
     from leukreg.data.cache import cache_area as cache_area
     from leukreg.data.cache import cache_root as cache_root
     from leukreg.data.images import open_images as open_images
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from leukreg.types import Lineage as Lineage
     from leukreg.types import Notice as Notice
     from leukreg.types import Origin as Origin
+    from leukreg.types import PassedOver as PassedOver
     from leukreg.types import Picture as Picture
     from leukreg.types import Predictions as Predictions
     from leukreg.types import RunResult as RunResult
@@ -93,6 +96,7 @@ _HOME = {
     "leukreg.audit.reported": ("Reported", "read_reported"),
     "leukreg.audit.unsized": ("only_class",),
     "leukreg.contracts": ("ClassGenerator", "Images"),
+    "leukreg.data.alike": ("alike", "same_but_for_form"),
     "leukreg.data.cache": ("cache_area", "cache_root"),
     "leukreg.data.images": ("open_images",),
     "leukreg.data.listing": ("count_folder", "list_folder", "require_folder"),
@@ -131,6 +135,7 @@ _HOME = {
         "Lineage",
         "Notice",
         "Origin",
+        "PassedOver",
         "Picture",
         "Predictions",
         "RunResult",

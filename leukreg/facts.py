@@ -52,6 +52,7 @@ def facts_of(
     facts["listed"] = listed(data.images.samples)
     if data.found:
         facts["files_found"] = dict(data.found)
+    facts["passed_over"] = [asdict(one) for one in data.images.samples.passed]
     facts["readings"] = [asdict(one) for one in readings(data.images.facts.values())]
     facts["test_set"] = ids_digest(pixels.get(name, name) for name in predictions.id)
     facts["test_looks"] = earlier_looks(folder, facts["test_set"])

@@ -81,8 +81,10 @@ def list_samples(recipe: Recipe, progress: Progress = SILENT) -> Samples:
     try:
         samples: Samples = call(source, build, **more)
         if not samples.rows:
-            message = f"source {source.name!r} lists no images; look at its options in [data]"
-            raise DataError(message)
+            from leukreg.data.walk import instead
+
+            said = f"source {source.name!r} lists no images{instead(samples.passed)}"
+            raise DataError(f"{said}; look at its options in [data]")
     except DataError as error:
         problem = recipe.problem(_about(recipe, str(error)), str(error))
         if problem.where is None:

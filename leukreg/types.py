@@ -84,6 +84,23 @@ class BrokenImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """Files of one kind that lie where images were looked for, and are not among the rows."""
+
+    what: str
+    """Their ending, or what else they have in common."""
+    files: int
+    example: str
+    """Path of one of them below the folder."""
+    reason: str
+    images: bool = False
+    """Whether they hold, or may hold, images."""
+
+    def __str__(self) -> str:
+        return f"{self.files:,} {self.what}, such as {self.example}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
     """The data of a run, one row per listed image."""
 
@@ -91,6 +108,8 @@ class Samples:
     classes: tuple[str, ...]
     """Class names in their order; a class may have no rows."""
     broken: tuple[BrokenImage, ...] = ()
+    passed: tuple[PassedOver, ...] = ()
+    """What was passed over while they were listed."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -50,7 +50,10 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     from leukreg.vacant import require_replaceable
 
     require_replaceable(folder)
-    files = find_images(paths)
+    there = find_images(paths)
+    files = there.files
+    for line in there.said():
+        say(line, err=True)
     trained = load(run_named(run, root, with_models=True))
     if label is not None:
         _require_class(label, trained.result.samples.classes)

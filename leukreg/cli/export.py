@@ -46,7 +46,7 @@ def command(
 
     require(kind)
     trained = load(run_named(run, root, with_models=True))
-    files = find_images([images]) if images is not None else []
+    files = list(find_images([images]).files) if images is not None else []
     with RichProgress(open_console(err=True)) as progress:
         done = export(trained, kind, folder, files, attribution, progress)
     say(f"Written to {done.folder}: {', '.join(done.files)}")

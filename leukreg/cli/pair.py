@@ -116,6 +116,12 @@ class Opened:
         lines = [f"fakes: {pair.fake.name}", f"real: {pair.real.name}"]
         if pair.training is not pair.real:
             lines.append(f"copies are looked for among: {pair.training.name}")
+        lines += [
+            f"! passed over in {side.name}: {one}"
+            for side in (pair.fake, pair.real)
+            for one in side.samples.passed
+            if one.images
+        ]
         if self.size > min(own, other):
             which = "fakes are" if other <= own else "real images are"
             lines.append(f"! {which} {min(own, other)} px and were enlarged to {self.size}")

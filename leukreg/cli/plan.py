@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leukreg.cli.surveyed import passed_table
+from leukreg.data.alike import alike
 from leukreg.progress import SILENT, Progress
 from leukreg.types import Fold, Labels, Samples, Table
 
@@ -37,7 +39,16 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     labels = _labels(recipe, samples.classes)
     # Before the images are read: this takes seconds.
     phases = phase_table(rehearse(recipe, labels, samples))
-    return image_table(recipe, samples, progress), phases
+    rows = image_table(recipe, samples, progress)
+    return rows, passed_table(samples.passed), _alike(samples.classes), phases
+
+
+def _alike(classes: Sequence[str]) -> Table:
+    """Classes that a reader would take for one."""
+    rows = tuple((", ".join(map(repr, names)),) for names in alike(classes))
+    caption = "if they are one class, merge them with data.classes" if rows else ""
+    head = "warning: classes that differ only in case, spaces, hyphens or Unicode form"
+    return Table(columns=(head,), rows=rows, caption=caption)
 
 
 def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -> Table:

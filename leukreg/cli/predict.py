@@ -54,7 +54,10 @@ def command(
     shown.refuse_existing(targets)
     if csv == json == STDOUT:
         raise click.UsageError("--csv and --json cannot both go to the standard output")
-    files = find_images(paths)
+    there = find_images(paths)
+    files = there.files
+    for line in there.said():
+        say(line, err=True)
     trained = load(run_named(run, root, with_models=True))
     with RichProgress(open_console(err=True)) as progress:
         found = trained.assess(files, flags=not no_flags, progress=progress)

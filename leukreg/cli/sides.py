@@ -173,36 +173,35 @@ def _listed(reference: str) -> Side:
     else:
         samples, flat = _folder(path)
     if not samples.rows:
-        raise DataError(f"{path} holds no images")
+        from leukreg.data.walk import instead
+
+        raise DataError(f"{path} holds no images{instead(samples.passed)}")
     return Side(reference, samples, one_class=flat)
 
 
 def _folder(path: Path) -> tuple[Samples, bool]:
-    """The images of class folders, or those of a folder without any."""
-    from leukreg.data.listing import image_files, list_folder, require_folder
+    """The images of class folders, or those of a folder without any.
+
+    Raises:
+        DataError: It cannot be read, or holds images beside folders of images: which are meant?
+    """
+    from leukreg.data.listing import list_folder, list_images, require_folder
+    from leukreg.data.walk import STRAY
 
     try:
         top = require_folder(path)
-        has_classes = any(each.is_dir() and not each.name.startswith(".") for each in top.iterdir())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        every = list_images(top)
+        in_folders = sum("/" in row.id for row in every.rows)
+        if not in_folders:
+            return every, True
+        listed = list_folder(top)
     except LeukregError as error:
         raise DataError(str(error)) from error
-    if has_classes:
-        return _without_snapshots(list_folder(top), top), False
-    rows = tuple(
-        Sample(id=file.relative_to(top).as_posix(), path=str(file), label="")
-        for file in image_files(top)
-    )
-    return Samples(rows=rows, classes=("",)), True
-
-
-def _without_snapshots(samples: Samples, top: Path) -> Samples:
-    """Of a folder that leukreg wrote images into: not what the generator drew while it learned."""
-    from leukreg.synthesis.keep import SHEET, SNAPSHOTS
-
-    if SNAPSHOTS not in samples.classes or not (top / SHEET).is_file():
-        return samples
-    classes = tuple(name for name in samples.classes if name != SNAPSHOTS)
-    rows = tuple(row for row in samples.rows if row.label != SNAPSHOTS)
-    return replace(samples, rows=rows, classes=classes)
+    beside = len(every) - in_folders
+    if beside:
+        raise DataError(
+            f"{path} holds {beside:,} images {STRAY} and {in_folders:,} in folders "
+            f"({', '.join(name for name, n in listed.counts().items() if n)}); name the folder "
+            "that is meant, or move the images into one"
+        )
+    return listed, False

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from leukreg.data.alike import alike, said_alike
 from leukreg.data.survey import Class, Copies, Survey
 from leukreg.places import expanded
-from leukreg.types import Section, Table
+from leukreg.types import PassedOver, Section, Table
 
 SHOWN = 20
 """Rows of a list; more are counted."""
@@ -21,6 +22,8 @@ def sections(found: Survey, path: Path, everything: bool = False) -> Iterator[Se
     if found.broken:
         bad = tuple((_short(file.path, path), file.reason) for file in found.broken)
         yield Section(title="Broken files", tables=(_table(("file", "reason"), bad, most),))
+    if found.samples.passed:
+        yield Section(title="Passed over", tables=(passed_table(found.samples.passed, most),))
     for title, copies in (("Exact copies", found.exact), ("Near copies", found.near)):
         if copies:
             ordered = sorted(copies, key=lambda copy: not copy.crosses)
@@ -38,6 +41,9 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
         yield f"! {found.listed_twice:,} rows name a file that another row names too"
     if found.broken:
         yield f"! {_some(len(found.broken), 'broken file')}: listed below"
+    yield from _passed(found.samples.passed)
+    for names in alike(found.samples.classes):
+        yield f"! {said_alike(names)}"
     for reading in found.readings:
         yield f"{'! ' * reading.doubtful}{reading}"
     for copies, what in ((found.exact, "exact"), (found.near, "near")):
@@ -50,6 +56,18 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
             f"! {_some(len(found.shared), 'patient')} with images in several classes, such as "
             f"{found.shared[0]}: check that ids are unique"
         )
+
+
+def passed_table(passed: Sequence[PassedOver], most: int | None = None) -> Table:
+    """What was passed over, by kind."""
+    rows = tuple((one.what, f"{one.files:,}", one.example, one.reason) for one in passed)
+    return _table(("passed over", "files", "such as", "why"), rows, most)
+
+
+def _passed(passed: Sequence[PassedOver]) -> Iterator[str]:
+    meant = sum(one.files for one in passed if one.images)
+    if meant:
+        yield f"! {_some(meant, 'file')} with images, perhaps, passed over: listed below"
 
 
 def _patients(found: Survey) -> str:

@@ -20,6 +20,7 @@ from leukreg.data.decode import Unreadable, decoder_version, guarded
 from leukreg.data.pack import write_pack
 from leukreg.data.picture import Picture, digest, picture
 from leukreg.data.store import ImageStore
+from leukreg.data.walk import instead
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.types import BrokenImage, ImageSpec, Samples
@@ -158,7 +159,8 @@ def _judge(samples: Samples, faults: dict[str, str], broken: str) -> Samples:
         closing += ', or set data.broken = "skip".' if rows else "; none is readable."
         raise Problems([Problem(bad.reason, bad.path) for bad in known], closing)
     if not rows:
-        raise DataError("there are no images to open; look at the options of [data]")
+        there = instead(samples.passed)
+        raise DataError(f"there are no images to open{there}; look at the options of [data]")
     return replace(samples, rows=rows, broken=known)
 
 

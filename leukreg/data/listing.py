@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import difflib
 import glob
-import os
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from leukreg.data.alike import same_but_for_form
 from leukreg.data.patients import PatientFinder
+from leukreg.data.walk import STRAY, Parts, Passed, Walked, shown, summed, walk
 from leukreg.errors import DataError, NotAvailable
 from leukreg.places import expanded
 from leukreg.types import BrokenImage, Origin, Sample, Samples
 
-EXTENSIONS = frozenset(
-    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""What an image file is called, in lower case."""
+EXTENSIONS = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff",
+              ".webp")  # fmt: skip
+"""What the history's listing took for images."""
 
 Listing = Literal["walk", "glob-twice"]
 
@@ -55,7 +56,7 @@ def require_folder(root: str | Path, advice: str = "") -> Path:
         raise NotAvailable(f"{path} is not a folder; name the folder that holds the class folders")
     hint = ""
     if path.parent.is_dir():
-        close = difflib.get_close_matches(path.name, _folders(path.parent), n=1)
+        close = difflib.get_close_matches(path.name, _beside(path), n=1)
         hint = f" (did you mean {path.parent / close[0]}?)" if close else ""
     raise NotAvailable(f"the folder {path} does not exist{hint}" + (advice and f"; {advice}"))
 
@@ -75,7 +76,9 @@ def list_folder(
     Args:
         root: Folder that holds one folder per class (nested folders inside are walked).
         classes: Class name to the folders (POSIX paths below ``root``) that make it up; by default
-            every folder in ``root`` is a class of its own name. Folders not named are left out.
+            every folder in ``root`` is a class of its own name. In a path ``*`` stands for any
+            characters within one folder's name, as in ``*/Signed slides/Promyelocyte``; all else is
+            meant as it stands, brackets too. Folders not named are passed over.
         patient: Regular expression with one group, searched in the POSIX path below ``root``; the
             group is the patient id. Rows it does not match have none.
         patient_level: The folder inside the class folder that is the patient: 1 for
@@ -93,14 +96,22 @@ def list_folder(
     """
     top = require_folder(root)
     pick = PatientFinder(patient, patient_level)
+    walked = walk(top)
+    folders = _class_folders(walked, classes)
+    inside, left = _inside(walked, folders)
+    broken = [
+        BrokenImage(path=shown(path), reason=reason)
+        for path, reason in walked.broken
+        if classes is None or _member(walked.below(path), inside) is not None
+    ]
     rows: list[Sample] = []
-    broken: list[BrokenImage] = []
-    folders = _class_folders(top, classes)
     for name, members in folders.items():
         files: list[_File] = []
-        for folder in members:
-            found = _walk(top, folder, broken) if listing == "walk" else _glob_twice(top, folder)
-            files.extend(found)
+        for member in members:
+            if listing == "walk":
+                files += _files(walked, member, inside[member], broken)
+            else:
+                files += _glob_twice(top, top.joinpath(*member))
         for file in _spread(files, max_per_class):
             row = Sample(
                 id=file.below_root,
@@ -112,16 +123,26 @@ def list_folder(
             rows.append(row)
     if (patient or patient_level) and rows and all(row.patient is None for row in rows):
         raise DataError(f"{top}: {pick.missed(rows[0].id)}")
-    return Samples(rows=tuple(rows), classes=tuple(folders), broken=tuple(broken))
+    return Samples(
+        rows=tuple(rows),
+        classes=tuple(folders),
+        broken=tuple(broken),
+        passed=summed([*walked.passed, *left], top),
+    )
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Every image file below ``folder``, classes or not, sorted, by walking; links are followed.
+def list_images(folder: Path) -> Samples:
+    """Every image below a folder, as one class without a name, whatever folders it lies in.
 
     Raises:
-        DataError: A folder cannot be listed.
+        DataError: The folder cannot be listed.
     """
-    return sorted(_images(folder, set()))
+    walked = walk(folder)
+    broken = [BrokenImage(path=shown(path), reason=reason) for path, reason in walked.broken]
+    files = _files(walked, (), walked.images, broken)
+    rows = tuple(Sample(id=file.below_root, path=str(file.path), label="") for file in files)
+    passed = summed(walked.passed, folder)
+    return Samples(rows=rows, classes=("",), broken=tuple(broken), passed=passed)
 
 
 def count_folder(
@@ -137,79 +158,136 @@ def count_folder(
     Raises:
         NotAvailable, DataError: As :func:`list_folder`.
     """
-    top = require_folder(root)
+    walked = walk(require_folder(root))
+    folders = _class_folders(walked, classes)
+    inside, _ = _inside(walked, folders)
     counts = {
-        name: sum(len(_walk(top, folder, [])) for folder in members)
-        for name, members in _class_folders(top, classes).items()
+        name: sum(len(_files(walked, member, inside[member], [])) for member in members)
+        for name, members in folders.items()
     }
     return {name: min(n, max_per_class or n) for name, n in counts.items()}
 
 
 def _class_folders(
-    top: Path, classes: Mapping[str, Sequence[str]] | None
-) -> dict[str, tuple[Path, ...]]:
+    walked: Walked, classes: Mapping[str, Sequence[str]] | None
+) -> dict[str, tuple[Parts, ...]]:
+    """The folders of each class, by their parts below the top."""
     if classes is None:
-        found: dict[str, tuple[Path, ...]] = {}
-        for name in _folders(top):
-            key = _nfc(name)
-            found[key] = (*found.get(key, ()), top / name)
+        found: dict[str, tuple[Parts, ...]] = {}
+        for parts in sorted(walked.folders, key=_by_name):
+            if len(parts) == 1:
+                key = _nfc(parts[0])
+                found[key] = (*found.get(key, ()), parts)
         if not found:
             raise DataError(
-                f"{top} holds no folders; put the images of each class into a folder of its own"
+                f"{walked.top} holds no folders; put the images of each class into a folder of its "
+                "own"
             )
         return found
     missing: list[str] = []
+    children: dict[Parts, list[str]] = {}
+    for below in sorted(walked.folders, key=_by_name):
+        children.setdefault(below[:-1], []).append(below[-1])
     named = {
-        _nfc(name): tuple(path for folder in members for path in _find(top, folder, missing))
+        _nfc(name): tuple(
+            parts for folder in members for parts in _find(walked.top, folder, children, missing)
+        )
         for name, members in classes.items()
     }
-    owners = Counter(path for paths in named.values() for path in paths)
-    missing += [f"{top}: {p.name!r} is named more than once" for p, n in owners.items() if n > 1]
+    missing += _overlaps(walked.top, named)
     if missing:
         raise DataError("\n".join(missing))
     return named
 
 
-def _find(top: Path, folder: str, missing: list[str]) -> list[Path]:
-    """The folders of this name below ``top`` (two where NFC and NFD forms lie side by side)."""
-    here = [top]
+def _overlaps(top: Path, named: Mapping[str, Sequence[Parts]]) -> Iterator[str]:
+    """Folders that would be listed twice: named twice, or inside one that is named."""
+    owners = [(parts, name) for name, members in named.items() for parts in members]
+    for parts, n in Counter(parts for parts, _ in owners).items():
+        if n > 1:
+            of = ", ".join(dict.fromkeys(repr(name) for own, name in owners if own == parts))
+            yield f"{top}: {'/'.join(parts)!r} is named more than once (class {of})"
+    first = dict(owners)
+    for parts, name in first.items():
+        for end in range(len(parts)):
+            if (outer := first.get(parts[:end])) is not None:
+                yield (
+                    f"{top}: {'/'.join(parts)!r} of class {name!r} lies inside "
+                    f"{'/'.join(parts[:end]) or '.'!r} of class {outer!r}; name folders that do "
+                    "not contain each other"
+                )
+
+
+def _find(
+    top: Path, folder: str, children: Mapping[Parts, Sequence[str]], missing: list[str]
+) -> list[Parts]:
+    """The folders of this name or pattern (two where NFC and NFD forms lie side by side)."""
+    here: list[Parts] = [()]
     for part in PurePosixPath(folder).parts:
-        wanted = _nfc(part)
-        inside = [(base, name) for base in here for name in _folders(base)]
-        below = [base / name for base, name in inside if _nfc(name) == wanted]
+        inside = [(base, name) for base in here for name in children.get(base, ())]
+        fits = _pattern(part)
+        below = [(*base, name) for base, name in inside if fits(_nfc(name))]
         if not below:
-            names = [name for _, name in inside]
+            names = list(dict.fromkeys(name for _, name in inside))
             close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
             there = ", ".join(repr(name) for name in names[:12]) or "no folders"
             hint = f"did you mean {close[0]!r}?" if close else f"there are {there}"
-            missing.append(f"{here[0]}: there is no folder {part!r}; {hint}")
+            what = f"no folder {part!r}" if "*" not in part else f"no folder that {part!r} fits"
+            missing.append(f"{top.joinpath(*here[0])}: there is {what}; {hint}")
             return []
         here = below
     return here
 
 
-def _folders(top: Path) -> list[str]:
-    """Names of the folders in ``top``, hidden ones and archive leftovers ignored."""
-    with os.scandir(top) as entries:
-        names = [e.name for e in entries if e.is_dir() and not _ignored(e.name)]
-    return sorted(names, key=lambda name: (_nfc(name), name))
+def _pattern(part: str) -> Callable[[str], bool]:
+    """Whether a folder is meant by a part: only ``*`` is special, brackets are brackets."""
+    pattern = re.compile(".*".join(map(re.escape, _nfc(part).split("*"))), re.DOTALL)
+    return lambda name: pattern.fullmatch(name) is not None
 
 
-def _walk(top: Path, folder: Path, broken: list[BrokenImage]) -> list[_File]:
+def _inside(
+    walked: Walked, folders: Mapping[str, Sequence[Parts]]
+) -> tuple[dict[Parts, list[Path]], list[Passed]]:
+    """The images inside each class's folders, and those that lie in none."""
+    inside: dict[Parts, list[Path]] = {p: [] for members in folders.values() for p in members}
+    left = []
+    for path in walked.images:
+        parts = walked.below(path)
+        member = _member(parts, inside)
+        if member is not None:
+            inside[member].append(path)
+        elif len(parts) == 1:
+            left.append(Passed(path, STRAY, "no folder says what class they are", images=True))
+        else:
+            reason = _unnamed(parts[:-1], inside)
+            left.append(Passed(path, f"folder {_nfc(parts[-2])!r}", reason, images=True))
+    return inside, left
+
+
+def _member(parts: Parts, inside: Collection[Parts]) -> Parts | None:
+    """The class's folder that a path lies in, or is."""
+    return next((parts[:n] for n in range(len(parts) + 1) if parts[:n] in inside), None)
+
+
+def _unnamed(folder: Parts, inside: Iterable[Parts]) -> str:
+    """Why a folder's images are passed over; one that is called nearly as another may be meant."""
+    near = (own[-1] for own in inside if own and same_but_for_form(own[-1], folder[-1]))
+    name = next(near, None)
+    return "no class names this folder" + (f", only {_nfc(name)!r}" if name else "")
+
+
+def _files(
+    walked: Walked, member: Parts, paths: Sequence[Path], broken: list[BrokenImage]
+) -> list[_File]:
     files = []
-    for path in _images(folder, set()):
-        inside = PurePosixPath(path.relative_to(folder).as_posix())
-        shown = path.relative_to(top).as_posix()
+    for path in paths:
+        below = PurePosixPath(*walked.below(path))
         try:
-            shown.encode()
+            str(below).encode()
         except UnicodeEncodeError:
-            name = os.fsencode(path).decode(errors="backslashreplace")
-            broken.append(BrokenImage(path=name, reason="the name is not UTF-8; rename the file"))
+            broken.append(BrokenImage(path=shown(path), reason="the name is not UTF-8; rename it"))
             continue
-        if not path.exists():
-            broken.append(BrokenImage(path=str(path), reason="a link to a file that is not there"))
-            continue
-        files.append(_File(path, shown, inside))
+        files.append(_File(path, str(below), PurePosixPath(*below.parts[len(member) :])))
     composed = Counter(_nfc(file.below_root) for file in files)
     named = [
         # Two files that differ in Unicode form only keep the names they have on disk.
@@ -219,26 +297,6 @@ def _walk(top: Path, folder: Path, broken: list[BrokenImage]) -> list[_File]:
     return sorted(named, key=lambda file: file.below_root)
 
 
-def _images(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Image files below ``folder``, links followed; a folder that was walked before is left out."""
-    try:
-        stat = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be listed: {error.strerror}") from error
-    if (stat.st_dev, stat.st_ino) in seen:
-        return
-    seen.add((stat.st_dev, stat.st_ino))
-    for entry in entries:
-        path = Path(entry.path)
-        if _ignored(entry.name):
-            continue
-        if entry.is_dir():
-            yield from _images(path, seen)
-        elif path.suffix.lower() in EXTENSIONS and (entry.is_file() or not path.exists()):
-            yield path
-
-
 def _glob_twice(top: Path, folder: Path) -> list[_File]:
     """The history's listing: two patterns from the unescaped class name, their lists joined."""
     name = folder.relative_to(top).as_posix()
@@ -246,7 +304,7 @@ def _glob_twice(top: Path, folder: Path) -> list[_File]:
     for pattern in (f"{name}/*", f"{name}/**/*"):
         found = {
             hit
-            for extension in sorted(EXTENSIONS)
+            for extension in EXTENSIONS
             for hit in glob.glob(pattern + extension, root_dir=top, recursive=True)  # noqa: PTH207 (the fault)
         }
         for hit in sorted(found):
@@ -266,8 +324,16 @@ def _composed(file: _File) -> _File:
     return _File(file.path, _nfc(file.below_root), file.inside)
 
 
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+def _beside(path: Path) -> list[str]:
+    """The folders beside a path that is not there."""
+    try:
+        return sorted(each.name for each in path.parent.iterdir() if each.is_dir())
+    except OSError:
+        return []
+
+
+def _by_name(parts: Parts) -> tuple[str, Parts]:
+    return _nfc("/".join(parts)), parts
 
 
 def _nfc(text: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leukreg.data.images import open_images
-from leukreg.data.listing import EXTENSIONS
 from leukreg.data.twins import pairs_between
+from leukreg.data.walk import is_image
 from leukreg.errors import DataError, Problems
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis.stamps import files_of
@@ -33,7 +33,7 @@ def refuse_held_out(
         DataError: There are some: they would teach what is tested.
         PluginError: The generator cannot say which files it reads.
     """
-    paths = [path for path in files_of(choice) if path.suffix.lower() in EXTENSIONS]
+    paths = [path for path in files_of(choice) if is_image(path)]
     held = _held(images, fold)
     if not paths or not held:
         return

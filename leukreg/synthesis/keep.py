@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leukreg.data.walk import SHEET as SHEET
+from leukreg.data.walk import SNAPSHOTS as SNAPSHOTS
 from leukreg.errors import RunError
 from leukreg.files import (
     ERRORS,
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SNAPSHOTS = "generator"
-"""Folder that a generator may keep snapshots in, so that its fit can resume."""
 SHOWN = 10
 """Images per class on the contact sheet."""
 SEAL = "complete.json"
@@ -38,7 +38,6 @@ REQUEST = "request.txt"
 HELD = "trained-on.txt"
 TABLE = "lineage.csv"
 FIGURES = "fidelity.json"
-SHEET = "contact-sheet.png"
 COPIES = "copies.png"
 COLUMNS = (
     "id", "label", "generator", "seed", "fold", "parent", "parent_label", "snapshot", "condition",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leukreg.data.walk import SKIPPED, walk
 from leukreg.errors import DataError
 from leukreg.recipe.stranger import breach, call
 
@@ -57,20 +57,17 @@ def files_of(choice: Choice) -> list[Path]:
 
 
 def _walked(folder: Path) -> Iterator[Path]:
-    """The files below a folder; one that links lead back to is walked once."""
-    seen: set[Path] = set()
-    for top, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        here = Path(top).resolve()
-        if here in seen:
-            folders.clear()
-            continue
-        seen.add(here)
-        folders.sort()
-        yield from (Path(top) / name for name in sorted(names))
+    """The files below a folder that a listing may take, images or not; links are followed.
 
-
-def _refuse(error: OSError) -> None:
-    raise _unreadable(error) from error
+    Raises:
+        DataError: A folder in it cannot be listed.
+    """
+    found = walk(folder)
+    for path, reason in found.broken:
+        if path.is_dir():
+            raise DataError(f"{path}: {reason}")
+    others = (one.path for one in found.passed if one.what not in SKIPPED)
+    yield from sorted([*found.images, *others])
 
 
 def _unreadable(error: OSError) -> DataError:

@@ -268,6 +268,7 @@ def _leaking(root: Path, more: int = 0) -> Path:
     table.pixels["clear"] = np.full((32, 32, 4), 99, np.uint8)
     table.add("c", "train", name="c/clear.png", copy="clear")
     table.rows.append(table.rows[-1])
+    table.add("C", "train", 2, colour="c")
     return table.write()
 
 
@@ -317,6 +318,7 @@ def evaluated(bench: Bench, original: RunResult) -> RunResult:
     others.add("c", "", 2)
     others.pixels["trained"] = np.asarray(Image.open(original.samples.rows[0].path))
     others.add("a", "", name="a/copy.png", copy="trained")
+    others.add("a", "", name="stray.png")
     folder = others.write()
     runs = bench.folder / "runs"
     return evaluate(load(original.folder), folder, registry=bench.registry, runs=runs)

@@ -42,6 +42,26 @@ def test_a_good_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_files_passed_over_and_classes_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = images(tmp_path / "cells")
+    for name in ("stray.png", "Benign/x.svs", "Benign/a.txt", "Benign/@eaDir/p0_0.png"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("x")
+    picture(99).save(root / "Benign/ninety-nine", "JPEG")
+    (root / "benign ").mkdir()
+    picture(98).save(root / "benign /98.jp2")
+    assert main(["data", str(root)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "14 images in 3 classes" in text
+    assert "! 2 files with images, perhaps, passed over: listed below" in text
+    assert "! classes that differ only in case, spaces, hyphens or Unicode form" in text
+    assert "beside the class folders" in text
+    assert ".svs 1 Benign/x.svs" in text
+    assert "Benign/@eaDir/p0_0.png" in text
+
+
 def test_broken_files_and_copies_across_classes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,20 @@ def fidelity(*words: object) -> int:
     return main(["fidelity", *map(str, words), "--extractor", "grid"])
 
 
+def test_images_beside_folders_of_images_are_not_forgotten(tmp_path: Path, capsys: Capture) -> None:
+    real, fake = tmp_path / "real", tmp_path / "fake"
+    put(real, pictures(26, seed=0, shade=0))
+    put(fake, pictures(30, seed=1, shade=0))
+    for name in ("__MACOSX", "@eaDir", ".ipynb_checkpoints"):
+        put(fake / name, pictures(3, seed=2, shade=0))
+    assert fidelity(real, fake) == 0
+    assert re.search(r"^  all +26 +30 ", capsys.readouterr().out, re.M)
+    put(fake / "more", pictures(10, seed=2, shade=0))
+    assert fidelity(real, fake) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "holds 30 images beside the class folders and 10 in folders (more)" in error
+
+
 def test_folders_are_compared_by_class_and_over_all(cells: Cells, capsys: Capture) -> None:
     assert fidelity(*cells) == 0
     text = capsys.readouterr().out

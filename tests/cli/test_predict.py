@@ -51,6 +51,20 @@ def test_tables_and_files_say_the_same(
     assert "not for diagnosis" in shown
 
 
+def test_what_is_passed_over_is_said(
+    folds_run: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "0.png").rename(images / "0")
+    for name in ("slide.svs", ".DS_Store", "note.txt"):
+        (images / name).write_text("x")
+    assert main(["predict", str(folds_run), str(images), "--no-flags", "--csv", "-"]) == 0
+    said = capsys.readouterr()
+    assert len(list(csv.DictReader(said.out.splitlines()))) == 3
+    assert f"passed over: 1 .svs, such as {images / 'slide.svs'}: a whole-slide image" in said.err
+    assert "passed over: 1 .txt" in said.err
+    assert "DS_Store" not in said.err
+
+
 def test_an_unreadable_image_is_told_and_the_others_predicted(
     folds_run: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -132,11 +133,15 @@ def test_patients_by_expression_and_by_level(tmp_path: Path) -> None:
         ({"classes": {"A": ["Benin"]}}, "did you mean 'Benign'?"),
         ({"classes": {"A": ["a", "b/c"]}}, "no folder 'b'"),
         ({"classes": {"A": ["a"], "B": ["a"]}}, "more than once"),
+        ({"classes": {"A": ["."], "B": ["a"]}}, "'a' of class 'B' lies inside '.' of class 'A'"),
+        ({"classes": {"A": ["*/x"]}}, "there is no folder 'x'; there are no folders"),
+        ({"classes": {"A": ["Benig?"]}}, "no folder 'Benig?'; did you mean 'Benign'?"),
+        ({"classes": {"A": ["B*m"]}}, "no folder that 'B*m' fits; there are 'Benign', 'a'"),
     ],
 )
 def test_wrong_options_are_told(tmp_path: Path, options: dict[str, object], message: str) -> None:
     touch(tmp_path, "a/x.jpg", "Benign/y.jpg")
-    with pytest.raises(DataError, match=message.replace("(", r"\(").replace("?", r"\?")):
+    with pytest.raises(DataError, match=re.escape(message)):
         ids(tmp_path, **options)
 
 
@@ -167,3 +172,18 @@ def test_an_empty_class_folder_stays_a_class(tmp_path: Path) -> None:
     touch(tmp_path, "a/0.jpg")
     (tmp_path / "b").mkdir()
     assert list_folder(tmp_path).counts() == {"a": 1, "b": 0}
+
+
+def test_patterns_of_folders_take_brackets_as_they_stand(tmp_path: Path) -> None:
+    touch(tmp_path, "p1/[M] Pre/a.jpg", "p2/[M] Pre/b.jpg", "p2/M Pre/c.jpg", "p3/Benign/d.jpg")
+    samples = list_folder(tmp_path, classes={"pre": ["*/[M] *"], "benign": ["p*/Ben*n"]})
+    assert samples.counts() == {"pre": 2, "benign": 1}
+    [left] = samples.passed
+    assert (left.what, left.files, left.example) == ("folder 'M Pre'", 1, "p2/M Pre/c.jpg")
+
+
+def test_a_folder_spelt_nearly_as_a_named_one_is_pointed_out(tmp_path: Path) -> None:
+    touch(tmp_path, "Lymphocyte/a.jpg", "lymphocyte /b.jpg", "other/c.jpg")
+    left = {one.what: one for one in list_folder(tmp_path, classes={"L": ["Lymphocyte"]}).passed}
+    assert left["folder 'lymphocyte '"].reason == ("no class names this folder, only 'Lymphocyte'")
+    assert left["folder 'other'"].reason == "no class names this folder"

@@ -59,5 +59,5 @@ def test_a_folder_that_cannot_be_listed_is_named(
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(DataError, match=f"{tmp_path} cannot be read: Permission denied"):
+    with pytest.raises(DataError, match=f"{tmp_path} cannot be listed: Permission denied"):
         stamps_of(choice(tmp_path))

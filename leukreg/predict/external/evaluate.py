@@ -132,6 +132,7 @@ def _result(
         | {"drops": [asdict(change) for change in changes], "how": how},
         "listed": listed(store.samples),
         "broken_plugins": list(registry.faults()),
+        "passed_over": [asdict(one) for one in store.samples.passed],
         "readings": [asdict(one) for one in readings(store.facts.values())],
         "test_set": test_set,
         "test_looks": earlier_looks(runs / "-", test_set),

@@ -13,15 +13,17 @@ from leukreg import Samples, count_folder, list_folder, plugin, require_folder
 class Folder:
     """Images in class folders of any name, nested or not.
 
-    Hidden files are left out, extensions are compared without case, links are followed, and a
-    folder that links back to itself is walked once. Nothing is decoded here.
+    A file is an image by its ending, in any case, or else by its first bytes. Files of systems
+    (hidden ones, __MACOSX, @eaDir, Thumbs.db) are skipped, links are followed, and a folder that
+    links back to itself is walked once. What is passed over is counted. Nothing is decoded here.
     """
 
     root: str
     """The folder that holds the class folders; relative to the working directory, ~ expanded."""
     classes: dict[str, tuple[str, ...]] | None = None
     """Class name to the folders (below root) that make it up; by default every folder is a class.
-    Folders that are not named are left out."""
+    A * stands for any characters within one folder's name ("*/Signed slides/Promyelocyte"); all
+    else is meant as it stands, brackets too. Folders that are not named are passed over."""
     patient: str | None = None
     """Regular expression with one group, the patient id, searched in the path below root."""
     patient_level: Annotated[int, Ge(1)] | None = None

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
-from leukreg import Problem, Sample, Samples, expanded, read_table
+from leukreg import (
+    PassedOver,
+    Problem,
+    Sample,
+    Samples,
+    expanded,
+    read_table,
+    same_but_for_form,
+)
 from leukreg_plugins.sources.made import lineage_columns, lineage_faults, origin_of
 from leukreg_plugins.sources.sides import SIDES, Side
 
@@ -47,6 +55,7 @@ def read_rows(
     to_class = {_nfc(label): name for name, own in (classes or {}).items() for label in own}
     rows: list[Sample] = []
     first: dict[str, tuple[int, Sample]] = {}
+    left: dict[str, list[str]] = {}
     for index in range(len(frame)):
         cell = {key: _nfc(values[index].strip()) for key, values in cells.items()}
         if not any(cell.values()):
@@ -56,6 +65,8 @@ def read_rows(
         wanted = classes is None or cell["label"] in to_class
         if faults or not wanted:
             problems += [Problem(fault, where) for fault in faults]
+            if not faults:
+                left.setdefault(cell["label"], []).append(cell["path"])
             continue
         path = _locate(base, cell["path"])
         if path is None:
@@ -68,7 +79,20 @@ def read_rows(
         rows.append(row)
     problems += _unknown(table, classes, {_nfc(label.strip()) for label in cells["label"]})
     names = tuple(classes) if classes else tuple(sorted({row.label for row in rows}))
-    return Samples(rows=tuple(rows), classes=names), _shortened(problems)
+    passed = tuple(_passed(label, paths, to_class) for label, paths in sorted(left.items()))
+    return Samples(rows=tuple(rows), classes=names, passed=passed), _shortened(problems)
+
+
+def _passed(label: str, paths: Sequence[str], named: Iterable[str]) -> PassedOver:
+    """Rows of a label that no class names; one that is written nearly as another may be meant."""
+    near = next((name for name in named if same_but_for_form(name, label)), None)
+    return PassedOver(
+        what=f"label {label!r}",
+        files=len(paths),
+        example=min(paths),
+        reason="no class names this label" + (f", only {near!r}" if near else ""),
+        images=True,
+    )
 
 
 def _columns(

@@ -8,9 +8,11 @@ import pytest
 from leukreg_plugins.audits.data import (
     AbsentClass,
     ClassCountsMoved,
+    ClassesAlike,
     ConcentratedClass,
     CopiesAcrossSplit,
     CopiesDisagree,
+    FilesPassedOver,
     FilesRead,
     ListedWrongly,
     ParentOfOtherLabel,
@@ -281,12 +283,29 @@ def test_choices_in_reading_files() -> None:
     passes(FilesRead(), evidence(FOUR, facts={"readings": []}))
 
 
+def test_files_that_may_hold_images_are_pointed_out() -> None:
+    svs = {"what": ".svs", "files": 1_200, "example": "a/x.svs", "reason": "a slide"}
+    svs |= {"images": True}
+    text = {"what": ".txt", "files": 3, "example": "a.txt", "reason": "no image", "images": False}
+    both = evidence(FOUR, facts={"passed_over": [svs, text]})
+    [one] = found(FilesPassedOver(), both)
+    assert one.message == "files passed over: 1,200 .svs, such as a/x.svs: a slide"
+    passes(FilesPassedOver(), evidence(FOUR, facts={"passed_over": [text]}))
+
+
+def test_classes_written_nearly_alike() -> None:
+    two = [sample("1.png", "Lymphocyte", "p"), sample("2.png", "lymphocyte ", "p")]
+    samples = Samples(rows=tuple(two), classes=("Lymphocyte", "lymphocyte "))
+    fires(ClassesAlike(), Evidence(samples=samples), "warning", "'Lymphocyte', 'lymphocyte '")
+    passes(ClassesAlike(), evidence(FOUR))
+
+
 @pytest.mark.parametrize(
     "rule",
     [RepeatedPixels, CopiesAcrossSplit, CopiesDisagree, SegmentedTwinsApart, PatientAcrossSplit,
      ConcentratedClass, ListedWrongly, AbsentClass, ClassCountsMoved, SyntheticScored,
      ParentOutsideFold, ParentOfOtherLabel, ScoredTrainingRows, WholeSetScored, ValidationIsTest,
-     Shortcut, FilesRead],
+     Shortcut, FilesRead, FilesPassedOver, ClassesAlike],
 )  # fmt: skip
 def test_nothing_is_said_without_evidence(rule: type) -> None:
     assert found(rule(), Evidence()) == []

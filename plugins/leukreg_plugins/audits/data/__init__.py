@@ -8,7 +8,13 @@ from leukreg_plugins.audits.data.copies import (
     RepeatedPixels,
     SegmentedTwinsApart,
 )
-from leukreg_plugins.audits.data.listing import AbsentClass, ClassCountsMoved, ListedWrongly
+from leukreg_plugins.audits.data.listing import (
+    AbsentClass,
+    ClassCountsMoved,
+    ClassesAlike,
+    FilesPassedOver,
+    ListedWrongly,
+)
 from leukreg_plugins.audits.data.patients import (
     ConcentratedClass,
     PatientAcrossSplit,
@@ -32,6 +38,8 @@ DATA: list[type] = [
     PatientsUnknown,
     ConcentratedClass,
     ListedWrongly,
+    FilesPassedOver,
+    ClassesAlike,
     AbsentClass,
     ClassCountsMoved,
     SyntheticScored,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from leukreg import Evidence, Finding, plugin
+from leukreg import Evidence, Finding, alike, plugin
 from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import is_real, option, rows_of
 
@@ -40,6 +40,40 @@ class ListedWrongly:
             if lost:
                 text = ", ".join(f"{c}: {a:,} of {b:,}" for c, (a, b) in lost.items())
                 yield found(self, "error", f"fewer files listed than there are ({text})")
+
+
+@plugin("files-passed-over")
+class FilesPassedOver:
+    """Files that lie among the images and are not listed.
+
+    Images in a format that is not read, beside the class folders, or in folders that no class
+    names take no part in the run, and its figures say nothing of them.
+
+    Do: convert or move what is meant to be listed; look at the folder with `leukreg data`.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for one in evidence.facts.get("passed_over", ()):
+            if one["images"]:
+                text = f"{one['files']:,} {one['what']}, such as {one['example']}: {one['reason']}"
+                yield found(self, "warning", f"files passed over: {text}")
+
+
+@plugin("classes-alike")
+class ClassesAlike:
+    """Classes whose names differ only in case, spaces, hyphens or Unicode form.
+
+    Two spellings of one class are learned as two, and every figure counts one taken for the other
+    as a mistake.
+
+    Do: merge them with data.classes, or give classes that are meant to be two clearer names.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for names in alike(evidence.samples.classes if evidence.samples else ()):
+            listed = ", ".join(map(repr, names))
+            text = f"classes that differ only in how they are written: {listed}"
+            yield found(self, "warning", text)
 
 
 @plugin("absent-class")
