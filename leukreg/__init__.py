@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
     from leukreg.report.tables import shortened as shortened
+    from leukreg.rounding import percent as percent
+    from leukreg.rounding import percents as percents
+    from leukreg.rounding import rounded as rounded
     from leukreg.seeds import derive as derive
     from leukreg.synthesis.extractors import OpenExtractor as OpenExtractor
     from leukreg.synthesis.extractors import open_extractor as open_extractor
@@ -120,6 +123,7 @@ _HOME = {
     "leukreg.predict.trained": ("Trained", "load"),
     "leukreg.progress": ("SILENT", "Progress"),
     "leukreg.report.tables": ("shortened",),
+    "leukreg.rounding": ("percent", "percents", "rounded"),
     "leukreg.seeds": ("derive",),
     "leukreg.synthesis.extractors": ("OpenExtractor", "open_extractor"),
     "leukreg.synthesis.fidelity": ("inception_network", "kid"),

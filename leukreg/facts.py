@@ -56,6 +56,7 @@ def facts_of(
     facts["readings"] = [asdict(one) for one in readings(data.images.facts.values())]
     facts["test_set"] = ids_digest(pixels.get(name, name) for name in predictions.id)
     facts["test_looks"] = earlier_looks(folder, facts["test_set"])
+    facts["earlier_scores"] = earlier_scores(folder, facts["test_looks"])
     facts |= beside_the_last(folder, recipe.resolved, predictions, facts)
     facts |= previous_counts(folder, recipe.resolved, facts["listed"])
     describe = getattr(recipe.model.backbone.plugin, "describe", None)
@@ -75,6 +76,18 @@ def earlier_looks(folder: Path, test_set: str) -> list[str]:
     return [
         path.name for path, facts in finished_beside(folder) if facts.get("test_set") == test_set
     ]
+
+
+def earlier_scores(folder: Path, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The figures of the whole of these runs beside ``folder``, by run and name."""
+    from leukreg.runs.listing import summarise
+
+    return {
+        name: {
+            s.name: s.value for s in summarise(folder.parent / name).scores if s.value is not None
+        }
+        for name in names
+    }
 
 
 def previous_counts(

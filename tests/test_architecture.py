@@ -30,6 +30,7 @@ ORDER = (
         "seeds",
         "progress",
         "places",
+        "rounding",
         "vacant",
         "visible",
         "vision",

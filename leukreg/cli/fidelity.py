@@ -33,7 +33,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Pixels a side.  [default: the smaller side's own, 128 at most]",
 )
 @click.option("--training", metavar="IMAGES", help="Where copies are looked for.  [default: REAL]")
-@click.option("--fold", type=click.IntRange(min=0), default=0, show_default=True, help="(runs)")
+@click.option("--fold", type=click.IntRange(min=1), default=1, show_default=True, help="(runs)")
 @click.option(
     "--rows",
     type=click.Choice(("train", "validation", "test")),
@@ -77,7 +77,7 @@ def command(
     checks.refuse(json_file, checks.is_check)
     checks.refuse(sheet, checks.is_sheet)
     before = None if against is None else checks.read(against)
-    wanted = sides.Wanted(root, fold, cast("Role", rows))
+    wanted = sides.Wanted(root, fold - 1, cast("Role", rows))
     pair = Pair.of(real, fake, training, wanted)
     extractor = open_extractor(name)
     with RichProgress(open_console(err=True)) as progress:

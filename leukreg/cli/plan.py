@@ -113,7 +113,7 @@ def _side(recipe: Recipe, samples: Samples, fold: Fold, side: str, folds: int) -
         for name in synthesis.classes:
             at = samples.classes.index(name)
             cells[at] = f"{cells[at]} + {synthesis.count(name):,} synthetic"
-    return (f"fold {fold.index} {side}" if folds > 1 else side, *cells)
+    return (f"fold {fold.index + 1} {side}" if folds > 1 else side, *cells)
 
 
 def _counts(samples: Samples, rows: range | tuple[int, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import click
 
 from leukreg.cli.options import runs_folder
 from leukreg.cli.output import say
+from leukreg.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ def _row(run: RunSummary, headlines: Sequence[Figure]) -> dict[str, str]:
 
 def _value(run: RunSummary, figure: Figure) -> str:
     score = next((score for score in run.scores if score.name == figure.name), None)
-    return "" if score is None else "undefined" if score.value is None else f"{score.value:.3f}"
+    return "" if score is None else "undefined" if score.value is None else rounded(score.value)
 
 
 def _findings(run: RunSummary) -> str:

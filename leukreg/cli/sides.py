@@ -30,7 +30,12 @@ class Wanted:
 
     runs: Path
     fold: int
+    """Its index, from 0."""
     rows: Role
+
+    @property
+    def where(self) -> str:
+        return f"fold {self.fold + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,8 @@ def real_side(reference: str, wanted: Wanted) -> Side:
     samples, fold = _of_fold(run, wanted.fold)
     real = tuple(row for row in _rows(samples, fold, wanted.rows) if row.origin != "synthetic")
     if not real:
-        raise DataError(f"{run}: the {wanted.rows} rows of fold {wanted.fold} hold no real image")
-    name = f"{wanted.rows} rows of {run.name}, fold {wanted.fold}"
+        raise DataError(f"{run}: the {wanted.rows} rows of {wanted.where} hold no real image")
+    name = f"{wanted.rows} rows of {run.name}, {wanted.where}"
     return Side(name, replace(samples, rows=real))
 
 
@@ -76,9 +81,9 @@ def fake_side(reference: str, wanted: Wanted) -> Side:
     everywhere = [row for role in get_args(Role) for row in _rows(samples, fold, role)]
     fakes = tuple(row for row in everywhere if row.origin == "synthetic")
     if not fakes:
-        raise DataError(f"{run}: fold {wanted.fold} has no synthetic images")
+        raise DataError(f"{run}: {wanted.where} has no synthetic images")
     seen = _seen(samples, fold, fakes)
-    name = f"synthetic images of {run.name}, fold {wanted.fold}"
+    name = f"synthetic images of {run.name}, {wanted.where}"
     return Side(name, replace(samples, rows=fakes), replace(samples, rows=seen))
 
 
@@ -156,8 +161,8 @@ def _of_fold(run: Path, number: int) -> tuple[Samples, Fold]:
     samples, folds = read_samples(run), read_folds(run / "folds.csv")
     fold = next((fold for fold in folds if fold.index == number), None)
     if fold is None:
-        there = ", ".join(str(fold.index) for fold in folds)
-        raise DataError(f"{run} has no fold {number}; there are {there}")
+        there = ", ".join(str(fold.index + 1) for fold in folds)
+        raise DataError(f"{run} has no fold {number + 1}; there are {there}")
     return samples, fold
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from leukreg.data.alike import alike, said_alike
 from leukreg.data.survey import Class, Copies, Survey
 from leukreg.places import expanded
+from leukreg.rounding import percent
 from leukreg.types import PassedOver, Section, Table
 
 SHOWN = 20
@@ -109,7 +110,7 @@ def _class(one: Class, total: int) -> tuple[str, ...]:
     return (
         one.name,
         f"{one.images:,}",
-        f"{100 * one.images / total:.1f} %" if total else "-",
+        percent(one.images / total) if total else "-",
         f"{one.patients:,}" if one.patients else "-",
         f"{one.broken:,}" if one.broken else "-",
         _kinds(one.formats, 3),

@@ -29,8 +29,8 @@ FAILED = 1
 @click.option("-n", "count", type=click.IntRange(min=1),
               help="Images of each class; by default as many as the recipe makes.")  # fmt: skip
 @new_folder
-@click.option("--fold", type=click.IntRange(min=0), default=None,
-              help="Fold whose training rows the generator learns from; 0 by default.")  # fmt: skip
+@click.option("--fold", type=click.IntRange(min=1), default=None,
+              help="Fold whose training rows the generator learns from; 1 by default.")  # fmt: skip
 @recipe_keys
 @click.option("--no-gate", is_flag=True, help="Measure nothing; list all images.")
 def command(
@@ -123,9 +123,9 @@ def _reference(
         samples = list_samples(recipe, progress)
         return of_everything(open_images(samples, recipe.image, recipe.data.broken, progress)), None
     data = prepare(recipe, Path(), progress)
-    index = fold or 0
+    index = (fold or 1) - 1
     if index >= len(data.folds):
-        raise LeukregError(f"there is no fold {index}; there are 0 to {len(data.folds) - 1}")
+        raise LeukregError(f"there is no fold {fold}; the last is {len(data.folds)}")
     check_folds(
         data.images, data.folds[index : index + 1], spec, recipe.image, recipe.seed, progress
     )

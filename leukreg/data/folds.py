@@ -243,7 +243,7 @@ def _refuse_lacking(
 def _lacks(fold: Fold, side: str, name: str, rows: list[int], groups: NDArray[np.int64]) -> str:
     sizes = np.unique(groups[rows], return_counts=True)[1]
     return (
-        f"fold {fold.index}: the {side} side would have no image of class {name!r}, whose "
+        f"fold {fold.index + 1}: the {side} side would have no image of class {name!r}, whose "
         f"{len(rows)} images lie in {len(sizes)} group{'s' * (len(sizes) != 1)} (the largest has "
         f"{sizes.max()}) that must not be split; ask for other shares or fewer folds, or get "
         "images of more patients"

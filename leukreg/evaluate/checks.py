@@ -118,7 +118,7 @@ def _lacking(
 def _folds(some: Sequence[int], of: Mapping[int, object]) -> str:
     if len(of) == 1:
         return "the only fold"
-    return f"fold{'' if len(some) == 1 else 's'} {', '.join(map(str, some))}"
+    return f"fold{'' if len(some) == 1 else 's'} {', '.join(str(fold + 1) for fold in some)}"
 
 
 def refuse_broken(predictions: Predictions) -> None:

@@ -108,5 +108,6 @@ def _why(rule: ThresholdSpec, by_fold: Mapping[int, float], failed: list[int], r
         low, high = min(by_fold.values()), max(by_fold.values())
         text += f", fold by fold ({low:.4f} to {high:.4f}; the mean is given)"
     if failed:
-        text += f"; 0.5 for folds {failed}, which have not both classes there"
+        numbers = ", ".join(str(fold + 1) for fold in failed)
+        text += f"; 0.5 for folds {numbers}, which lack one of the two classes there"
     return text

@@ -74,7 +74,7 @@ def _entered(table: Figures, rows: tuple[Sample, ...]) -> Figures:
 
 
 def _sentence(table: Figures, request: Request, gate: GateSpec) -> str:
-    head = f"{request.name}, {named(table)}: {table['fake']:,} images by {table['generator']}"
+    head = f"{request.where}, {named(table)}: {table['fake']:,} images by {table['generator']}"
     if table["passed"]:
         return f"{head} pass the gate: {in_words(table)} ({basis(table)})"
     return f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(table['why'])} ({basis(table)})"
@@ -84,8 +84,7 @@ def _stopped(bad: list[Figures], request: Request, closing: str) -> str:
     lines = [f"  {named(table)}: {'; '.join(table['why'])}" for table in bad]
     return "\n".join(
         [
-            f"synthetic images of {request.name} failed their gate"
-            ' (synthesis.gate.fails = "stop"):',
+            f'synthetic images failed their gate, {request.where} (synthesis.gate.fails = "stop"):',
             *lines,
             closing,
         ]

@@ -118,7 +118,7 @@ def _replaced(
     rows = images.samples.rows
     replaced = tuple(row for row in fold.train if rows[row].label in spec.classes)
     progress.say(
-        f"fold-{fold.index}: {len(replaced):,} real training rows of the made classes are left out"
-        ' of training (synthesis.mix = "replace")'
+        f"fold {fold.index + 1}: {len(replaced):,} real training rows of the made classes are left"
+        ' out of training (synthesis.mix = "replace")'
     )
     return replaced

@@ -39,6 +39,11 @@ class Request:
         return self.folder / self.name
 
     @property
+    def where(self) -> str:
+        """The fold in words, counted from 1."""
+        return "before the split" if self.fold is None else f"fold {self.fold + 1}"
+
+    @property
     def total(self) -> int:
         return sum(self.spec.count(label) for label in self.spec.classes)
 

@@ -78,8 +78,9 @@ class Whole:
                 order=30,
                 page=20,
                 figure=partial(page_scores.overall, result),
-                caption="Figures over all classes with their 95 % intervals; dotted beside the "
-                "accuracy, always answering the most frequent class.",
+                caption="Figures over all classes with their 95 % intervals. Dotted: beside the "
+                "accuracy, always answering the most frequent class; beside the balanced accuracy, "
+                "the strongest guess without a look at the cells.",
             )
         ]
 

@@ -255,22 +255,22 @@ def test_a_runs_fold_has_two_sides(cells: Cells, tmp_path: Path, capsys: Capture
     write_run(tmp_path / "runs" / "v6-1", real, fake)
     assert fidelity("v6-1", "last") == 1
     text = " ".join(capsys.readouterr().out.split())
-    assert "real: train rows of v6-1, fold 0" in text
+    assert "real: train rows of v6-1, fold 1" in text
     assert "1 of 49 fakes copy one of 26 training images" in text
     assert fidelity("runs/v6-1", "v6", "--rows", "test") == 1
     text = " ".join(capsys.readouterr().out.split())
-    assert "real: test rows of v6-1, fold 0" in text
+    assert "real: test rows of v6-1, fold 1" in text
     assert "copies are looked for among: what made them saw" in text
     assert fidelity("last", "last", "--rows", "validation") == 2
-    assert "the validation rows of fold 0 hold no real image" in capsys.readouterr().err
+    assert "the validation rows of fold 1 hold no real image" in capsys.readouterr().err
     assert fidelity("last", "last", "--fold", 3) == 2
-    assert "has no fold 3; there are 0" in capsys.readouterr().err
+    assert "has no fold 3; there are 1" in capsys.readouterr().err
     tables.write_folds(
         tmp_path / "runs" / "v6-1" / "folds.csv",
         (Fold(index=0, train=tuple(range(26)), validation=(), test=()),),
     )
     assert fidelity(real, "last") == 2
-    assert "fold 0 has no synthetic images" in capsys.readouterr().err
+    assert "fold 1 has no synthetic images" in capsys.readouterr().err
 
 
 def test_copies_are_looked_for_among_all_that_a_generator_saw(

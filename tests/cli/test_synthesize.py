@@ -199,9 +199,9 @@ def test_a_full_disk_leaves_nothing_half_written(
     ("words", "message"),
     [
         (["--class", "Pre-B"], "no class 'Pre-B'"),
-        (["--fold", "1"], "there is no fold 1"),
+        (["--fold", "2"], "there is no fold 2; the last is 1"),
         (["--set", "synthesis=false"], "has no [synthesis]"),
-        (["--set", "synthesis.place=before-split", "--fold", "0"], "not from a fold"),
+        (["--set", "synthesis.place=before-split", "--fold", "1"], "not from a fold"),
         (["--class", "Benign", "--set", "synthesis.per_class={ Benign = 3 }",
           "--set", 'synthesis.classes=["Benign"]', "--class", "[Malignant] Pro-B"],
          "no number for [Malignant] Pro-B"),

@@ -193,12 +193,12 @@ def test_validation_rows_that_carry_nothing_are_refused_together() -> None:
     options: dict[str, Any] = {**CALIBRATED, "conformal": ConformalSpec(coverage=0.98)}
     with pytest.raises(Problems) as caught:
         scored(rows, None, **options)
-    assert "calibration: no validation rows to fit it on in folds 0, 1" in str(caught.value)
-    assert "98 % coverage needs 49 validation rows, fold 0 has 0" in str(caught.value)
-    with pytest.raises(Problems, match="fold 0 has 20; lower the coverage"):
+    assert "calibration: no validation rows to fit it on in folds 1, 2" in str(caught.value)
+    assert "98 % coverage needs 49 validation rows, fold 1 has 0" in str(caught.value)
+    with pytest.raises(Problems, match="fold 1 has 20; lower the coverage"):
         scored(rows, validation, **options)
     one = take(validation, np.flatnonzero(validation.fold == 1))
-    with pytest.raises(Problems, match="no validation rows to fit it on in fold 0"):
+    with pytest.raises(Problems, match="no validation rows to fit it on in fold 1"):
         scored(rows, one, **CALIBRATED)
 
 
@@ -219,7 +219,7 @@ def test_too_few_rows_are_told_before_training_with_their_line() -> None:
     first, second = map(str, caught.value.problems)
     assert first.startswith("r.toml:6  evaluate.calibration: no validation rows to fit it on in fo")
     assert second.startswith("r.toml:7  evaluate.conformal: 90 % coverage needs 9 validation rows")
-    assert "fold 2 has 0 of 'A' (and 1 other class lacks rows); lower the coverage" in second
+    assert "fold 3 has 0 of 'A' (and 1 other class lacks rows); lower the coverage" in second
     assert "or set by_class = false\n" in second
     with pytest.raises(Problems, match="the only fold has 4 of 'B'"):
         refuse_too_few(recipe, samples, [few])

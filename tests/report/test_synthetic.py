@@ -41,7 +41,7 @@ def test_the_fold_is_a_column_where_there_are_several(result: Any) -> None:
     shown = table(result(GOOD | {"fold": 0}, GOOD | {"fold": 1}))
     assert shown is not None
     assert shown.columns[0] == "fold"
-    assert [row[0] for row in shown.rows] == ["0", "1"]
+    assert [row[0] for row in shown.rows] == ["1", "2"]
 
 
 def test_the_caption_says_who_was_taught(result: Any) -> None:

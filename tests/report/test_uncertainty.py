@@ -49,7 +49,7 @@ def test_raw_and_calibrated_stand_side_by_side() -> None:
         first = [float(cell.split("\n")[0]) for cell in (raw, now, change)]
         assert abs(first[1] - first[0] - first[2]) < 2e-4
     assert section.text[0].startswith("Temperature ")
-    assert "fitted on 72 validation rows: the network was" in section.text[0]
+    assert "fitted on 72 validation rows: it may well be 1" in section.text[0]
     assert section.text[1].startswith("Its interval: 95 % percentile bootstrap, 50 resamples of")
     assert "50 resamples of 12 patients; temperatures are held fixed." in section.text[2]
 
@@ -69,7 +69,7 @@ def test_what_a_temperature_says_of_the_network() -> None:
         (1.1, 1.5, 2.0, "1.500 (95 % interval 1.100–2.000), fitted on 9 validation rows: the netwo"
          "rk was too sure."),
         (0.5, 0.7, 0.9, "the network was not sure enough."),
-        (0.9, 1.2, 1.4, "the network was neither too sure nor too little, as far as can be told."),
+        (0.9, 1.2, 1.4, "it may well be 1, so the network need not be too sure, nor too unsure."),
         (None, 1.0, None, "the probabilities are left as they are."),
     ):  # fmt: skip
         one = {"fold": 0, "temperature": value, "rows": 9, "low": low, "high": high, "why": ""}
@@ -79,7 +79,7 @@ def test_what_a_temperature_says_of_the_network() -> None:
 
 def test_folds_are_told_as_a_range_and_odd_ones_loudly() -> None:
     result = whole(folds=3)
-    assert " in 3 folds, each fitted on its own" in only(calibration(result)).text[0]
+    assert " in 3 folds, each fitted on the fold's own" in only(calibration(result)).text[0]
     folds = [dict(one) for one in result.facts["calibration"]["folds"]]
     folds[1] |= {"temperature": 1.0, "why": "not fitted: all 20 validation rows are right"}
     facts = {**result.facts, "calibration": {"method": "temperature", "folds": folds}}
@@ -149,11 +149,40 @@ def test_without_them_nothing_is_said_and_other_sections_do_not_list_them() -> N
 
 
 def test_uncertainty_says_what_it_was_measured_over() -> None:
-    assert passes({}) == "MC dropout"
-    assert passes({"evaluate": {"mc_dropout": {"passes": 30}}}) == "MC dropout, 30 passes"
-    assert passes({"evaluate": {"tta": {"views": 8}}}) == "test-time augmentation, 8 views"
-    both = {"evaluate": {"tta": {"views": 8}, "mc_dropout": {"passes": 30}}}
-    assert passes(both) == "MC dropout over 8 views, 32 passes"
-    section = only(spread(build_result()))
-    assert section.title == "Uncertainty (MC dropout)"
+    result = build_result()
+
+    def over(evaluate: Any, **facts: Any) -> str:
+        return passes(replace(result, recipe={"evaluate": evaluate}, facts=facts))
+
+    assert over({"mc_dropout": {"passes": 30}}) == "MC dropout, 30 passes"
+    assert over({"tta": {"views": 8}}) == "test-time augmentation, 8 views"
+    both = {"tta": {"views": 8}, "mc_dropout": {"passes": 30}}
+    assert over(both) == "MC dropout over 8 views, 32 passes"
+    assert over({}, evaluated_from={"folds": 5}) == "5 models together"
+    section = only(spread(replace(result, recipe={"evaluate": {"mc_dropout": {"passes": 9}}})))
+    assert section.title == "Uncertainty (MC dropout, 9 passes)"
     assert [row[0] for row in section.tables[0].rows] == ["right answers", "wrong answers"]
+
+
+def test_one_pass_has_no_section_of_its_uncertainty() -> None:
+    assert list(spread(build_result())) == []
+
+
+def test_a_calibration_that_made_the_log_loss_worse_says_so() -> None:
+    result = whole()
+
+    def warned(change: tuple[float, float, float]) -> list[str]:
+        value, low, high = change
+        scores = tuple(
+            replace(s, value=0.5 + value if s.name == "nll" else 0.5) if s.name.endswith("nll")
+            else replace(s, value=value, low=low, high=high) if s.name == "nll_change" else s
+            for s in result.scores
+        )  # fmt: skip
+        text = only(calibration(replace(result, scores=scores))).text
+        return [line for line in text if line.startswith("! ")]
+
+    assert warned((-0.1, -0.2, -0.05)) == []
+    (line,) = warned((0.1, 0.05, 0.2))
+    assert line == "! Calibration made the log loss worse, from 0.5000 to 0.6000."
+    (line,) = warned((0.1, -0.05, 0.2))
+    assert line.endswith("0.6000, though chance may explain it.")

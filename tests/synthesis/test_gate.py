@@ -177,7 +177,7 @@ def test_good_images_pass_and_enter(images: ImageStore, tmp_path: Path) -> None:
     taught = table["fakes_only"]
     assert 0 < taught["low"] <= taught["score"] <= taught["high"] <= 1
     assert taught["chance"] == 0.5
-    assert "fold-0, b: 24 images by double pass the gate: KID" in listener.lines[-1]
+    assert "fold 1, b: 24 images by double pass the gate: KID" in listener.lines[-1]
     assert listener.lines[-1].endswith(f" (small@{'5' * 12}, {SIZE} px, 24 real, 24 made)")
 
 
@@ -216,7 +216,7 @@ def test_what_does_not_pass_is_left_out_and_said(
     (table,) = placed.figures
     assert (table["passed"], table["entered"]) == (False, 0)
     assert re.search(why, "; ".join(table["why"])), table["why"]
-    assert listener.lines[-1].startswith("! fold-0, b: 24 images by double FAIL the gate, left out")
+    assert listener.lines[-1].startswith("! fold 1, b: 24 images by double FAIL the gate, left out")
     assert listener.lines[-1].endswith(f" (small@{'5' * 12}, {SIZE} px, 24 real, 24 made)")
     assert len(list((tmp_path / "run/fold-0/b").iterdir())) == 24  # to be looked at
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from leukreg.evaluate.figures import declared, main_ones, of_classes
 from leukreg.registry import installed
+from leukreg.rounding import rounded
 from leukreg.types import RunResult, Score
 from leukreg.visible import visible
 
@@ -194,13 +195,13 @@ def _cell(score: Score | None) -> str:
 
 
 def _value(score: Score) -> str:
-    return "undefined" if score.value is None else f"{score.value:.3f}"
+    return "undefined" if score.value is None else rounded(score.value)
 
 
 def _interval(score: Score) -> str:
     if score.low is None or score.high is None:
         return ""
-    return f"({score.low:.3f} to {score.high:.3f})"
+    return f"({rounded(score.low)} to {rounded(score.high)})"
 
 
 def _count(n: int, noun: str) -> str:

@@ -8,6 +8,7 @@ from leukreg.audit.reported import Reported
 from leukreg.evaluate.figures import Figures, main_ones, mean_of, of_classes
 from leukreg.report.compare.columns import Column
 from leukreg.report.compare.paired import paired_difference
+from leukreg.rounding import rounded
 from leukreg.types import RunResult, Score, Table
 
 NO_METRICS = {
@@ -73,11 +74,12 @@ def _whole(column: Column, name: str, known: Figures) -> str:
         printed = column.reported.figure(name)
         return "" if printed is None else printed.text
     assert column.result is not None
-    mean = mean_of(known, name)
-    if mean is None:
-        return _cell(column.result, name, None)
-    label = positive(column.result)
-    return _cell(column.result, name if label else mean, label)
+    mean, label = mean_of(known, name), positive(column.result)
+    if mean is not None:
+        return _cell(column.result, name if label else mean, label)
+    # Of two classes the positive one's: a mean over both is no point of any curve.
+    own = any((score.name, score.label) == (name, label) for score in column.result.scores)
+    return _cell(column.result, name, label if own else None)
 
 
 def _majority(reported: Reported) -> str:
@@ -85,7 +87,7 @@ def _majority(reported: Reported) -> str:
     counts = reported.test_supports()
     if not reported.classes or set(counts) < set(reported.classes) or not sum(counts.values()):
         return ""
-    return f"{max(counts.values()) / sum(counts.values()):.3f}*"
+    return f"{rounded(max(counts.values()) / sum(counts.values()))}*"
 
 
 def _of_class(column: Column, name: str, label: str) -> str:
@@ -117,5 +119,5 @@ def _cell(result: RunResult, name: str, label: str | None) -> str:
     if score.value is None:
         return "undefined"
     if score.low is None or score.high is None:
-        return f"{score.value:.3f}"
-    return f"{score.value:.3f}\n{score.low:.2f}–{score.high:.2f}"
+        return rounded(score.value)
+    return f"{rounded(score.value)}\n{rounded(score.low, 2)}–{rounded(score.high, 2)}"

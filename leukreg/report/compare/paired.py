@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leukreg.evaluate.paired import paired
+from leukreg.rounding import percents
 from leukreg.types import RunResult
 
 
@@ -11,8 +12,8 @@ def paired_difference(first: RunResult, second: RunResult) -> str | None:
     found = paired(first.predictions, second.predictions)
     if found is None:
         return None
-    text = f"accuracy differs by {100 * found.value:+.1f} points"
+    text = f"accuracy differs by {percents(found.value, signed=True)} points"
     if found.low is None or found.high is None:
         return f"{text} ({found.images:,} images)."
-    spread = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
+    spread = " to ".join(percents(bound, signed=True) for bound in (found.low, found.high))
     return f"{text} ({spread}; {found.images:,} images, {found.how}, paired)."

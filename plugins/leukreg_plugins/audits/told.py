@@ -46,9 +46,5 @@ def some(names: Iterable[str], most: int = 3) -> str:
     return f"{head} and {len(listed) - most:,} more" if len(listed) > most else head
 
 
-def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
 def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leukreg import RunResult, Table
+from leukreg import RunResult, Table, rounded
 from leukreg_plugins.reporting.figures import NAMES
 from leukreg_plugins.reporting.words import counted, listed, number
 
@@ -51,8 +51,10 @@ def table(facts: Mapping[str, Any]) -> Table:
          _interval(drop), _reading(drop))
         for drop in facts["drops"]
     )  # fmt: skip
+    # Figures of other classes than the original's own stand in no other place of a report.
+    original = "original, these classes only" if facts["missing"] else "original"
     return Table(
-        columns=("figure", "original", "here", "drop", "95 % interval", ""),
+        columns=("figure", original, "here", "drop", "95 % interval", ""),
         rows=rows,
         caption=f"Drop: original less here. {facts['how']}.",
     )
@@ -68,13 +70,14 @@ def _name(drop: Mapping[str, Any]) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:+.3f}"
+    return "undefined" if value is None else rounded(value, 3, signed=True)
 
 
 def _interval(drop: Mapping[str, Any]) -> str:
     if drop["low"] is None or drop["high"] is None:
         return ""
-    return f"{drop['low']:+.3f} to {drop['high']:+.3f}"
+    low, high = (rounded(drop[bound], 3, signed=True) for bound in ("low", "high"))
+    return f"{low} to {high}"
 
 
 def _reading(drop: Mapping[str, Any]) -> str:

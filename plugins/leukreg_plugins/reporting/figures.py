@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 from leukreg import RunResult, Score, Table
-from leukreg_plugins.reporting.words import find, interval, number
+from leukreg_plugins.reporting.words import find, interval, number, overall
 
 NAMES = {
     "accuracy": "accuracy",
@@ -76,7 +76,7 @@ def whole(result: RunResult) -> Table:
     found = {name: score for name, score in found.items() if name not in own}
     names = [name for name in NAMES if name in found]
     names += [name for name in found if name not in NAMES]
-    rows = tuple(_line(found[name]) for name in names)
+    rows = tuple(_line(overall(result, name) or found[name]) for name in names)
     return Table(columns=("figure", "value", "95 % interval", ""), rows=rows)
 
 
@@ -86,7 +86,8 @@ def _line(score: Score) -> tuple[str, str, str, str]:
     note = score.why if said or (not bounds and "no interval" in score.why) else ""
     if score.low is not None and score.value is not None and score.value < score.low:
         note = "resampling raises it"
-    return NAMES.get(score.name, score.name), number(score.value), bounds, note
+    of = f" of {score.label}" if score.label else ""
+    return NAMES.get(score.name, score.name) + of, number(score.value), bounds, note
 
 
 def how_bounded(result: RunResult) -> str:

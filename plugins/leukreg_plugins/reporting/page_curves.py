@@ -18,6 +18,7 @@ from leukreg_plugins.reporting.page_bands import (
 )
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, RED, WIDTH, most_rows, plain
 from leukreg_plugins.reporting.words import find, interval, number, positive
+from leukreg_plugins.scoring.counts import decisions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,10 +71,11 @@ def figure(result: RunResult, name: str) -> Figure:
 def threshold(result: RunResult) -> str:
     """What the dot on the curves is."""
     if result.threshold is None:
-        return "The dot is where the most probable class is answered."
+        return "The dot is what the answers reach: the most probable class of each image."
     place = {"validation": "on validation rows", "scored": "on the scored rows themselves"}
     how = place.get(str(result.threshold_from), "beforehand")
-    return f"The dot is the threshold {result.threshold:.3f}, chosen {how}."
+    each = " of each fold" if len(result.folds) > 1 and how == place["validation"] else ""
+    return f"The dot is what the answers reach at the threshold{each}, chosen {how}."
 
 
 def _curve(result: RunResult, index: int, name: str) -> OnGrid:
@@ -105,11 +107,11 @@ def _panel(axes: Axes, result: RunResult, index: int, name: str, band: Band) -> 
 def _title(result: RunResult, index: int, name: str) -> str:
     label = result.predictions.classes[index]
     shown = plain(result.predictions.classes)[index]
-    score = find(result, name, label) or (find(result, name) if positive(result) else None)
+    score = find(result, name, label)
     if score is None:
         return shown
-    bounds = interval(score, 2)
-    value = f"{_SHORT[name]} {number(score.value, 2)}{f' ({bounds})' if bounds else ''}"
+    bounds = interval(score)
+    value = f"{_SHORT[name]} {number(score.value)}{f' ({bounds})' if bounds else ''}"
     if len(chosen(result)) == 1:
         return f"{shown}: {value}"
     return f"{shown}\n{value}"
@@ -117,8 +119,7 @@ def _title(result: RunResult, index: int, name: str) -> str:
 
 def _mark_threshold(axes: Axes, result: RunResult, index: int, name: str) -> None:
     rows = result.predictions
-    limit = 0.5 if result.threshold is None else result.threshold
-    answered = rows.probabilities[:, index] >= limit
+    answered = decisions(rows) == index  # not by one threshold: each fold may have its own
     truth = rows.label == index
     hits = int((answered & truth).sum())
     recall = hits / int(truth.sum())
@@ -129,7 +130,7 @@ def _mark_threshold(axes: Axes, result: RunResult, index: int, name: str) -> Non
     else:
         return
     axes.plot(x, y, marker="o", markersize=8, color=RED, linestyle="", clip_on=False, zorder=5)
-    said = f"threshold {limit:.3f}" if result.threshold is not None else "most probable class"
+    said = "as answered" if result.threshold is None else "at the threshold"
     side = (-8, "right") if x > 0.55 else (8, "left")
     below = -14 if y > 0.5 else 8
     axes.annotate(said, (x, y), (side[0], below), textcoords="offset points", ha=side[1])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from leukreg import RunResult, Score, Table
 from leukreg_plugins.reporting.figures import NAMES, PER_CLASS
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, WIDTH, most_rows, plain
+from leukreg_plugins.reporting.verdict import strongest_probe
 from leukreg_plugins.reporting.words import find
+from leukreg_plugins.reporting.words import overall as figure_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +27,7 @@ def overall(result: RunResult) -> Figure | None:
     """The figures over all classes with intervals; the majority baseline is a dotted line."""
     from matplotlib.figure import Figure
 
-    found = [(NAMES[name], find(result, name)) for name in OVERALL]
+    found = [(NAMES[name], figure_of(result, name)) for name in OVERALL]
     scores = [(name, score) for name, score in found if score is not None]
     if not scores:
         return None
@@ -32,13 +35,22 @@ def overall(result: RunResult) -> Figure | None:
     axes = drawn.subplots()
     for place, (_, score) in enumerate(scores):
         _point(axes, place, score)
-    baseline = find(result, "majority_baseline")
-    if baseline is not None and baseline.value is not None:
-        axes.plot([baseline.value] * 2, [-0.5, 0.5], color=FAINT, linestyle=":", linewidth=2)
+    for name, value in _without_cells(result):
+        place = [one for one, _ in scores].index(NAMES[name])
+        axes.plot([value] * 2, [place - 0.5, place + 0.5], color=FAINT, linestyle=":", linewidth=2)
     low = min([0.0, *(s.low if s.low is not None else s.value or 0.0 for _, s in scores)])
     axes.set_xlim(low - 0.02, 1.02)
     _rows(axes, [name for name, _ in scores])
     return drawn
+
+
+def _without_cells(result: RunResult) -> Iterator[tuple[str, float]]:
+    """What comes out without a look at a cell, by the figure that it stands beside."""
+    majority, probe = find(result, "majority_baseline"), strongest_probe(result)
+    if majority is not None and majority.value is not None:
+        yield "accuracy", majority.value
+    if probe is not None and find(result, "balanced_accuracy") is not None:
+        yield "balanced_accuracy", probe.reached
 
 
 def per_class(result: RunResult) -> Figure | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg import RunResult, Table
+from leukreg import RunResult, Table, rounded
 from leukreg_plugins.reporting.page_bands import (
     REJECTED,
     Band,
@@ -82,7 +82,7 @@ def reliability_table(result: RunResult) -> Table:
         right = curve(np.ones((len(result.predictions), 1)))[:, 0]
         kind = (name,) if len(kinds) > 1 else ()
         for i in np.flatnonzero(rows):
-            figures = (f"{rows[i]:,}", f"{means[i]:.3f}", f"{right[i]:.3f}")
+            figures = (f"{rows[i]:,}", rounded(means[i]), rounded(right[i]))
             lines.append((f"{i / BINS:.1f}–{(i + 1) / BINS:.1f}", *kind, *figures))
     of = ("of",) if len(kinds) > 1 else ()
     columns = ("confidence", *of, "images", "mean confidence", "accuracy")
@@ -119,7 +119,7 @@ def rejection_table(result: RunResult) -> Table:
     values = _curve(result)(np.ones((len(rows), 1)))
     lines = tuple(
         (f"{100 * REJECTED[place]:.0f} %", f"{len(rows) * (1 - REJECTED[place]):,.0f}",
-         f"{values[place, 0]:.3f}")
+         rounded(values[place, 0]))
         for place in range(0, len(REJECTED), 10)
     )  # fmt: skip
     return Table(columns=("rejected", "images kept", "accuracy"), rows=lines)

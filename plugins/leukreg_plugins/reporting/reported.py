@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leukreg import RunResult, Score, Table
+from leukreg import RunResult, Score, Table, rounded
 from leukreg_plugins.reporting.figures import NAMES
 from leukreg_plugins.reporting.words import find, interval, positive, table
 
@@ -68,7 +68,7 @@ def _fact(
     value, raw = here[name], published[name]
     if value is None:
         return text, shown(raw), "not recorded", "", ""
-    own = f"{value:,.0f}" if name in COUNTS else f"{value:.{max(3, digits(raw))}f}"
+    own = f"{value:,.0f}" if name in COUNTS else rounded(value, max(3, digits(raw)))
     return text, f"{raw:,}" if isinstance(raw, int) else shown(raw), own, "", ""
 
 
@@ -145,7 +145,7 @@ def _like(score: Score | None, raw: Any) -> str:
         return "-"
     if score.value is None:
         return "undefined"
-    return f"{score.value:.{max(3, digits(raw)) if raw is not None else 3}f}"
+    return rounded(score.value, max(3, digits(raw)) if raw is not None else 3)
 
 
 def _standing(raw: Any, score: Score | None) -> str:

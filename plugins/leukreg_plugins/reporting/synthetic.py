@@ -54,7 +54,7 @@ def table(result: RunResult) -> Table | None:
     folds = len({each.get("fold") for each in tables}) > 1
     rows = []
     for each in tables:
-        fold = (str(each.get("fold", "")),) if folds else ()
+        fold = (str(each["fold"] + 1) if "fold" in each else "",) if folds else ()
         rows.append((*fold, *_row(each)))
     by_network = any(_taught(each).get("pupil") == "network" for each in tables)
     pupil = "small network" if by_network else "plain classifier"
@@ -103,7 +103,7 @@ def _number(each: Figures, key: str, digits: int, scale: int = 1) -> str:
 
 
 def _name(each: Figures) -> str:
-    fold = f" (fold {each['fold']})" if "fold" in each else ""
+    fold = f" (fold {each['fold'] + 1})" if "fold" in each else ""
     classes = [str(label) for label in each.get("classes", ())]
     return f"{each.get('class') or listed(classes)}{fold}"
 

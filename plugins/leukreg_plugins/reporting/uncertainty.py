@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leukreg import RunResult, Score, Section, Table
+from leukreg import RunResult, Score, Section, Table, rounded
 from leukreg_plugins.reporting.figures import NAMES
 from leukreg_plugins.reporting.words import counted, find, interval, listed, number, percent, table
 
@@ -21,8 +21,8 @@ def spread(result: RunResult) -> Iterator[Section]:
 
     from leukreg_plugins.scoring.counts import decisions
 
-    rows = result.predictions
-    if len(rows) == 0 or not rows.mutual_information.any():
+    rows, over = result.predictions, passes(result)
+    if len(rows) == 0 or not over:
         return
     right = decisions(rows) == rows.label
     lines = []
@@ -34,19 +34,22 @@ def spread(result: RunResult) -> Iterator[Section]:
             lines.append(cells)
     columns = ("", "images", "entropy", "mutual information")
     medians = Table(columns=columns, rows=tuple(lines), caption="Medians, in nats.")
-    yield Section(title=f"Uncertainty ({passes(result.recipe)})", tables=(medians,), order=35)
+    yield Section(title=f"Uncertainty ({over})", tables=(medians,), order=35)
 
 
-def passes(recipe: Mapping[str, Any]) -> str:
-    """What the uncertainty was measured over: ``MC dropout, 30 passes``."""
-    mc = table(recipe, "evaluate", "mc_dropout").get("passes")
-    count = table(recipe, "evaluate", "tta").get("views")
+def passes(result: RunResult) -> str:
+    """What the uncertainty was measured over: ``MC dropout, 30 passes``; "" for one pass."""
+    mc = table(result.recipe, "evaluate", "mc_dropout").get("passes")
+    count = table(result.recipe, "evaluate", "tta").get("views")
     if count and mc:
         each = math.ceil(mc / count)
         return f"MC dropout over {count} views, {counted(each * count, 'pass', 'passes')}"
     if count:
         return f"test-time augmentation, {count} views"
-    return f"MC dropout, {mc} passes" if mc else "MC dropout"
+    if mc:
+        return f"MC dropout, {counted(mc, 'pass', 'passes')}"
+    models = table(result.facts, "evaluated_from").get("folds", 1)
+    return f"{counted(models, 'model')} together" if models > 1 else ""
 
 
 def calibration(result: RunResult) -> Iterator[Section]:
@@ -61,9 +64,26 @@ def calibration(result: RunResult) -> Iterator[Section]:
     if any(one.name == f"{RAW}ece" for one in raw):
         caption += " Resampling adds noise to the calibration error: its intervals lie high."
     figures = Table(columns=columns, rows=rows, caption=caption)
-    text = (*_temperatures(folds), *_bounded(raw, "temperatures are held fixed"))
+    text = (
+        *_temperatures(folds),
+        *_bounded(raw, "temperatures are held fixed"),
+        *_worse(result),
+    )
     title = "Calibration (temperature scaling)"
     yield Section(title=title, text=text, tables=(figures,), order=36)
+
+
+def _worse(result: RunResult) -> Iterator[str]:
+    """A warning where what was to make the probabilities better did not."""
+    raw, now, change = (find(result, name) for name in ("raw_nll", "nll", f"nll{CHANGE}"))
+    if raw is None or now is None or raw.value is None or now.value is None:
+        return
+    if now.value > raw.value:
+        sure = change is not None and change.low is not None and change.low > 0
+        yield (
+            f"! Calibration made the log loss worse, from {number(raw.value, 4)} to"
+            f" {number(now.value, 4)}" + ("." if sure else ", though chance may explain it.")
+        )
 
 
 def _side_by_side(result: RunResult, raw: Score) -> tuple[str, str, str, str]:
@@ -76,10 +96,10 @@ def _side_by_side(result: RunResult, raw: Score) -> tuple[str, str, str, str]:
 def _cell(score: Score | None, signed: bool = False) -> str:
     if score is None or score.value is None:
         return number(None)
-    value = f"{score.value:+.4f}" if signed else number(score.value, 4)
+    value = rounded(score.value, 4, signed)
     bounds = interval(score, 4)
     if signed and score.low is not None and score.high is not None:
-        bounds = f"{score.low:+.4f} to {score.high:+.4f}"
+        bounds = " to ".join(rounded(bound, 4, signed=True) for bound in (score.low, score.high))
     return f"{value}\n{bounds}" if bounds else value
 
 
@@ -94,8 +114,8 @@ def _temperatures(folds: list[Mapping[str, Any]]) -> Iterator[str]:
         too = sum((one.get("low") or 0) > 1 for one in folds)
         yield (
             f"Temperatures {min(values):.3f} to {max(values):.3f} in {len(values)} folds, each"
-            f" fitted on its own validation rows; above 1 the network was too sure, beyond chance"
-            f" in {too} of them."
+            " fitted on the fold's own validation rows. Above 1 means that the network was too"
+            f" sure: certain, by its 95 % interval, in {too or 'none'} of the folds."
         )
     for one in folds:
         if one["why"]:
@@ -115,7 +135,7 @@ def _sure(one: Mapping[str, Any]) -> str:
     if value == 1:
         return "the probabilities are left as they are"
     if low is not None and high is not None and low <= 1 <= high:
-        return "the network was neither too sure nor too little, as far as can be told"
+        return "it may well be 1, so the network need not be too sure, nor too unsure"
     return "the network was too sure" if value > 1 else "the network was not sure enough"
 
 

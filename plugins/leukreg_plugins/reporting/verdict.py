@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from leukreg import Notice, RunResult, Score
-from leukreg_plugins.reporting.words import counted, find, listed, percent, rows_trained_on
+from leukreg import Evidence, Notice, RunResult, Score
+from leukreg import percent as rounded_percent
+from leukreg_plugins.reporting.words import (
+    counted,
+    find,
+    listed,
+    percent,
+    rows_trained_on,
+    table,
+)
 
+if TYPE_CHECKING:
+    from leukreg_plugins.audits.data.shortcut import Probe
+
+MOST_ERRORS = 3
+"""Errors of the audit that are named; more are counted."""
 _SAID = {"real": "real", "rendered": "rendered", "synthetic": "synthetic"}
 
 
@@ -16,16 +30,56 @@ def verdict(result: RunResult) -> tuple[str, ...]:
 
 
 def sentences(result: RunResult) -> Iterator[str]:
-    accuracy, baseline = find(result, "accuracy"), find(result, "majority_baseline")
-    balanced = find(result, "balanced_accuracy")
+    accuracy, majority = find(result, "accuracy"), find(result, "majority_baseline")
+    balanced, probe = find(result, "balanced_accuracy"), strongest_probe(result)
     if accuracy is not None:
         text = f"Accuracy is {percent(accuracy, '95 % interval ')}"
-        if accuracy.value is not None and baseline is not None and baseline.value is not None:
-            text += f", {_against(accuracy, baseline.value)} {100 * baseline.value:.1f} %"
-            text += f" of {baseline.why}" if baseline.why else ""
-        text += "." if balanced is None else f"; balanced accuracy is {_balanced(balanced)}."
-        yield text
+        if accuracy.value is not None and majority is not None and majority.value is not None:
+            standing = _against(accuracy, majority.value)
+            of = f"{percent(majority)} of {majority.why}"
+            # What a probe does better is no merit, however far above the majority.
+            plain = probe is not None and standing == "above the"
+            text += f" ({majority.why}: {percent(majority)})" if plain else f", {standing} {of}"
+        if balanced is not None:
+            text += f"; balanced accuracy is {_balanced(balanced)}"
+            if probe is not None and balanced.value is not None:
+                text += f", {_against(balanced, probe.reached)} {rounded_percent(probe.reached)}"
+                text += f" that {probe.name} alone {_reach(probe.name)}"
+        yield f"{text}."
+    yield from _earlier(result)
     yield scored(result)
+
+
+def strongest_probe(result: RunResult) -> Probe | None:
+    """What guesses best without looking at a cell, of what the audit probes; None below chance."""
+    from leukreg_plugins.audits.data.shortcut import Shortcut
+
+    options = table(result.recipe, "audit", "rules", "shortcut")
+    rule = Shortcut(**{key: value for key, value in options.items() if value is not None})
+    evidence = Evidence(
+        samples=result.samples,
+        pixels=result.pixels,
+        twins=result.twins,
+        statistics=result.statistics,
+    )
+    best = max(rule.probes(evidence), key=lambda probe: probe.reached, default=None)
+    return best if best is not None and best.reached > best.chance else None
+
+
+def _reach(name: str) -> str:
+    return "reach" if name.endswith("statistics") else "reaches"
+
+
+def _earlier(result: RunResult) -> Iterator[str]:
+    """The best of the runs before, where there are some that were scored on the same images."""
+    before = table(result.facts, "earlier_scores")
+    reached = {run: table(before, run).get("balanced_accuracy") for run in before}
+    known = {run: float(value) for run, value in reached.items() if value is not None}
+    if known:
+        best = max(known, key=lambda run: known[run])
+        of = "The earlier run" if len(known) == 1 else f"The best of {len(known):,} earlier runs"
+        value = rounded_percent(known[best])
+        yield f"{of} on the same images, {best}, has a balanced accuracy of {value}."
 
 
 def scored(result: RunResult) -> str:
@@ -64,6 +118,16 @@ def warnings(result: RunResult) -> Iterator[str]:
     trained = rows_trained_on(result)
     if trained:
         yield f"! {trained:,} of {len(origins):,} scored images were trained on."
+    yield from _errors(result)
+
+
+def _errors(result: RunResult) -> Iterator[str]:
+    errors = [f for f in result.findings if f.severity == "error" and f.waived is None]
+    for finding in errors[:MOST_ERRORS]:
+        yield f"! The audit finds an error ({finding.rule}): {finding.message}."
+    if len(errors) > MOST_ERRORS:
+        more = len(errors) - MOST_ERRORS
+        yield f"! It finds {counted(more, 'more error')}: see the findings."
 
 
 def _fallback(notice: Notice) -> str:

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leukreg import RunResult, Score
+from leukreg import RunResult, Score, percents, rounded
 
 UNDEFINED = "undefined"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    return UNDEFINED if value is None else f"{value:.{digits}f}"
+    return UNDEFINED if value is None else rounded(value, digits)
 
 
 def interval(score: Score | None, digits: int = 3) -> str:
     """``0.791–0.884``, or nothing where there is none."""
     if score is None or score.low is None or score.high is None:
         return ""
-    return f"{score.low:.{digits}f}–{score.high:.{digits}f}"
+    return f"{rounded(score.low, digits)}–{rounded(score.high, digits)}"
 
 
 def percent(score: Score | None, said: str = "") -> str:
     """``84.0 % (79.1–88.4)``; ``said`` stands before the bounds."""
     if score is None or score.value is None:
         return UNDEFINED
-    text = f"{100 * score.value:.1f} %"
+    text = f"{percents(score.value)} %"
     if score.low is None or score.high is None:
         return text
-    return f"{text} ({said}{100 * score.low:.1f}–{100 * score.high:.1f})"
+    return f"{text} ({said}{percents(score.low)}–{percents(score.high)})"
 
 
 def duration(seconds: float) -> str:
@@ -53,6 +53,15 @@ def listed(parts: list[str]) -> str:
 def find(result: RunResult, name: str, label: str | None = None) -> Score | None:
     """The score of this name and class."""
     return next((s for s in result.scores if s.name == name and s.label == label), None)
+
+
+def overall(result: RunResult, name: str) -> Score | None:
+    """The figure of the whole; of two classes, the average precision of the positive one.
+
+    Precision and recall are of a class, and the mean over both classes is no point of any curve.
+    """
+    label = positive(result) if name == "average_precision" else None
+    return find(result, name, label)
 
 
 def table(data: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:

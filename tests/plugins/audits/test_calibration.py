@@ -48,7 +48,7 @@ def temperatures(*whys: str) -> Evidence:
 def test_temperature_not_fitted() -> None:
     passes(TemperatureNotFitted(), temperatures("", ""))
     odd = temperatures("", "not fitted: all 9 validation rows are right")
-    fires(TemperatureNotFitted(), odd, "warning", "1 of 2 temperatures", "fold 1: not fitted: all")
+    fires(TemperatureNotFitted(), odd, "warning", "1 of 2 temperatures", "fold 2: not fitted: all")
 
 
 def sets(value: float, high: float, rows: int, label: str | None = None) -> Evidence:

@@ -118,7 +118,7 @@ def test_synthetic_training_rows_of_which_nothing_is_known() -> None:
 
 def test_a_whole_that_failed_has_no_class_and_is_told_once() -> None:
     whole = {"classes": ["a", "b"], "passed": False, "entered": 9, "why": ["w"], "fold": 1}
-    fires(FailedGateTrained(), Evidence(facts={"fidelity": [whole]}), "error", "(fold 1)", ": w")
+    fires(FailedGateTrained(), Evidence(facts={"fidelity": [whole]}), "error", "(fold 2)", ": w")
     passes(LeftOutByGate(), Evidence(facts={"fidelity": [{**whole, "entered": 0}]}))
 
 

@@ -110,11 +110,11 @@ def test_no_better_than_start() -> None:
 def test_below_chance() -> None:
     four = rows(1, 1, 1, 1, classes="abcd")
     low = evidence(four, classes="abcd", epochs=(epoch(1, 1.0, 0.3), epoch(2, 1.0, 0.1)))
-    fires(BelowChance(), low, "warning", "10.0 %", "at best 30.0 %", "25.0 %")
+    fires(BelowChance(), low, "warning", "10.0 %", "best epoch: 30.0 %", "25.0 %")
     passes(BelowChance(), evidence(four, classes="abcd", epochs=(epoch(1, 1.0, 0.13),)))
     folds = tuple(epoch(1, 1.0, accuracy, fold=k) for k, accuracy in enumerate((0.1, 0.5, 0.0)))
     fires(BelowChance(), evidence(four, classes="abcd", epochs=folds), "warning",
-          "2 of 3 folds, lowest: validation accuracy 0.0 %")  # fmt: skip
+          "in 2 of 3 folds", "in fold 3, the lowest, it is 0.0 %")  # fmt: skip
     table = {"classes": list("abcd"), "validation_accuracy": "0.00"}
     fires(BelowChance(), Evidence(reported=table), "warning", "reported")
     passes(BelowChance(), Evidence(reported=table | {"validation_accuracy": "0.24"}))
@@ -122,12 +122,14 @@ def test_below_chance() -> None:
 
 def test_chance_loss() -> None:
     table = {"classes": list("abcd"), "best_validation_loss": "1.34622"}
-    fires(ChanceLoss(), Evidence(reported=table), "warning", "1.3462", "ln 4 = 1.386")
+    fires(
+        ChanceLoss(), Evidence(reported=table), "warning", "1.3462 is hardly better than the 1.3863"
+    )
     passes(ChanceLoss(), Evidence(reported=table | {"best_validation_loss": "1.30"}))
     plain = {"loss": {"use": "cross-entropy", "smoothing": 0.0}}
     at_chance = (epoch(1, math.log(2)), epoch(2, 0.7))
     case = evidence(rows(1, 1), epochs=at_chance, recipe=plain)
-    fires(ChanceLoss(), case, "warning", "ln 2")
+    fires(ChanceLoss(), case, "warning", "0.6931 is no better than the 0.6931")
     focal = evidence(rows(1, 1), epochs=at_chance, recipe={"loss": {"use": "focal"}})
     passes(ChanceLoss(), focal)
 

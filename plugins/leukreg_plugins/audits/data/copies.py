@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from leukreg import Evidence, Finding, Fold, Sample, plugin
-from leukreg_plugins.audits.told import found, percent, plural, some
+from leukreg import Evidence, Finding, Fold, Sample, percent, plugin
+from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import is_real, pictures, rows_of
 
 

@@ -89,12 +89,12 @@ class AbsentClass:
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         rows = rows_of(evidence)
         for side in ("train", "test"):
-            lacking: dict[str, list[int]] = {}
+            lacking: dict[str, list[str]] = {}
             for fold in evidence.folds:
                 there = {rows[r].label for r in getattr(fold, side) if is_real(rows[r])}
                 for label in evidence.samples.classes if evidence.samples else ():
                     if label not in there:
-                        lacking.setdefault(label, []).append(fold.index)
+                        lacking.setdefault(label, []).append(str(fold.index + 1))
             if lacking:
                 where = "training" if side == "train" else "test"
                 yield found(
@@ -103,10 +103,10 @@ class AbsentClass:
                     f"no real {where} image of {some(self._named(lacking, evidence))}",
                 )
 
-    def _named(self, lacking: dict[str, list[int]], evidence: Evidence) -> list[str]:
+    def _named(self, lacking: dict[str, list[str]], evidence: Evidence) -> list[str]:
         every = len(evidence.folds)
         return [
-            label if len(at) == every else f"{label} (fold {', '.join(map(str, at))})"
+            label if len(at) == every else f"{label} (fold {', '.join(at)})"
             for label, at in lacking.items()
         ]
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from leukreg import Evidence, Finding, plugin
-from leukreg_plugins.audits.told import found, percent, plural, some
+from leukreg import Evidence, Finding, percent, plugin
+from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import by_label, folder_of, is_real, rows_of
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt, Lt
 
-from leukreg import Evidence, Finding, Sample, plugin
-from leukreg_plugins.audits.told import found, percent
+from leukreg import Evidence, Finding, Sample, percent, plugin
+from leukreg_plugins.audits.told import found
 from leukreg_plugins.audits.views import is_real, pictures, rows_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,17 @@ PROBES = {
     "the file size": (11,),
 }
 """Columns of ``Evidence.statistics``; the file format is added from the names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a probe reaches."""
+
+    name: str
+    reached: float
+    """Balanced accuracy."""
+    chance: float
+    images: int
 
 
 @plugin("shortcut")
@@ -49,6 +61,19 @@ class Shortcut:
     """Images used, evenly from all classes' lists."""
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for probe in self.probes(evidence):
+            if probe.reached >= probe.chance + self.skill * (1 - probe.chance):
+                plural = probe.name.endswith("statistics")
+                yield found(
+                    self,
+                    "warning",
+                    f"{probe.name} alone predict{'' if plural else 's'} the class: balanced"
+                    f" accuracy {percent(probe.reached)} where chance is {percent(probe.chance)}"
+                    f" ({probe.images:,} images)",
+                )
+
+    def probes(self, evidence: Evidence) -> Iterator[Probe]:
+        """What each probe reaches, shortcut or not; nothing where classes are too few."""
         import numpy as np
 
         rows = self._rows(evidence)
@@ -60,15 +85,8 @@ class Shortcut:
         table = np.array([evidence.statistics[row.id] for row in rows], dtype=float)
         for name, x in self._probes(rows, table).items():
             reached = self._reached(x, y, folds, len(labels))
-            chance = 1 / len(labels)
-            if reached is not None and reached >= chance + self.skill * (1 - chance):
-                yield found(
-                    self,
-                    "warning",
-                    f"{name} alone predict{'' if name.endswith('statistics') else 's'} the class:"
-                    f" balanced accuracy {percent(reached)} where chance is {percent(chance)}"
-                    f" ({len(rows):,} images)",
-                )
+            if reached is not None:
+                yield Probe(name, reached, 1 / len(labels), len(rows))
 
     def _rows(self, evidence: Evidence) -> list[Sample]:
         unique = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from leukreg import Evidence, Finding, Reported, plugin
+from leukreg import Evidence, Finding, Reported, percent, plugin
 from leukreg_plugins.audits.published import published
-from leukreg_plugins.audits.told import found, percent
+from leukreg_plugins.audits.told import found
 from leukreg_plugins.audits.views import option
 
 

@@ -16,11 +16,12 @@ from leukreg import (
     Reported,
     examine,
     only_class,
+    percent,
     plugin,
 )
 from leukreg_plugins.audits.published import aside_note, published, supports
 from leukreg_plugins.audits.statistics import effective, wilson
-from leukreg_plugins.audits.told import found, percent, plural, some
+from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import answers, option
 
 Rests = tuple[str, str, float, float, str]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from leukreg import Evidence, Finding, examine, plugin
+from leukreg import Evidence, Finding, examine, percent, plugin
 from leukreg_plugins.audits.figures.table import shown
 from leukreg_plugins.audits.published import aside_note, published, shares, supports
 from leukreg_plugins.audits.statistics import auc_interval, base_rate_brier
-from leukreg_plugins.audits.told import found, percent, plural
+from leukreg_plugins.audits.told import found, plural
 from leukreg_plugins.audits.views import answers, positive_index
 
 

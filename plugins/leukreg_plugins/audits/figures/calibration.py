@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from leukreg import Evidence, Finding, Predictions, plugin
-from leukreg_plugins.audits.told import found, percent, plural, some
+from leukreg import Evidence, Finding, Predictions, percent, plugin
+from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import option, pictures_of
 
 KEYS = ("calibration", "conformal")
@@ -59,7 +59,7 @@ class TemperatureNotFitted:
         folds = option(evidence.facts, "calibration", "folds") or ()
         bad = [one for one in folds if one.get("why")]
         if bad:
-            said = some(f"fold {one['fold']}: {one['why']}" for one in bad)
+            said = some(f"fold {one['fold'] + 1}: {one['why']}" for one in bad)
             many = f"{len(bad)} of {plural(len(folds), 'temperature')}"
             yield found(self, "warning", f"{many} not determined by validation rows; {said}")
 

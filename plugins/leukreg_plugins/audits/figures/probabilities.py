@@ -8,8 +8,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from leukreg import Evidence, Finding, plugin
-from leukreg_plugins.audits.told import found, percent
+from leukreg import Evidence, Finding, percent, plugin
+from leukreg_plugins.audits.told import found
 from leukreg_plugins.audits.views import option, pictures_of, positive_index
 
 

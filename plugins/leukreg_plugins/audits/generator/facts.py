@@ -64,5 +64,5 @@ def texts(table: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _name(table: Mapping[str, Any]) -> str:
-    fold = f" (fold {table['fold']})" if "fold" in table else ""
+    fold = f" (fold {table['fold'] + 1})" if "fold" in table else ""
     return f"{table.get('class', 'synthetic images')}{fold}"

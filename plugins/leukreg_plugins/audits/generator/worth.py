@@ -7,9 +7,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Lt
 
-from leukreg import Evidence, Finding, plugin
+from leukreg import Evidence, Finding, percent, plugin
 from leukreg_plugins.audits.generator.facts import number, tables
-from leukreg_plugins.audits.told import found, percent
+from leukreg_plugins.audits.told import found
 
 
 @plugin("fakes-copy-training")

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from leukreg import Evidence, Finding, plugin
+from leukreg import Evidence, Finding, percent, plugin, rounded
 from leukreg_plugins.audits.published import published
-from leukreg_plugins.audits.told import found, percent
+from leukreg_plugins.audits.told import found
 from leukreg_plugins.audits.views import option
 
 
@@ -31,7 +31,7 @@ class IdlePhase:
                 yield found(
                     self,
                     "error",
-                    f"phase {log.phase!r} (fold {log.fold}) changed no parameter in"
+                    f"phase {log.phase!r} (fold {log.fold + 1}) changed no parameter in"
                     f" {log.epochs} epochs ({log.trainable:,} were trainable)",
                 )
 
@@ -56,7 +56,7 @@ class NoBetterThanStart:
             losses = [e.validation_loss for e in course if e.validation_loss is not None]
             if len(losses) >= self.least:
                 best = min(losses)
-                yield from self._said(f"fold {fold}", losses.index(best) + 1, best, losses[-1])
+                yield from self._said(f"fold {fold + 1}", losses.index(best) + 1, best, losses[-1])
         reported = published(evidence)
         if reported is not None:
             best_loss = reported.figure("best_validation_loss")
@@ -102,22 +102,29 @@ class BelowChance:
         low = {fold: v for fold, v in last.items() if classes > 1 and v < self.share / classes}
         if low:
             fold = min(low, key=lambda name: low[name])
-            who = f"fold {fold}" if len(last) == 1 else f"{len(low)} of {len(last)} folds, lowest"
-            yield self._said(who, low[fold], classes, best[fold])
+            yield self._said(self._who(len(low), len(last), fold), low[fold], classes, best[fold])
         reported = published(evidence)
         printed = reported.figure("validation_accuracy") if reported else None
         if reported and printed is not None and len(reported.classes) > 1:
             value = float(printed)
             if value < self.share / len(reported.classes):
-                yield self._said("reported", value, len(reported.classes), value)
+                who = "reported: validation accuracy is"
+                yield self._said(who, value, len(reported.classes), value)
+
+    def _who(self, low: int, folds: int, lowest: int) -> str:
+        end = "after the last epoch validation accuracy is"
+        if folds == 1:
+            return end
+        where = f"in fold {lowest + 1}, the lowest, it is"
+        return f"in {low} of {folds} folds {end} far under chance; {where}"
 
     def _said(self, who: str, value: float, classes: int, best: float) -> Finding:
-        peak = f", at best {percent(best)}" if best > value else ""
+        peak = f" (best epoch: {percent(best)})" if best > value else ""
         return found(
             self,
             "warning",
-            f"{who}: validation accuracy {percent(value)}{peak}; guessing among {classes} classes"
-            f" gives {percent(1 / classes)}",
+            f"{who} {percent(value)}{peak}, where guessing among {classes} classes gives"
+            f" {percent(1 / classes)}",
         )
 
 
@@ -154,10 +161,12 @@ class ChanceLoss:
             )
 
     def _said(self, who: str, value: float, classes: int) -> Iterable[Finding]:
-        if classes > 1 and value >= self.share * math.log(classes):
+        chance = math.log(classes)
+        if classes > 1 and value >= self.share * chance:
+            better = "hardly" if value < chance else "no"
             yield found(
                 self,
                 "warning",
-                f"{who} {value:.5g} is no better than chance: uniform answers over"
-                f" {classes} classes give ln {classes} = {math.log(classes):.4g}",
+                f"{who} {rounded(value, 4)} is {better} better than the {rounded(chance, 4)} of"
+                f" equal probabilities for {classes} classes, whatever the image",
             )

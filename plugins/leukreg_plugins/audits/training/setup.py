@@ -106,8 +106,8 @@ class LearningRate:
                 yield found(
                     self,
                     "warning",
-                    f"phase {log.phase!r} (fold {log.fold}) ran at a learning rate of {shown:.3g};"
-                    f" the recipe asks for {log.lr_asked:.3g}",
+                    f"phase {log.phase!r} (fold {log.fold + 1}) ran at a learning rate of"
+                    f" {shown:.3g}; the recipe asks for {log.lr_asked:.3g}",
                 )
 
 
