@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Iterable
 
 from leukreg import Finding, Severity
@@ -44,6 +45,11 @@ def some(names: Iterable[str], most: int = 3) -> str:
     listed = list(names)
     head = ", ".join(listed[:most])
     return f"{head} and {len(listed) - most:,} more" if len(listed) > most else head
+
+
+def brief(reason: str) -> str:
+    """The first clause of a reason that was said in full elsewhere."""
+    return re.split(r"; | \(|[.:] ", reason, maxsplit=1)[0].rstrip(".")
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:

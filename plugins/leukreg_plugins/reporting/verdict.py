@@ -132,8 +132,8 @@ def _errors(result: RunResult) -> Iterator[str]:
 
 def _fallback(notice: Notice) -> str:
     label = f"{notice.label[:1].upper()}{notice.label[1:]}: " if notice.label else ""
-    why = f" ({notice.why})" if notice.why else ""
-    return f"! {label}{notice.what} is {notice.used} instead of {notice.wanted}{why}."
+    # The reason was said before work started, and stands in short among the findings.
+    return f"! {label}{notice.what} is {notice.used} instead of {notice.wanted}."
 
 
 def _against(accuracy: Score, baseline: float) -> str:

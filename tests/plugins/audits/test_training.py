@@ -149,3 +149,10 @@ def test_mc_dropout_without_dropout() -> None:
 @pytest.mark.parametrize("rule", TRAINING)
 def test_nothing_is_said_without_evidence(rule: type) -> None:
     assert found(rule(), Evidence()) == []
+
+
+def test_a_fallback_is_found_with_the_first_clause_of_its_reason() -> None:
+    why = "the folder /data does not exist; put the images there. Or (see below) elsewhere"
+    notice = Notice(what="data", wanted="folder", used="demo", why=why)
+    (finding,) = found(FallbackTaken(), Evidence(notices=(notice,)))
+    assert finding.message == "data: demo in place of folder: the folder /data does not exist"

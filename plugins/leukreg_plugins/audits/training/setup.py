@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt
 
 from leukreg import Evidence, Finding, plugin
-from leukreg_plugins.audits.told import found
+from leukreg_plugins.audits.told import brief, found
 from leukreg_plugins.audits.views import option
 
 
@@ -66,7 +66,7 @@ class FallbackTaken:
         for notice in evidence.notices:
             label = f" ({notice.label})" if notice.label else ""
             wanted = f"{notice.what}: {notice.used} in place of {notice.wanted}"
-            yield found(self, "warning", f"{wanted}{label}: {notice.why}")
+            yield found(self, "warning", f"{wanted}{label}: {brief(notice.why)}")
         devices = [text for texts in fact(evidence, "device_fallbacks") for text in texts]
         for text in dict.fromkeys(devices):
             yield found(self, "warning", f"training: {text}")
