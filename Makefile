@@ -29,6 +29,8 @@ tests: $(VENV)/installed-for-tests
 # The pages that are made from the code; a test holds them to it.
 docs: $(VENV)/installed-for-tests
 	$(BIN)/leukreg recipe --markdown > docs/recipe.md
+	$(BIN)/python -c 'from leukreg.scaffold.contracts import page; print(page(), end="")' \
+	  > docs/plugins.md
 
 # The venv's python is newer than the stamps after nothing but its making, so it is order-only.
 $(VENV)/installed: $(SETTLED) | $(BIN)/python

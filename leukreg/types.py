@@ -21,6 +21,7 @@ class ImageSpec:
     """The images a model sees: square, RGB, uint8, ``size`` pixels a side."""
 
     size: int
+    """Pixels a side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Labels:
     """The classes of a task, with the training fold's counts."""
 
     names: tuple[str, ...]
+    """The classes in their order: column ``i`` of logits and probabilities is ``names[i]``."""
     counts: tuple[int, ...]
     """Training images per class, in the order of ``names``; all zero before folds are made."""
     weights: tuple[float, ...] | None = None
@@ -44,15 +46,19 @@ class Lineage:
     """Where a synthetic image comes from."""
 
     generator: str
+    """Name of the generator plugin."""
     seed: int
+    """The seed it was drawn with."""
     fold: int | None = None
     """The fold whose training rows the generator was fitted on; None: fitted before any split."""
     parent: str | None = None
     """The id of the image it was made from, where there is one."""
     parent_label: str | None = None
+    """The class of that image."""
     snapshot: str | None = None
     """Digest of the trained generator, where there is one."""
     condition: Mapping[str, str] = field(default_factory=dict)
+    """Further words on how it was made, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +74,16 @@ class Sample:
     path: str
     """Where the file lies on this machine."""
     label: str
+    """Its class."""
     patient: str | None = None
+    """The patient's id; None where it is not known."""
     split: Role | None = None
     """The side a table put it on, where the source says so."""
     origin: Origin = "real"
+    """"real", "rendered" (drawn by a program, standing in for real) or "synthetic" (by a
+    generator)."""
     lineage: Lineage | None = None
+    """Where a synthetic image comes from; None for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +91,9 @@ class BrokenImage:
     """A file that could not be read as an image."""
 
     path: str
+    """The file."""
     reason: str
+    """Why it could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +103,11 @@ class PassedOver:
     what: str
     """Their ending, or what else they have in common."""
     files: int
+    """How many there are."""
     example: str
     """Path of one of them below the folder."""
     reason: str
+    """Why they are no rows."""
     images: bool = False
     """Whether they hold, or may hold, images."""
 
@@ -105,9 +120,11 @@ class Samples:
     """The data of a run, one row per listed image."""
 
     rows: tuple[Sample, ...]
+    """In the order they were listed."""
     classes: tuple[str, ...]
     """Class names in their order; a class may have no rows."""
     broken: tuple[BrokenImage, ...] = ()
+    """Files that were left out because they could not be read."""
     passed: tuple[PassedOver, ...] = ()
     """What was passed over while they were listed."""
 
@@ -131,9 +148,13 @@ class Fold:
     """One split of the rows, by row number."""
 
     index: int
+    """From 0."""
     train: tuple[int, ...]
+    """Row numbers that are trained on."""
     validation: tuple[int, ...]
+    """Row numbers that epochs, thresholds and temperatures are chosen on; may be empty."""
     test: tuple[int, ...]
+    """Row numbers that are scored."""
     replaced: tuple[int, ...] = ()
     """Training rows that synthetic ones took the place of: the generator learned from them, the
     classifier does not."""
@@ -151,8 +172,11 @@ class Notice:
     what: str
     """The recipe key, such as ``data`` or ``model.backbone``."""
     wanted: str
+    """What the recipe asks for first."""
     used: str
+    """What was taken."""
     why: str
+    """Why, and what to do."""
     label: str = ""
     """What every report must say of it, such as "rendered cells, not real"."""
 
@@ -162,17 +186,23 @@ class EpochLog:
     """What one epoch of training did."""
 
     fold: int
+    """From 0."""
     phase: str
+    """Name of the phase."""
     epoch: int
     """From 1, within the phase."""
     lr: tuple[float, ...]
     """Learning rate of each parameter group at the end of the epoch."""
     train_loss: float
+    """Loss over the epoch's training rows."""
     validation_loss: float | None
+    """Loss over all validation rows; None without any."""
     validation_accuracy: float | None
     """Between 0 and 1."""
     seconds: float
+    """Time it took."""
     images: int
+    """Images trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +210,9 @@ class PhaseLog:
     """What one phase of training did."""
 
     fold: int
+    """From 0."""
     phase: str
+    """Its name."""
     trainable: int
     """Number of trainable scalar parameters."""
     unfrozen: tuple[str, ...]
@@ -188,12 +220,15 @@ class PhaseLog:
     changed: int
     """Number of parameter tensors whose values differ after the phase."""
     epochs: int
+    """Epochs that were run."""
     best_epoch: int
+    """From 1; the epoch whose weights were kept where ``restore_best`` is on."""
     stopped: str
     """Why it ended, such as "all epochs done" or "no improvement for 10 epochs"."""
     lr_first: float = 0.0
     """Learning rate of the first step (realised, not asked for)."""
     lr_asked: float = 0.0
+    """Learning rate that the recipe states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,13 +236,19 @@ class Predictions:
     """One row per scored image. ``n`` rows, ``k`` classes."""
 
     classes: tuple[str, ...]
+    """The classes in the order of the columns."""
     row: NDArray[np.int64]
     """Shape ``(n,)``: row number in ``Samples.rows``."""
     id: tuple[str, ...]
+    """The file's id, row by row."""
     path: tuple[str, ...]
+    """Where the file lies."""
     patient: tuple[str | None, ...]
+    """The patient's id, or None."""
     origin: tuple[Origin, ...]
+    """As ``Sample.origin``."""
     fold: NDArray[np.int64]
+    """Shape ``(n,)``: the fold whose model answered."""
     label: NDArray[np.int64]
     """Shape ``(n,)``: index into ``classes``."""
     probabilities: NDArray[np.float64]
@@ -239,11 +280,13 @@ class Score:
     """One figure, such as the sensitivity of a class."""
 
     name: str
+    """As reports name it, such as ``balanced_accuracy``."""
     value: float | None
     """None where it is undefined (0/0, one class only); never printed as a number then."""
     label: str | None = None
     """The class it belongs to; None for the whole."""
     low: float | None = None
+    """Lower end of the interval; None where there is none."""
     high: float | None = None
     """95 % interval."""
     why: str = ""
@@ -261,8 +304,9 @@ class Figure:
     higher_is_better: bool | None = True
     """None: neither is, as of a baseline."""
     low: float | None = 0.0
+    """Smallest value it can have; None where there is no bound."""
     high: float | None = 1.0
-    """The range of its values; None where there is no bound."""
+    """Largest value; None where there is no bound."""
     main: bool = True
     """It is shown where results are compared, exported or summed up."""
     headline: bool = False
@@ -276,12 +320,17 @@ class Finding:
     """Something that is wrong with a run or a published result, or worth knowing of it."""
 
     rule: str
+    """Name of the rule."""
     severity: Severity
+    """"error", "warning" or "note"."""
     message: str
     """One line, with the numbers in it."""
     why: str = ""
+    """Why it matters."""
     advice: str = ""
+    """What to do."""
     reference: str = ""
+    """Where it is described."""
     waived: str | None = None
     """The reason the recipe gives for living with it."""
 
@@ -303,6 +352,7 @@ class Evidence:
     reported: Mapping[str, Any] | None = None
     """The ``[reported]`` table: published figures."""
     samples: Samples | None = None
+    """The data, synthetic rows appended."""
     pixels: Mapping[str, str] = field(default_factory=dict)
     """Digest of the decoded pixels by file id."""
     twins: tuple[tuple[str, str], ...] = ()
@@ -311,14 +361,21 @@ class Evidence:
     """By file id: mean and deviation of R, G, B (0 to 255), border mean of R, G, B, width, height,
     bytes of the file; what a shortcut probe may look at."""
     folds: tuple[Fold, ...] = ()
+    """The sides of the split."""
     epochs: tuple[EpochLog, ...] = ()
+    """What every epoch did."""
     phases: tuple[PhaseLog, ...] = ()
+    """What every phase did."""
     notices: tuple[Notice, ...] = ()
+    """Fallbacks that were taken."""
     predictions: Predictions | None = None
+    """The scored rows."""
     validation: Predictions | None = None
     """Predictions on the validation rows (thresholds are fitted there)."""
     scores: tuple[Score, ...] = ()
+    """Figures over them."""
     threshold: float | None = None
+    """Where the positive class begins; the folds' mean."""
     threshold_from: str | None = None
     """The rows the threshold was fitted on: "validation", "scored" or "fixed"."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -332,28 +389,47 @@ class RunResult:
     """A finished run as read back from its folder: plain data, no model, no torch."""
 
     folder: Path
+    """The run's folder."""
     name: str
+    """Its name: the recipe's, the date, the time and four more characters."""
     recipe: Mapping[str, Any]
+    """The resolved recipe as plain data, every default written out."""
     samples: Samples
+    """The data, synthetic rows appended."""
     folds: tuple[Fold, ...]
+    """The sides of the split."""
     epochs: tuple[EpochLog, ...]
+    """What every epoch did."""
     phases: tuple[PhaseLog, ...]
+    """What every phase did."""
     notices: tuple[Notice, ...]
+    """Fallbacks that were taken."""
     predictions: Predictions
+    """The scored rows."""
     validation: Predictions | None
+    """The validation rows; None without any."""
     scores: tuple[Score, ...]
+    """Figures over the scored rows."""
     confusion: tuple[tuple[int, ...], ...]
     """``confusion[true][predicted]``."""
     threshold: float | None
+    """Where the positive class begins; the folds' mean, None without a threshold."""
     threshold_from: str | None
+    """The rows it was fitted on: "validation", "scored" or "fixed"."""
     findings: tuple[Finding, ...]
+    """What the audit found."""
     environment: Mapping[str, Any]
+    """Versions, machine and source code, by name."""
     facts: Mapping[str, Any]
+    """As ``Evidence.facts``."""
     seconds: float
+    """Time the run took."""
     pixels: Mapping[str, str] = field(default_factory=dict)
     """Digest of the decoded pixels by file id (see ``Evidence``)."""
     twins: tuple[tuple[str, str], ...] = ()
+    """Pairs of near copies (see ``Evidence``)."""
     statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """As ``Evidence.statistics``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,8 +437,11 @@ class Table:
     """A table of a report; cells are text, ready to print."""
 
     columns: tuple[str, ...]
+    """Heads of the columns."""
     rows: tuple[tuple[str, ...], ...]
+    """Cells, row by row; each row has as many as there are columns."""
     caption: str = ""
+    """One line below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,7 +449,9 @@ class Picture:
     """An image of a report's page; it is read when the page is made, and may be gone by then."""
 
     id: str
+    """The file's id."""
     path: str
+    """Where it lies."""
     origin: Origin = "real"
     """Marked on the picture."""
     caption: tuple[str, ...] = ()
@@ -384,9 +465,11 @@ class Section:
     """One part of a report. Text and tables go to the console and to the page."""
 
     title: str
+    """Its heading."""
     text: tuple[str, ...] = ()
     """Lines; one that begins with "! " is a warning and shown loudly."""
     tables: tuple[Table, ...] = ()
+    """Tables below the text."""
     figure: Any = None
     """A matplotlib figure for the page, or None; or a function without arguments that gives one of
     these, called for the page only. What is given no colour follows the reader's light or dark."""

@@ -85,14 +85,30 @@ def show(outer_kind: str | None, name: str, kind: str | None) -> None:
     default=Path(),
     help="Folder that gets the package's folder. [default: here]",
 )
-def new(name: str, kind: str, out: Path) -> None:
-    """Write a small package with a plugin of this name."""
+@click.option(
+    "--into",
+    "package",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="PACKAGE",
+    help="Add the plugin to the package in this folder instead.",
+)
+def new(name: str, kind: str, out: Path, package: Path | None) -> None:
+    """Write a small package with a plugin of this name, or add one to a package of yours."""
     from leukreg.errors import PluginError
     from leukreg.registry import installed
     from leukreg.scaffold import write
 
     if kind == "command" and name in [*OWN, *find(installed()).commands]:
         raise PluginError(f"there is a command {name!r} already; choose another name")
+    if package is not None:
+        from leukreg.scaffold.into import add
+
+        *new, project = add(name, kind, package)
+        for path in new:
+            say(f"Wrote {path}")
+        say(f"Changed {project}: one entry point more")
+        say(f"Next: pip install -e {package}, then leukreg plugins {name} and pytest {package}")
+        return
     folder = write(name, kind, out)
     say(f"Wrote {folder}:")
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

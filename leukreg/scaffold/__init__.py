@@ -71,7 +71,27 @@ def check_name(name: str, kind: str) -> None:
 def files(name: str, kind: str) -> dict[str, str]:
     """The text of every file of the package, by its path within it."""
     module = f"leukreg_{name.replace('-', '_')}"
-    words = {
+    words = _words(name, kind, module)
+    return {
+        f"{module}.py": module_text(name, kind, module),
+        f"tests/test_{module}.py": test_text(name, kind, module),
+        "pyproject.toml": _fill("pyproject.toml", words),
+        "README.md": _fill("README.md", words),
+    }
+
+
+def module_text(name: str, kind: str, module: str) -> str:
+    """The module that holds the plugin and its hook; ``module`` as Python imports it."""
+    return _fill(f"{kind}.py", _words(name, kind, module))
+
+
+def test_text(name: str, kind: str, module: str) -> str:
+    """The test that runs the kind's check."""
+    return _fill(_test(kind), _words(name, kind, module))
+
+
+def _words(name: str, kind: str, module: str) -> dict[str, str]:
+    return {
         "name": name,
         "kind": kind,
         "sentence": KINDS[kind].sentence,
@@ -81,12 +101,6 @@ def files(name: str, kind: str) -> dict[str, str]:
         "version": __version__,
         "check": f"check_{kind.replace('-', '_')}",
         "usage": _usage(name, kind),
-    }
-    return {
-        f"{module}.py": _fill(f"{kind}.py", words),
-        f"tests/test_{module}.py": _fill(_test(kind), words),
-        "pyproject.toml": _fill("pyproject.toml", words),
-        "README.md": _fill("README.md", words),
     }
 
 
