@@ -43,6 +43,7 @@ class Checkpoint:
             return False
         data = io.BytesIO()
         torch.save({"parts": parts.state_dict(), "state": state.plain(), "best": self.best}, data)
+        self.path.parent.mkdir(parents=True, exist_ok=True)  # the cache may have been cleared
         write_file(self.path, data.getvalue(), listed=True)
         self.written = time.monotonic()
         return True

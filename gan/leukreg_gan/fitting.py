@@ -42,7 +42,7 @@ def fitted(
     """
     name = f"cgan-{card.size}px-{card.settings['steps']}-steps-{key}"
     home = cache_area(AREA, costly=True) / name
-    found = _known(home / FILE)
+    found = _known(home / FILE, progress)
     if found is None:
         found = _trained(home, job(home), card, progress)
     else:
@@ -62,11 +62,14 @@ def fitted(
     return found
 
 
-def _known(path: Path) -> Fitted | None:
+def _known(path: Path, progress: Progress) -> Fitted | None:
+    if not path.exists():
+        return None
     try:
         return read_archive(path)
-    except DataError:
-        return None  # absent, or damaged: trained anew
+    except DataError as error:
+        progress.say(f"cgan: {error}; the generator is trained anew")
+        return None
 
 
 def _trained(home: Path, job: Job, card: Card, progress: Progress) -> Fitted:
@@ -96,7 +99,8 @@ def _publish(home: Path, folder: Path) -> None:
     """Copy what a reader wants to see; each file is whole or absent."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(home.iterdir()):
+        # Somebody may have cleared the cache meanwhile: the generator itself is in memory.
+        for path in sorted(home.iterdir() if home.is_dir() else ()):
             if path.suffix in (".csv", ".png") and not path.name.startswith("."):
                 write_file(folder / path.name, path.read_bytes())
     except OSError as error:

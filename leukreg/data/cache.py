@@ -6,8 +6,12 @@ are ever cleared, so a mistaken ``LEUKREG_CACHE`` costs nobody their files.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +94,10 @@ def clear(name: str | None = None, costly: bool = False) -> tuple[Entry, ...]:
     else:
         chosen = named(name)
     for entry in chosen:
-        shutil.rmtree(entry.path, ignore_errors=True)
+        # Gone at once for those who look: a half-deleted entry would read as a damaged one.
+        going = entry.path.with_name(f"{TEMPORARY}{entry.name}-{os.getpid()}")
+        with suppress(OSError):
+            shutil.rmtree(entry.path.rename(going), ignore_errors=True)
     return tuple(entry for entry in chosen if not entry.path.exists())
 
 
@@ -102,6 +109,8 @@ class PixelCache:
         self.size = size
         self._packs: dict[str, Pack] = {}
         self._places: dict[str, tuple[Pack, int]] = {}
+        self.damaged = 0
+        """Packs that were not as they were written, and are gone."""
         self.look()
 
     def look(self) -> None:
@@ -111,6 +120,26 @@ class PixelCache:
                 pack = Pack.open(path, self.size)
                 if pack is not None:
                     self.add(pack)
+                else:
+                    self._remove(path)
+
+    def check(self, contents: Iterable[str], pool: Executor) -> None:
+        """Hold the packs in which these lie against their checksums, and drop damaged ones."""
+        packs = list(dict.fromkeys(self._places[c][0] for c in contents if c in self._places))
+        for pack, sound in zip(packs, pool.map(Pack.is_sound, packs), strict=True):
+            if not sound:
+                self._drop(pack)
+
+    def _drop(self, pack: Pack) -> None:
+        self._remove(pack.folder)
+        others = [one for one in self._packs.values() if one is not pack]
+        self._packs, self._places = {}, {}
+        for one in others:
+            self.add(one)
+
+    def _remove(self, folder: Path) -> None:
+        self.damaged += folder.is_dir()  # and not cleared meanwhile
+        shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, pack: Pack) -> None:
         self._packs[pack.folder.name] = pack

@@ -49,7 +49,13 @@ def open_images(
     faults: dict[str, str] = {}
     with ThreadPoolExecutor(_threads()) as pool, guarded():
         contents = _hash(samples, pool, faults, progress)
+        cache.check(contents.values(), pool)
         _prepare(contents, cache, pool, faults, progress)
+    if cache.damaged:
+        progress.say(
+            f"{cache.damaged:,} damaged pack{'s' * (cache.damaged != 1)} of decoded pixels in "
+            f"{cache.folder} removed; their images were decoded again"
+        )
     listed = _judge(samples, faults, broken)
     places, facts = [], {}
     for row in listed.rows:
@@ -104,6 +110,7 @@ def _prepare(
     with progress.task("Decoding images", len(missing)) as advance:
         for batch in _batches(missing, max(16, PACK_BYTES // (3 * cache.size**2))):
             cache.look()  # another run may have done it meanwhile
+            cache.check(batch, pool)
             todo = [content for content in batch if cache.find(content) is None]
             advance(len(batch) - len(todo))
             made = _decode_all(todo, paths, cache.size, pool, faults, advance)

@@ -7,19 +7,20 @@ name and then moved into place, so a killed writer leaves nothing that is read.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from leukreg.data.cache import cache_area, not_writable, sweep
 from leukreg.data.pack import TEMPORARY
-from leukreg.errors import DataError
+from leukreg.errors import DataError, RunError, WriteError
+from leukreg.files import is_listed, read_file, write_file
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis.figures import VERSION, Figures, floor
 
@@ -69,7 +70,7 @@ class FeatureCache:
             digests: Of these, from :func:`image_digests`.
         """
         out = np.empty((len(pixels), self.extractor.dimensions), np.float32)
-        missing = self._fill(out, digests)
+        missing = self._fill(out, digests, progress)
         if len(missing):
             out[missing] = self.extractor.features(pixels[missing], progress)
             _, first = np.unique(_keys(digests[missing]), return_index=True)
@@ -83,14 +84,15 @@ class FeatureCache:
         """The floor of images (see :func:`leukreg.synthesis.figures.floor`)."""
         name = f"floor-{VERSION}-{seed}-{_digest(digests)}"
         try:
-            kept = json.loads((self.folder / name / "floor.json").read_bytes())
-            return Figures(**kept)
-        except (OSError, ValueError, TypeError):
+            return Figures(**json.loads(_read(self.folder / name / "floor.json")))
+        except (RunError, ValueError, TypeError):  # absent, or damaged: made again below
             found = floor(features, seed)
         self._write(name, {"floor.json": json.dumps(asdict(found)).encode()})
         return found
 
-    def _fill(self, out: NDArray[np.float32], digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def _fill(
+        self, out: NDArray[np.float32], digests: NDArray[np.uint8], progress: Progress
+    ) -> NDArray[np.int64]:
         """Copy what packs hold into ``out``; the rows that are in none come back."""
         wanted: NDArray[np.int64] = np.arange(len(out))
         for path in sorted(self.folder.glob("pack-*")):
@@ -98,6 +100,9 @@ class FeatureCache:
                 break
             pack = _open_pack(path, out.shape[1])
             if pack is None:
+                if path.is_dir():  # and not cleared meanwhile
+                    shutil.rmtree(path, ignore_errors=True)
+                    progress.say(f"{path}: features were damaged, and are computed again")
                 continue
             known, features = pack
             order = np.argsort(known)
@@ -110,8 +115,6 @@ class FeatureCache:
         return wanted
 
     def _keep(self, arrays: dict[str, NDArray[np.generic]], digests: NDArray[np.uint8]) -> None:
-        import io
-
         files = {}
         for name, array in arrays.items():
             data = io.BytesIO()
@@ -124,17 +127,17 @@ class FeatureCache:
         final = self.folder / name
         temporary: Path | None = None
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.folder))
             for file, data in files.items():
-                with (temporary / file).open("wb") as opened:
-                    opened.write(data)
-                    opened.flush()
-                    os.fsync(opened.fileno())
+                write_file(temporary / file, data, listed=True)
             shutil.rmtree(final, ignore_errors=True)  # a damaged one of this name
             temporary.rename(final)
-        except OSError as error:
-            if not final.is_dir():  # or another process has written the same
-                raise DataError(not_writable(self.folder, error)) from error
+        except (OSError, WriteError) as error:
+            # Or another process has written the same, or cleared the cache at this very moment.
+            if temporary is None or (temporary.is_dir() and not final.is_dir()):
+                reason = error if isinstance(error, OSError) else error.__cause__
+                raise DataError(not_writable(self.folder, cast("OSError", reason))) from error
         finally:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -145,12 +148,24 @@ def _open_pack(
 ) -> tuple[NDArray[np.bytes_], NDArray[np.float32]] | None:
     """Digests and features of a pack, or None when it is damaged or was cleared meanwhile."""
     try:
-        digests = np.load(path / "digests.npy")
-        features = np.load(path / "features.npy", mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+        names = ("digests.npy", "features.npy")
+        digests, features = (np.load(io.BytesIO(_read(path / name))) for name in names)
+    except (RunError, OSError, ValueError, EOFError):
         return None
     sound = digests.shape == (len(features), BYTES) and features.shape[1:] == (dimensions,)
     return (_keys(digests), features) if sound and len(digests) else None
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file as they were written.
+
+    Raises:
+        RunError: It is gone, or not as it was written.
+    """
+    data = read_file(path)
+    if not is_listed(path):
+        raise RunError(f"{path} has no checksum")
+    return data
 
 
 def _keys(digests: NDArray[np.uint8]) -> NDArray[np.bytes_]:

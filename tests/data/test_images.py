@@ -16,6 +16,7 @@ from PIL import Image
 
 from leukreg.data import images as images_module
 from leukreg.data import open_images, subset
+from leukreg.data.cache import clear
 from leukreg.data.pack import Pack
 from leukreg.data.store import ImageStore
 from leukreg.errors import DataError, Problems
@@ -31,6 +32,7 @@ class Steps:
 
     def __init__(self) -> None:
         self.done: dict[str, int] = {}
+        self.said: list[str] = []
 
     def task(self, title: str, total: int | None = None) -> Steps:
         self._title = title
@@ -47,7 +49,7 @@ class Steps:
         self.done[self._title] += steps
 
     def say(self, text: str) -> None:
-        return None
+        self.said.append(text)
 
 
 def packs(cache: Path) -> list[Path]:
@@ -241,25 +243,65 @@ def test_two_processes_at_once(write: Write, cache: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("damage", ["pixels.u8", "thumbs.u8", "index.json"])
-@pytest.mark.parametrize("how", ["shortened", "removed"])
+@pytest.mark.parametrize("how", ["shortened", "removed", "flipped"])
 def test_a_damaged_pack_is_made_again(write: Write, cache: Path, damage: str, how: str) -> None:
     samples = write("ab")
-    open_images(samples, SPEC)
+    before = open_images(samples, SPEC)
+    pixels, thumbs, facts = before.pixels([0, 1]), before.thumbs([0, 1]), before.facts
     [pack] = packs(cache)
-    if how == "removed":
-        (pack / damage).unlink()
-    else:
-        (pack / damage).write_bytes((pack / damage).read_bytes()[:-1])
-    assert decoded(samples) == 2
-    assert Pack.open(pack, 32) is not None
+    data = bytearray((pack / damage).read_bytes())
+    (pack / damage).unlink()  # a new file: the old one stays open
+    if how == "flipped":
+        data[len(data) // 2] ^= 1
+        (pack / damage).write_bytes(data)
+    elif how == "shortened":
+        (pack / damage).write_bytes(data[:-1])
+    steps = Steps()
+    images = open_images(samples, SPEC, progress=steps)
+    assert steps.done["Decoding images"] == 2
+    assert "1 damaged pack of decoded pixels" in steps.said[0]
+    assert np.array_equal(images.pixels([0, 1]), pixels)
+    assert np.array_equal(images.thumbs([0, 1]), thumbs)
+    assert images.facts == facts
+    assert decoded(samples) == 0
+
+
+def test_other_packs_are_not_read_to_open_one(write: Write, cache: Path) -> None:
+    open_images(write("ab"), SPEC)
+    [pack] = packs(cache)
+    (pack / "pixels.u8").write_bytes(bytes(2 * 32 * 32 * 3))
+    assert decoded(write("ab", seeds=[8, 9])) == 2
+    assert pack.exists()
 
 
 def test_clearing_does_not_disturb_what_is_open(write: Write, cache: Path) -> None:
     samples = write("ab")
-    images = open_images(samples, SPEC)
-    before = images.pixels([0, 1])
+    open_images(samples, SPEC)
+    images = open_images(samples, SPEC)  # from the cache
     shutil.rmtree(cache)
-    assert np.array_equal(images.pixels([0, 1]), before)
+    assert images.pixels([0, 1]).any()
+    assert images.thumbs([0, 1]).any()
+    elsewhere = pickle.dumps(images)
+    with pytest.raises(DataError, match="left the cache while it was in use"):
+        pickle.loads(elsewhere).pixels([0])
+
+
+def test_clearing_does_not_disturb_what_is_being_decoded(
+    write: Write, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = write("a" * 40)
+    monkeypatch.setattr(images_module, "PACK_BYTES", 1)  # 16 pictures a pack
+    whole = open_images(samples, ImageSpec(size=16)).pixels(range(40))
+    from leukreg.data.picture import picture as decode
+
+    def cleared(data: bytes, size: int) -> object:
+        clear()
+        return decode(data, size)
+
+    monkeypatch.setattr(images_module, "picture", cleared)
+    images = open_images(samples, ImageSpec(size=16))
+    assert np.array_equal(images.pixels(range(40)), whole)
+    assert images.thumbs(range(40)).any()
 
 
 def test_a_cache_that_cannot_be_written_is_told(

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from leukreg import files
 from leukreg.data.cache import clear, entries
 from leukreg.errors import DataError
+from leukreg.progress import SILENT
 from leukreg.synthesis import features
 from leukreg.synthesis.extractors import OpenExtractor
 from leukreg.synthesis.features import FeatureCache, image_digests
@@ -75,6 +77,52 @@ def test_a_damaged_pack_is_made_again(cache: Path, damage: bytes) -> None:
     assert extractor.module.seen == 0
 
 
+def test_a_flipped_bit_is_seen_and_said(cache: Path) -> None:
+    images = pictures(30)
+    store = FeatureCache(grid(), 32)
+    first = store.features(images, image_digests(images))
+    floor = store.floor(image_digests(images), first, 0)
+    for name in ("features.npy", "digests.npy", "floor.json"):
+        [path] = cache.glob(f"*/*/{name}")
+        data = bytearray(path.read_bytes())
+        data[-9] ^= 1
+        path.write_bytes(data)
+        said = Said()
+        assert np.array_equal(store.features(images, image_digests(images), said), first)
+        assert store.floor(image_digests(images), first, 0) == floor
+        assert path.read_bytes() != data
+        assert ["features were damaged" in line for line in said.lines] == [True] * (
+            name != "floor.json"
+        )
+
+
+class Said:
+    """Remembers what was said; satisfies Progress."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def task(self, title: str, total: int | None = None) -> Any:
+        return SILENT.task(title, total)
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_clearing_meanwhile_does_no_harm(cache: Path) -> None:
+    images, extractor = pictures(5), grid()
+    store = FeatureCache(extractor, 32)
+    compute = extractor.module.forward
+
+    def cleared(pixels: Any) -> Any:
+        clear()
+        return compute(pixels)
+
+    extractor.module.forward = cleared
+    assert store.features(images, image_digests(images)).shape == (5, extractor.dimensions)
+    assert list(cache.glob("*/pack-*"))
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +131,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(features.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(DataError, match="No space left on device; make room"):
         store.features(pictures(3), image_digests(pictures(3)))
     assert list(cache.glob("*/*")) == []

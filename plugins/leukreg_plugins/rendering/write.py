@@ -21,6 +21,8 @@ ALONE = 24
 """Up to so many pictures, starting workers costs more than it saves."""
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "268435456", "MALLOC_TRIM_THRESHOLD_": "536870912"}
 """glibc then keeps the pages of numpy's temporaries, which saves a fifth of the time."""
+DIGEST = 16
+"""Bytes of a picture's digest, which no reader of JPEG looks at."""
 COMMENT = b"Rendered by leukreg: not real cells."
 
 
@@ -69,11 +71,22 @@ def write_picture(picture: Picture, root: Path, size: int, seed: int) -> None:
     image = Image.fromarray(render(picture, size, seed))
     image.save(data, "JPEG", quality=93, subsampling=0, comment=COMMENT)
     target = root / picture.folder / picture.file
-    write_file(target, data.getvalue(), sync=False)  # thousands, which can be rendered again
+    target.parent.mkdir(parents=True, exist_ok=True)  # the cache may have been cleared meanwhile
+    # Thousands, which can be rendered again.
+    write_file(target, data.getvalue() + _digest(data.getvalue()), sync=False)
 
 
 def _written(root: Path, picture: Picture) -> bool:
-    return (root / picture.folder / picture.file).is_file()
+    """Whether the picture is there as it was written: its digest stands behind its end."""
+    try:
+        data = (root / picture.folder / picture.file).read_bytes()
+    except OSError:
+        return False
+    return data[-DIGEST:] == _digest(data[:-DIGEST])
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST).digest()
 
 
 def _work(pictures: Sequence[Picture], root: Path, size: int, seed: int) -> Iterator[None]:

@@ -74,6 +74,7 @@ def test_the_cache_is_reused_and_mended(monkeypatch: pytest.MonkeyPatch) -> None
     paths = [Path(row.path) for row in demo.build().rows]
     before = [path.read_bytes() for path in paths]
     paths[3].unlink()
+    paths[5].write_bytes(before[5].replace(b"\xff\xda", b"\xff\xdb"))
     drawn: list[str] = []
     original = write.write_picture
 
@@ -83,10 +84,10 @@ def test_the_cache_is_reused_and_mended(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(write, "write_picture", count)
     demo.build()
-    assert drawn == [paths[3].name]
+    assert drawn == [paths[3].name, paths[5].name]
     assert [path.read_bytes() for path in paths] == before
     demo.build()
-    assert len(drawn) == 1
+    assert len(drawn) == 2
 
 
 def test_other_options_never_use_the_same_files() -> None:
