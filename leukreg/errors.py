@@ -63,6 +63,10 @@ class RunError(LeukregError):
     """A run folder is missing, incomplete, damaged or in use."""
 
 
+class UnfinishedError(RunError):
+    """A run has no result: it failed, was interrupted, or still runs."""
+
+
 class WriteError(LeukregError):
     """A file or folder cannot be written: the disk is full, say."""
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg.audit import audit, read_reported
 from leukreg.audit.spec import spec_of
-from leukreg.errors import LeukregError, Problem, Problems
+from leukreg.cli.named import run_named
+from leukreg.cli.output import say
+from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
 from leukreg.report.compare import Subject
 from leukreg.runs import list_runs
-from leukreg.runs.find import find
 from leukreg.runs.reading import read
 from leukreg.runs.status import FILE as STATUS
 from leukreg.types import Evidence, Finding, RunResult
@@ -29,20 +30,36 @@ def subjects(names: Sequence[str], root: Path, registry: Registry) -> list[Subje
     """What each name means.
 
     Raises:
-        LeukregError: Some cannot be found or read; all of them at once.
+        LeukregError: Some cannot be found or read, all of them at once; or fewer than two have a
+            result. One without a result is said and left out.
     """
     found: list[Subject] = []
     problems: list[Problem] = []
+    unfinished: list[UnfinishedError] = []
     for name in names:
         try:
             found.append(subject(name, root, registry))
+        except UnfinishedError as error:
+            unfinished.append(error)
         except Problems as error:
             problems += error.problems
         except LeukregError as error:
             problems.append(Problem(str(error)))
-    if problems:
+    if problems or len(found) < min(len(names), 2):
+        problems += [Problem(str(error)) for error in unfinished]
         raise Problems(problems, "nothing was compared.")
+    for one in unfinished:
+        say(f"left out: {one}", err=True)
     return found
+
+
+def every_run(root: Path) -> tuple[str, ...]:
+    """The folders of all runs below ``root``, oldest first, but damaged ones, which are said."""
+    runs = list_runs(root)
+    for run in runs:
+        if run.standing == "damaged":
+            say(f"left out: {run.error}", err=True)
+    return tuple(str(run.path) for run in runs if run.standing != "damaged")
 
 
 def subject(name: str, root: Path, registry: Registry) -> Subject:
@@ -53,13 +70,13 @@ def subject(name: str, root: Path, registry: Registry) -> Subject:
     """
     path = Path(name)
     if (path / STATUS).is_file():
-        return of_run(read(path), registry)
+        return of_run(read(run_named(name, root)), registry)
     if path.suffix == ".toml":
         return of_file(path, root, registry)
     recipe = EXPERIMENTS / f"{name}.toml"
     if not (root / name / STATUS).is_file() and recipe.is_file():
         return of_file(recipe, root, registry)
-    return of_run(read(find(name, root)), registry)
+    return of_run(read(run_named(name, root)), registry)
 
 
 def of_run(
@@ -104,11 +121,14 @@ def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
     reported = reported_of(recipe)
     runs = [run for run in list_runs(root) if run.recipe == recipe.name]
     finished = [run for run in runs if run.standing == "finished"]
-    if finished:
-        return of_run(read(finished[-1].path), registry, recipe.reported)
+    own = [run for run in finished if not run.trial]
+    if own:
+        return of_run(read(own[-1].path), registry, recipe.reported)
+    trials = ", ".join(run.name for run in finished)
+    tried = f" but trials with --set, to be named themselves ({trials})" if trials else ""
     if reported is None:
         raise LeukregError(
-            f"{path}: has no table [reported], and {root} holds no finished run of it; "
+            f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
             f"leukreg run {path} makes one"
         )
     evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
@@ -118,7 +138,7 @@ def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
         source=_source(recipe.reported),
         recipe=recipe.resolved,
         found_reported=audit(evidence, recipe.audit, registry),
-        remark=f"the published figures alone; {root} holds no finished run of the recipe.",
+        remark=f"the published figures alone; {root} holds no finished run of the recipe{tried}.",
     )
 
 

@@ -13,7 +13,6 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from leukreg.engine.device import session
 from leukreg.errors import WriteError
-from leukreg.files import digest, write_file
+from leukreg.files import digest, digest_of, write_file
 from leukreg.predict.models import FoldModel, model_paths
 from leukreg.predict.own import Own
 from leukreg.predict.scan import embed, pooled
@@ -32,6 +31,8 @@ from leukreg.types import Fold, RunResult
 
 Floats = NDArray[np.float32]
 FILE = "reference.npz"
+DIGEST = 64
+"""Bytes at the end of the file: the digest of the others, in hexadecimal figures."""
 VERSION = 1
 MOST = 4000
 """Training images per fold that are compared with, evenly spread over all."""
@@ -70,16 +71,20 @@ def distances(reference: Reference, features: Sequence[Floats]) -> NDArray[np.fl
 def kept_reference(result: RunResult) -> Reference | None:
     """What an earlier call left in the run folder for these very models and data, or None."""
     try:
-        with np.load(result.folder / FILE, allow_pickle=False) as kept:
-            about = json.loads(str(kept["about"]))
-            if about["key"] != _key(result):
-                return None
-            return tuple(
-                Near(kept[f"fold-{fold}"], one["limit"], one["neighbour"], one["by"])
-                for fold, one in enumerate(about["folds"])
-            )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
-        return None  # absent or damaged (the archive holds checksums): it is made again
+        data = (result.folder / FILE).read_bytes()
+    except OSError:
+        return None
+    body, tail = data[:-DIGEST], data[-DIGEST:]
+    if digest_of(body).encode() != tail:
+        return None  # damaged, or of version 0.1: it is made again
+    with np.load(io.BytesIO(body), allow_pickle=False) as kept:
+        about = json.loads(str(kept["about"]))
+        if about["key"] != _key(result):
+            return None
+        return tuple(
+            Near(kept[f"fold-{fold}"], one["limit"], one["neighbour"], one["by"])
+            for fold, one in enumerate(about["folds"])
+        )
 
 
 def make_reference(
@@ -165,4 +170,5 @@ def _keep(result: RunResult, reference: Reference) -> None:
     arrays = {f"fold-{index}": near.features for index, near in enumerate(reference)}
     buffer = io.BytesIO()
     np.savez(buffer, about=np.array(about), **arrays)  # type: ignore[arg-type]
-    write_file(result.folder / FILE, buffer.getvalue())
+    body = buffer.getvalue()
+    write_file(result.folder / FILE, body + digest_of(body).encode())

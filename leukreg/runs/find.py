@@ -39,7 +39,7 @@ def find(reference: str, root: Path, with_models: bool = False, resume: bool = F
         return _last(runs, root, with_models, resume).path
     if reference in (names := {run.name: run for run in runs}):
         return names[reference].path
-    matches = _matches(reference, runs)
+    matches = _matches(reference, runs, resume)
     if len(matches) == 1:
         return matches[0].path
     if matches:
@@ -50,12 +50,13 @@ def find(reference: str, root: Path, with_models: bool = False, resume: bool = F
     raise RunError(f"there is no run {reference!r} in {root}{hint}")
 
 
-def _matches(reference: str, runs: Sequence[RunSummary]) -> list[RunSummary]:
+def _matches(reference: str, runs: Sequence[RunSummary], resume: bool) -> list[RunSummary]:
     """Runs that begin so, as few as can be meant."""
     found = [run for run in runs if reference and run.name.startswith(reference)]
     for narrower in (
         [run for run in found if run.recipe == reference],
         [run for run in found if not is_evaluation(run.path)],
+        [run for run in found if (run.standing == "finished") != resume],
     ):
         if len(found) > 1 and narrower:
             found = narrower

@@ -77,7 +77,7 @@ class RunFolder(Contents):
         return replace(kept, folder=path, name=path.name)
 
     def _begin(self, recipe: Recipe, notices: tuple[Notice, ...]) -> None:
-        write_status(self.path, begun(recipe.name))
+        write_status(self.path, begun(recipe.name, _overrides(recipe)))
         if recipe.path is not None and recipe.path.is_file():
             write_file(self.path / "recipe.toml", recipe.path.read_bytes(), listed=True)
         self.write_json("recipe.json", recipe.resolved)
@@ -108,7 +108,7 @@ class RunFolder(Contents):
         self._before = status.seconds
         if status.state == "finished":
             return
-        running = begun(status.recipe)
+        running = begun(status.recipe, status.overrides)
         kept = {"started": status.started, "seconds": status.seconds, "mended": status.mended}
         write_status(self.path, replace(running, **kept))  # type: ignore[arg-type]
         try:
@@ -229,6 +229,11 @@ class RunFolder(Contents):
         facts["digests"] = self.read_json("digests.json")
         seconds = self.status().seconds
         return replace(result, folder=self.path, name=self.name, facts=facts, seconds=seconds)
+
+
+def _overrides(recipe: Recipe) -> tuple[str, ...]:
+    """Keys that ``--set`` stated."""
+    return tuple(sorted(k for k, mark in recipe.where.items() if mark.file.startswith("--set ")))
 
 
 def _named(error: BaseException) -> str:

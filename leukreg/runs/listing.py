@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from leukreg.runs.status import Status, read_status, refuse_damaged
 from leukreg.types import Score
 
 EXPORTED = "contract.json"
+WHERE_DATA_LIE = {"data.root", "data.path"}
 Standing = Literal["finished", "running", "interrupted", "failed", "damaged"]
 
 
@@ -30,6 +32,8 @@ class RunSummary:
     started: str = ""
     """ISO 8601; empty where unknown."""
     seconds: float = 0.0
+    trial: bool = False
+    """Its recipe was changed on the command line, beyond where the data lie."""
     error: str | None = None
     scores: tuple[Score, ...] = ()
     """Figures of the whole."""
@@ -71,6 +75,7 @@ def summarise(path: Path) -> RunSummary:
         "recipe": status.recipe,
         "started": status.started,
         "seconds": status.seconds,
+        "trial": bool(set(status.overrides) - WHERE_DATA_LIE) or _set_on(path, status),
     }
     try:
         refuse_damaged(path, status)
@@ -92,6 +97,19 @@ def _standing(path: Path, status: Status) -> Standing:
     if status.state != "running":
         return status.state
     return "running" if is_locked(path) else "interrupted"
+
+
+def _set_on(path: Path, status: Status) -> bool:
+    """The same of a run of version 0.1, which kept no more than the words of its command line."""
+    if status.checksums is not None or status.overrides:
+        return False
+    try:
+        words = [str(word) for word in read_json(path / "environment.json").get("argv", ())]
+    except (RunError, AttributeError, TypeError):
+        return False
+    given = [word.removeprefix("--set=") for word in words if word.startswith("--set=")]
+    given += [word for flag, word in pairwise(words) if flag == "--set"]
+    return bool({word.partition("=")[0].strip() for word in given} - WHERE_DATA_LIE)
 
 
 def _outcome(path: Path) -> dict[str, Any]:

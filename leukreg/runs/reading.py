@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from leukreg.errors import RunError
+from leukreg.errors import RunError, UnfinishedError
 from leukreg.files import is_listed
 from leukreg.runs import files, tables
 from leukreg.runs.epochs import read_epochs
@@ -33,13 +33,14 @@ def read(path: Path) -> RunResult:
     """Everything a finished run left behind; needs no model and no torch.
 
     Raises:
-        RunError: The folder is missing, unfinished or damaged; the message names the file.
+        UnfinishedError: The run has no result.
+        RunError: The folder is missing or damaged; the message names the file.
     """
     if not (path / STATUS).is_file():
         raise RunError(f"{path}: is no run folder (it has no {STATUS})")
     status = read_status(path)
     if status.state != "finished":
-        raise RunError(unfinished(path, status.state, status.error))
+        raise UnfinishedError(unfinished(path, status.state, status.error))
     refuse_damaged(path, status)
     samples, predictions = read_samples(path), read_predictions(path / "predictions.csv")
     scores = _scores(path / "scores.json", len(predictions.classes))

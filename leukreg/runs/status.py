@@ -35,6 +35,8 @@ class Status:
     """Working time so far, resumed stretches added up."""
     error: str | None = None
     process: int | None = None
+    overrides: tuple[str, ...] = ()
+    """Keys of the recipe that the command line stated (--set)."""
     mended: tuple[str, ...] = ()
     """What was found damaged when the run was resumed, and made again; one sentence each."""
     checksums: str | None = None
@@ -69,8 +71,10 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
-def begun(recipe: str) -> Status:
-    return Status(state="running", recipe=recipe, started=now(), process=os.getpid())
+def begun(recipe: str, overrides: tuple[str, ...] = ()) -> Status:
+    return Status(
+        state="running", recipe=recipe, started=now(), process=os.getpid(), overrides=overrides
+    )
 
 
 def write_status(folder: Path, status: Status) -> None:
@@ -111,7 +115,8 @@ def read_status(folder: Path) -> Status:
     if not isinstance(data.get("lines", {}), dict):
         raise damaged(path, "its lines are no table")
     given = {name: value for name, value in data.items() if name in known}
-    return Status(**given | {"mended": tuple(data.get("mended", ()))})
+    lists = {name: tuple(data.get(name, ())) for name in ("mended", "overrides")}
+    return Status(**given | lists)
 
 
 def _digest(plain: Mapping[str, Any]) -> str:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from leukreg.cli.compared import subject
 from leukreg.cli.main import main
+from leukreg.recipe import load
 from leukreg.registry import installed
+from leukreg.runs import RunFolder
+from leukreg.runs.listing import summarise
+from leukreg.runs.status import read_status, write_status
 from leukreg.types import Finding, RunResult
 from tests.cli.test_results import keep
 from tests.terminal import plain, pretend
@@ -179,3 +185,69 @@ def test_versions_are_compared_without_torch(elsewhere: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )
     assert json.loads(done.stderr) == []
+
+
+def marked(folder: Path, **changes: Any) -> str:
+    write_status(folder, replace(read_status(folder), **changes))
+    return folder.name
+
+
+def test_a_run_without_a_result_is_left_out_and_said(
+    elsewhere: Path, make_result: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = elsewhere / "runs"
+    one, two, bad = (keep(runs, make_result(bootstrap=0), n) for n in ("one", "two", "two"))
+    marked(bad.folder, state="failed", error="no memory")
+    assert main(["compare", "one", "two"]) == 0  # the one that has a result is meant
+    assert two.name in capsys.readouterr().out
+    assert main(["compare", one.name, bad.name, two.name]) == 0
+    assert f"left out: runs/{bad.name}: this run failed: no memory" in capsys.readouterr().err
+    assert main(["compare", one.name, bad.name]) == 2
+    assert "this run failed: no memory" in capsys.readouterr().err
+    assert main(["compare", "--all"]) == 0
+    said = capsys.readouterr()
+    assert all(name in said.out for name in (one.name, two.name))
+    assert f"left out: runs/{bad.name}" in said.err
+
+
+def test_a_trial_is_not_taken_for_its_recipe(
+    elsewhere: Path, make_result: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = elsewhere / "runs"
+    keep(runs, make_result(bootstrap=0), "mine")
+    own, trial = (keep(runs, make_result(bootstrap=0), "v4") for _ in range(2))
+    marked(own.folder, overrides=("data.root",))
+    marked(trial.folder, overrides=("phase.1.epochs", "data.root"))
+    text = compared(capsys, "v4", "mine")
+    assert own.name in text
+    assert trial.name not in text
+    shutil.rmtree(own.folder)
+    text = " ".join(compared(capsys, "v4", "mine").split())
+    assert f"but trials with --set, to be named themselves ({trial.name})" in text
+    assert trial.name in compared(capsys, trial.name, "mine")
+
+
+def test_a_trial_of_version_1_is_known_by_its_command_line(
+    elsewhere: Path, make_result: Make
+) -> None:
+    runs = elsewhere / "runs"
+    kept = keep(runs, make_result(bootstrap=0), "v4")
+    marked(kept.folder, checksums=None)
+    (kept.folder / "checksums.txt").unlink()
+    for argv, trial in (
+        (["leukreg", "run", "v4.toml"], False),
+        (["leukreg", "run", "v4.toml", "--set", "data.root=/x"], False),
+        (["leukreg", "run", "v4.toml", "--set", "phase.0.epochs=1"], True),
+        (["leukreg", "run", "v4.toml", "--set=phase.0.epochs=1"], True),
+    ):
+        (kept.folder / "environment.json").write_text(json.dumps({"argv": argv}))
+        assert summarise(kept.folder).trial is trial
+
+
+def test_what_the_command_line_changed_is_noted(tmp_path: Path) -> None:
+    recipe = load(ROOT / "experiments" / "v4.toml", ("phase.0.epochs=1", "data.root=/x"))
+    with RunFolder.create(tmp_path, recipe) as folder:
+        assert {"phase.0.epochs", "data.root"} <= {*folder.status().overrides}
+    with RunFolder.open(folder.path) as again:
+        assert again.status().overrides == folder.status().overrides
+    assert summarise(folder.path).trial

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.predict.reference import Near, distances
+from leukreg.predict.reference import FILE, Near, distances, kept_reference
+from leukreg.predict.trained import load
 
 
 @settings(max_examples=50, deadline=None)
@@ -32,3 +36,27 @@ def test_folds_count_alike_and_what_is_unknown_stays_unknown() -> None:
     found = distances(near, (asked, asked))
     assert np.allclose(found[0], np.sqrt(2) * (1 + 0.5) / 2)
     assert np.isnan(found[1])
+
+
+def test_a_damaged_reference_is_made_again_and_never_other(
+    binary_run: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(binary_run, tmp_path / "run")
+    trained = load(run)
+    whole = trained.reference()
+    assert whole is not None
+    content = (run / FILE).read_bytes()
+    places = np.random.default_rng(0).integers(len(content), size=150)
+    refused = 0
+    for place in {*places.tolist(), *range(0, 120), *range(len(content) - 120, len(content))}:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        (run / FILE).write_bytes(damaged)
+        found = kept_reference(trained.result)
+        refused += found is None
+        for one, other in zip(found or (), whole, strict=False):
+            assert np.array_equal(one.features, other.features)
+            assert (one.limit, one.neighbour, one.by) == (other.limit, other.neighbour, other.by)
+    assert refused > 100
+    (run / FILE).write_bytes(content[:-30])
+    assert kept_reference(trained.result) is None
