@@ -58,7 +58,7 @@ def train_fold(
         TrainingError: The loss is no number.
     """
     if not fold.train:
-        raise DataError(f"fold {fold.index} has no training rows")
+        raise DataError(f"fold {fold.index + 1} has no training rows")
     fingerprint = fingerprint_of(recipe, labels, images, fold)
     done = read_outcome(folder, fingerprint)
     if done is not None:

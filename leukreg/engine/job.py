@@ -28,7 +28,8 @@ class FoldJob:
     progress: Progress
 
     def where(self, phase: PhaseSpec) -> str:
-        return f"fold {self.fold}, phase {phase.name!r}"
+        """Fold and phase as people read them: folds are counted from 1, in files from 0."""
+        return f"fold {self.fold + 1}, phase {phase.name!r}"
 
     def epoch_seed(self, phase: PhaseSpec, epoch: int) -> int:
         return derive(self.recipe.seed, "fold", self.fold, "phase", phase.name, "epoch", epoch)

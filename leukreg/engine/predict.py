@@ -53,7 +53,7 @@ def predict_rows(
             np.zeros(len(scored)),
         ]
         size = recipe.training.batch_size
-        with progress.task(f"fold {fold_index}, predictions", len(scored)) as advance:
+        with progress.task(f"fold {fold_index + 1}, predictions", len(scored)) as advance:
             for start in range(0, len(scored), size):
                 reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", start))
                 part = np.arange(start, min(start + size, len(scored)))

@@ -96,7 +96,7 @@ def test_a_loss_that_is_no_number_names_the_batch(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         train(recipe, tmp_path)
     text = str(caught.value)
-    assert "fold 1, phase 'head', epoch 1, batch 3: the loss is inf" in text
+    assert "fold 2, phase 'head', epoch 1, batch 3: the loss is inf" in text
     assert text.count("/data/") == 8
     assert "and 1 more" in text
 
@@ -273,7 +273,7 @@ def test_a_sampler_must_make_as_many_batches_every_epoch(tmp_path: Path) -> None
 
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no training rows"):
+    with pytest.raises(DataError, match="fold 2 has no training rows"):
         train(fakes.recipe(), tmp_path, replace(fakes.fold(), train=()))
     with pytest.raises(Problems, match="unfreezes nothing new"):
         train(fakes.recipe(fakes.phase("a"), fakes.phase("b")), tmp_path)
@@ -302,8 +302,8 @@ def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
 
     heard = Heard()
     train(fakes.recipe(fakes.phase(epochs=5)), tmp_path, progress=heard)
-    total, done, note = heard.tasks["fold 1, phase 'head'"]
+    total, done, note = heard.tasks["fold 2, phase 'head'"]
     assert total == done == 15
     assert note.startswith("epoch 5/5 loss ")
     assert "accuracy" in note
-    assert heard.said[0].startswith("fold 1, phase 'head': all epochs done")
+    assert heard.said[0].startswith("fold 2, phase 'head': all epochs done")

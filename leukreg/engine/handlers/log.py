@@ -64,7 +64,7 @@ class LogEpochs:
         loss, accuracy = (None, None) if self.validate is None else self.validate()
         if loss is not None and not math.isfinite(loss):
             raise TrainingError(
-                f"fold {self.fold}, phase {self.phase!r}, epoch {engine.state.epoch}: the "
+                f"fold {self.fold + 1}, phase {self.phase!r}, epoch {engine.state.epoch}: the "
                 f"validation loss is {loss}. Try a lower learning rate or clip_norm = 1.0"
             )
         log = EpochLog(
