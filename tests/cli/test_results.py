@@ -20,18 +20,20 @@ from leukreg.types import Finding, ImageSpec, RunResult
 Make = Callable[..., RunResult]
 
 
+SOME = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0", options={})
+RECIPE = Recipe(
+    name="v4",
+    data=DataSpec(source=SOME),
+    image=ImageSpec(size=64),
+    model=ModelSpec(backbone=SOME, head=SOME),
+    loss=LossSpec(loss=SOME),
+    sampler=SOME,
+    phases=(),
+)
+
+
 def keep(root: Path, result: RunResult, name: str = "v4") -> RunResult:
-    some = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0", options={})
-    recipe = Recipe(
-        name=name,
-        data=DataSpec(source=some),
-        image=ImageSpec(size=64),
-        model=ModelSpec(backbone=some, head=some),
-        loss=LossSpec(loss=some),
-        sampler=some,
-        phases=(),
-    )
-    with RunFolder.create(root, recipe) as folder:
+    with RunFolder.create(root, replace(RECIPE, name=name)) as folder:
         return folder.keep(result)
 
 
@@ -131,3 +133,29 @@ def test_nothing_heavy_is_imported(tmp_path: Path, make_result: Make) -> None:
         "assert not [name for name in heavy if name in sys.modules]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_which_run_is_the_last_is_said(
+    tmp_path: Path, make_result: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = keep(tmp_path, make_result(bootstrap=0))
+    with pytest.raises(ZeroDivisionError), RunFolder.create(tmp_path, RECIPE) as failed:
+        _ = 1 / 0
+    for command in ("show", "audit", "report"):
+        main([command, "last", "--root", str(tmp_path)])
+        said = capsys.readouterr().err
+        assert f"last is {kept.name} (newer, but not taken: {failed.name})" in said
+
+
+def test_a_run_without_checksums_is_read_and_said_to_have_none(
+    tmp_path: Path, make_result: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = keep(tmp_path, make_result(bootstrap=0))
+    main(["show", kept.name, "--root", str(tmp_path)])
+    whole = capsys.readouterr()
+    (kept.folder / "checksums.txt").unlink()
+    main(["show", str(kept.folder)])
+    said = capsys.readouterr()
+    assert said.out == whole.out
+    assert whole.err == ""
+    assert said.err.count("carries no checksums: damage to its files would go unnoticed") == 1
