@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.progress import SILENT, Progress
+
 if TYPE_CHECKING:
     from leukreg.types import Samples
 
-TABLES = (".csv", ".tsv", ".parquet", ".pq")
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xls", ".xlsx")
 
 
 @click.command("data")
@@ -46,15 +48,17 @@ def command(
     from leukreg.report.console import open_console, render
     from leukreg.report.progress import RichProgress
 
-    if path.suffix.lower() in TABLES and not path.is_dir():
-        if patient or patient_level:
-            raise click.UsageError("a table names patients in a column: use --patient-column")
-        samples = table_samples(path, path_column, label_column, patient_column)
-    else:
-        from leukreg.data import list_folder
-
-        samples = list_folder(path, patient=patient, patient_level=patient_level)
+    is_table = path.suffix.lower() in TABLES and not path.is_dir()
+    if is_table and (patient or patient_level):
+        raise click.UsageError("a table names patients in a column: use --patient-column")
     with RichProgress(open_console(err=True)) as progress:
+        if is_table:
+            columns = (path_column, label_column, patient_column)
+            samples = table_samples(path, *columns, progress=progress)
+        else:
+            from leukreg.data import list_folder
+
+            samples = list_folder(path, patient=patient, patient_level=patient_level)
         found = survey(samples, progress)
     console = open_console()
     for index, section in enumerate(sections(found, path, everything)):
@@ -63,7 +67,11 @@ def command(
 
 
 def table_samples(
-    path: Path, path_column: str = "path", label: str = "label", patient: str | None = None
+    path: Path,
+    path_column: str = "path",
+    label: str = "label",
+    patient: str | None = None,
+    progress: Progress = SILENT,
 ) -> Samples:
     """The images that a table lists, by the source plugin "table"."""
     from leukreg.registry import installed
@@ -73,5 +81,5 @@ def table_samples(
         .get("source", "table")
         .cls(path=str(path), path_column=path_column, label_column=label, patient_column=patient)
     )
-    samples: Samples = source.build()
+    samples: Samples = source.build(progress)
     return samples

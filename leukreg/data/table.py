@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +16,13 @@ from leukreg.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+SEPARATORS = ",;\t|"
+NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+_STATED = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+WORKBOOKS = {b"PK\x03\x04": "an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+"""How files begin that spreadsheets write and that are no plain tables."""
+ASSUMED, HEAD_LINE = "assumed", "head_line"
+"""In ``attrs`` of a table: how it was read that it does not say itself, and its header's line."""
 SHOWN = 5
 """Lines of a wrong length that are named; more are counted."""
 
@@ -20,7 +30,10 @@ SHOWN = 5
 def read_table(path: Path) -> pd.DataFrame:
     """The table with every cell a text; "" where a cell is empty. "NA" and "nil" are texts.
 
-    Rows are numbered from 0, empty lines counted.
+    Rows are numbered from 0, empty lines counted. A text file may be UTF-8 or UTF-16, its cells
+    parted by a comma, semicolon, tab or bar; a first line such as ``sep=;`` says so and is no row.
+    ``attrs["assumed"]`` holds, in words, what was assumed; ``attrs["head_line"]`` is the number of
+    the header's line.
 
     Raises:
         DataError: It cannot be read as a table; a line has more or fewer cells than the header, so
@@ -43,18 +56,60 @@ def _parquet(path: Path) -> pd.DataFrame:
     return pd.DataFrame({str(name): frame[name].map(_text) for name in frame.columns}, dtype=object)
 
 
-def _separated(path: Path, separator: str) -> pd.DataFrame:
+def _decoded(data: bytes) -> tuple[str, str]:
+    """The text, and the encoding where it is not UTF-8."""
+    for start, kind in WORKBOOKS.items():
+        if data.startswith(start):
+            raise ValueError(f'it is {kind}: save it there as "CSV UTF-8", and name that file')
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16"), "UTF-16"
+    for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(data) > 3 and not any(data[place:200:2]):  # every other byte of the beginning is 0
+            return data.decode(name), "UTF-16"
+    try:
+        return data.decode("utf-8-sig"), ""
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"line {line} is neither UTF-8 nor UTF-16; save the table as UTF-8 (in a spreadsheet: "
+            '"CSV UTF-8")'
+        ) from error
+
+
+def _separator(head: str, usual: str) -> str:
+    """The usual one, or another where only that makes more than one column of the header."""
+    found = {sign: len(next(csv.reader([head], delimiter=sign), [])) for sign in SEPARATORS}
+    return usual if found[usual] > 1 else max(found, key=lambda sign: found[sign])
+
+
+def _separated(path: Path, usual: str) -> pd.DataFrame:
+    text, encoding = _decoded(path.read_bytes())
+    assumed = [f"it is {encoding}"] if encoding else []
+    head, _, rest = text.partition("\n")
+    stated = _STATED.fullmatch(head.rstrip("\r"))
+    if stated:
+        separator, text, skipped = stated[1], rest, 1
+        assumed.append(f"its first line, {head.strip()!r}, is no row")
+    else:
+        separator, skipped = _separator(head.rstrip("\r"), usual), 0
+        if separator != usual:
+            assumed.append(f"cells are parted by {NAMES[separator]}")
+    frame = _rows(text, separator, skipped)
+    frame.attrs = {ASSUMED: assumed, HEAD_LINE: 1 + skipped}
+    return frame
+
+
+def _rows(text: str, separator: str, skipped: int) -> pd.DataFrame:
     import pandas as pd
 
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator, strict=True)
-        rows, ends = [], []
-        try:
-            for row in reader:
-                rows.append(row)
-                ends.append(reader.line_num)
-        except csv.Error as error:
-            raise ValueError(_quotes(error, ends[-1] + 1 if ends else 1)) from error
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows, ends = [], []
+    try:
+        for row in reader:
+            rows.append(row)
+            ends.append(reader.line_num + skipped)
+    except csv.Error as error:
+        raise ValueError(_quotes(error, ends[-1] + 1 if ends else 1 + skipped)) from error
     if not rows or not any(rows[0]):
         raise ValueError("it has no header, a first line with the names of the columns")
     header, *rows = rows

@@ -82,9 +82,72 @@ def test_a_table_that_may_be_read_wrongly_is_refused(
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"a,b\n\xff\xfe,2\n")
-    with pytest.raises(DataError, match=r"t\.csv cannot be read as a table: .*decode"):
+    with pytest.raises(
+        DataError, match=r"t\.csv cannot be read as a table: line 2 is neither UTF-8"
+    ):
         read_table(tmp_path / "t.csv")
     with pytest.raises(DataError, match=r"no\.csv cannot be read as a table: .*No such file"):
         read_table(tmp_path / "no.csv")
     with pytest.raises(DataError, match=r"t\.parquet cannot be read as a table"):
         read_table(written(tmp_path, "text", "t.parquet"))
+
+
+TEXT = "path,label\na.png,Früh\nb.png,x"
+
+
+@pytest.mark.parametrize(
+    ("data", "assumed"),
+    [
+        (TEXT.encode("utf-8-sig"), []),
+        (TEXT.replace(",", ";").encode(), ["cells are parted by a semicolon"]),
+        (TEXT.replace(",", "\t").encode(), ["cells are parted by a tab"]),
+        (TEXT.replace(",", "|").encode(), ["cells are parted by a bar"]),
+        (TEXT.encode("utf-16"), ["it is UTF-16"]),
+        (TEXT.encode("utf-16-le"), ["it is UTF-16"]),
+        (TEXT.encode("utf-16-be"), ["it is UTF-16"]),
+        (
+            TEXT.replace(",", "\t").encode("utf-16"),
+            ["it is UTF-16", "cells are parted by a tab"],
+        ),
+        (b"sep=,\r\n" + TEXT.encode(), ["its first line, 'sep=,', is no row"]),
+        (
+            b"sep=;\n" + TEXT.replace(",", ";").encode(),
+            ["its first line, 'sep=;', is no row"],
+        ),
+    ],
+)
+def test_what_spreadsheets_write_is_read_and_said(
+    tmp_path: Path, data: bytes, assumed: list[str]
+) -> None:
+    (tmp_path / "t.csv").write_bytes(data)
+    frame = read_table(tmp_path / "t.csv")
+    assert frame.to_dict("list") == {"path": ["a.png", "b.png"], "label": ["Früh", "x"]}
+    assert frame.attrs["assumed"] == assumed
+
+
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"])
+def test_a_workbook_is_refused_with_what_to_do(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "t.xlsx").write_bytes(start + b"\x00" * 20)
+    with pytest.raises(DataError, match=r"Excel workbook: save it there as \"CSV UTF-8\""):
+        read_table(tmp_path / "t.xlsx")
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 4 has 1"):
+        read_table(written(tmp_path, "sep=;\na;b\n1;2\n3\n"))
+
+
+def test_the_source_says_how_it_read_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    from leukreg.cli.main import main
+
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (8, 8), (9, 9, 9 * len(name))).save(tmp_path / name)
+    (tmp_path / "t.csv").write_text("sep=;\npath;label\na.png;x\nb.png;y\nno.png;y\n")
+    assert main(["data", str(tmp_path / "t.csv")]) == 2
+    err = capsys.readouterr().err
+    assert "t.csv: its first line, 'sep=;', is no row" in err
+    assert "t.csv:5  there is no file" in err

@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
 from leukreg import (
+    SILENT,
     PassedOver,
     Problem,
+    Progress,
     Sample,
     Samples,
     expanded,
@@ -33,6 +35,7 @@ def read_rows(
     base: Path,
     columns: Mapping[str, str | None],
     classes: Mapping[str, Sequence[str]] | None,
+    progress: Progress = SILENT,
 ) -> tuple[Samples, list[Problem]]:
     """The samples of a table, and what is wrong with it.
 
@@ -42,11 +45,15 @@ def read_rows(
         columns: Column name of path, label, patient and split; None for the usual name of one that
             need not be there.
         classes: Class name to its labels, or None.
+        progress: Told how the table was read where it does not say so itself.
 
     Raises:
         DataError: The file cannot be read as a table.
     """
     frame = read_table(table)
+    for assumed in frame.attrs.get("assumed", ()):
+        progress.say(f"{table}: {assumed}")
+    head = int(frame.attrs.get("head_line", 1))
     named, problems = _columns(table, frame, columns)
     if problems:
         return Samples(rows=(), classes=()), problems
@@ -60,7 +67,7 @@ def read_rows(
         cell = {key: _nfc(values[index].strip()) for key, values in cells.items()}
         if not any(cell.values()):
             continue  # an empty line
-        where = _where(table, index)
+        where = _where(table, index, head)
         faults = [*_faults(cell), *lineage_faults(cell)]
         wanted = classes is None or cell["label"] in to_class
         if faults or not wanted:
@@ -75,7 +82,9 @@ def read_rows(
         row = _sample(cell, path, base, to_class)
         before, known = first.setdefault(row.id, (index, row))
         if known != row:
-            problems.append(Problem(f"contradicts {_where(table, before)} on {row.id!r}", where))
+            problems.append(
+                Problem(f"contradicts {_where(table, before, head)} on {row.id!r}", where)
+            )
         rows.append(row)
     problems += _unknown(table, classes, {_nfc(label.strip()) for label in cells["label"]})
     names = tuple(classes) if classes else tuple(sorted({row.label for row in rows}))
@@ -165,10 +174,10 @@ def _shortened(problems: list[Problem]) -> list[Problem]:
     return [*problems[:MOST], Problem(f"and {len(problems) - MOST} more such rows")]
 
 
-def _where(table: Path, index: int) -> str:
+def _where(table: Path, index: int, head: int) -> str:
     if table.suffix.lower() in (".parquet", ".pq"):
         return f"{table} row {index}"
-    return f"{table}:{index + 2}"
+    return f"{table}:{index + head + 1}"
 
 
 def _nfc(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leukreg import NotAvailable, Problems, Samples, expanded, plugin
+from leukreg import SILENT, NotAvailable, Problems, Progress, Samples, expanded, plugin
 
 
 @plugin("table")
@@ -39,8 +39,10 @@ class TableFile:
                 f"the table {table} does not exist; put it there or set data.path to where it is"
             )
 
-    def build(self) -> Samples:
+    def build(self, progress: Progress = SILENT) -> Samples:
         """Read the table; images are looked for, not decoded.
+
+        ``progress`` is told how the table was read where it does not say so itself.
 
         Raises:
             NotAvailable: The table is not there.
@@ -58,7 +60,7 @@ class TableFile:
             "patient": self.patient_column,
             "split": self.split_column,
         }
-        samples, problems = read_rows(table, base, columns, self.classes)
+        samples, problems = read_rows(table, base, columns, self.classes, progress)
         if problems:
             raise Problems(problems)
         return samples
