@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from leukreg.synthesis.extractors import open_extractor as open_extractor
     from leukreg.synthesis.fidelity import inception_network as inception_network
     from leukreg.synthesis.fidelity import kid as kid
+    from leukreg.tensors import load_tensors as load_tensors
     from leukreg.types import BrokenImage as BrokenImage
     from leukreg.types import EpochLog as EpochLog
     from leukreg.types import Evidence as Evidence
@@ -127,6 +128,7 @@ _HOME = {
     "leukreg.seeds": ("derive",),
     "leukreg.synthesis.extractors": ("OpenExtractor", "open_extractor"),
     "leukreg.synthesis.fidelity": ("inception_network", "kid"),
+    "leukreg.tensors": ("load_tensors",),
     "leukreg.types": (
         "BrokenImage",
         "EpochLog",

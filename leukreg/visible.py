@@ -8,6 +8,7 @@ _PLAIN = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "·": ".", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-"}
 )
 _FORMULA = ("=", "+", "-", "@")
+_NO_NAME = re.compile(r'[\n/\\:*?"<>|]')
 _ODD = re.compile("[^\n\x20-\x7e]")
 
 
@@ -53,3 +54,9 @@ def middle_cut(text: str, longest: int) -> str:
         return text
     head = (longest - 1) // 2
     return f"{text[:head]}…{text[head + 1 - longest :]}"
+
+
+def file_stem(text: str, longest: int = 100) -> str:
+    """The text as a part of a file's name on any disk, of at most ``longest`` bytes in UTF-8."""
+    shown = _NO_NAME.sub("_", visible(text)).strip(". ")
+    return shown.encode("utf-8")[:longest].decode("utf-8", "ignore") or "_"

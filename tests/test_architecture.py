@@ -31,6 +31,7 @@ ORDER = (
         "progress",
         "places",
         "rounding",
+        "tensors",
         "vacant",
         "visible",
         "vision",

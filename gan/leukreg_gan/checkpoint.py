@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leukreg import DataError, check_file, sweep, write_file
+from leukreg import DataError, check_file, load_tensors, sweep, write_file
 from leukreg_gan.parts import Parts
 from leukreg_gan.state import State, state_of
 
@@ -58,12 +57,13 @@ class Checkpoint:
             return State()
         check_file(self.path, ANEW)
         try:
-            content: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+            content: dict[str, Any] = load_tensors(self.path, device)
             parts.load_state_dict(content["parts"])
             self.best = {name: value.cpu() for name, value in content["best"].items()}
             return state_of(content["state"])
-        except (RuntimeError, ValueError, KeyError, TypeError, EOFError,
-                pickle.UnpicklingError) as error:  # fmt: skip
+        except DataError as error:
+            raise DataError(f"{error}; {ANEW}") from error
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise DataError(f"{self.path} is damaged ({reason}); {ANEW}") from error
 

@@ -10,6 +10,7 @@ import click
 
 from leukreg.cli.options import image_paths, new_folder, runs_folder
 from leukreg.cli.output import say
+from leukreg.visible import file_stem, middle_cut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Heat = NDArray[np.float32]
 
 FINDINGS = 1
+WIDEST = 60
+"""Characters of a name above a picture."""
 FINE = 7
 """Cells a side from which a map is not called coarse (a ResNet's at 224 px)."""
 
@@ -88,18 +91,21 @@ def _require_class(label: str, classes: Sequence[str]) -> None:
 def _names(files: Sequence[Path]) -> Iterator[str]:
     """A name for each picture, in order; files of one name are told apart by their number."""
     digits = len(str(len(files)))
-    return (f"{number:0{digits}d}-{file.stem}.png" for number, file in enumerate(files, start=1))
+    return (
+        f"{number:0{digits}d}-{file_stem(file.stem)}.png"
+        for number, file in enumerate(files, start=1)
+    )
 
 
 def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str, ...]:
     index = int(found.decision[row])
     lines = [
-        Path(found.name[row]).name,
-        f"{found.classes[index]}  p = {found.probabilities[row, index]:.3f}",
+        middle_cut(Path(found.name[row]).name, WIDEST),
+        f"{middle_cut(found.classes[index], WIDEST)}  p = {found.probabilities[row, index]:.3f}",
     ]
     if explained != found.classes[index]:
         p = found.probabilities[row, found.classes.index(explained)]
-        lines.append(f"explained: {explained}  p = {p:.3f}")
+        lines.append(f"explained: {middle_cut(explained, WIDEST)}  p = {p:.3f}")
     if not heat.any():
         lines.append("no part of the map speaks for this class")
     return tuple(lines)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -115,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     and named with the path of the log.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries' remarks to programmers; python -W shows them
     try:
         with _terminable():
             code = _carry_out(words)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leukreg.files import check_file, write_stream
+from leukreg.tensors import load_tensors
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -29,8 +30,6 @@ def load(path: Path, advice: str) -> dict[str, Any]:
     Raises:
         RunError: It is missing, or not as it was written.
     """
-    import torch
-
     check_file(path, advice)
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    content: dict[str, Any] = load_tensors(path)
     return content

@@ -68,15 +68,20 @@ def distances(reference: Reference, features: Sequence[Floats]) -> NDArray[np.fl
     return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
 
-def kept_reference(result: RunResult) -> Reference | None:
-    """What an earlier call left in the run folder for these very models and data, or None."""
+def kept_reference(result: RunResult, progress: Progress = SILENT) -> Reference | None:
+    """What an earlier call left in the run folder for these very models and data, or None.
+
+    ``progress`` is told of a file that is damaged.
+    """
     try:
         data = (result.folder / FILE).read_bytes()
     except OSError:
         return None
     body, tail = data[:-DIGEST], data[-DIGEST:]
     if digest_of(body).encode() != tail:
-        return None  # damaged, or of version 0.1: it is made again
+        what = "is damaged, or of version 0.1"
+        progress.say(f"{result.folder / FILE} {what}; the training images are looked at again.")
+        return None
     with np.load(io.BytesIO(body), allow_pickle=False) as kept:
         about = json.loads(str(kept["about"]))
         if about["key"] != _key(result):

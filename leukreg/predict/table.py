@@ -121,7 +121,8 @@ class Predicted:
             "near_copy_of": _objects(self.near_copy_of or [None] * n),
             "unreadable": _objects(self.unreadable),
         }
-        frame = pd.DataFrame(columns)
+        frame = pd.DataFrame(dict(enumerate(columns.values())))
+        frame.columns = pd.Index(list(columns), dtype=object)
         frame.attrs = {
             "positive": self.positive, "coverage": self.coverage, "notes": list(self.notes)
         }  # fmt: skip
@@ -160,9 +161,8 @@ def _or(values: NDArray[np.float64] | None, other: NDArray[np.float64]) -> NDArr
     return other if values is None else values
 
 
-def _objects(values: Sequence[object]) -> NDArray[np.object_]:
-    """One cell per value, None and tuples as they are."""
-    column = np.empty(len(values), dtype=object)
-    for row, value in enumerate(values):
-        column[row] = value
-    return column
+def _objects(values: Sequence[object]) -> pd.Series[Any]:
+    """One cell per value as it is: pandas' own texts cannot hold names that are no UTF-8."""
+    import pandas as pd
+
+    return pd.Series(list(values), dtype=object)

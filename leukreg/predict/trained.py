@@ -244,7 +244,7 @@ class Trained:
         from leukreg.predict.reference import kept_reference, make_reference
 
         if "_reference" not in vars(self):
-            found = kept_reference(self.result)
+            found = kept_reference(self.result, progress)
             if found is None:
                 try:
                     own = self.own_images(progress)

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import DataError, LeukregError
+from leukreg.tensors import load_tensors
 from leukreg.vision import import_torchvision
 
 if TYPE_CHECKING:
@@ -155,10 +156,10 @@ def inception_network(path: Path) -> nn.Module:
     try:
         # torch-fidelity would load the file with whatever code stands in it: hand it a clean copy.
         clean = io.BytesIO()
-        torch.save(torch.load(path, map_location="cpu", weights_only=True), clean)
+        torch.save(load_tensors(path), clean)
         clean.seek(0)
         return Inception("inception", [INCEPTION], feature_extractor_weights_path=clean)
-    except Exception as error:  # torch and pickle each raise their own
+    except Exception as error:  # torch-fidelity raises its own
         reason = " ".join(str(error).split())[:300]
         raise LeukregError(f"{path} holds no weights of InceptionV3: {reason}") from error
 

@@ -283,3 +283,34 @@ def test_the_table_is_a_data_frame_with_the_columns_of_the_csv(
     assert list(again.columns) == list(frame.columns)
     assert again[f"p:{classes[0]}"][0] == frame[f"p:{classes[0]}"][0]
     assert again["image"].tolist() == [str(good), str(images[1])]
+
+
+def test_a_damaged_reference_is_said_and_made_again(folds_run: Path, tmp_path: Path) -> None:
+    from leukreg.predict.reference import kept_reference
+    from leukreg.progress import Silent
+
+    class Said(Silent):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def say(self, text: str) -> None:
+            self.lines.append(text)
+
+    folder = a_copy(folds_run, tmp_path)
+    trained = load(folder)
+    trained.reference()
+    path = folder / "reference.npz"
+    data = path.read_bytes()
+    step = max(1, len(data) // 60)
+    tail = range(max(0, len(data) - 400), len(data), 3)  # the archive's directory
+    for place in [*range(0, 120), *range(120, len(data), step), *tail]:
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x11]) + data[place + 1 :])
+        said = Said()
+        assert kept_reference(trained.result, said) is None
+        assert len(said.lines) == 1
+    path.write_bytes(data[: len(data) // 2])
+    said = Said()
+    found = load(folder).assess(paths(trained.result.predictions)[:2], progress=said)
+    assert found.distance is not None
+    assert any(line.startswith(f"{path} is damaged") for line in said.lines)
+    assert path.read_bytes() == data

@@ -102,3 +102,25 @@ def test_a_users_own_settings_neither_show_nor_are_lost() -> None:
 def test_glyphs_that_the_measuring_font_lacks_are_no_matter() -> None:
     with style():
         assert "白血病" in draw(figure("白血病"), "a", "x").inline
+
+
+def test_what_matplotlib_remarks_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings are errors here; a log record would stand on the console."""
+    import logging
+
+    from matplotlib.figure import Figure
+
+    from leukreg.report.figures import svg
+
+    figure = Figure(layout="constrained")
+    figure.subplots().set_title("白血病 ☃ 𝔸", fontfamily=["no such font"])
+    monkeypatch.setattr(svg, "LARGEST", 10)
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]
+    logging.getLogger("matplotlib").addHandler(handler)
+    try:
+        assert "data:image/png" in svg.draw(figure, "f", "a").inline
+    finally:
+        logging.getLogger("matplotlib").removeHandler(handler)
+    assert records == []

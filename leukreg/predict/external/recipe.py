@@ -17,6 +17,7 @@ from leukreg.recipe.override import with_overrides
 from leukreg.recipe.resolved import without_none
 from leukreg.registry import Registry
 from leukreg.types import RunResult
+from leukreg.visible import file_stem
 
 WHERE = ("root", "path")
 """Options of a source that say where its images are."""
@@ -47,7 +48,7 @@ def elsewhere(
         raise PluginError(f"source {source!r} has neither a root nor a path: it cannot take --data")
     plain = {key: value for key, value in without_none(result.recipe).items() if key not in DROPPED}
     name = re.sub(r"[^\w.-]+", "_", data.name) or "elsewhere"
-    plain["name"] = f"{plain['name']}-on-{name}"[:100]
+    plain["name"] = file_stem(f"{plain['name']}-on-{name}")
     plain["title"] = f"{plain.get('title') or result.recipe['name']}, evaluated on {data.name}"
     place = str(expanded(data).absolute())
     plain["data"] = {"use": source, where: place, "broken": "skip", "folds": {"validation": 0}}

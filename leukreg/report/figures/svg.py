@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,13 +80,25 @@ def close(figure: Any) -> None:
 
 def _saved(figure: Any) -> str:
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # Text stays text: a glyph that matplotlib's font lacks is the reader's font's to have.
-        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+    with unremarked():
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=nothing)
     text = visible(_NO_XML.sub("\ufffd", buffer.getvalue().decode("utf-8", "replace")))
     return _TAG.sub(lambda tag: _LONG.sub(r"\1", _FONT.sub(r"font: \1 sans-serif", tag[0])), text)
+
+
+@contextmanager
+def unremarked() -> Iterator[None]:
+    """Without matplotlib's remarks: a glyph that its font lacks, a layout that is tight."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _on_white(text: str) -> str:
@@ -105,7 +120,8 @@ def _for_page(text: str, prefix: str, alt: str, themed: bool) -> str:
 
 def _as_pixels(figure: Any, alt: str) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, facecolor="white")
+    with unremarked():
+        figure.savefig(buffer, format="png", dpi=130, facecolor="white")
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f'<img alt="{_quoted(alt)}" src="data:image/png;base64,{data}">'
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.stranger import noted
 from leukreg.report.figures import Drawn, draw, style
-from leukreg.report.figures.svg import close
+from leukreg.report.figures.svg import close, unremarked
 from leukreg.report.html.pictures import Album, Tile
 from leukreg.report.html.tables import Shown, as_csv, shown
 from leukreg.report.html.words import slug
@@ -106,7 +106,8 @@ class _Builder:
             return None, ()
         figure = section.figure
         try:
-            figure = figure() if callable(figure) else figure
+            with unremarked():
+                figure = figure() if callable(figure) else figure
             if figure is None:
                 return None, ()
             return draw(figure, prefix, visible(section.caption) or f"Figure: {title}"), ()

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from leukreg import LeukregError
+from leukreg import LeukregError, load_tensors
 
 WIDTHS = (32, 64, 128, 128)
 """Channels of the four stages; each but the first halves the side of the map."""
@@ -94,5 +94,4 @@ def _read(path: Path) -> dict[str, Any]:
         from safetensors.torch import load_file
 
         return cast("dict[str, Any]", load_file(path))
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return content
+    return cast("dict[str, Any]", load_tensors(path))
