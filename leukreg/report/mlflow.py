@@ -10,8 +10,10 @@ import importlib
 import logging
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ ARTIFACTS = (
     "predictions.csv",
 )
 """Files of a run folder that are kept with the run, besides the page."""
+_IN_URIS = re.compile(r"[?%#]")
 _LONGEST_KEY, _LONGEST_VALUE = 250, 500
 _BATCH = 100
 _NOT_IN_KEYS = re.compile(r"[^\w./ -]+", re.ASCII)
@@ -52,7 +55,14 @@ def log_run(
         NotAvailable: MLflow is not installed.
         LeukregError: MLflow could not write to the store.
     """
-    client = _client(store)
+    library = _library()
+    with _plainly_named(store) as place:
+        return _logged(result, store, _client(library, store, place), page, progress)
+
+
+def _logged(
+    result: RunResult, store: Path, client: Any, page: Path | None, progress: Progress
+) -> str:
     try:
         experiment = _experiment(client, str(result.recipe.get("name") or "leukreg"), store)
         if _is_there(client, experiment, result.name):
@@ -70,7 +80,20 @@ def _first(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
-def _client(store: Path) -> Any:
+@contextmanager
+def _plainly_named(store: Path) -> Iterator[Path]:
+    """The folder by a name that means the same in a URI: MLflow takes ``a?b`` for ``a``."""
+    store.mkdir(parents=True, exist_ok=True)
+    if not _IN_URIS.search(str(store.resolve())):
+        yield store.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="leukreg-mlflow-") as folder:
+        place = Path(folder) / "store"
+        place.symlink_to(store.resolve(), target_is_directory=True)
+        yield place
+
+
+def _library() -> Any:
     # MLflow tells its makers what it is used for; nothing leaves this machine.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
@@ -80,9 +103,12 @@ def _client(store: Path) -> Any:
         raise NotAvailable(f"MLflow is not on this machine ({error}); {advice}") from error
     for name in ("alembic", "mlflow"):  # how its database is set up is no news
         logging.getLogger(name).setLevel(logging.WARNING)
-    store.mkdir(parents=True, exist_ok=True)
+    return tracking
+
+
+def _client(library: Any, store: Path, place: Path) -> Any:
     try:
-        return tracking.MlflowClient(tracking_uri=f"sqlite:///{store.resolve()}/mlflow.db")
+        return library.MlflowClient(tracking_uri=f"sqlite:///{place}/mlflow.db")
     except Exception as error:
         raise LeukregError(f"{store}: MLflow cannot use it: {_first(error)}") from error
 

@@ -82,7 +82,10 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     own = Client()
 
     def connect(tracking_uri: str) -> Client:
-        assert tracking_uri == f"sqlite:///{(tmp_path / 'store').resolve()}/mlflow.db"
+        place = Path(tracking_uri.removeprefix("sqlite:///"))
+        assert place.parent.resolve().parent == tmp_path.resolve()
+        assert place.name == "mlflow.db"
+        assert not set(tracking_uri) & set("?%#")
         return own
 
     tracking, entities = ModuleType("mlflow.tracking"), ModuleType("mlflow.entities")
@@ -169,6 +172,16 @@ def test_the_command_logs_the_run_with_its_page(
     assert main(words) == 0
     assert f"holds {kept.name} now" in capsys.readouterr().out
     assert {"report.html", "report_files/"} <= {*client.artifacts}
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a#b", "a b", "ü"])
+def test_the_store_is_where_it_was_asked_for(
+    name: str, tmp_path: Path, make_result: Make, client: Client
+) -> None:
+    kept = keep(tmp_path / "runs", make_result(bootstrap=0))
+    assert "holds" in log_run(kept, tmp_path / name)
+    assert (tmp_path / name).is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["runs", name])
 
 
 def test_a_machine_without_mlflow_is_told_how_to_get_it(
