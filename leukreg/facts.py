@@ -53,6 +53,7 @@ def facts_of(
     if data.found:
         facts["files_found"] = dict(data.found)
     facts["passed_over"] = [asdict(one) for one in data.images.samples.passed]
+    facts["dropped"] = [asdict(one) for one in data.dropped]
     facts["readings"] = [asdict(one) for one in readings(data.images.facts.values())]
     facts["test_set"] = ids_digest(pixels.get(name, name) for name in predictions.id)
     facts["test_looks"] = earlier_looks(folder, facts["test_set"])
@@ -188,6 +189,8 @@ def _which_images(recipe: Mapping[str, Any]) -> str:
     data = recipe.get("data")
     table = data if isinstance(data, Mapping) else {}
     kept = {key: value for key, value in table.items() if key not in NOT_WHICH_IMAGES}
+    folds = table.get("folds")
+    kept["drop"] = isinstance(folds, Mapping) and folds.get("duplicates") == "drop"
     return json.dumps(kept, sort_keys=True, default=str)
 
 

@@ -16,6 +16,7 @@ from leukreg.recipe.stranger import call, takes
 from leukreg.types import Fold, Labels, Samples
 
 if TYPE_CHECKING:
+    from leukreg.data.drop import Dropped
     from leukreg.data.store import ImageStore
     from leukreg.recipe.model import Choice, Recipe
 
@@ -30,16 +31,18 @@ class Prepared:
     """Readable image files of each class, counted apart from the listing; empty where unknown."""
     fidelity: tuple[Mapping[str, Any], ...] = ()
     """What the gate measured of images that were made before the split."""
+    dropped: tuple[Dropped, ...] = ()
+    """Copies that the recipe leaves out."""
 
 
 def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
     """List, open and split the samples; synthetic ones first where the recipe says so."""
-    from leukreg.data import make_folds, open_images
+    from leukreg.data import make_folds
     from leukreg.recipe import check_task
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
-    images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    images, dropped = open_rows(recipe, samples, progress)
     spec = recipe.synthesis
     fidelity: tuple[Mapping[str, Any], ...] = ()
     if spec is not None and spec.place == "before-split":
@@ -49,12 +52,27 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
         images, fidelity = placed.images, placed.figures
     absent = spec.classes if spec is not None else ()
     folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
-    found = count_files(recipe.data.source, samples, images.samples)
-    return Prepared(images, folds, found, fidelity)
+    found = count_files(recipe.data.source, samples, images.samples, dropped)
+    return Prepared(images, folds, found, fidelity, dropped)
 
 
-def count_files(source: Choice, listed: Samples, opened: Samples) -> dict[str, int]:
-    """Image files of each class as the source counts them, less those that cannot be read.
+def open_rows(
+    recipe: Recipe, samples: Samples, progress: Progress = SILENT
+) -> tuple[ImageStore, tuple[Dropped, ...]]:
+    """The images of the rows that a run takes, and the copies among them that it leaves out."""
+    from leukreg.data import open_images
+    from leukreg.data.drop import drop_copies
+
+    images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    if recipe.data.folds.duplicates == "drop":
+        return drop_copies(images, progress)
+    return images, ()
+
+
+def count_files(
+    source: Choice, listed: Samples, opened: Samples, dropped: Sequence[Dropped] = ()
+) -> dict[str, int]:
+    """Image files of each class as the source counts them, less unreadable and dropped ones.
 
     Counting is apart from listing, so that a listing that loses files is seen to.
     """
@@ -64,7 +82,8 @@ def count_files(source: Choice, listed: Samples, opened: Samples) -> dict[str, i
     broken = {image.path for image in opened.broken}
     unread = Counter(row.label for row in {r.id: r for r in listed.rows}.values()
                      if row.path in broken)  # fmt: skip
-    return {label: int(n) - unread[label] for label, n in count().items()}
+    gone = unread + Counter(one.label for one in dropped)
+    return {label: int(n) - gone[label] for label, n in count().items()}
 
 
 def list_samples(recipe: Recipe, progress: Progress = SILENT) -> Samples:

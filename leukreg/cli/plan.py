@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg.cli.surveyed import passed_table
+from leukreg.cli.surveyed import SHOWN, passed_table
 from leukreg.data.alike import alike
 from leukreg.progress import SILENT, Progress
 from leukreg.types import Fold, Labels, Samples, Table
 
 if TYPE_CHECKING:
     from leukreg.data import ImageStore
+    from leukreg.data.drop import Dropped
     from leukreg.engine import PhasePlan
     from leukreg.recipe import Recipe
 
@@ -31,7 +32,7 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
         LeukregError: The data or the model do not allow what the recipe asks for.
     """
     from leukreg.engine import rehearse
-    from leukreg.prepare import list_samples
+    from leukreg.prepare import list_samples, open_rows
     from leukreg.recipe import check_task
 
     samples = list_samples(recipe, progress)
@@ -39,8 +40,19 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     labels = _labels(recipe, samples.classes)
     # Before the images are read: this takes seconds.
     phases = phase_table(rehearse(recipe, labels, samples))
-    rows = image_table(recipe, samples, progress)
-    return rows, passed_table(samples.passed), _alike(samples.classes), phases
+    images, dropped = open_rows(recipe, samples, progress)
+    rows = image_table(recipe, images, progress)
+    passed = passed_table(samples.passed)
+    return rows, passed, dropped_table(dropped), _alike(samples.classes), phases
+
+
+def dropped_table(dropped: Sequence[Dropped]) -> Table:
+    """The copies that are left out, and what is kept in their stead."""
+    rows = [(one.id, one.kept or "none: the copies' labels disagree") for one in dropped[:SHOWN]]
+    more = len(dropped) - len(rows)
+    caption = f"{len(dropped):,} copies left out" if dropped else ""
+    caption += f", {more:,} more than are shown" if more else ""
+    return Table(columns=("left out", "kept"), rows=tuple(rows), caption=caption)
 
 
 def _alike(classes: Sequence[str]) -> Table:
@@ -51,13 +63,12 @@ def _alike(classes: Sequence[str]) -> Table:
     return Table(columns=(head,), rows=rows, caption=caption)
 
 
-def image_table(recipe: Recipe, samples: Samples, progress: Progress = SILENT) -> Table:
+def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT) -> Table:
     """Rows per class and side of every fold, synthetic ones counted in and named."""
-    from leukreg.data import make_folds, open_images
+    from leukreg.data import make_folds
     from leukreg.data.readings import readings
     from leukreg.evaluate import refuse_too_few
 
-    images = open_images(samples, recipe.image, recipe.data.broken, progress)
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
         images, uncounted = _before_split(recipe, images, Path(folder), progress)
         absent = recipe.synthesis.classes if recipe.synthesis else ()

@@ -210,7 +210,15 @@ def _too_small(
     advice = "get more images of it, merge it into another class, or ask for fewer sides"
     if clumped:
         advice = "get images of more patients, merge the class, or ask for fewer sides"
+        advice += _or_drop(spec)
     return f"class {name!r} has {what}; {sides} need at least {needed}; {advice}"
+
+
+def _or_drop(spec: FoldsSpec) -> str:
+    """The way out where copies chain patients together."""
+    if spec.duplicates != "together":
+        return ""
+    return '; where copies join them, data.folds.duplicates = "drop" keeps one of each picture'
 
 
 def _refuse_lacking(
@@ -235,7 +243,8 @@ def _refuse_lacking(
                     side == "training" and name in made
                 )
                 if wanted and asked and name not in present and not meant:
-                    problems.append(Problem(_lacks(fold, side, name, members, groups)))
+                    lacks = _lacks(fold, side, name, members, groups)
+                    problems.append(Problem(lacks + _or_drop(spec)))
     if problems:
         raise Problems(problems)
 

@@ -78,7 +78,8 @@ def _crossing(
         more = f"{len(crossing)} in all; " if len(crossing) > SHOWN else ""
         shown.append(
             Problem(
-                f'{more}mend the split column, or keep it as it is with duplicates = "ignored" '
+                f"{more}mend the split column, keep one file of each picture with "
+                'data.folds.duplicates = "drop", or keep it as it is with duplicates = "ignored" '
                 '(copies) or group = "none" (patients), which the audit will point at'
             )
         )

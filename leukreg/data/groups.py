@@ -27,8 +27,8 @@ def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
     """The group number of every row, shape ``(n,)``, as a split is to keep them together.
 
     Two rows share a group when they share a patient (``group`` "auto" or "patient"), a file, equal
-    pixels, a near copy, or one was made from the other (``duplicates`` "together"), or when a chain
-    of such ties joins them.
+    pixels, a near copy, or one was made from the other (unless ``duplicates`` is "ignored"), or
+    when a chain of such ties joins them.
 
     Raises:
         Problems: ``group`` is "patient" and a real row has no patient id.
@@ -39,7 +39,7 @@ def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
         if spec.group == "patient":
             _refuse_unknown(rows)
         ties += by_patient(rows)
-    if spec.duplicates == "together":
+    if spec.duplicates != "ignored":
         ties += by_picture(rows, images.digests, images.twins())
     return joined(len(rows), ties)
 

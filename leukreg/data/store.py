@@ -102,6 +102,21 @@ class ImageStore:
         found: tuple[tuple[str, str], ...] = vars(self)["_twins"]
         return found
 
+    def only(self, rows: Sequence[int]) -> ImageStore:
+        """A store of these rows alone, numbered anew from 0 in this order."""
+        chosen = tuple(self.samples.rows[row] for row in rows)
+        facts = {row.id: self.facts[row.id] for row in chosen}
+        left = replace(
+            self,
+            samples=replace(self.samples, rows=chosen),
+            places=tuple(self.places[row] for row in rows),
+            facts=facts,
+        )
+        pairs = vars(self).get("_twins")
+        if pairs is not None:  # looked for already
+            vars(left)["_twins"] = tuple(pair for pair in pairs if facts.keys() >= {*pair})
+        return left
+
     def extended(self, rows: tuple[Sample, ...]) -> ImageStore:
         """The same store with ``rows`` appended (synthetic images, say); old row numbers hold.
 

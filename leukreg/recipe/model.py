@@ -52,8 +52,9 @@ class FoldsSpec:
     """"auto" keeps patients together when every row has one; "patient" insists on it."""
     stratify: bool = True
     """Keep class proportions on every side."""
-    duplicates: Literal["together", "ignored"] = "together"
-    """Copies and near copies of one picture stay on one side."""
+    duplicates: Literal["together", "drop", "ignored"] = "together"
+    """Copies and near copies of one picture stay on one side. "drop" keeps one file of each: that
+    with the most pixels, the first by name among equals; none where their labels disagree."""
     seed: Annotated[int, Ge(0)] | None = None
     """Seed of the split; by default the recipe's. Repeats with other seeds can share a split."""
     limit: Mapping[str, Annotated[int, Ge(0)]] = field(default_factory=dict)

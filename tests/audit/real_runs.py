@@ -287,7 +287,8 @@ def swapped(bench: Bench) -> Iterator[RunResult]:
     yield bench.run(
         bench.folder / "nowhere",
         f"data.fallback.path={there}",
-        *ANY_SPLIT,
+        "data.folds.group=none",
+        "data.folds.duplicates=drop",
         "phase.0.epochs=4",
         "phase.0.optimizer.lr=0.03",
         "model.backbone.use=restless",

@@ -12,6 +12,7 @@ from leukreg_plugins.audits.data import (
     ConcentratedClass,
     CopiesAcrossSplit,
     CopiesDisagree,
+    CopiesDropped,
     FilesPassedOver,
     FilesRead,
     ListedWrongly,
@@ -51,6 +52,26 @@ def test_repeated_pixels() -> None:
     passes(RepeatedPixels(), evidence(FOUR, pixels={i: i for i in IDS}))
     # One file listed twice is another rule's.
     passes(RepeatedPixels(), evidence([FOUR[0], FOUR[0]], pixels={IDS[0]: "aa"}))
+
+
+def test_many_copies_are_counted_as_the_pictures_they_are() -> None:
+    many = rows(4, 4)
+    ids = [row.id for row in many]
+    quarter = {name: f"p{place // 4}" for place, name in enumerate(ids)}
+    fires(RepeatedPixels(), evidence(many, pixels=quarter), "warning", "8 files are 2 pictures")
+    near = tuple((ids[place], ids[place + 1]) for place in range(0, 8, 2))
+    case = evidence(many, pixels={name: name for name in ids}, twins=near)
+    fires(RepeatedPixels(), case, "warning", "near copies", "8 files show 4 pictures")
+    passes(RepeatedPixels(many=0.6), case)
+
+
+def test_copies_left_out_are_named() -> None:
+    one = {"id": "a/2.png", "label": "a", "kept": "a/1.png"}
+    other = {"id": "b/3.png", "label": "b", "kept": None}
+    fires(CopiesDropped(), evidence(FOUR, facts={"dropped": [one]}), "note", "a/2.png", "a/1.png")
+    case = evidence(FOUR, facts={"dropped": [other]})
+    fires(CopiesDropped(), case, "warning", "1 file", "b/3.png")
+    passes(CopiesDropped(), evidence(FOUR, facts={"dropped": []}))
 
 
 def test_copies_across_split_by_pixels_twins_and_listing() -> None:
@@ -305,7 +326,8 @@ def test_classes_written_nearly_alike() -> None:
     [RepeatedPixels, CopiesAcrossSplit, CopiesDisagree, SegmentedTwinsApart, PatientAcrossSplit,
      ConcentratedClass, ListedWrongly, AbsentClass, ClassCountsMoved, SyntheticScored,
      ParentOutsideFold, ParentOfOtherLabel, ScoredTrainingRows, WholeSetScored, ValidationIsTest,
-     Shortcut, FilesRead, FilesPassedOver, ClassesAlike],
+     Shortcut, FilesRead, FilesPassedOver, ClassesAlike,
+     CopiesDropped],
 )  # fmt: skip
 def test_nothing_is_said_without_evidence(rule: type) -> None:
     assert found(rule(), Evidence()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from leukreg_plugins.audits.data.copies import (
     CopiesAcrossSplit,
     CopiesDisagree,
+    CopiesDropped,
     RepeatedPixels,
     SegmentedTwinsApart,
 )
@@ -33,6 +34,7 @@ DATA: list[type] = [
     RepeatedPixels,
     CopiesAcrossSplit,
     CopiesDisagree,
+    CopiesDropped,
     SegmentedTwinsApart,
     PatientAcrossSplit,
     PatientsUnknown,

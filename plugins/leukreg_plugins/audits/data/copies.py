@@ -12,14 +12,19 @@ from leukreg_plugins.audits.views import is_real, pictures, rows_of
 
 @plugin("repeated-pixels")
 class RepeatedPixels:
-    """Identical pixels under several file names.
+    """Identical pixels under several file names, or many near copies.
 
-    Repeats make a data set look larger than it is and narrow every interval computed from it.
+    Repeats make a data set look larger than it is: a picture four times over is one observation,
+    and so is a picture beside its thumbnails.
 
-    Do: keep one file of each picture, or leave folds' `duplicates = "together"` on.
+    Do: keep one file of each picture (`duplicates = "drop"`), or leave folds'
+    `duplicates = "together"` on.
 
     Reference: Barz and Denzler, Do we train on test data?, J. Imaging 2020.
     """
+
+    many: float = 0.1
+    """Share of files from which near copies are counted too."""
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         files: dict[str, set[str]] = defaultdict(set)
@@ -27,16 +32,49 @@ class RepeatedPixels:
             if is_real(row) and row.id in evidence.pixels:
                 files[evidence.pixels[row.id]].add(row.id)
         repeated = [sorted(ids) for ids in files.values() if len(ids) > 1]
+        total = sum(len(ids) for ids in files.values())
         if repeated:
             extra = sum(len(ids) - 1 for ids in repeated)
-            share = extra / sum(len(ids) for ids in files.values())
             pair = " = ".join(repeated[0][:2])
             yield found(
                 self,
                 "warning",
-                f"{plural(extra, 'file')} ({percent(share)}) repeat another's pixels,"
-                f" such as {pair}",
+                f"{plural(extra, 'file')} ({percent(extra / total)}) repeat another's pixels,"
+                f" such as {pair}: {total:,} files are {len(files):,} pictures",
             )
+        number = pictures(evidence)
+        shown = len({number[name] for ids in files.values() for name in ids})
+        if total and len(files) - shown >= self.many * total:
+            yield found(
+                self,
+                "warning",
+                f"near copies (smaller, compressed again, shifted) counted in, {total:,} files show"
+                f" {shown:,} pictures",
+            )
+
+
+@plugin("copies-dropped")
+class CopiesDropped:
+    """Copies that were left out, so that one file of each picture takes part.
+
+    Which files are copies is leukreg's judgement: equal pixels, near copies, and chains of them.
+    Copies under several labels are left out altogether, as nobody knows which label is right.
+
+    Do: look at some of them; `facts.json` names all, with the file that was kept.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        gone = evidence.facts.get("dropped", ())
+        copies = [one for one in gone if one["kept"] is not None]
+        if copies:
+            pair = f"{copies[0]['id']} (kept: {copies[0]['kept']})"
+            text = plural(len(copies), "copy of a picture", "copies of a picture")
+            yield found(self, "note", f"{text} left out, such as {pair}")
+        if len(copies) < len(gone):
+            other = next(one for one in gone if one["kept"] is None)
+            text = plural(len(gone) - len(copies), "file")
+            named = f"{text} left out whose copies have another label, such as {other['id']}"
+            yield found(self, "warning", named)
 
 
 @plugin("copies-across-split")
