@@ -111,7 +111,7 @@ def _show_notices(notices: Sequence[Notice]) -> None:
         say("\nfallbacks")
     for notice in notices:
         label = f" ({notice.label})" if notice.label else ""
-        say(f"  {notice.what}: {notice.used}{label}, for want of {notice.wanted}")
+        say(f"  {notice.what}: {notice.used}{label} instead of {notice.wanted}, because")
         say(f"    {notice.why}")
 
 

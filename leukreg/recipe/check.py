@@ -174,7 +174,7 @@ def _known(
         keys = [dotted(leaf) for leaf, _ in leaves(tree)]
         hint = suggestion(key, keys) if len(keys) else ""
         hint = hint if hint.startswith("did you") else ""
-        mistakes.add(path, "explains a key that this recipe has not", hint, on_value=False)
+        mistakes.add(path, "is about a key that this recipe does not have", hint, on_value=False)
     return kept
 
 

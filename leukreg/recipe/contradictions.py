@@ -119,7 +119,7 @@ def check_counts(counts: Mapping[str, int], made: Sequence[str], mistakes: Mista
     for name in dict.fromkeys(made):
         if name not in counts:
             origin = mistakes.origin(("synthesis", "classes"), path)
-            mistakes.add(path, f"says no number for {show(name)}{origin}", on_value=False)
+            mistakes.add(path, f"gives no number for class {show(name)}{origin}", on_value=False)
 
 
 def check_classes(

@@ -65,10 +65,10 @@ class Mistakes:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'gamma'?``, or what there is, or that there is nothing."""
+    """``did you mean 'gamma'?``, or what there is."""
     names = sorted(known)
     close = difflib.get_close_matches(word.replace("_", "-"), names, n=1)
     close = difflib.get_close_matches(word, names, n=1) or close
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names) or 'none'}"
+    return f"known here: {', '.join(names) or 'none'}"

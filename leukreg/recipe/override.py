@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import tomllib
 from collections.abc import Sequence
 from typing import Any
@@ -89,7 +88,8 @@ def _value(text: str) -> Any:
     except ValueError as error:
         if text[0] in "[{\"'":
             reason = str(error).split(" (at ")[0]
-            raise ValueError(f"the value is no valid TOML: {reason}") from None
+            text = "; a text that begins so needs quotes" if text[0] in "[{" else ""
+            raise ValueError(f"the value is no valid TOML: {reason}{text}") from None
         return text
     if document.keys() != {"value"}:
         raise ValueError("must set one key")
@@ -136,12 +136,14 @@ def _step(where: Any, part: str, path: KeyPath) -> str | int:
     if not isinstance(where, list):
         raise ValueError(f"{dotted(path)} is {show(where)}, which has no keys")
     if not part.isascii() or not part.isdecimal() or int(part) >= len(where):
-        last = len(where) - 1
-        names = [item.get("name") for item in where if isinstance(item, dict)]
-        named = [n for n in names if isinstance(n, str)]
-        close = difflib.get_close_matches(part, named, n=1)
-        hint = f"; {close[0]!r} is {dotted(path)}.{names.index(close[0])}" if close else ""
-        raise ValueError(f"{dotted(path)} is a list with positions 0 to {last}{hint}")
+        names = [item.get("name") if isinstance(item, dict) else None for item in where]
+        places = [
+            f"{dotted((*path, place))}{f' ({name!r})' if isinstance(name, str) else ''}"
+            for place, name in enumerate(names[:6])
+        ]
+        more = " and so on" if len(where) > 6 else ""
+        write = f"a list: write {' or '.join(places)}{more}" if places else "an empty list"
+        raise ValueError(f"{dotted(path)} is {write}")
     return int(part)
 
 

@@ -106,7 +106,7 @@ def test_plan(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (fallback,) = [line for line in lines if line.startswith("data: demo")]
     assert (
         fallback
-        == 'data: demo (rendered cells, not real), for want of folder root="no/such/folder"'
+        == 'data: demo (rendered cells, not real) instead of folder root="no/such/folder", because'
     )
     assert "images Benign ALL" in lines
     assert "all rows 20 8 (8 synthetic)" in lines  # every benign file twice

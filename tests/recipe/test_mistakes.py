@@ -97,7 +97,7 @@ def test_all_at_once_in_the_order_of_the_file(good: str, registry: Registry) -> 
         (('classes = ["ALL"]', 'classes = ["ALL", "ALL"]'), '"ALL"', "stands here twice"),
         (('classes = ["ALL"]', "classes = []"), "[]", "names no class"),
         (("per_class = 4", "per_class = { ALL = 4, AML = 3 }"), "3", "is not among the classes"),
-        (("per_class = 4", "per_class = {}"), "per_class", 'says no number for "ALL"'),
+        (("per_class = 4", "per_class = {}"), "per_class", 'gives no number for class "ALL"'),
         (("per_class = 4", "per_class = { ALL = 0 }"), "0", "must be an integer at least 1 or a"),
         (("per_class = 4", "per_class = 4\ngate = 3"), "3", "must be true, false or a table"),
         (("per_class = 4", "per_class = 4\ngate = { kidd = 3 }"), "kidd", "did you mean 'kid'"),

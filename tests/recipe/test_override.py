@@ -53,9 +53,9 @@ def test_split(text: str, path: tuple[str, ...], value: Any) -> None:
         ("seed=" + "[" * 60 + "]" * 60, "nested too deeply"),
         ("title=\udcff", "UTF-8"),
         ("extends=other.toml", "extends cannot be set"),
-        ("phase.7.epochs=1", "positions 0 to 1"),
-        ("phase.head.epochs=1", "'head' is phase.0"),
-        ("phase.-1.epochs=1", "positions 0 to 1"),
+        ("phase.7.epochs=1", r"a list: write phase.0 \('head'\) or phase.1 \('all'\)"),
+        ("phase.head.epochs=1", r"write phase.0 \('head'\)"),
+        ("phase.-1.epochs=1", "is a list: write phase.0"),
         ("seed.deep=1", "which has no keys"),
     ],
 )
