@@ -18,6 +18,53 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+IMAGE_BYTES = 2**30
+"""The largest image file that is read: no picture below the limit of pixels needs more."""
+TABLE_BYTES = 2**30
+"""The largest table that is read."""
+
+
+def read_regular(path: Path, most: int = IMAGE_BYTES) -> bytes:
+    """The bytes of a file that somebody named.
+
+    Raises:
+        OSError: As :func:`require_regular`, or it cannot be read.
+    """
+    require_regular(path, most)
+    return path.read_bytes()
+
+
+def require_regular(path: Path, most: int | None = IMAGE_BYTES) -> None:
+    """Refuse what would be read for ever, or fill the memory: pipes, devices, sparse files.
+
+    Raises:
+        OSError: It is no file, larger than ``most`` bytes (None: any size is read), or not there;
+            ``strerror`` says which.
+    """
+    import errno
+    import stat
+
+    found = os.stat(path)
+    kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+    if kind == "a folder":
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if kind is not None:
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+    if most is not None and found.st_size > most:
+        size = f"{found.st_size >> 20:,} MiB; at most {most >> 20:,} MiB are read"
+        raise OSError(errno.EFBIG, f"it is too large: {size}", str(path))
+
+
+_KINDS = {
+    0o010000: "a pipe",
+    0o020000: "a device",
+    0o040000: "a folder",
+    0o060000: "a device",
+    0o140000: "a socket",
+}
+"""By the type in a file's mode (POSIX; Windows has the same values)."""
+
+
 def cache_root() -> Path:
     """``$LEUKREG_CACHE``, or ``leukreg`` in the platform's folder for caches. Not created here."""
     from pathlib import Path

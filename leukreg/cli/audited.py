@@ -91,8 +91,8 @@ def _places(name: str, root: Path) -> list[Path]:
 
 
 def _found(name: str, path: Path, root: Path) -> Path:
-    if path.is_file():
-        return path
+    if path.is_file() or (path.suffix == ".toml" and path.exists()):
+        return path  # reading it says what else it is
     if path.suffix == ".toml":
         raise LeukregError(f"{name}: there is no such file")
     from leukreg.cli.named import run_named

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leukreg.cli.measured import ALL, KIND, as_json
 from leukreg.errors import DataError
 from leukreg.files import write_file
+from leukreg.places import read_regular, require_regular
 from leukreg.synthesis.measured import is_comparable
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def refuse(path: Path | None, ours: Callable[[Path], bool]) -> None:
 def is_check(path: Path) -> bool:
     """Whether the file holds an earlier check's figures."""
     try:
-        return bool(_kind(json.loads(path.read_bytes())) == KIND)
+        return bool(_kind(json.loads(read_regular(path))) == KIND)
     except (OSError, ValueError):
         return False
 
@@ -47,6 +48,7 @@ def is_sheet(path: Path) -> bool:
     from leukreg.synthesis.sheet import MARK
 
     try:
+        require_regular(path)
         with Image.open(path) as image:
             return bool(image.info.get("Software") == MARK)
     except (OSError, ValueError):
@@ -60,7 +62,7 @@ def read(path: Path) -> dict[str, Any]:
         DataError: The file is not there or holds none.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from leukreg.cli.data import TABLES, table_samples
 from leukreg.errors import DataError, LeukregError, RunError
-from leukreg.places import expanded
+from leukreg.places import expanded, require_regular
 from leukreg.types import Fold, Role, Sample, Samples
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def native_size(samples: Samples) -> int:
     sizes = []
     for row in samples.rows[::step]:
         try:
+            require_regular(Path(row.path))
             with Image.open(row.path) as image:
                 sizes.append(min(image.size))
         except (OSError, ValueError, Image.DecompressionBombError):

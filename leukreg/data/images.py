@@ -22,6 +22,7 @@ from leukreg.data.picture import Picture, digest, picture
 from leukreg.data.store import ImageStore
 from leukreg.data.walk import instead
 from leukreg.errors import DataError, Problem, Problems
+from leukreg.places import read_regular, require_regular
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.types import BrokenImage, ImageSpec, Samples
 
@@ -85,6 +86,7 @@ def _hash(
 
 def _hash_file(path: str) -> tuple[str, str]:
     try:
+        require_regular(Path(path))
         with Path(path).open("rb") as file:
             state = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
     except OSError as error:
@@ -147,7 +149,7 @@ def _decode_file(job: tuple[str, str, int]) -> Picture | str:
     """The picture, or the reason why there is none."""
     path, content, size = job
     try:
-        data = Path(path).read_bytes()
+        data = read_regular(Path(path))
         if digest(data) != content:
             return "changed while it was being read"
         return picture(data, size)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError
+from leukreg.places import TABLE_BYTES, require_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +42,13 @@ def read_table(path: Path) -> pd.DataFrame:
             swallow the lines below; or two columns have one name.
     """
     try:
+        require_regular(path, TABLE_BYTES)
         if path.suffix.lower() in (".parquet", ".pq"):
             return _parquet(path)
         return _separated(path, "\t" if path.suffix.lower() == ".tsv" else ",")
     except (ValueError, OSError) as error:  # pyarrow's own errors are ValueErrors
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        text = getattr(error, "strerror", None) or str(error)
+        reason = (text.strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
 
 

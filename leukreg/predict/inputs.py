@@ -16,6 +16,7 @@ from PIL import Image
 from leukreg.data.decode import Unreadable, decode, squash, upright
 from leukreg.data.picture import pixel_digest, thumbnail
 from leukreg.errors import DataError
+from leukreg.places import read_regular
 
 OneImage: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
 """A file, a Pillow image, or RGB pixels of shape ``(h, w, 3)``."""
@@ -60,7 +61,7 @@ class Given:
         """The image at ``size`` pixels a side, or the reason why it cannot be had."""
         try:
             if isinstance(self.image, Path):
-                image = decode(self.image.read_bytes()).image
+                image = decode(read_regular(self.image)).image
             else:
                 image = upright(self.image)
             pixels = squash(image, size).tobytes()

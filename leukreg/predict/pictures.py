@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from leukreg.data.decode import decode
+from leukreg.places import read_regular
 
 HEIGHT = 320
 """Pixels of the image's longer side."""
@@ -28,7 +29,7 @@ def side_by_side(path: Path, heat: NDArray[np.float32], lines: tuple[str, ...]) 
         heat: Shape ``(size, size)``, 0 to 1, of the picture squashed to a square.
         lines: Text, one line each.
     """
-    original = _fitted(decode(path.read_bytes()).image)
+    original = _fitted(decode(read_regular(path)).image)
     warm = overlay(original, heat)
     font = _font(15)
     text = MARGIN + 20 * len(lines)

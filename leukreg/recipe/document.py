@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leukreg.errors import Problem, Problems
+from leukreg.places import require_regular
 from leukreg.recipe.mark import Document, KeyPath, Mark, dotted, printable
 from leukreg.recipe.positions import DEEPEST, TooDeep, positions
 
@@ -27,6 +28,7 @@ def read_document(path: Path) -> Document:
     """
     shown = str(path)
     try:
+        require_regular(path, None)
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path

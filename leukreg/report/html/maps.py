@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from leukreg.errors import LeukregError
+from leukreg.places import read_regular
 from leukreg.progress import Progress
 from leukreg.report.html.pictures import SIDE
 from leukreg.types import RunResult, Section
@@ -71,7 +72,7 @@ def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     from leukreg.data.decode import decode, squash
     from leukreg.predict.pictures import overlay
 
-    image = squash(decode(path.read_bytes()).image, 2 * SIDE)
+    image = squash(decode(read_regular(path)).image, 2 * SIDE)
     return np.asarray(overlay(image, heat))
 
 

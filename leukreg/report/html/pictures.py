@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leukreg.places import read_regular
 from leukreg.types import Picture
 from leukreg.visible import visible
 
@@ -82,7 +83,7 @@ class Album:
         if path is None:
             return "", "the file is not there"
         try:
-            return self._small(decode(path.read_bytes()).image), ""
+            return self._small(decode(read_regular(path)).image), ""
         except Unreadable as error:
             return "", f"unreadable: {error}"
         except OSError as error:

@@ -77,7 +77,9 @@ def read_rows(
             continue
         path = _locate(base, cell["path"])
         if path is None:
-            problems.append(Problem(f"there is no file {base / cell['path']}", where))
+            there = base / cell["path"]
+            what = f"{there} is no file" if there.exists() else f"there is no file {there}"
+            problems.append(Problem(what, where))
             continue
         row = _sample(cell, path, base, to_class)
         before, known = first.setdefault(row.id, (index, row))

@@ -35,8 +35,9 @@ class TableFile:
         """Raises NotAvailable when the table is not there."""
         table = self._table()
         if not table.is_file():
+            what = "is no file" if table.exists() else "does not exist"
             raise NotAvailable(
-                f"the table {table} does not exist; put it there or set data.path to where it is"
+                f"the table {table} {what}; put it there or set data.path to where it is"
             )
 
     def build(self, progress: Progress = SILENT) -> Samples:
