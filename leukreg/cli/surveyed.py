@@ -25,11 +25,14 @@ def sections(found: Survey, path: Path, everything: bool = False) -> Iterator[Se
         yield Section(title="Broken files", tables=(_table(("file", "reason"), bad, most),))
     if found.samples.passed:
         yield Section(title="Passed over", tables=(passed_table(found.samples.passed, most),))
-    for title, copies in (("Exact copies", found.exact), ("Near copies", found.near)):
+    for title, copies, same in (
+        ("Exact copies", found.exact, "has the same pixels as"),
+        ("Near copies", found.near, "looks almost like"),
+    ):
         if copies:
             ordered = sorted(copies, key=lambda copy: not copy.crosses)
             rows = tuple(row for copy in ordered for row in _copies(copy))
-            columns = ("file", "the same picture as", "classes")
+            columns = ("file", same, "classes")
             yield Section(title=title, tables=(_table(columns, rows, most),))
 
 

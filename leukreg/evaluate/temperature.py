@@ -123,7 +123,10 @@ def fit_temperature(
     fitted = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": tolerance})
     value = float(np.exp(fitted.x))
     if value > 0.999 * HIGH:
-        return HIGH, f"at the upper bound: on {n} validation rows even answers fit no worse"
+        return HIGH, (
+            f"at the upper bound: on {n} validation rows equal probabilities for"
+            " all classes fit no worse"
+        )
     if value < 1.001 * LOW:
         return LOW, f"at the lower bound on {n} validation rows"
     return value, ""

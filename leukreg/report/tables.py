@@ -22,7 +22,7 @@ NAME = 12
 """Columns that a long word of a cell keeps."""
 HEAD = 14
 """The same over a column."""
-_NUMERIC = re.compile(r"[-+−]?[\d.,]+( ?%)?([–/ -]+[-+−]?[\d.,]+( ?%)?)?\*?|undefined|-|·|")
+_NUMERIC = re.compile(r"[-+−]?[\d.,]+( ?%)?(( to |[–/ -]+)[-+−]?[\d.,]+( ?%)?)?\*?|undefined|-|·|")
 _FIGURE = re.compile(r"[^\w\s]*\d[\d\W]*([eE][-+]?\d+)?[^\w\s]*|\d+[x×]\d+[^\w\s]*")
 _GLUED = "\ue000%"
 """A per cent sign and its blank while lines are wrapped, of a character for private use."""
@@ -111,7 +111,7 @@ def _column(table: Table, place: int) -> _Column:
     head, cells = table.columns[place], tuple(row[place] for row in table.rows)
     right = place > 0 and numeric(cells)
     lines = {line for cell in cells for line in cell.split("\n")}
-    words = lines if right else {word for line in lines for word in wrapped(line, 1)}
+    words = lines if right else {word for line in lines for word in wrapped(line.strip(), 1)}
     heads = wrapped(head, 1)
     short = [word if right or _is_figure(word) else word[:NAME] for word in words]
     return _Column(
@@ -173,7 +173,7 @@ def _block(
 
 
 def _wrap(cell: str, width: int, short: Mapping[str, str], hang: str = "") -> str:
-    lines = [part for line in cell.split("\n") for part in wrapped(line, width, hang)]
+    lines = [part for line in cell.split("\n") for part in wrapped(line.strip(), width, hang)]
     fitting = (line if cell_len(line) <= width else short.get(line.strip(), line) for line in lines)
     return "\n".join(fitting)
 

@@ -107,7 +107,7 @@ def test_compare_says_what_is_not_alike(
     assert main(["compare", "one", "two", "--root", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "! The runs tell different classes apart." in text
-    assert "! The data differ: A against B." in text
+    assert "! The data differ: 500 images in A, 100 images in B." in text
     assert "! The scored images differ: 10 are scored in every run, 110 in any." in text
 
 

@@ -304,6 +304,6 @@ def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
     train(fakes.recipe(fakes.phase(epochs=5)), tmp_path, progress=heard)
     total, done, note = heard.tasks["fold 2, phase 'head'"]
     assert total == done == 15
-    assert note.startswith("epoch 5/5 loss ")
+    assert note.startswith("epoch 5/5 training loss ")
     assert "accuracy" in note
     assert heard.said[0].startswith("fold 2, phase 'head': all epochs done")

@@ -31,7 +31,7 @@ def test_what_colour_alone_does_better_is_no_success() -> None:
     said = text(coloured(build_result(skill=2.5), 8))
     assert "below the 100.0 % that colour statistics alone reach" in said
     assert "above" not in said
-    assert "(always answering Benign: 80.0 %)" in said
+    assert ", where always answering Benign reaches 80.0 %;" in said
     probe = strongest_probe(coloured(build_result(), 8))
     assert probe is not None
     assert probe.name == "colour statistics"

@@ -47,7 +47,8 @@ class ReportSteps:
 
 def summary(log: EpochLog) -> str:
     """An epoch's figures in a few words."""
-    text = f"loss {log.train_loss:.3f}"
+    text = f"training loss {log.train_loss:.3f}"
     if log.validation_loss is not None and log.validation_accuracy is not None:
-        text += f", validation {log.validation_loss:.3f}, accuracy {log.validation_accuracy:.3f}"
+        text += f", validation loss {log.validation_loss:.3f}"
+        text += f", validation accuracy {log.validation_accuracy:.3f}"
     return text

@@ -53,7 +53,7 @@ def differences(results: Sequence[RunResult], names: Sequence[str] = ()) -> Iter
     if None in digests:
         yield "Not every run has recorded a digest of its data."
     if len(set(digests) - {None}) > 1:
-        yield f"The data differ: {_grouped(names, digests)}."
+        yield f"The data differ: {_grouped(names, digests, results)}."
     scored = [tuple(sorted(result.predictions.id)) for result in results]
     if len(set(scored)) > 1:
         shared = set(scored[0]).intersection(*scored[1:])
@@ -69,11 +69,18 @@ def _digest(result: RunResult) -> str | None:
     return None if data is None else str(data)
 
 
-def _grouped(names: Sequence[str], values: Sequence[object]) -> str:
-    groups: dict[object, list[str]] = {}
-    for letter, value in zip(names, values, strict=True):
-        groups.setdefault(value, []).append(letter)
-    return " against ".join(" and ".join(group) for group in groups.values())
+def _grouped(
+    names: Sequence[str], digests: Sequence[str | None], results: Sequence[RunResult]
+) -> str:
+    """Which runs have which data, and whether already the number of images tells."""
+    groups: dict[str | None, list[str]] = {}
+    images: dict[str | None, int] = {}
+    for letter, digest, result in zip(names, digests, results, strict=True):
+        groups.setdefault(digest, []).append(letter)
+        images[digest] = len(result.samples)
+    said = [f"{images[key]:,} images in {' and '.join(group)}" for key, group in groups.items()]
+    alike = len(set(images.values())) == 1
+    return ", ".join(said) + (", but other files, labels or pixels" if alike else "")
 
 
 def counts_moved(subjects: Sequence[Subject]) -> Iterator[str]:

@@ -98,7 +98,7 @@ def phases(result: RunResult) -> Table:
             )
         )
     fold = ("fold",) if folds > 1 else ()
-    columns = (*fold, "phase", "trained", "epochs", "best", "loss there", "ended")
+    columns = (*fold, "phase", "parameters", "epochs", "best", "its loss", "ended")
     return Table(columns=columns, rows=tuple(rows))
 
 
@@ -117,7 +117,7 @@ def _together(result: RunResult) -> Table:
             )
         )
     caption = f"Over {len({log.fold for log in result.phases})} folds."
-    columns = ("phase", "trained", "epochs", "best", "ended")
+    columns = ("phase", "parameters", "epochs", "best", "ended")
     return Table(columns=columns, rows=tuple(rows), caption=caption)
 
 

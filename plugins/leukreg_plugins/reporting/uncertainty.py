@@ -12,6 +12,10 @@ from leukreg_plugins.reporting.words import counted, find, interval, listed, num
 
 RAW, CHANGE = "raw_", "_change"
 SETS = ("set_coverage", "set_size", "set_singletons", "set_empty")
+MEDIANS = (
+    "Medians, in nats: the higher, the less sure. Mutual information is the part on which the"
+    " passes disagree."
+)
 METHODS = {"lac": "LAC (Sadinle et al., 2019)", "aps": "APS (Romano et al., 2020)"}
 
 
@@ -33,7 +37,7 @@ def spread(result: RunResult) -> Iterator[Section]:
             cells = (f"{name} answers", f"{chosen.sum():,}", f"{entropy:.3f}", f"{shared:.4f}")
             lines.append(cells)
     columns = ("", "images", "entropy", "mutual information")
-    medians = Table(columns=columns, rows=tuple(lines), caption="Medians, in nats.")
+    medians = Table(columns=columns, rows=tuple(lines), caption=MEDIANS)
     yield Section(title=f"Uncertainty ({over})", tables=(medians,), order=35)
 
 
@@ -115,7 +119,8 @@ def _temperatures(folds: list[Mapping[str, Any]]) -> Iterator[str]:
         yield (
             f"Temperatures {min(values):.3f} to {max(values):.3f} in {len(values)} folds, each"
             " fitted on the fold's own validation rows. Above 1 means that the network was too"
-            f" sure: certain, by its 95 % interval, in {too or 'none'} of the folds."
+            f" sure, below 1 not sure enough; in {too or 'none'} of the folds the 95 % interval"
+            " lies above 1."
         )
     for one in folds:
         if one["why"]:
@@ -201,7 +206,7 @@ def _stated(kept: Mapping[str, Any], whole: Score) -> Iterator[str]:
         rows = f"at least {rows}"
     method, where = kept["method"], "within every class" if kept["by_class"] else "of images"
     yield (
-        f"Sets by {METHODS.get(method, method)}, stated to hold the true class of"
+        f"Sets by {METHODS.get(method, method)}, made to hold the true class of"
         f" {100 * kept['coverage']:g} % {where}; limits from {rows}."
     )
     yield f"They hold it in {percent(whole, '95 % interval ')}."
@@ -213,15 +218,19 @@ def _left_out(result: RunResult, kept: Mapping[str, Any]) -> Iterator[str]:
     low = [s.label for s in scores if s and s.high is not None and s.high < kept["coverage"]]
     if low and not kept["by_class"]:
         names = listed([str(label) for label in low])
-        yield f"! Less often of {names}: by_class = true states it within every class."
+        yield (
+            f"! For {names} they hold it less often; by_class = true fits limits for every class."
+        )
 
 
 def _doubts(result: RunResult) -> Iterator[str]:
     """What the guarantee rests on."""
-    text = "The guarantee is for images that come as the validation rows did"
+    text = "The share holds for images that come as the validation rows did"
     if result.predictions.patient and None not in result.predictions.patient:
-        text += ", and new patients may not"
+        text += "; those of new patients may differ"
     phases = [phase for phase in result.recipe.get("phase") or () if isinstance(phase, Mapping)]
     watched = not phases or any(p.get("restore_best") or p.get("patience") for p in phases)
     chose = ["the epochs"] * watched + ["the temperature"] * (result.predictions.raw is not None)
-    yield f"{text}{f'; the same rows chose {listed(chose)}, so it holds roughly' if chose else ''}."
+    if chose:
+        text += f"; the same rows chose {listed(chose)}, so it holds only roughly"
+    yield f"{text}."

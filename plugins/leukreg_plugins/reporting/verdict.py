@@ -39,7 +39,8 @@ def sentences(result: RunResult) -> Iterator[str]:
             of = f"{percent(majority)} of {majority.why}"
             # What a probe does better is no merit, however far above the majority.
             plain = probe is not None and standing == "above the"
-            text += f" ({majority.why}: {percent(majority)})" if plain else f", {standing} {of}"
+            reached = f"where {majority.why} reaches {percent(majority)}"
+            text += f", {reached if plain else f'{standing} {of}'}"
         if balanced is not None:
             text += f"; balanced accuracy is {_balanced(balanced)}"
             if probe is not None and balanced.value is not None:
