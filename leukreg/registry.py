@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -162,9 +164,21 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
             _register(manager, point, owner)
             owners[f"{owner.distribution}:{owner.entry_point}"] = owner
         except _ANYTHING as error:
-            broken.append(BrokenPlugin(owner, f"{type(error).__name__}: {error}"))
+            broken.append(BrokenPlugin(owner, reason_of(error)))
     entries, faulty = _collect(manager, owners)
     return Registry(manager, owners, entries, tuple(broken + faulty))
+
+
+def reason_of(error: BaseException) -> str:
+    """What was raised while a plugin was loaded or asked, and where in its own code."""
+    ours = ("<frozen", "importlib", "pluggy", "leukreg/registry.py", "leukreg/cli/commands.py")
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [
+        f" ({frame.filename}:{frame.lineno})"
+        for frame in frames
+        if not any(name in Path(frame.filename).as_posix() for name in ours)
+    ]
+    return f"{type(error).__name__}: {error}" + (places[-1] if places else "")
 
 
 @functools.cache
@@ -231,7 +245,7 @@ def _collect(
                     key = (entry.kind, entry.name)
                     entries[key] = (*entries.get(key, ()), entry)
             except _ANYTHING as error:
-                broken.append(BrokenPlugin(owner, f"{kind.hook}: {type(error).__name__}: {error}"))
+                broken.append(BrokenPlugin(owner, f"{kind.hook}: {reason_of(error)}"))
     return entries, broken
 
 

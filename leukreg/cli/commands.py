@@ -58,7 +58,7 @@ def find(registry: Registry) -> Found:
     """Ask every plugin for its commands; a failing, shadowing or doubled one is left out."""
     import click
 
-    from leukreg.registry import BrokenPlugin
+    from leukreg.registry import BrokenPlugin, reason_of
 
     claims: dict[str, list[tuple[click.Command, Owner]]] = {}
     broken: list[BrokenPlugin] = []
@@ -67,8 +67,7 @@ def find(registry: Registry) -> Found:
         try:
             hook(group)
         except Exception as error:  # a stranger's hook may raise anything
-            reason = f"leukreg_commands: {type(error).__name__}: {error}"
-            broken.append(BrokenPlugin(owner, reason))
+            broken.append(BrokenPlugin(owner, f"leukreg_commands: {reason_of(error)}"))
             continue
         for name, command in group.commands.items():
             claims.setdefault(name, []).append((command, owner))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from leukreg.recipe.mark import KeyPath
 from leukreg.recipe.mistakes import Mistakes
+from leukreg.recipe.stranger import place_of
 from leukreg.recipe.words import show, type_in_words
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def read_options(
         if name not in inner and (own is None or not name or name in own):
             mistakes.add(at, message)
 
-    return _validate(adapter, given, path, note, hints, what)
+    return _validate(adapter, given, path, note, hints, what, cls.__module__)
 
 
 def _validate(
@@ -67,6 +68,7 @@ def _validate(
     note: Callable[[str, KeyPath, str], None],
     hints: Mapping[str, Any],
     what: str,
+    module: str,
 ) -> T | None:
     from pydantic import ValidationError
 
@@ -75,7 +77,9 @@ def _validate(
     except ValidationError as error:
         details = error.errors(include_url=False)
     except Exception as error:  # a plugin's own check may raise anything
-        note("", path, f"{what} refuses its options: {error}")
+        place = place_of(error, module)
+        where = f" ({place})" if place else ""
+        note("", path, f"{what} refuses its options: {type(error).__name__}: {error}{where}")
         return None
     # One message per key: of a union's members, the one that got deepest into the value was meant.
     deepest: dict[str, Any] = {}

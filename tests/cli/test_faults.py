@@ -229,3 +229,31 @@ def test_a_run_that_ends_well_keeps_no_old_traceback(recipe: str, tmp_path: Path
     with RunFolder.open(folder.path) as again:
         again.finish()
     assert not path.exists()
+
+
+def test_an_option_check_that_crashes_is_said_with_its_place(
+    strangers: Path, recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = '''
+from leukreg import hookimpl, plugin
+
+
+@plugin("fussy")
+class Fussy:
+    """A loss whose own check of its options crashes."""
+
+    def __post_init__(self):
+        {}["option"]
+
+    def build(self, labels): ...
+
+
+@hookimpl
+def leukreg_losses():
+    return [Fussy]
+'''
+    install(strangers, "leukreg-fussy", source)
+    assert main(["check", recipe, "--set", 'loss="fussy"']) == 2
+    shown = capsys.readouterr().err
+    assert "refuses its options: KeyError: 'option' (" in shown
+    assert "leukreg_fussy.py:10)" in shown
