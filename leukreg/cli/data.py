@@ -16,8 +16,14 @@ TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xls", ".xlsx")
 
 
 @click.command("data")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--patient", metavar="REGEX", help="Patient id in the path: one group. (folders)")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--patient",
+    metavar="[REGEX]",
+    is_flag=False,
+    flag_value="",
+    help="Patient id in the path: one group; without it, the layout is guessed. (folders)",
+)
 @click.option(
     "--patient-level",
     metavar="N",
@@ -29,7 +35,7 @@ TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xls", ".xlsx")
 @click.option("--patient-column", metavar="NAME", help="(tables)  [default: patient, if there]")
 @click.option("--all", "everything", is_flag=True, help="List every broken file and every copy.")
 def command(
-    path: Path,
+    path: Path | None,
     patient: str | None,
     patient_level: int | None,
     path_column: str,
@@ -41,13 +47,18 @@ def command(
 
     Reads every file and compares all pictures: classes, sizes, formats, patients, broken files,
     exact and near copies. Exits with 1 when files are broken or one picture is in several classes.
+    Where patients are unknown, the layout that shows is proposed in lines for a recipe.
     """
 
-    from leukreg.cli.surveyed import sections
+    from leukreg.cli.surveyed import proposal, sections
     from leukreg.data.survey import survey
     from leukreg.report.console import open_console, render
     from leukreg.report.progress import RichProgress
 
+    if path is None and patient:  # leukreg data --patient PATH
+        path, patient = Path(patient), None
+    if path is None:
+        raise click.UsageError("name a folder or a table: leukreg data PATH")
     is_table = path.suffix.lower() in TABLES and not path.is_dir()
     if is_table and (patient or patient_level):
         raise click.UsageError("a table names patients in a column: use --patient-column")
@@ -58,10 +69,13 @@ def command(
         else:
             from leukreg.data import list_folder
 
-            samples = list_folder(path, patient=patient, patient_level=patient_level)
+            samples = list_folder(path, patient=patient or None, patient_level=patient_level)
         found = survey(samples, progress)
+    shown = [*sections(found, path, everything)]
+    if not is_table and not patient and not patient_level:
+        shown += proposal(path)
     console = open_console()
-    for index, section in enumerate(sections(found, path, everything)):
+    for index, section in enumerate(shown):
         render(section, console, titled=index > 0)
     return 1 if found.faulty else 0
 

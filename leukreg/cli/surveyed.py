@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leukreg.data.alike import alike, said_alike
+from leukreg.data.layout import layout
 from leukreg.data.survey import Class, Copies, Survey
 from leukreg.places import expanded
 from leukreg.rounding import percent
@@ -60,6 +61,13 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
             f"! {_some(len(found.shared), 'patient')} with images in several classes, such as "
             f"{found.shared[0]}: check that ids are unique"
         )
+
+
+def proposal(path: Path) -> Iterator[Section]:
+    """The layout of a folder whose patients are unknown, as lines for a recipe."""
+    lines = layout(expanded(path).absolute())
+    if lines:
+        yield Section(title="Layout", text=(*lines, "to copy below [data], if it is so"))
 
 
 def passed_table(passed: Sequence[PassedOver], most: int | None = None) -> Table:
