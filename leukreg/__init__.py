@@ -46,10 +46,12 @@ if TYPE_CHECKING:
     from leukreg.evaluate.bootstrap import resampling as resampling
     from leukreg.evaluate.bootstrap import units_in_words as units_in_words
     from leukreg.evaluate.bootstrap import units_of as units_of
+    from leukreg.evaluate.choices import choices as choices
     from leukreg.files import check_file as check_file
     from leukreg.files import sweep as sweep
     from leukreg.files import write_file as write_file
     from leukreg.places import expanded as expanded
+    from leukreg.positive import positive_in as positive_in
     from leukreg.predict.explain import explanation as explanation
     from leukreg.predict.table import Predicted as Predicted
     from leukreg.predict.trained import Trained as Trained
@@ -116,6 +118,8 @@ _HOME = {
         "WriteError",
     ),
     "leukreg.declare": ("hookimpl", "plugin"),
+    "leukreg.evaluate.choices": ("choices",),
+    "leukreg.positive": ("positive_in",),
     "leukreg.evaluate.bootstrap": ("Resampling", "resampling", "units_in_words", "units_of"),
     "leukreg.files": ("check_file", "sweep", "write_file"),
     "leukreg.places": ("expanded",),

@@ -141,6 +141,9 @@ class Loss(Protocol):
         with weights the mean is the weighted one, sum of weight times loss over sum of weights.
         The loss of a validation set, or of an epoch, is asked once about all its rows, in eval
         mode: there it depends on those rows alone, neither on their order nor on earlier calls.
+
+        A loss that treats the positive class of two (``labels.positive``) apart has a property
+        ``needs_positive`` that is true: then no recipe runs that does not name this class.
         """
         ...
 

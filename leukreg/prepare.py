@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import DataError, Problems
+from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mark import dotted
 from leukreg.recipe.resolved import leaves
@@ -128,5 +129,6 @@ def labels_of(recipe: Recipe, samples: Samples, rows: Sequence[int]) -> Labels:
     for row in rows:
         counts[samples.rows[row].label] += 1
     names = samples.classes
-    positive = recipe.evaluate.positive or (names[1] if len(names) == 2 else None)
+    found = positive_of(names, recipe.evaluate.positive)
+    positive = found.name if found else None
     return Labels(names=names, counts=tuple(counts.values()), positive=positive)

@@ -35,7 +35,8 @@ class Labels:
     weights: tuple[float, ...] | None = None
     """Class weights for the loss (mean 1 over the training rows is usual), or None."""
     positive: str | None = None
-    """The class whose sensitivity a binary task reports; None with more than two classes."""
+    """The positive class of a binary task: the recipe's, else the second, which is a guess (see
+    ``needs_positive`` of losses); None with more than two classes."""
 
     def __len__(self) -> int:
         return len(self.names)

@@ -30,6 +30,7 @@ ORDER = (
         "seeds",
         "progress",
         "places",
+        "positive",
         "rounding",
         "tensors",
         "vacant",

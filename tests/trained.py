@@ -95,7 +95,7 @@ def _runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 root / "binary",
                 binary,
                 "{ test = 0.3, validation = 0.3 }",
-                'threshold = { rule = "youden" }\ncalibration = {}\n'
+                'positive = "benign"\nthreshold = { rule = "youden" }\ncalibration = {}\n'
                 "conformal = { coverage = 0.8 }\ntta = { views = 2 }",
                 14,
             ),

@@ -43,7 +43,8 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     images, dropped = open_rows(recipe, samples, progress)
     rows = image_table(recipe, images, progress)
     passed = passed_table(samples.passed)
-    return rows, passed, dropped_table(dropped), _alike(samples.classes), phases
+    scoring = scoring_table(recipe, samples.classes)
+    return rows, passed, dropped_table(dropped), _alike(samples.classes), phases, scoring
 
 
 def dropped_table(dropped: Sequence[Dropped]) -> Table:
@@ -61,6 +62,13 @@ def _alike(classes: Sequence[str]) -> Table:
     caption = "if they are one class, merge them with data.classes" if rows else ""
     head = "warning: classes that differ only in case, spaces, hyphens or Unicode form"
     return Table(columns=(head,), rows=rows, caption=caption)
+
+
+def scoring_table(recipe: Recipe, classes: tuple[str, ...]) -> Table:
+    """How answers and figures come about, choices that the recipe leaves open among them."""
+    from leukreg.evaluate.choices import choices
+
+    return Table(columns=("scoring", "how"), rows=choices(recipe.resolved, classes))
 
 
 def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT) -> Table:
@@ -163,5 +171,8 @@ def _unfrozen(names: tuple[str, ...]) -> str:
 
 
 def _labels(recipe: Recipe, classes: tuple[str, ...]) -> Labels:
-    positive = recipe.evaluate.positive or classes[1] if len(classes) == 2 else None
+    from leukreg.positive import positive_of
+
+    found = positive_of(classes, recipe.evaluate.positive)
+    positive = found.name if found else None
     return Labels(names=classes, counts=(0,) * len(classes), positive=positive)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg.cli.output import json_text, say
 from leukreg.errors import Problem, Problems
+from leukreg.positive import positive_in
 from leukreg.types import Section, Table
 from leukreg.visible import as_cell
 
@@ -78,6 +79,9 @@ def _summary(found: Predicted, result: RunResult) -> Section:
     ]
     if found.threshold is not None:
         text.append(f"Answered {found.positive} from a probability of {found.threshold:.4f}.")
+        positive = positive_in(result.recipe, found.classes)
+        if positive is not None and not positive.stated:
+            text.append(f"! Positive class: {positive.says()}.")
     if found.coverage is not None:
         text.append(
             f"A set holds the true class of at least {100 * found.coverage:.0f} % of images like "

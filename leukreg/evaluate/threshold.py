@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leukreg.positive import positive_of
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
 from leukreg.types import Predictions, Score
 
@@ -30,11 +31,6 @@ class Cut:
         return Score(name="threshold", value=self.threshold, why=self.why)
 
 
-def positive_index(classes: tuple[str, ...], positive: str | None) -> int:
-    """Index of the positive class: the one named, else the second."""
-    return classes.index(positive) if positive in classes else 1
-
-
 def choose(predictions: Predictions, validation: Predictions | None, spec: EvaluateSpec) -> Cut:
     """A threshold for each fold of ``predictions``.
 
@@ -43,7 +39,8 @@ def choose(predictions: Predictions, validation: Predictions | None, spec: Evalu
     them, 0.5 is taken and said.
     """
     rule = spec.threshold or ThresholdSpec()
-    positive = positive_index(predictions.classes, spec.positive)
+    found = positive_of(predictions.classes, spec.positive)
+    positive = 1 if found is None else predictions.classes.index(found.name)
     folds = sorted({int(fold) for fold in predictions.fold})
     if rule.rule == "fixed":
         fixed = dict.fromkeys(folds, rule.value)

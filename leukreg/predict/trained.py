@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg.errors import DataError, NotAvailable, Problem, Problems
-from leukreg.evaluate.threshold import positive_index
+from leukreg.positive import positive_of
 from leukreg.predict.inputs import ImagesLike, Readable, given_images
 from leukreg.predict.table import Predicted
 from leukreg.progress import SILENT, Progress
@@ -92,7 +92,9 @@ class Trained:
     @property
     def positive(self) -> int:
         """Index of the class that the threshold is for."""
-        return positive_index(self.result.samples.classes, self.recipe.evaluate.positive)
+        classes = self.result.samples.classes
+        found = positive_of(classes, self.recipe.evaluate.positive)
+        return 1 if found is None else classes.index(found.name)
 
     def predict(self, images: ImagesLike, progress: Progress = SILENT) -> NDArray[np.str_]:
         """The class of each image, shape ``(n,)``, the run's threshold applied.

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from leukreg.positive import line
 from leukreg.recipe.mark import KeyPath
 from leukreg.recipe.mistakes import Mistakes
-from leukreg.recipe.model import DataSpec, EvaluateSpec, FoldsSpec, PhaseSpec, SynthesisSpec
+from leukreg.recipe.model import (
+    DataSpec,
+    EvaluateSpec,
+    FoldsSpec,
+    LossSpec,
+    PhaseSpec,
+    SynthesisSpec,
+)
 from leukreg.recipe.words import show
 
 Table = Mapping[str, Any]
@@ -120,6 +128,22 @@ def check_counts(counts: Mapping[str, int], made: Sequence[str], mistakes: Mista
         if name not in counts:
             origin = mistakes.origin(("synthesis", "classes"), path)
             mistakes.add(path, f"gives no number for class {show(name)}{origin}", on_value=False)
+
+
+def check_positive(
+    names: Sequence[str], evaluate: EvaluateSpec, loss: LossSpec, mistakes: Mistakes
+) -> None:
+    """What depends on which of two classes is positive needs a recipe that says which it is."""
+    if len(names) != 2 or evaluate.positive is not None:
+        return
+    which = f"nothing says which of {show(names[0])} and {show(names[1])} is the positive class"
+    advice = f"write {line(*names)}"
+    if evaluate.threshold is not None:
+        message = f"is a probability of the positive class, and {which}; {advice}"
+        mistakes.add(("evaluate", "threshold"), message, on_value=False)
+    if getattr(loss.loss.plugin, "needs_positive", False):
+        message = f"{show(loss.loss.name)} treats the positive class apart, and {which}; {advice}"
+        mistakes.add(("loss",), message, on_value=False)
 
 
 def check_classes(

@@ -260,7 +260,8 @@ class EvaluateSpec:
     on: Literal["test", "all"] = "test"
     """"all" scores the training rows too, as V5 did. The audit says so."""
     positive: str | None = None
-    """Positive class of a binary task; by default the second class."""
+    """Positive class of a binary task. What depends on it (a threshold, focal loss with alpha)
+    needs it; else the second class is taken, and said."""
     mc_dropout: McDropoutSpec | None = None
     """Uncertainty by repeated passes with dropout on."""
     tta: TtaSpec | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leukreg.recipe.contradictions import check_classes
+from leukreg.recipe.contradictions import check_classes, check_positive
 from leukreg.recipe.mark import undotted
 from leukreg.recipe.mistakes import Mistakes
 from leukreg.recipe.model import Recipe
@@ -12,7 +12,7 @@ from leukreg.types import Samples
 
 def check_task(recipe: Recipe, samples: Samples) -> None:
     """Refuse what these samples make impossible: a class of which there is nothing, a threshold
-    among three classes, a synthetic class the task has not.
+    among three classes, or of a class that nobody named, a synthetic class the task has not.
 
     Raises:
         Problems: All of it, each with file and line.
@@ -20,6 +20,7 @@ def check_task(recipe: Recipe, samples: Samples) -> None:
     marks = {tuple(map(_part, undotted(key))): mark for key, mark in recipe.where.items()}
     mistakes = Mistakes(marks, str(recipe.path or recipe.name))
     check_classes(samples.classes, recipe.evaluate, recipe.synthesis, mistakes)
+    check_positive(samples.classes, recipe.evaluate, recipe.loss, mistakes)
     made = recipe.synthesis.classes if recipe.synthesis else ()
     for name, count in samples.counts().items():
         if count == 0 and name not in made:

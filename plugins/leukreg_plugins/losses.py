@@ -40,6 +40,11 @@ class Focal:
     """With two classes, the factor of the positive class, as in the paper; the other class has
     ``1 - alpha``. With more classes, one factor for all. By default there is none."""
 
+    @property
+    def needs_positive(self) -> bool:
+        """Whether it matters which of two classes is the positive one."""
+        return self.alpha not in (None, 0.5)
+
     def build(self, labels: Labels) -> nn.Module:
         """Logits ``(b, k)`` and targets ``(b,)`` to a scalar."""
         from leukreg_plugins.nn.focal import FocalLoss

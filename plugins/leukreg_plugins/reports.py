@@ -85,6 +85,22 @@ class Whole:
         ]
 
 
+@plugin("how-scored")
+class HowScored:
+    """What was chosen between predictions and figures: positive class, threshold, epoch."""
+
+    def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg import choices, positive_in
+
+        classes = result.predictions.classes
+        positive = positive_in(result.recipe, classes)
+        mark = "! " if positive and not positive.stated else ""
+        made = choices(result.recipe, classes)
+        lines = [f"{what[:1].upper()}{what[1:]}: {said}." for what, said in made]
+        text = (mark + lines[0], *lines[1:])
+        return [Section(title="How it was scored", text=text, order=32, page=22)]
+
+
 @plugin("uncertainty")
 class Uncertainty:
     """Whether wrong answers are the uncertain ones, under MC dropout or test-time augmentation."""
@@ -215,6 +231,7 @@ REPORTS: list[type] = [
     PerClass,
     Confusion,
     Whole,
+    HowScored,
     Uncertainty,
     Calibration,
     PredictionSets,

@@ -282,6 +282,7 @@ def swapped(bench: Bench) -> Iterator[RunResult]:
         "evaluate.calibration={}",
         "evaluate.conformal={}",
         "evaluate.threshold.fitted_on=scored",
+        "evaluate.positive=a",
     )
     there = _swapped(bench.folder / "elsewhere", "validation", tested="a") / "cells.csv"
     yield bench.run(
@@ -294,6 +295,7 @@ def swapped(bench: Bench) -> Iterator[RunResult]:
         "model.backbone.use=restless",
         "evaluate.mc_dropout={}",
         'evaluate.threshold={ rule = "fixed" }',
+        "evaluate.positive=a",
     )
 
 

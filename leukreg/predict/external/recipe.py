@@ -10,6 +10,7 @@ from typing import Any
 
 from leukreg.errors import PluginError
 from leukreg.places import expanded
+from leukreg.positive import positive_in
 from leukreg.recipe.check import check
 from leukreg.recipe.mark import Document
 from leukreg.recipe.model import Recipe
@@ -65,4 +66,6 @@ def _evaluate(table: Mapping[str, Any], result: RunResult) -> dict[str, Any]:
     kept = {key: value for key, value in table.items() if key not in fitted}
     if result.threshold is not None:
         kept["threshold"] = {"rule": "fixed", "value": result.threshold}
+        positive = positive_in(result.recipe, result.predictions.classes)
+        kept["positive"] = positive.name if positive else None  # a run of before may have guessed
     return kept

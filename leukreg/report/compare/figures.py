@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from leukreg.audit.reported import Reported
 from leukreg.evaluate.figures import Figures, main_ones, mean_of, of_classes
+from leukreg.positive import positive_in
 from leukreg.report.compare.columns import Column
 from leukreg.report.compare.paired import paired_difference
 from leukreg.rounding import rounded
@@ -98,13 +99,9 @@ def _of_class(column: Column, name: str, label: str) -> str:
 
 
 def positive(result: RunResult) -> str | None:
-    """The positive class of a binary run: the one the recipe names, else the second."""
-    classes = result.predictions.classes
-    if len(classes) != 2:
-        return None
-    evaluate = result.recipe.get("evaluate")
-    named = evaluate.get("positive") if isinstance(evaluate, Mapping) else None
-    return named if named in classes else classes[1]
+    """The positive class of a binary run."""
+    found = positive_in(result.recipe, result.predictions.classes)
+    return found.name if found else None
 
 
 def _cell(result: RunResult, name: str, label: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from leukreg import Evidence, Fold, Predictions, Sample
+from leukreg import Evidence, Fold, Predictions, Sample, positive_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,5 @@ def answers(predictions: Predictions) -> NDArray[np.int64]:
 
 def positive_index(evidence: Evidence, predictions: Predictions) -> int | None:
     """The positive class of a binary task: the recipe's, or the second."""
-    if len(predictions.classes) != 2:
-        return None
-    name = option(evidence.recipe, "evaluate", "positive")
-    return predictions.classes.index(name) if name in predictions.classes else 1
+    found = positive_in(evidence.recipe or {}, predictions.classes)
+    return None if found is None else predictions.classes.index(found.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leukreg import RunResult, Score, percents, rounded
+from leukreg import RunResult, Score, percents, positive_in, rounded
 
 UNDEFINED = "undefined"
 
@@ -75,12 +75,9 @@ def table(data: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 
 def positive(result: RunResult) -> str | None:
-    """The positive class of a binary run: the one the recipe names, else the second."""
-    classes = result.predictions.classes
-    if len(classes) != 2:
-        return None
-    named = table(result.recipe, "evaluate").get("positive")
-    return named if named in classes else classes[1]
+    """The positive class of a binary run."""
+    found = positive_in(result.recipe, result.predictions.classes)
+    return found.name if found else None
 
 
 def rows_trained_on(result: RunResult) -> int:

@@ -1,0 +1,79 @@
+"""What is chosen between predictions and figures, in words: nothing of it goes unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from leukreg.positive import positive_in
+
+RULES = {"f1": "with the best F1", "youden": "with the best Youden's J"}
+
+
+def choices(recipe: Mapping[str, Any], classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """What is chosen, and how, for a recipe as plain data and the classes of its task."""
+    return tuple(_choices(recipe, classes))
+
+
+def _choices(recipe: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    evaluate = _table(recipe, "evaluate")
+    positive = positive_in(recipe, classes)
+    if positive is not None:
+        yield "positive class", positive.says()
+    yield "answer", _answer(_table(evaluate, "threshold"), positive.name if positive else "")
+    folds = _table(_table(recipe, "data"), "folds")
+    yield "validation images", _validation(folds)
+    yield "epoch kept", _epoch(recipe.get("phase"))
+    yield "probabilities", _probabilities(evaluate)
+    count = evaluate.get("bootstrap")
+    yield "intervals", f"{count:,} resamples" if count else "none asked for"
+
+
+def _answer(threshold: Mapping[str, Any], positive: str) -> str:
+    if not threshold:
+        return "the most probable class (of equals the first)"
+    if threshold.get("rule") == "fixed":
+        return f"{positive} from a probability of {threshold.get('value')}, which the recipe fixes"
+    rows = "the scored images" if threshold.get("fitted_on") == "scored" else "validation images"
+    return f"{positive} from the probability {RULES[str(threshold.get('rule'))]} on {rows}"
+
+
+def _validation(folds: Mapping[str, Any]) -> str:
+    if folds.get("validation_is_test"):
+        return "the test images themselves"
+    share = folds.get("validation")
+    if folds.get("use") == "given":
+        drawn = f"; without such, {100 * share:g} % of its training images" if share else ""
+        return f"those that the source names{drawn}"
+    return f"{100 * share:g} % of what is not tested, drawn anew in each fold" if share else "none"
+
+
+def _epoch(phases: object) -> str:
+    said = []
+    for phase in phases if isinstance(phases, Sequence) else ():
+        watched = str(phase.get("monitor") or "validation_loss").replace("_", " ")
+        if phase.get("restore_best"):
+            best = "highest" if "accuracy" in watched else "lowest"
+            said.append(f"that of the {best} {watched} (without validation images, training loss)")
+        else:
+            said.append("the last")
+    if len(set(said)) == 1:
+        return said[0]
+    names = [str(phase.get("name")) for phase in phases] if isinstance(phases, Sequence) else []
+    return "; ".join(f"{name}: {text}" for name, text in zip(names, said, strict=True)) or "none"
+
+
+def _probabilities(evaluate: Mapping[str, Any]) -> str:
+    parts = []
+    if evaluate.get("mc_dropout"):
+        parts.append(f"means over {evaluate['mc_dropout'].get('passes')} passes of MC dropout")
+    if evaluate.get("tta"):
+        parts.append(f"means over {evaluate['tta'].get('views')} views")
+    calibrated = bool(evaluate.get("calibration"))
+    parts.append("calibrated on validation images" if calibrated else "as the network gives them")
+    return ", ".join(parts)
+
+
+def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = data.get(key)
+    return inner if isinstance(inner, Mapping) else {}
