@@ -117,7 +117,7 @@ def test_folders_are_walked_and_every_mistake_is_told(tmp_path: Path) -> None:
     for name in ("[a]/1.png", "[a]/deep/2.JPG", "[a]/notes.txt", "3.png"):
         (tmp_path / name).touch()
     found = find_images([tmp_path / "3.png", tmp_path / "[a]", tmp_path])
-    assert [path.name for path in found] == ["3.png", "1.png", "2.JPG"]
+    assert [path.name for path in found.files] == ["3.png", "1.png", "2.JPG"]
     (tmp_path / "none").mkdir()
     with pytest.raises(Problems) as error:
         find_images([tmp_path / "4.png", tmp_path / "none"])
