@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leukreg.errors import Problems
 from leukreg.recipe.check import check
 from leukreg.recipe.document import parse_document, read_document
 from leukreg.recipe.extend import with_parents
@@ -59,9 +60,14 @@ def rebuild(
 def _recipe(
     document: Document, path: Path, overrides: Sequence[str], registry: Registry | None
 ) -> Recipe:
-    merged = with_overrides(with_parents(document, path), overrides)
+    merged, wrong = with_overrides(with_parents(document, path), overrides)
     name = path.stem if path.stem.isprintable() else "recipe"
-    recipe = check(merged, str(path), name, registry or _installed())
+    try:
+        recipe = check(merged, str(path), name, registry or _installed())
+    except Problems as error:
+        raise Problems([*wrong, *error.problems]) from None
+    if wrong:
+        raise Problems(wrong)
     return replace(recipe, path=path)
 
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from leukreg.errors import Problem, Problems
+from leukreg.errors import Problem
 from leukreg.recipe.document import LARGEST, odd_value
 from leukreg.recipe.extend import BESIDE, without_reasons
 from leukreg.recipe.mark import Document, KeyPath, Mark, dotted, printable
@@ -15,14 +15,14 @@ from leukreg.recipe.positions import DEEPEST
 from leukreg.recipe.words import show
 
 
-def with_overrides(document: Document, overrides: Sequence[str]) -> Document:
-    """The document with each ``KEY=VALUE`` set, in their order.
+def with_overrides(
+    document: Document, overrides: Sequence[str]
+) -> tuple[Document, tuple[Problem, ...]]:
+    """The document with each ``KEY=VALUE`` set, in their order; and what is wrong with the others:
+    those that are no ``KEY=VALUE``, or whose key leads nowhere.
 
     The value is read as TOML, a bare word as a string. Lists are reached by position. ``X.use``
     with another plugin's name drops the old plugin's options, as in ``extends``.
-
-    Raises:
-        Problems: An override is no ``KEY=VALUE``, or its key leads nowhere.
     """
     tree = copy.deepcopy(document.tree)
     marks = dict(document.marks)
@@ -41,9 +41,7 @@ def with_overrides(document: Document, overrides: Sequence[str]) -> Document:
             marks.setdefault(stored[:length], mark)
         marks[stored] = mark
         marks |= dict.fromkeys(_inside(value, stored), mark)
-    if problems:
-        raise Problems(problems)
-    return Document(tree, marks)
+    return Document(tree, marks), tuple(problems)
 
 
 def split(text: str) -> tuple[tuple[str, ...], Any]:

@@ -137,7 +137,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, registry: Registry) -> None:
     large.write_bytes(b"#" * (LARGEST + 1))
     paths = {
         tmp_path / "none.toml": "No such file",
-        tmp_path: "Is a directory",
+        tmp_path: "it is a folder",
         Path("a\0b.toml"): "cannot be read",
         large: "is larger than 1 MiB",
         tmp_path / ("x" * 5000): "File name too long",

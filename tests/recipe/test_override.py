@@ -121,3 +121,15 @@ def test_no_text_makes_a_traceback(texts: list[str], tail: str) -> None:
         except ValueError:
             continue
         assert path
+
+
+def test_mistakes_of_overrides_and_of_the_file_are_told_together(
+    good: str, registry: Registry
+) -> None:
+    wrong = good.replace("gamma = 2.0", "gama = 2.0")
+    with pytest.raises(Problems) as caught:
+        parse(wrong, overrides=["seed", "phase.9.epochs=1"], registry=registry)
+    first, second, third = map(str, caught.value.problems)
+    assert "must be KEY=VALUE" in first
+    assert "is a list" in second
+    assert "did you mean 'gamma'?" in third

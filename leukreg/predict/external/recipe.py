@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leukreg.errors import PluginError
+from leukreg.errors import PluginError, Problems
 from leukreg.places import expanded
 from leukreg.positive import positive_in
 from leukreg.recipe.check import check
@@ -54,7 +54,9 @@ def elsewhere(
     place = str(expanded(data).absolute())
     plain["data"] = {"use": source, where: place, "broken": "skip", "folds": {"validation": 0}}
     plain["evaluate"] = _evaluate(plain.get("evaluate", {}), result)
-    document = with_overrides(Document(plain), [f"data.{option}" for option in options])
+    document, wrong = with_overrides(Document(plain), [f"data.{option}" for option in options])
+    if wrong:
+        raise Problems(wrong)
     for phase in document.tree["phase"]:
         phase.pop("monitor", None)  # nothing is trained, so nothing is watched
     return check(document, "the evaluation", plain["name"], registry, complete=True)
