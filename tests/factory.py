@@ -193,7 +193,7 @@ def build_result(
             "libraries": {"leukreg": "0.1.0", "torch": "2.13.0", "timm": "1.0.31"},
             "git": {"commit": "63f169d0c0ffee", "dirty": True},
         },
-        facts={"digests": {"data": "aa" * 16}},
+        facts={"digests": {"data": "aa" * 16}, **scored.facts},
         seconds=131.5,
         pixels=pixels,
         statistics={row.id: (1.5, 0.1 + 0.2, 3.0) for row in samples.rows},

@@ -78,7 +78,14 @@ def _summary(found: Predicted, result: RunResult) -> Section:
         "For research, not for diagnosis.",
     ]
     if found.threshold is not None:
-        text.append(f"Answered {found.positive} from a probability of {found.threshold:.4f}.")
+        cuts = [one["threshold"] for one in result.facts.get("thresholds") or ()]
+        mean = (
+            f": the mean of {len(cuts)} folds' thresholds ({min(cuts):.4f} to {max(cuts):.4f}), "
+            "never scored itself"
+            if len(set(cuts)) > 1
+            else ""
+        )
+        text.append(f"Answered {found.positive} from a probability of {found.threshold:.4f}{mean}.")
         positive = positive_in(result.recipe, found.classes)
         if positive is not None and not positive.stated:
             text.append(f"! Positive class: {positive.says()}.")

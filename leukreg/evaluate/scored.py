@@ -28,4 +28,5 @@ class Scored:
     validation: Predictions | None = None
     """The validation rows, calibrated where the scored ones are."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What was fitted on them beside thresholds: ``calibration``, ``conformal``; plain values."""
+    """What was fitted on them beside thresholds: ``calibration``, ``conformal``; plain
+    values. ``thresholds`` has those of the folds."""

@@ -69,7 +69,7 @@ def score(
         predictions=decided,
         thresholds={} if cut is None else dict(cut.by_fold),
         validation=both.validation,
-        facts=both.facts,
+        facts={**both.facts, **({} if cut is None else cut.facts())},
     )
 
 

@@ -85,6 +85,16 @@ class Whole:
         ]
 
 
+@plugin("each-fold")
+class EachFold:
+    """Figures, threshold, temperature and best epochs of each fold, with their spread."""
+
+    def build(self, result: RunResult) -> Iterable[Section]:
+        from leukreg_plugins.reporting.folds import sections
+
+        return sections(result)
+
+
 @plugin("how-scored")
 class HowScored:
     """What was chosen between predictions and figures: positive class, threshold, epoch."""
@@ -232,6 +242,7 @@ REPORTS: list[type] = [
     Confusion,
     Whole,
     HowScored,
+    EachFold,
     Uncertainty,
     Calibration,
     PredictionSets,
