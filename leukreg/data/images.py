@@ -26,6 +26,8 @@ from leukreg.places import read_regular, require_regular
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.types import BrokenImage, ImageSpec, Samples
 
+MOST = 50
+"""Unreadable files that are named one by one; more are counted."""
 PACK_BYTES = 48 * 2**20
 """Pixels in one pack: what a kill can cost, and about what preparing holds in memory."""
 
@@ -166,7 +168,10 @@ def _judge(samples: Samples, faults: dict[str, str], broken: str) -> Samples:
     if known and (broken == "stop" or not rows):
         closing = "nothing was run. Mend or remove these files"
         closing += ', or set data.broken = "skip".' if rows else "; none is readable."
-        raise Problems([Problem(bad.reason, bad.path) for bad in known], closing)
+        problems = [Problem(bad.reason, bad.path) for bad in known]
+        if rows and len(known) > MOST:
+            problems[MOST:] = [Problem(f"and {len(known) - MOST:,} more such files")]
+        raise Problems(problems, closing)
     if not rows:
         there = instead(samples.passed)
         raise DataError(f"there are no images to open{there}; look at the options of [data]")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from leukreg import (
     SILENT,
+    BrokenImage,
     PassedOver,
     Problem,
     Progress,
@@ -63,6 +64,7 @@ def read_rows(
     rows: list[Sample] = []
     first: dict[str, tuple[int, Sample]] = {}
     left: dict[str, list[str]] = {}
+    missing: list[Problem] = []
     for index in range(len(frame)):
         cell = {key: _nfc(values[index].strip()) for key, values in cells.items()}
         if not any(cell.values()):
@@ -79,7 +81,7 @@ def read_rows(
         if path is None:
             there = base / cell["path"]
             what = f"{there} is no file" if there.exists() else f"there is no file {there}"
-            problems.append(Problem(what, where))
+            missing.append(Problem(what, where))
             continue
         row = _sample(cell, path, base, to_class)
         before, known = first.setdefault(row.id, (index, row))
@@ -91,7 +93,12 @@ def read_rows(
     problems += _unknown(table, classes, {_nfc(label.strip()) for label in cells["label"]})
     names = tuple(classes) if classes else tuple(sorted({row.label for row in rows}))
     passed = tuple(_passed(label, paths, to_class) for label, paths in sorted(left.items()))
-    return Samples(rows=tuple(rows), classes=names, passed=passed), _shortened(problems)
+    if problems or not rows:  # a table without one file of its own lies in the wrong place
+        problems += missing
+        missing = []
+    broken = tuple(BrokenImage(path=str(one.where), reason=one.message) for one in missing)
+    listed = Samples(rows=tuple(rows), classes=names, broken=broken, passed=passed)
+    return listed, _shortened(problems)
 
 
 def _passed(label: str, paths: Sequence[str], named: Iterable[str]) -> PassedOver:

@@ -105,6 +105,19 @@ def test_all_wrong_rows_at_once(folder: Path) -> None:
     assert len(caught.value.problems) == 4
 
 
+def test_rows_without_a_file_are_broken_ones_that_a_recipe_may_skip(folder: Path) -> None:
+    table = write(folder, "csv", path=["a/1.png", "a/none.png", "a/2.png"])
+    samples = TableFile(path=str(table)).build()
+    assert [row.id for row in samples.rows] == ["a/1.png", "a/2.png"]
+    [broken] = samples.broken
+    assert broken.path == f"{table}:3"
+    assert broken.reason == f"there is no file {folder / 'a/none.png'}"
+    nothing = folder / "nothing.csv"
+    nothing.write_text("path,label\nb/1.png,x\n")
+    with pytest.raises(Problems, match="there is no file"):
+        TableFile(path=str(nothing)).build()
+
+
 def test_one_file_cannot_be_two_things(folder: Path) -> None:
     table = write(folder, "csv", path=["a/1.png"] * 3, split=["train"] * 3, patient=[""] * 3)
     with pytest.raises(Problems, match=r"cells.csv:3  contradicts .*cells.csv:2 on 'a/1.png'"):
