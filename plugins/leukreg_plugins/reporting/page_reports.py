@@ -125,7 +125,8 @@ class PagePictures:
 
         wrong = page_pictures.mistakes(result)
         shown = wrong[: page_pictures.MOST]
-        text = f"{len(wrong):,} images were answered wrongly; these with the most confidence."
+        said = "images were answered wrongly; shown are those with the most confidence."
+        text = f"{len(wrong):,} {said}"
         yield Section(
             title="The surest mistakes",
             text=(text if wrong else "No image was answered wrongly.",),

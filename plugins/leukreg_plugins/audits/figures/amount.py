@@ -142,8 +142,7 @@ class FewPositives:
         if wide:
             _, label, text, on, low, high = max(wide)
             more = (
-                f"; so do{'es' if len(wide) == 2 else ''}"
-                f" {plural(len(wide) - 1, 'other class', 'other classes')}"
+                f"; too wide for {plural(len(wide) - 1, 'other class', 'other classes')}"
                 if wide[1:]
                 else ""
             )
