@@ -18,6 +18,8 @@ from leukreg.report.console import safe
 EVERY = 5.0
 """Seconds between two lines of one task where there is no terminal."""
 AT_ONCE = 0.1
+WIDEST = 32
+"""Characters of a bar's title; the bar itself needs room too."""
 
 
 class RichProgress:
@@ -81,8 +83,7 @@ class RichProgress:
                 bars.stop()
 
     def _fitted(self, title: str) -> str:
-        text = safe(title, self._console)
-        return text if len(text) <= 32 else text[:29] + "..."
+        return _shortened(safe(title, self._console))
 
     @contextmanager
     def _lines(self, title: str, total: int | None) -> Iterator[Advance]:
@@ -108,6 +109,23 @@ class RichProgress:
             raise
         count = f"{done:,}, " if done and total is None else ""
         self.say(f"{title}: {count}done in {_span(self._clock() - began)}")
+
+
+def _shortened(title: str) -> str:
+    """A title of at most ``WIDEST`` characters, cut in its middle; no number is cut through.
+
+    A title's end tells two bars apart: the fold, the file.
+    """
+    if len(title) <= WIDEST:
+        return title
+    head = (WIDEST - 3) // 2
+    tail = len(title) - (WIDEST - 3 - head)
+    start, end = title[:head], title[tail:]
+    if title[head - 1].isdigit() and title[head].isdigit():
+        start = start.rstrip("0123456789.,")
+    if title[tail].isdigit() and (title[tail - 1].isdigit() or title[tail - 1] in ".,"):
+        end = end.lstrip("0123456789.,")
+    return f"{start.rstrip()}...{end.lstrip()}"
 
 
 def _bars(console: Console) -> Bars:

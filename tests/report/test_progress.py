@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from leukreg.progress import Progress
-from leukreg.report.progress import RichProgress
+from leukreg.report.progress import WIDEST, RichProgress, _shortened
 
 
 class Clock:
@@ -98,3 +101,16 @@ def test_it_is_a_progress() -> None:
     listener: Progress = progress
     with listener.task("x") as advance:
         advance()
+
+
+def test_a_long_title_keeps_its_end() -> None:
+    title = "features of the frozen layers, fold 12 of 15"
+    assert _shortened(title).endswith("fold 12 of 15")
+    assert _shortened("fold 1, predictions") == "fold 1, predictions"
+
+
+@given(st.text("ab 0123456789", max_size=80))
+def test_a_shortened_title_cuts_no_number(title: str) -> None:
+    shown = _shortened(title)
+    assert len(shown) <= WIDEST or shown == title
+    assert set(re.findall(r"\d+", shown)) <= set(re.findall(r"\d+", title))

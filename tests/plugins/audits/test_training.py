@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,6 +98,10 @@ def test_no_better_than_start() -> None:
     rule = NoBetterThanStart()
     worse = [epoch(i + 1, loss) for i, loss in enumerate((1.0, 1.2, 1.3))]
     fires(rule, Evidence(epochs=tuple(worse)), "warning", "first epoch was the best")
+    folds = [replace(one, fold=fold) for fold in (0, 2) for one in worse]
+    fires(
+        rule, Evidence(epochs=tuple(folds)), "warning", "folds 1, 3: the first epoch was the best"
+    )
     rose = [epoch(i + 1, loss) for i, loss in enumerate((1.0, 0.8, 1.3))]
     fires(rule, Evidence(epochs=tuple(rose)), "warning", "0.8 to 1.3")
     good = [epoch(i + 1, loss) for i, loss in enumerate((1.0, 0.8, 1.1))]

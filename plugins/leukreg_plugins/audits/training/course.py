@@ -52,11 +52,17 @@ class NoBetterThanStart:
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
         logs = sorted(evidence.epochs, key=lambda e: e.fold)
+        first: list[int] = []
         for fold, course in itertools.groupby(logs, key=lambda e: e.fold):
             losses = [e.validation_loss for e in course if e.validation_loss is not None]
-            if len(losses) >= self.least:
-                best = min(losses)
-                yield from self._said(f"fold {fold + 1}", losses.index(best) + 1, best, losses[-1])
+            if len(losses) < self.least:
+                continue
+            best = min(losses)
+            first += [fold + 1] if losses[0] == best else []
+            yield from self._said(f"fold {fold + 1}", None, best, losses[-1])
+        if first:
+            names = f"fold{'s' * (len(first) > 1)} {', '.join(map(str, first))}"
+            yield found(self, "warning", f"{names}: the first epoch was the best")
         reported = published(evidence)
         if reported is not None:
             best_loss = reported.figure("best_validation_loss")
