@@ -71,7 +71,8 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
                 _write(place / name, files[row], heat, _lines(found, row, answer, heat))
                 advance()
     where = place_of(trained.models[0], trained.recipe.image.size)
-    say(f"{len(rows):,} pictures written to {folder} (Grad-CAM of {where}).")
+    pictures = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
+    say(f"{pictures} written to {folder} (Grad-CAM of {where}).")
     if min(where.height, where.width) < FINE:
         say("So few cells tell roughly where; a model of larger images tells it better.")
     for row in (row for row in range(len(files)) if row not in set(rows)):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from leukreg.cli.output import json_text, say
 from leukreg.errors import Problem, Problems
 from leukreg.positive import positive_in
+from leukreg.rounding import percent, rounded
 from leukreg.types import Section, Table
 from leukreg.visible import as_cell
 
@@ -80,18 +81,20 @@ def _summary(found: Predicted, result: RunResult) -> Section:
     if found.threshold is not None:
         cuts = [one["threshold"] for one in result.facts.get("thresholds") or ()]
         mean = (
-            f": the mean of {len(cuts)} folds' thresholds ({min(cuts):.4f} to {max(cuts):.4f}), "
-            "never scored itself"
+            f": the mean of {len(cuts)} folds' thresholds ({rounded(min(cuts), 4)} to "
+            f"{rounded(max(cuts), 4)}), never scored itself"
             if len(set(cuts)) > 1
             else ""
         )
-        text.append(f"Answered {found.positive} from a probability of {found.threshold:.4f}{mean}.")
+        text.append(
+            f"Answered {found.positive} from a probability of {rounded(found.threshold, 4)}{mean}."
+        )
         positive = positive_in(result.recipe, found.classes)
         if positive is not None and not positive.stated:
             text.append(f"! Positive class: {positive.says()}.")
     if found.coverage is not None:
         text.append(
-            f"A set holds the true class of at least {100 * found.coverage:.0f} % of images like "
+            f"A set holds the true class of at least {percent(found.coverage, 0)} of images like "
             "the run's own."
         )
     text += [f"! {line}" for line in _flagged(found)]
@@ -132,10 +135,10 @@ def _cells(found: Predicted, row: int) -> Iterator[tuple[str, str]]:
     index = int(found.decision[row])
     read = index >= 0
     yield "answer", found.classes[index] if read else "-"
-    yield "p", f"{found.probabilities[row, index]:.3f}" if read else "-"
-    yield "entropy", f"{found.uncertainty[row]:.3f}" if read else "-"
+    yield "p", rounded(found.probabilities[row, index]) if read else "-"
+    yield "entropy", rounded(found.uncertainty[row]) if read else "-"
     if found.mutual_information is not None:
-        yield "mutual inf.", f"{found.mutual_information[row]:.3f}" if read else "-"
+        yield "mutual inf.", rounded(found.mutual_information[row]) if read else "-"
     if found.sets is not None:
         yield "set", ", ".join(found.set_of(row) or ()) or "-"
     if found.distance is not None:

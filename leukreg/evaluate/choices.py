@@ -54,7 +54,10 @@ def _epoch(phases: object) -> str:
         watched = str(phase.get("monitor") or "validation_loss").replace("_", " ")
         if phase.get("restore_best"):
             best = "highest" if "accuracy" in watched else "lowest"
-            said.append(f"that of the {best} {watched} (without validation images, training loss)")
+            said.append(
+                f"that of the {best} {watched} (of the lowest training loss where there are"
+                " no validation images)"
+            )
         else:
             said.append("the last")
     if len(set(said)) == 1:

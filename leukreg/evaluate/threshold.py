@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from leukreg.positive import positive_of
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
+from leukreg.rounding import rounded
 from leukreg.types import Predictions, Score
 
 
@@ -109,7 +110,7 @@ def _why(rule: ThresholdSpec, by_fold: Mapping[int, float], failed: list[int], r
     text = f"best {name} on {rows} {where}"
     if len(by_fold) > 1:
         low, high = min(by_fold.values()), max(by_fold.values())
-        text += f", fold by fold ({low:.4f} to {high:.4f}; the mean is given)"
+        text += f", fold by fold ({rounded(low, 4)} to {rounded(high, 4)}; the mean is given)"
     if failed:
         numbers = ", ".join(str(fold + 1) for fold in failed)
         text += f"; 0.5 for folds {numbers}, which lack one of the two classes there"

@@ -33,7 +33,10 @@ class Warp:
             there = (
                 f"did you mean {close[0]!r}?" if close else f"there are {', '.join(labels.names)}"
             )
-            raise DataError(f"warp: there is no class {self.donor!r} to take images from; {there}")
+            raise DataError(
+                f"warp: there is no class {self.donor!r} to take images from"
+                f" (synthesis.donor); {there}"
+            )
         from leukreg_plugins.warping import WarpGenerator
 
         return WarpGenerator(self.donor, self.strength)

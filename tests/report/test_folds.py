@@ -70,6 +70,9 @@ def test_thresholds_that_matter_are_a_warning_and_others_are_not(make_result: Ma
     (quiet,) = sections(replace(result, facts={"thresholds": near}))
     assert any(line.startswith("! Thresholds of the folds run from 0.315") for line in loud.text)
     assert not any(line.startswith("! ") for line in quiet.text)
+    assert any("run from 0.5000 to 0.5001" in line for line in quiet.text)
+    at = quiet.tables[0].columns.index("threshold")
+    assert [row[at] for row in quiet.tables[0].rows[:2]] == ["0.5000", "0.5001"]
 
 
 def test_one_fold_is_no_table(make_result: Make) -> None:

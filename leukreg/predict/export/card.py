@@ -68,7 +68,7 @@ def _interface(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"- Classes in order: {', '.join(_text(name) for name in about['classes'])}."
     if about["threshold"]:
         cut = about["threshold"]
-        yield f"- Answer {_text(cut['class'])} from a probability of {cut['at_least']:.4f}."
+        yield f"- Answer {_text(cut['class'])} from a probability of {rounded(cut['at_least'], 4)}."
     if about["folds"] > 1:
         yield f"- The mean of {about['folds']} models, one per fold."
     if about["temperatures"]:

@@ -37,6 +37,8 @@ def side_by_side(columns: Sequence[Column], known: Figures) -> Figure | None:
         axes.set_yticks(range(len(columns)), [column.head for column in columns])
         axes.set_ylim(len(columns) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)
+    if lines > 1 and len(shown) % 2:  # nothing stands below the last panel on the right
+        panels[len(shown) - 2].tick_params(labelbottom=True)
     return figure
 
 
@@ -69,4 +71,4 @@ def _point(axes: Axes, place: int, column: Column, name: str) -> None:
         return
     if score.low is not None and score.high is not None:
         axes.plot([score.low, score.high], [place, place], color=OKABE_ITO[0], ls="-")
-    axes.plot(score.value, place, marker="o", color=OKABE_ITO[0], ls="")
+    axes.plot(score.value, place, marker="o", color=OKABE_ITO[0], ls="", clip_on=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leukreg import Predictions, RunResult, Section, Table
+from leukreg import Predictions, RunResult, Section, Table, rounded
 from leukreg_plugins.reporting.words import counted, number, positive, table
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _table(result: RunResult, folds: list[int]) -> Table:
         (
             str(fold + 1),
             f"{(rows.fold == fold).sum():,}",
-            *(_cell(values.get(fold)) for values in columns.values()),
+            *(_cell(name, values.get(fold)) for name, values in columns.items()),
             best[fold],
         )
         for fold in folds
@@ -112,9 +112,13 @@ def _table(result: RunResult, folds: list[int]) -> Table:
             end(list(values.values())) if np.isfinite(list(values.values())).any() else None
             for values in columns.values()
         ]
-        lines.append((name, "", *(_cell(value) for value in ends), ""))
+        lines.append(
+            (name, "", *(_cell(head, value) for head, value in zip(columns, ends, strict=True)), "")
+        )
     pooled = {name: values[0] for name, values in figures(rows_as_one(rows), [0]).items()}
-    lines.append(("pooled", f"{len(rows):,}", *(_cell(pooled.get(name)) for name in columns), ""))
+    lines.append(
+        ("pooled", f"{len(rows):,}", *(_cell(name, pooled.get(name)) for name in columns), "")
+    )
     if not any(best.values()):
         lines = [line[:-1] for line in lines]
     heads = ("fold", "images", *columns, *(["best epochs"] if any(best.values()) else []))
@@ -129,9 +133,11 @@ def rows_as_one(rows: Predictions) -> Predictions:
     return replace(rows, fold=rows.fold * 0)
 
 
-def _cell(value: float | None) -> str:
+def _cell(column: str, value: float | None) -> str:
     if value is None:
         return ""
+    if column == "threshold":  # as finely as elsewhere: cuts of two folds may lie close together
+        return rounded(value, 4)
     return number(value if value == value else None)
 
 
@@ -145,8 +151,8 @@ def _within(result: RunResult, folds: list[int]) -> Iterator[str]:
     pooled = figures(rows_as_one(result.predictions), [0])["AUC"][0]
     if value is not None and pooled == pooled:
         yield (
-            f"AUC within folds {value:.3f}, pooled {pooled:.3f}: within, only images that one model"
-            " scored are ranked against each other."
+            f"AUC within folds {rounded(value)}, pooled {rounded(pooled)}: within, only"
+            " images that one model scored are ranked against each other."
         )
 
 
@@ -159,11 +165,11 @@ def _thresholds(result: RunResult) -> Iterator[str]:
     between = int(((p >= low) & (p < high)).sum())
     mark = "! " if between >= WIDE * len(p) else ""
     yield (
-        f"{mark}Thresholds of the folds run from {low:.3f} to {high:.3f};"
+        f"{mark}Thresholds of the folds run from {rounded(low, 4)} to {rounded(high, 4)};"
         f" {counted(between, 'image')} of {len(p):,} would be answered differently by one than by"
         " the other."
     )
     yield (
-        f"leukreg predict answers by their mean, {sum(cuts) / len(cuts):.3f}, which was never"
-        " scored."
+        f"leukreg predict answers by their mean, {rounded(sum(cuts) / len(cuts), 4)}, which was"
+        " never scored."
     )

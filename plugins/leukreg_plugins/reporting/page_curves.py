@@ -60,6 +60,7 @@ def figure(result: RunResult, name: str) -> Figure:
             _panel(axes, result, classes[place], name, found[classes[place]])
         else:
             axes.set_visible(False)
+            drawn.axes[place - across].tick_params(labelbottom=True)
     if len(classes) == 1:
         drawn.axes[0].set(xlabel=_AXES[name][0], ylabel=_AXES[name][1])
     else:

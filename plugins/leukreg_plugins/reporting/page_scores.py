@@ -79,7 +79,7 @@ def _point(axes: Axes, place: int, score: Score) -> None:
         return
     if score.low is not None and score.high is not None:
         axes.plot([score.low, score.high], [place, place], color=BLUE, linestyle="-")
-    axes.plot(score.value, place, marker="o", color=BLUE, linestyle="")
+    axes.plot(score.value, place, marker="o", color=BLUE, linestyle="", clip_on=False)
 
 
 def _rows(axes: Axes, names: list[str]) -> None:

@@ -193,7 +193,7 @@ def test_brier_no_better() -> None:
     case = Evidence(
         predictions=binary([0, 1], [0.5, 0.5]), scores=(Score(name="brier", value=0.25),)
     )
-    fires(BrierNoBetter(), case, "warning", "0.2500")
+    fires(BrierNoBetter(), case, "warning", "0.250 is no better than the base rate's 0.250")
     good = dataclasses.replace(case, scores=(Score(name="brier", value=0.24),))
     passes(BrierNoBetter(), good)
 

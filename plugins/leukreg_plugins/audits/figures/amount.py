@@ -18,6 +18,7 @@ from leukreg import (
     only_class,
     percent,
     plugin,
+    rounded,
 )
 from leukreg_plugins.audits.published import aside_note, published, supports
 from leukreg_plugins.audits.statistics import effective, wilson
@@ -125,7 +126,7 @@ class FewPositives:
                 patient = tuple(predictions.patient[row] for row in of)
                 ids = tuple(predictions.id[row] for row in of)
                 on = units_in_words(unit[of], patient, ids)
-                yield name, f"{share:.4f}", share * n, n, on
+                yield name, rounded(share), share * n, n, on
 
     def _reported(self, reported: Reported) -> Iterator[Rests]:
         for label, n in supports(reported).items():
@@ -142,7 +143,8 @@ class FewPositives:
         if wide:
             _, label, text, on, low, high = max(wide)
             more = (
-                f"; too wide for {plural(len(wide) - 1, 'other class', 'other classes')}"
+                "; too wide as well: that of"
+                f" {plural(len(wide) - 1, 'other class', 'other classes')}"
                 if wide[1:]
                 else ""
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from leukreg import Evidence, Finding, examine, percent, plugin
+from leukreg import Evidence, Finding, examine, percent, plugin, rounded
 from leukreg_plugins.audits.figures.table import shown
 from leukreg_plugins.audits.published import aside_note, published, shares, supports
 from leukreg_plugins.audits.statistics import auc_interval, base_rate_brier
@@ -120,7 +120,7 @@ class AucNearHalf:
             if score.name == "auc" and score.label is None and score.value is not None:
                 known = score.low is not None and score.high is not None
                 pair = (score.low or 0.0, score.high or 0.0) if known else self._computed(evidence)
-                yield from self._said(f"AUC {score.value:.4f}", score.value, pair, "")
+                yield from self._said(f"AUC {rounded(score.value)}", score.value, pair, "")
 
     def _computed(self, evidence: Evidence) -> tuple[float, float] | None:
         predictions = evidence.predictions
@@ -185,5 +185,6 @@ class BrierNoBetter:
                 yield found(
                     self,
                     "warning",
-                    f"Brier score {value:.4f} is no better than the base rate's {base:.4f}",
+                    f"Brier score {rounded(value)} is no better than the base rate's"
+                    f" {rounded(base)}",
                 )
