@@ -353,3 +353,24 @@ def synthetic(bench: Bench) -> Iterator[RunResult]:
     early.add("b", "", 20)
     folder = f'data={{ use = "folder", root = "{early.write()}" }}'
     yield bench.run(early.root, folder, *ANY_SPLIT, warped)
+
+
+def folded(bench: Bench) -> RunResult:
+    """Folds whose networks come out far apart: few images, and a fifth of them mislabelled."""
+    table = Table(bench.folder / "folded", seed=6)
+    for label in "ab":
+        table.add(label, "", 20)
+    for label in "ab":
+        table.add(label, "", 5, colour=OTHER[label])
+    folds = "folds = { k = 3, validation = 0.4 }"
+    return bench.run(
+        table.write(),
+        f'data={{ use = "folder", root = "{table.root}", {folds} }}',
+        *ANY_SPLIT,
+        "seed=6",
+        "phase.0.epochs=4",
+        "phase.0.optimizer.lr=0.01",
+        "evaluate.calibration={}",
+        'evaluate.threshold={ rule = "f1" }',
+        "evaluate.positive=a",
+    )

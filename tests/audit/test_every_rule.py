@@ -11,7 +11,7 @@ import pytest
 from leukreg.audit import audit, evidence_of
 from leukreg.registry import installed
 from leukreg.types import Evidence
-from tests.audit.real_runs import Bench, evaluated, leaking, papers, swapped, synthetic
+from tests.audit.real_runs import Bench, evaluated, folded, leaking, papers, swapped, synthetic
 
 RULES = installed().names("audit")
 
@@ -23,7 +23,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Evidence
         patch.setenv("LEUKREG_CACHE", str(folder / "cache"))
         patch.syspath_prepend(folder)
         bench = Bench.of(folder)
-        runs = [*leaking(bench), *swapped(bench), *synthetic(bench)]
+        runs = [*leaking(bench), *swapped(bench), *synthetic(bench), folded(bench)]
         runs.append(evaluated(bench, runs[2]))
         yield [*papers(), *map(evidence_of, runs)]
 

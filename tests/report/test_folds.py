@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leukreg_plugins.reporting.folds import figures, sections, thresholds, within
+from leukreg_plugins.audits.figures.folds import ThresholdsDiffer, thresholds
+from leukreg_plugins.reporting.folds import figures, sections, within
 from sklearn.metrics import roc_auc_score
 
+from leukreg.audit import evidence_of
 from leukreg.types import Predictions, RunResult
 from tests.evaluate.simulated import table
 
@@ -57,20 +59,33 @@ def test_the_table_has_the_folds_their_spread_and_the_pooled_figures(make_result
     accuracy = next(s for s in result.scores if s.name == "accuracy")
     assert shown.rows[-1][2] == f"{accuracy.value:.3f}"
     assert section.text[0].startswith("AUC within folds ")
-    cuts = thresholds(result)
+    cuts = thresholds(result.facts)
     assert set(cuts) == {0, 1, 2}
     assert any("which was never scored" in line for line in section.text)
 
 
-def test_thresholds_that_matter_are_a_warning_and_others_are_not(make_result: Make) -> None:
-    result = make_result(folds=2, threshold=True)
-    wide = [{"fold": 0, "threshold": 0.315}, {"fold": 1, "threshold": 0.986}]
-    near = [{"fold": 0, "threshold": 0.5}, {"fold": 1, "threshold": 0.5001}]
-    (loud,) = sections(replace(result, facts={"thresholds": wide}))
-    (quiet,) = sections(replace(result, facts={"thresholds": near}))
-    assert any(line.startswith("! Thresholds of the folds run from 0.315") for line in loud.text)
+WIDE = {"thresholds": [{"fold": 0, "threshold": 0.315}, {"fold": 1, "threshold": 0.986}]}
+NEAR = {"thresholds": [{"fold": 0, "threshold": 0.5}, {"fold": 1, "threshold": 0.5001}]}
+
+
+@pytest.mark.parametrize("waived", [None, "a pilot"])
+def test_thresholds_that_matter_are_a_finding_which_the_section_does_not_repeat(
+    make_result: Make, waived: str | None
+) -> None:
+    result = replace(make_result(folds=2, threshold=True), facts=WIDE)
+    (finding,) = ThresholdsDiffer().build(evidence_of(result))
+    assert finding.message.startswith("thresholds of the folds run from 0.3150 to 0.9860; ")
+    (section,) = sections(replace(result, findings=(replace(finding, waived=waived),)))
+    assert not any("run from" in line or line.startswith("! ") for line in section.text)
+    assert any(", 0.6505, which was never scored" in line for line in section.text)
+
+
+def test_thresholds_that_do_not_matter_are_said_in_the_section(make_result: Make) -> None:
+    result = replace(make_result(folds=2, threshold=True), facts=NEAR)
+    assert list(ThresholdsDiffer().build(evidence_of(result))) == []
+    (quiet,) = sections(result)
     assert not any(line.startswith("! ") for line in quiet.text)
-    assert any("run from 0.5000 to 0.5001" in line for line in quiet.text)
+    assert any(line.startswith("Thresholds of the folds run from 0.5000") for line in quiet.text)
     at = quiet.tables[0].columns.index("threshold")
     assert [row[at] for row in quiet.tables[0].rows[:2]] == ["0.5000", "0.5001"]
 

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leukreg import Predictions, RunResult, Section, Table, rounded
-from leukreg_plugins.reporting.words import counted, number, positive, table
+from leukreg_plugins.audits.figures.folds import spread, thresholds
+from leukreg_plugins.reporting.words import number, positive, table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-WIDE = 0.05
-"""Part of the scored images that thresholds of two folds answer differently, to be said loudly."""
 
 
 def sections(result: RunResult) -> Iterator[Section]:
@@ -62,12 +60,6 @@ def within(rows: Predictions, folds: list[int]) -> float | None:
     return float(np.mean(found))
 
 
-def thresholds(result: RunResult) -> dict[int, float]:
-    """Fold to its threshold; empty where there is none, or where a run of before kept none."""
-    kept = result.facts.get("thresholds") or ()
-    return {int(one["fold"]): float(one["threshold"]) for one in kept}
-
-
 def _inside(rows: Predictions, folds: list[int]) -> Floats:
     """1 where a row is of a fold, ``(n, f)``."""
     import numpy as np
@@ -94,7 +86,7 @@ def _table(result: RunResult, folds: list[int]) -> Table:
         for name, values in figures(rows, folds).items()
     }
     heat = table(result.facts, "calibration").get("folds") or ()
-    columns |= {"threshold": thresholds(result)} if thresholds(result) else {}
+    columns |= {"threshold": cuts} if (cuts := thresholds(result.facts)) else {}
     if heat:
         columns["temperature"] = {int(one["fold"]): float(one["temperature"]) for one in heat}
     best = {fold: _best(result, fold) for fold in folds}
@@ -157,19 +149,16 @@ def _within(result: RunResult, folds: list[int]) -> Iterator[str]:
 
 
 def _thresholds(result: RunResult) -> Iterator[str]:
-    cuts, label = list(thresholds(result).values()), positive(result)
-    if len(set(cuts)) < 2 or label is None:
+    label = positive(result)
+    index = None if label is None else result.predictions.classes.index(label)
+    apart = spread(result.facts, result.predictions, index)
+    if apart is None:
         return
-    low, high = min(cuts), max(cuts)
-    p = result.predictions.probabilities[:, result.predictions.classes.index(label)]
-    between = int(((p >= low) & (p < high)).sum())
-    mark = "! " if between >= WIDE * len(p) else ""
+    if not any(finding.rule == "thresholds-differ" for finding in result.findings):
+        text = str(apart)
+        yield f"{text[:1].upper()}{text[1:]}."
+    cuts = list(thresholds(result.facts).values())
     yield (
-        f"{mark}Thresholds of the folds run from {rounded(low, 4)} to {rounded(high, 4)};"
-        f" {counted(between, 'image')} of {len(p):,} would be answered differently by one than by"
-        " the other."
-    )
-    yield (
-        f"leukreg predict answers by their mean, {rounded(sum(cuts) / len(cuts), 4)}, which was"
-        " never scored."
+        f"leukreg predict answers by the mean of the folds' thresholds,"
+        f" {rounded(sum(cuts) / len(cuts), 4)}, which was never scored."
     )

@@ -10,6 +10,7 @@ from leukreg_plugins.audits.figures.calibration import (
     CoverageMissed,
     TemperatureNotFitted,
 )
+from leukreg_plugins.audits.figures.folds import TemperaturesDiffer
 from scipy.stats import beta
 
 from leukreg import Evidence, Score
@@ -72,3 +73,22 @@ def test_coverage_missed() -> None:
     passes(CoverageMissed(), sets(0.1, 0.2, 5))  # too few rows for any limit
     fires(CoverageMissed(), sets(0.8, 0.82, 99, "ALL"), "warning", "of ALL")
     passes(CoverageMissed(), sets(0.8, 0.84, 99, "ALL"))
+
+
+def heated(*folds: tuple[float, float | None, float | None], why: str = "") -> Evidence:
+    each = [
+        {"fold": i, "temperature": t, "low": low, "high": high, "why": why}
+        for i, (t, low, high) in enumerate(folds)
+    ]
+    return Evidence(facts={"calibration": {"folds": each}})
+
+
+def test_temperatures_differ() -> None:
+    rule = TemperaturesDiffer()
+    apart = ((0.5, 0.4, 0.7), (1.1, 0.7, 3.0), (1.6, 1.2, 2.0))
+    fires(rule, heated(*apart), "warning", "0.500 (95 % interval 0.400 to 0.700, fold 1)", "fold 3")
+    passes(rule, heated((0.5, 0.4, 1.3), (1.6, 1.2, 2.0)))  # chance explains it
+    passes(rule, heated((1.0, 0.9, 1.1), (1.3, 1.2, 1.4)))  # sure, and near
+    passes(rule, heated((0.5, None, None), (5.0, None, None)))  # nobody knows
+    passes(rule, heated(*apart, why="at the upper bound"))  # another rule's
+    passes(rule, heated(apart[0]))

@@ -20,6 +20,7 @@ from leukreg_plugins.audits.figures.calibration import (
     CoverageMissed,
     TemperatureNotFitted,
 )
+from leukreg_plugins.audits.figures.folds import TemperaturesDiffer, ThresholdsDiffer
 from leukreg_plugins.audits.figures.probabilities import (
     PoorCalibration,
     ThresholdNeverCrossed,
@@ -47,10 +48,12 @@ FIGURES: list[type] = [
     ImbalancedAnswers,
     ThresholdOnScored,
     ThresholdNeverCrossed,
+    ThresholdsDiffer,
     PoorCalibration,
     UniformPredictions,
     CalibratedOnScored,
     TemperatureNotFitted,
+    TemperaturesDiffer,
     CoverageMissed,
     FewerFolds,
     LooksAtTest,
