@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from leukreg.errors import DataError, RunError
 from leukreg.files import check_file, write_stream
 from leukreg.tensors import load_tensors
 
@@ -28,8 +29,11 @@ def load(path: Path, advice: str) -> dict[str, Any]:
         advice: What to do where it is missing or damaged.
 
     Raises:
-        RunError: It is missing, or not as it was written.
+        RunError: It is missing, damaged, or holds more than tensors and plain values.
     """
     check_file(path, advice)
-    content: dict[str, Any] = load_tensors(path)
+    try:
+        content: dict[str, Any] = load_tensors(path)
+    except DataError as error:
+        raise RunError(f"{error}; {advice}") from error
     return content

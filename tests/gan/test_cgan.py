@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -352,7 +351,7 @@ def changed(file: Path, **metadata: str) -> None:
     from safetensors import safe_open
 
     with safe_open(file, "pt") as opened:
-        head: Mapping[str, str] = opened.metadata()
+        head: dict[str, str] = opened.metadata()
     save_file(load_file(file), file, {**head, **metadata})
 
 

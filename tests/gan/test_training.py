@@ -330,7 +330,7 @@ def test_a_class_without_real_images_is_held_against_the_least_spread_one() -> N
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(DataError, match=r"last.pt is damaged \(.*; delete it to train"):
+    with pytest.raises(DataError, match=r"last.pt: is damaged, .*; delete it to train"):
         train(job(tmp_path), SILENT)
 
 

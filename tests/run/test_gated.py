@@ -73,7 +73,7 @@ def test_cells_that_fail_are_left_out_and_the_run_says_so(recipe: Path) -> None:
     assert "unmeasured-synthetic" not in told(result)
     text = shown(result)
     assert "Synthetic images" in text
-    assert f"! {MADE} (fold 0): FAILED, left out: " in text
+    assert f"! {MADE} (fold 1): FAILED, left out: " in text
     again = read(result.folder)
     assert again.facts["fidelity"] == result.facts["fidelity"]
 
@@ -85,7 +85,7 @@ def test_cells_that_are_kept_all_the_same_are_an_error(recipe: Path) -> None:
     assert {row.origin for row in rows if row.label == MADE} == {"synthetic"}
     errors = {f.rule for f in result.findings if f.severity == "error"}
     assert errors >= {"failed-gate-trained", "absent-class"}
-    assert f"! {MADE} (fold 0): FAILED, trained on: " in shown(result)
+    assert f"! {MADE} (fold 1): FAILED, trained on: " in shown(result)
 
 
 def test_without_a_gate_the_audit_says_that_nothing_is_known(recipe: Path) -> None:
