@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from leukreg.data.alike import same_but_for_form as same_but_for_form
     from leukreg.data.cache import cache_area as cache_area
     from leukreg.data.cache import cache_root as cache_root
+    from leukreg.data.groups import groups_of as groups_of
     from leukreg.data.images import open_images as open_images
     from leukreg.data.listing import count_folder as count_folder
     from leukreg.data.listing import list_folder as list_folder
@@ -104,6 +105,7 @@ _HOME = {
     "leukreg.contracts": ("ClassGenerator", "Images"),
     "leukreg.data.alike": ("alike", "same_but_for_form"),
     "leukreg.data.cache": ("cache_area", "cache_root"),
+    "leukreg.data.groups": ("groups_of",),
     "leukreg.data.images": ("open_images",),
     "leukreg.data.listing": ("count_folder", "list_folder", "require_folder"),
     "leukreg.data.table": ("read_table",),

@@ -57,8 +57,15 @@ def grouped(
         pixels: Digest of the decoded pixels by file id.
         twins: Pairs of file ids whose pictures are near copies.
     """
-    ties = [*by_patient(rows), *by_picture(rows, pixels, twins)]
-    return replace(predictions, group=joined(len(rows), ties)[predictions.row])
+    return replace(predictions, group=groups_of(rows, pixels, twins)[predictions.row])
+
+
+def groups_of(rows: Sequence[Sample], pixels: Mapping[str, str], twins: Twins) -> NDArray[np.int64]:
+    """The group number of each sample, ``(n,)``: by patient where known, and by picture.
+
+    Arguments as for :func:`grouped`.
+    """
+    return joined(len(rows), [*by_patient(rows), *by_picture(rows, pixels, twins)])
 
 
 def _refuse_unknown(rows: Sequence[Sample]) -> None:

@@ -284,6 +284,25 @@ def test_a_shortcut_that_only_knows_patients_is_none() -> None:
     passes(Shortcut(), _pictures(colour=0, grouped=True))
 
 
+def test_a_shortcut_that_only_knows_patients_is_none_where_one_patient_is_unknown() -> None:
+    case = _pictures(colour=0, grouped=True)
+    assert case.samples is not None
+    first, *others = case.samples.rows
+    listed = [replace(first, patient=None), *others]
+    passes(Shortcut(), evidence(listed, statistics=case.statistics))
+
+
+def test_a_copy_with_another_patient_is_no_neighbour_in_the_probe() -> None:
+    case = _pictures(colour=0)
+    assert case.samples is not None
+    rows = case.samples.rows
+    copies = [replace(row, id=f"copy/{row.id}", patient=f"copy {row.patient}") for row in rows]
+    statistics = {**case.statistics, **{c.id: case.statistics[c.id[5:]] for c in copies}}
+    pixels = {row.id: row.id.removeprefix("copy/") for row in (*rows, *copies)}
+    listed = evidence([*rows, *copies], statistics=statistics, pixels=pixels)
+    passes(Shortcut(neighbours=1), listed)
+
+
 def test_shortcut_by_file_format() -> None:
     case = _pictures(colour=0)
     assert case.samples is not None

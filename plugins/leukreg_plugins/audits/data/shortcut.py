@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Lt
 
 from leukreg import Evidence, Finding, Sample, percent, plugin
 from leukreg_plugins.audits.told import found
-from leukreg_plugins.audits.views import is_real, pictures, rows_of
+from leukreg_plugins.audits.views import is_real, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,12 +76,17 @@ class Shortcut:
         """What each probe reaches, shortcut or not; nothing where classes are too few."""
         import numpy as np
 
+        from leukreg import groups_of
+
         rows = self._rows(evidence)
         labels = sorted({row.label for row in rows})
         if len(labels) < 2:
             return
         y = np.array([labels.index(row.label) for row in rows])
-        folds = self._folds(rows, pictures(evidence))
+        listed = rows_of(evidence)  # all of them: a picture that is not probed may tie two that are
+        group = groups_of(listed, evidence.pixels, evidence.twins).tolist()
+        of = dict(zip((row.id for row in listed), group, strict=True))
+        folds = self._folds(np.array([of[row.id] for row in rows]))
         table = np.array([evidence.statistics[row.id] for row in rows], dtype=float)
         for name, x in self._probes(rows, table).items():
             reached = self._reached(x, y, folds, len(labels))
@@ -100,15 +105,12 @@ class Shortcut:
         step = max(1, -(-len(rows) // self.most))
         return rows[::step]
 
-    def _folds(self, rows: list[Sample], picture: dict[str, int]) -> NDArray[np.int64]:
-        """Five folds; rows of one patient, or of one picture, are in the same."""
+    def _folds(self, group: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Five folds; rows of one group, of a patient or a picture, are in the same."""
         import numpy as np
 
-        known = all(row.patient is not None for row in rows)
-        groups = [row.patient if known else picture[row.id] for row in rows]
-        numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-        shuffled = np.random.default_rng(0).permutation(len(numbers)) % 5
-        return np.array([shuffled[numbers[group]] for group in groups])
+        _, numbers = np.unique(group, return_inverse=True)
+        return (np.random.default_rng(0).permutation(numbers.max() + 1) % 5)[numbers]
 
     def _probes(
         self, rows: list[Sample], table: NDArray[np.float64]
