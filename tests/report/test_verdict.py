@@ -73,3 +73,12 @@ def test_the_best_earlier_run_stands_beside_it() -> None:
     said = text(replace(build_result(), facts=facts))
     assert "The best of 2 earlier runs on the same images, v4-old, has a balanced accuracy" in said
     assert "of 84.3 %." in said
+
+
+def test_copies_among_the_scored_images_are_said_to_be_no_further_pictures() -> None:
+    result = build_result(patients=0)
+    ids = result.predictions.id
+    pixels = {**result.pixels, **{name: f"{i // 4}" for i, name in enumerate(ids)}}
+    said = text(replace(result, pixels=pixels))
+    assert "Scored on 100 held-out images that are 25 pictures, all real, patients unknown." in said
+    assert "pictures" not in text(result)

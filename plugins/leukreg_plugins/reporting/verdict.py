@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leukreg import Evidence, Notice, RunResult, Score
 from leukreg import percent as rounded_percent
+from leukreg_plugins.audits.views import pictures_of
 from leukreg_plugins.reporting.words import (
     counted,
     find,
@@ -57,14 +58,18 @@ def strongest_probe(result: RunResult) -> Probe | None:
 
     options = table(result.recipe, "audit", "rules", "shortcut")
     rule = Shortcut(**{key: value for key, value in options.items() if value is not None})
-    evidence = Evidence(
+    best = max(rule.probes(_images(result)), key=lambda probe: probe.reached, default=None)
+    return best if best is not None and best.reached > best.chance else None
+
+
+def _images(result: RunResult) -> Evidence:
+    """What is known of the images themselves."""
+    return Evidence(
         samples=result.samples,
         pixels=result.pixels,
         twins=result.twins,
         statistics=result.statistics,
     )
-    best = max(rule.probes(evidence), key=lambda probe: probe.reached, default=None)
-    return best if best is not None and best.reached > best.chance else None
 
 
 def _reach(name: str) -> str:
@@ -89,6 +94,8 @@ def scored(result: RunResult) -> str:
     trained = rows_trained_on(result)
     kind = "held-out image" if not trained else "image"
     text = f"Scored on {counted(n, kind)}"
+    seen = len(set(pictures_of(_images(result), result.predictions).tolist()))
+    text += f" that are {counted(seen, 'picture')}" if seen < n else ""
     origins = [(o, result.predictions.origin.count(o)) for o in _SAID]
     present = [(o, count) for o, count in origins if count]
     if len(present) == 1:
