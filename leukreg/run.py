@@ -58,7 +58,7 @@ def run(
     from leukreg.evaluate import refuse_too_few
 
     data = prepare(recipe, folder.file("synthetic"), progress)
-    refuse_too_few(recipe, data.images.samples, data.folds)
+    refuse_too_few(recipe, data.images, data.folds, progress)
     refuse_changed(folder, data.images)
     folder.keep_data(data.images, data.folds)
     if recipe.synthesis is not None and recipe.synthesis.place == "training-fold":

@@ -82,7 +82,7 @@ def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT)
         absent = recipe.synthesis.classes if recipe.synthesis else ()
         folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
     _check_synthesis(recipe, images, folds, progress)
-    refuse_too_few(recipe, images.samples, folds)
+    refuse_too_few(recipe, images, folds, progress)
     classes = images.samples.classes
     rows = [("all rows", *_counts(images.samples, range(len(images.samples))))]
     for fold in folds:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leukreg.data.groups import groups_of
 from leukreg.errors import Problem, Problems, TrainingError
+from leukreg.evaluate.bootstrap import units_of
 from leukreg.evaluate.conformal import rows_needed
+from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import ConformalSpec, EvaluateSpec, Recipe
-from leukreg.types import Fold, Predictions, Samples
+from leukreg.types import Fold, Predictions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leukreg.data.store import ImageStore
 
 
 def problems(
@@ -42,74 +52,95 @@ def problems(
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Validation rows of a fold, and what they are as evidence: copies and patients count once."""
+
+    rows: int
+    groups: int
+    of_class: tuple[int, ...]
+    """Groups with rows of each class."""
+
+
 def unfitted(
     spec: EvaluateSpec, predictions: Predictions, validation: Predictions | None
 ) -> tuple[Problem, ...]:
     """Folds of the scored rows whose validation rows cannot carry what is to be fitted on them."""
-    counts: dict[int, tuple[int, ...]] = {}
-    for fold in sorted({int(fold) for fold in predictions.fold}):
+    k = len(predictions.classes)
+    folds = sorted({int(fold) for fold in predictions.fold})
+    if validation is None:
         none = np.zeros(0, dtype=np.int64)
-        own = none if validation is None else validation.label[validation.fold == fold]
-        counts[fold] = tuple(np.bincount(own, minlength=len(predictions.classes)).tolist())
-    return too_few(spec, predictions.classes, counts)
+        return _too_few(spec, predictions.classes, {fold: _held(none, none, k) for fold in folds})
+    unit, label = units_of(validation), validation.label
+    inside = {fold: validation.fold == fold for fold in folds}
+    held = {fold: _held(label[here], unit[here], k) for fold, here in inside.items()}
+    return _too_few(spec, predictions.classes, held)
 
 
-def refuse_too_few(recipe: Recipe, samples: Samples, folds: Sequence[Fold]) -> None:
+def refuse_too_few(
+    recipe: Recipe, images: ImageStore, folds: Sequence[Fold], progress: Progress = SILENT
+) -> None:
     """Stop before training where a fold's validation rows are too few.
 
     Raises:
         Problems: For calibration there are none, or fewer than the stated coverage needs.
     """
-    counts = {
-        fold.index: tuple(
-            sum(samples.rows[row].label == name for row in fold.validation)
-            for name in samples.classes
-        )
-        for fold in folds
-    }
-    found = too_few(recipe.evaluate, samples.classes, counts)
+    samples, spec = images.samples, recipe.evaluate
+    if spec.calibration is None and spec.conformal is None:
+        return
+    number = {name: index for index, name in enumerate(samples.classes)}
+    label = np.array([number[row.label] for row in samples.rows], dtype=np.int64)
+    unit = groups_of(samples.rows, images.digests, images.twins(progress))
+    inside = {fold.index: np.array(fold.validation, dtype=np.int64) for fold in folds}
+    held = {fold: _held(label[rows], unit[rows], len(number)) for fold, rows in inside.items()}
+    found = _too_few(spec, samples.classes, held)
     if found:
         keys = [problem.message.partition(":")[0] for problem in found]
         raise Problems([recipe.problem(k, p.message) for k, p in zip(keys, found, strict=True)])
 
 
-def too_few(
-    spec: EvaluateSpec, classes: tuple[str, ...], counts: Mapping[int, tuple[int, ...]]
+def _held(label: NDArray[np.int64], unit: NDArray[np.int64], k: int) -> _Held:
+    of_class = tuple(len(np.unique(unit[label == c])) for c in range(k))
+    return _Held(len(label), len(np.unique(unit)), of_class)
+
+
+def _too_few(
+    spec: EvaluateSpec, classes: tuple[str, ...], held: Mapping[int, _Held]
 ) -> tuple[Problem, ...]:
-    """What these validation rows cannot carry; ``counts`` has a fold's rows of each class."""
-    bare = [fold for fold, rows in counts.items() if not sum(rows)]
+    """What these validation rows, by fold, cannot carry."""
+    bare = [fold for fold, one in held.items() if not one.rows]
     found = []
     if spec.calibration is not None and bare:
-        text = f"evaluate.calibration: no validation rows to fit it on in {_folds(bare, counts)}"
+        text = f"evaluate.calibration: no validation rows to fit it on in {_folds(bare, held)}"
         found.append(Problem(f"{text}; set data.folds.validation above 0, or calibration = false"))
     if spec.conformal is None:
         return tuple(found)
-    lack = _lacking(spec.conformal, classes, counts)
+    lack = _lacking(spec.conformal, classes, held)
     if lack:
         need = f"needs {rows_needed(spec.conformal.coverage):,} validation rows"
         stated = f"evaluate.conformal: {100 * spec.conformal.coverage:g} % coverage {need}"
         more = " of every class" if spec.conformal.by_class else ""
+        if any(one.groups < one.rows for one in held.values()):
+            lack += " (copies of a picture, and images of one patient, count as one)"
         advice = "lower the coverage or hold more rows out for validation"
         advice += ", or set by_class = false" if spec.conformal.by_class else ""
         found.append(Problem(f"{stated}{more}, {lack}; {advice}"))
     return tuple(found)
 
 
-def _lacking(
-    spec: ConformalSpec, classes: tuple[str, ...], counts: Mapping[int, tuple[int, ...]]
-) -> str:
+def _lacking(spec: ConformalSpec, classes: tuple[str, ...], held: Mapping[int, _Held]) -> str:
     """Where there are fewest rows, in words; "" where there are enough."""
     need = rows_needed(spec.coverage)
     if not spec.by_class:
-        least = min(counts, key=lambda fold: sum(counts[fold]), default=None)
-        if least is None or (n := sum(counts[least])) >= need:
+        least = min(held, key=lambda fold: held[fold].groups, default=None)
+        if least is None or (n := held[least].groups) >= need:
             return ""
-        return f"{_folds([least], counts)} has {n:,}"
+        return f"{_folds([least], held)} has {n:,}"
     short = []
     for index, name in enumerate(classes):
-        least = min(counts, key=lambda fold: counts[fold][index], default=None)
-        if least is not None and (n := counts[least][index]) < need:
-            short.append((n, f"{_folds([least], counts)} has {n:,} of {name!r}"))
+        least = min(held, key=lambda fold: held[fold].of_class[index], default=None)
+        if least is not None and (n := held[least].of_class[index]) < need:
+            short.append((n, f"{_folds([least], held)} has {n:,} of {name!r}"))
     more = f" (and {len(short) - 1} other classes lack rows)" if len(short) > 2 else ""
     more = " (and 1 other class lacks rows)" if len(short) == 2 else more
     return min(short)[1] + more if short else ""

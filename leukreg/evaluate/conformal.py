@@ -2,8 +2,10 @@
 
 A class is in an image's set where it conforms no worse than the validation rows did. If the image
 is exchangeable with them, its set holds the true class with at least the stated coverage, however
-poor the model (Vovk et al., 2005; Papadopoulos et al., 2002). Rows of few patients are not quite
-exchangeable with a new patient's, and rows that also chose the epoch are slightly too good.
+poor the model (Vovk et al., 2005; Papadopoulos et al., 2002). Copies of a picture, and images of
+one patient, are not exchangeable with a new one's, but the groups of them are: each group weighs
+one, and as many groups as otherwise rows are needed. Rows that also chose the epoch are slightly
+too good.
 
 Written here in place of a library: mapie and crepes wrap an estimator that is fitted and asked for
 features, while this stands after the predictions, fold by fold, and must be kept as plain numbers.
@@ -19,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leukreg.evaluate.bootstrap import units_of
 from leukreg.recipe.model import ConformalSpec
 from leukreg.seeds import derive
 from leukreg.types import Predictions
@@ -39,6 +42,8 @@ class Conformal:
     """By fold: the largest score of each class; all equal unless ``by_class``."""
     rows: Mapping[int, tuple[int, ...]]
     """By fold: the validation rows behind each class's limit."""
+    groups: Mapping[int, tuple[int, ...]]
+    """By fold: what these are as evidence (see :func:`leukreg.evaluate.bootstrap.units_of`)."""
 
 
 def rank(n: int, coverage: float) -> int:
@@ -47,16 +52,16 @@ def rank(n: int, coverage: float) -> int:
 
 
 def rows_needed(coverage: float) -> int:
-    """Fewest rows from which sets with this coverage can be made (99 % needs 99)."""
+    """Fewest groups of rows from which sets with this coverage can be made (99 % needs 99)."""
     return math.ceil(coverage / (1 - coverage) - 1e-9)
 
 
 def fit_conformal(
     validation: Predictions, folds: Sequence[int], spec: ConformalSpec, seed: int
 ) -> Conformal:
-    """Limits for each of these folds from its validation rows.
+    """Limits for each of these folds from its validation rows, each group of them weighing one.
 
-    Enough rows are taken for granted (see :func:`leukreg.evaluate.checks.too_few`): with fewer
+    Enough groups are taken for granted (see :func:`leukreg.evaluate.checks.too_few`): with fewer
     than :func:`rows_needed` every class is in every set.
 
     Args:
@@ -64,15 +69,16 @@ def fit_conformal(
         spec: Method, coverage, and whether it holds within every class.
         seed: The recipe's; randomised scores are drawn from it and the image's id.
     """
-    scores = nonconformity(validation, spec.method, seed)
+    scores, unit = nonconformity(validation, spec.method, seed), units_of(validation)
     own = scores[np.arange(len(validation)), validation.label]
     classes = range(len(validation.classes))
-    limits, rows = {}, {}
+    limits, rows, groups = {}, {}, {}
     for fold in folds:
         here = validation.fold == fold
         chosen = [here & (validation.label == c) if spec.by_class else here for c in classes]
-        limits[fold] = tuple(_limit(own[each], spec.coverage) for each in chosen)
+        limits[fold] = tuple(_limit(own[each], unit[each], spec.coverage) for each in chosen)
         rows[fold] = tuple(int(each.sum()) for each in chosen)
+        groups[fold] = tuple(len(np.unique(unit[each])) for each in chosen)
     return Conformal(
         method=spec.method,
         coverage=spec.coverage,
@@ -80,12 +86,22 @@ def fit_conformal(
         seed=seed,
         limits=limits,
         rows=rows,
+        groups=groups,
     )
 
 
-def _limit(scores: Floats, coverage: float) -> float:
-    place = rank(len(scores), coverage)
-    return float(np.sort(scores)[place - 1]) if place <= len(scores) else math.inf
+def _limit(scores: Floats, unit: NDArray[np.int64], coverage: float) -> float:
+    """The least score that groups of this weight do not exceed, each row a part of its group.
+
+    A random image of a new group is then covered (Dunn et al., 2022; Lee et al., 2023); were the
+    rows counted, copies of a few easy pictures would make the limit, and hard ones fall out.
+    """
+    _, group, size = np.unique(unit, return_inverse=True, return_counts=True)
+    place, order = rank(len(size), coverage), np.argsort(scores, kind="stable")
+    if place > len(size):
+        return math.inf
+    reached = np.cumsum(1 / size[group][order])
+    return float(scores[order[np.searchsorted(reached, place - 1e-9)]])
 
 
 def nonconformity(predictions: Predictions, method: str, seed: int) -> Floats:
@@ -145,7 +161,12 @@ def facts_of_conformal(conformal: Conformal) -> dict[str, Any]:
         "by_class": conformal.by_class,
         "seed": conformal.seed,
         "folds": [
-            {"fold": fold, "rows": list(conformal.rows[fold]), "limits": list(limits)}
+            {
+                "fold": fold,
+                "rows": list(conformal.rows[fold]),
+                "groups": list(conformal.groups[fold]),
+                "limits": list(limits),
+            }
             for fold, limits in conformal.limits.items()
         ],
     }
@@ -163,4 +184,6 @@ def conformal_of(facts: Mapping[str, Any]) -> Conformal | None:
         seed=kept["seed"],
         limits={one["fold"]: tuple(one["limits"]) for one in kept["folds"]},
         rows={one["fold"]: tuple(one["rows"]) for one in kept["folds"]},
+        # Runs of before counted rows.
+        groups={one["fold"]: tuple(one.get("groups", one["rows"])) for one in kept["folds"]},
     )

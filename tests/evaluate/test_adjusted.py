@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -195,11 +196,17 @@ def test_validation_rows_that_carry_nothing_are_refused_together() -> None:
         scored(rows, None, **options)
     assert "calibration: no validation rows to fit it on in folds 1, 2" in str(caught.value)
     assert "98 % coverage needs 49 validation rows, fold 1 has 0" in str(caught.value)
-    with pytest.raises(Problems, match="fold 1 has 20; lower the coverage"):
+    with pytest.raises(Problems, match=r"fold 1 has 10 .*count as one.; lower the"):
         scored(rows, validation, **options)
     one = take(validation, np.flatnonzero(validation.fold == 1))
     with pytest.raises(Problems, match="no validation rows to fit it on in fold 1"):
         scored(rows, one, **CALIBRATED)
+
+
+def listed(samples: Samples, pixels: dict[str, str] | None = None) -> Any:
+    """As much of a store as is asked for: digests of the pixels, no near copies."""
+    digests = {row.id: row.id for row in samples.rows} if pixels is None else pixels
+    return SimpleNamespace(samples=samples, digests=digests, twins=lambda _progress: ())
 
 
 def test_too_few_rows_are_told_before_training_with_their_line() -> None:
@@ -211,15 +218,34 @@ def test_too_few_rows_are_told_before_training_with_their_line() -> None:
         classes=("A", "B"),
     )
     enough = Fold(index=0, train=(), validation=tuple(range(50)), test=())
-    refuse_too_few(recipe, samples, [enough])
+    refuse_too_few(recipe, listed(samples), [enough])
     few = Fold(index=1, train=(), validation=tuple(range(20)), test=())
     none = Fold(index=2, train=(), validation=(), test=())
     with pytest.raises(Problems) as caught:
-        refuse_too_few(recipe, samples, [enough, few, none])
+        refuse_too_few(recipe, listed(samples), [enough, few, none])
     first, second = map(str, caught.value.problems)
     assert first.startswith("r.toml:6  evaluate.calibration: no validation rows to fit it on in fo")
     assert second.startswith("r.toml:7  evaluate.conformal: 90 % coverage needs 9 validation rows")
     assert "fold 3 has 0 of 'A' (and 1 other class lacks rows); lower the coverage" in second
     assert "or set by_class = false\n" in second
     with pytest.raises(Problems, match="the only fold has 4 of 'B'"):
-        refuse_too_few(recipe, samples, [few])
+        refuse_too_few(recipe, listed(samples), [few])
+
+
+def test_copies_and_patients_count_as_one_where_rows_are_too_few() -> None:
+    spec = EvaluateSpec(conformal=ConformalSpec(coverage=0.9))
+    recipe = replace(parse(RECIPE), evaluate=spec)
+    rows = tuple(Sample(id=str(i), path=str(i), label="AB"[i % 2]) for i in range(32))
+    samples = Samples(rows=rows, classes=("A", "B"))
+    fold = Fold(index=0, train=(), validation=tuple(range(32)), test=())
+    refuse_too_few(recipe, listed(samples), [fold])
+    four_times = {str(i): str(i // 4) for i in range(32)}
+    with pytest.raises(Problems, match=r"needs 9 validation rows, the only fold has 8 .copies of"):
+        refuse_too_few(recipe, listed(samples, four_times), [fold])
+    patients = tuple(replace(row, patient=f"p{i // 8}") for i, row in enumerate(rows))
+    of_four = replace(samples, rows=patients)
+    with pytest.raises(Problems, match=r"the only fold has 4 .copies of a picture, and images of"):
+        refuse_too_few(recipe, listed(of_four), [fold])
+    own = simulated(32, 2.0, seed=1)
+    with pytest.raises(Problems, match="the only fold has 8"):
+        scored(own, replace(own, group=np.arange(32) // 4), conformal=ConformalSpec(coverage=0.9))

@@ -184,12 +184,43 @@ def test_each_fold_has_its_own_limits() -> None:
         conformal_sets(replace(one, fold=one.fold + 7), conformal)
 
 
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 4), st.booleans())
+@settings(deadline=None, max_examples=50)
+def test_copies_of_a_row_do_not_move_the_limits(
+    seed: int, n: int, times: int, by_class: bool
+) -> None:
+    """However often each picture is listed, it weighs as one."""
+    own, spec = simulated(n, 2.0, seed, k=3), ConformalSpec(coverage=0.8, by_class=by_class)
+    again = np.repeat(np.arange(n), np.random.default_rng(seed).integers(1, times + 1, n))
+    copied = replace(take(own, again), group=again)
+    one, other = (fit_conformal(rows, [0], spec, 4) for rows in (own, copied))
+    assert other.limits == one.limits
+    assert other.groups == one.groups == one.rows
+    assert sum(other.rows[0]) == (len(again) if by_class else 3 * len(again))
+
+
+def test_images_of_new_patients_are_covered_however_many_the_others_have() -> None:
+    """Three patients of four have one image, hard ones; the fourth has ten easy ones."""
+    hits = []
+    for draw in range(DRAWS):
+        rng = np.random.default_rng(draw)
+        easy = rng.random(40) < 0.25
+        right = np.where(easy, 0.95, 0.6) + rng.uniform(-0.04, 0.04, 40)
+        unit = np.repeat(np.arange(39), np.where(easy[:39], 10, 1))
+        p = np.stack([right, 1 - right], axis=1)
+        labels = np.zeros(len(unit), dtype=np.int64)
+        own = replace(table(labels, p[unit]), group=unit)
+        conformal = fit_conformal(own, [0], ConformalSpec(coverage=0.8), 4)
+        hits.append(bool(covered(table(np.zeros(1, dtype=np.int64), p[39:]), conformal)[0]))
+    assert np.mean(hits) == pytest.approx(0.8, abs=3 * (0.16 / DRAWS) ** 0.5)
+
+
 def test_an_ensemble_votes() -> None:
     rows = table(np.array([0, 0]), np.array([[0.6, 0.4, 0.0], [0.1, 0.1, 0.8]]))
     limits = {0: (0.5,) * 3, 1: (0.7,) * 3, 2: (0.95,) * 3}
     conformal = Conformal(
         method="lac", coverage=0.9, by_class=False, seed=0, limits=limits,
-        rows=dict.fromkeys(limits, (9,) * 3),
+        rows=dict.fromkeys(limits, (9,) * 3), groups=dict.fromkeys(limits, (9,) * 3),
     )  # fmt: skip
     parts = [replace(rows, fold=np.full(2, fold)) for fold in limits]
     assert voted_sets(parts, conformal).tolist() == [[True, True, False], [False, False, True]]

@@ -60,7 +60,7 @@ def test_by_row_is_said_where_patients_are_unknown() -> None:
     assert "50 resamples of 72 images" in only(calibration(result)).text[2]
     text = "\n".join(only(sets(result)).text)
     assert "50 resamples of 72 images; limits are held fixed" in text
-    assert "patients" not in text
+    assert "those of new patients may differ" in text
 
 
 def test_what_a_temperature_says_of_the_network() -> None:
@@ -97,22 +97,33 @@ def test_sets_are_told_in_all_and_for_each_class() -> None:
     ]  # fmt: skip
     assert all("\n" in row[2] and "%" in row[2] for row in figures.rows)
     text = "\n".join(section.text)
-    assert "hold the true class of 80 % of images; limits from 72 validation rows." in text
+    assert "of 80 % of images; limits from 12 groups of validation rows (a patient's, or" in text
     assert "50 resamples of 12 patients" in text
-    assert "new patients may differ; the same rows chose the epochs and the temperature" in text
+    assert "as the validation rows did; the same rows chose the epochs and the temperature" in text
+
+
+GROUPS = "groups of validation rows (a patient's, or copies of a picture)"
 
 
 def test_what_was_stated_within_classes_and_folds_is_said() -> None:
-    for folds, rows in ((1, "at least 12 validation rows of each class"),
-                        (2, "at least 12 validation rows of each class in each fold")):  # fmt: skip
+    for folds, rows in ((1, "at least 12 {} of each class"),
+                        (2, "at least 12 {} of each class in each fold")):  # fmt: skip
         spec = EvaluateSpec(conformal=ConformalSpec(coverage=0.8, by_class=True), bootstrap=0)
         result = rescored(build_result(CLASSES, (200, 100, 60), folds=folds), spec)
         text = only(sets(result)).text
-        assert f"of 80 % within every class; limits from {rows}." in text[0]
+        assert f"of 80 % within every class; limits from {rows.format(GROUPS)}." in text[0]
         assert "Intervals: none asked for." in text
     phases = [{"restore_best": False, "patience": None}]
     text = only(sets(replace(result, recipe={**result.recipe, "phase": phases}))).text
-    assert text[-1].endswith("those of new patients may differ.")
+    assert text[-1].endswith("that come as the validation rows did.")
+
+
+def test_limits_rest_on_rows_where_none_belong_together() -> None:
+    result = build_result(CLASSES, (200, 100, 60), patients=0)
+    spec = EvaluateSpec(conformal=ConformalSpec(coverage=0.8), bootstrap=0)
+    text = only(sets(rescored(result, spec))).text
+    assert "limits from 72 validation rows." in text[0]
+    assert "those of new patients may differ" in text[-1]
 
 
 def test_classes_that_pay_for_the_others_are_named() -> None:

@@ -171,7 +171,7 @@ def sets(result: RunResult) -> Iterator[Section]:
         *_stated(kept, whole),
         *_bounded([whole], "limits are held fixed"),
         *_left_out(result, kept),
-        *_doubts(result),
+        *_doubts(result, kept),
     )
     yield Section(title="Prediction sets (conformal)", text=text, tables=(figures,), order=37)
 
@@ -198,8 +198,11 @@ def _share(score: Score | None) -> str:
 
 
 def _stated(kept: Mapping[str, Any], whole: Score) -> Iterator[str]:
-    least = min(min(one["rows"]) for one in kept["folds"])
-    rows = counted(least, "validation row") + " of each class" * kept["by_class"]
+    least = min(min(groups) for groups in _groups(kept))
+    rows = counted(least, "validation row")
+    if _groups(kept) != [one["rows"] for one in kept["folds"]]:
+        rows = f"{counted(least, 'group')} of validation rows (a patient's, or copies of a picture)"
+    rows += " of each class" * kept["by_class"]
     if len(kept["folds"]) > 1:
         rows = f"at least {rows} in each fold"
     elif kept["by_class"]:
@@ -210,6 +213,11 @@ def _stated(kept: Mapping[str, Any], whole: Score) -> Iterator[str]:
         f" {100 * kept['coverage']:g} % {where}; limits from {rows}."
     )
     yield f"They hold it in {percent(whole, '95 % interval ')}."
+
+
+def _groups(kept: Mapping[str, Any]) -> list[list[int]]:
+    """What each fold's limits rest on, by class; runs of before counted rows."""
+    return [one.get("groups", one["rows"]) for one in kept["folds"]]
 
 
 def _left_out(result: RunResult, kept: Mapping[str, Any]) -> Iterator[str]:
@@ -223,10 +231,11 @@ def _left_out(result: RunResult, kept: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _doubts(result: RunResult) -> Iterator[str]:
+def _doubts(result: RunResult, kept: Mapping[str, Any]) -> Iterator[str]:
     """What the guarantee rests on."""
     text = "The share holds for images that come as the validation rows did"
-    if result.predictions.patient and None not in result.predictions.patient:
+    counted_once = all("groups" in one for one in kept["folds"])
+    if not counted_once or None in result.predictions.patient:
         text += "; those of new patients may differ"
     phases = [phase for phase in result.recipe.get("phase") or () if isinstance(phase, Mapping)]
     watched = not phases or any(p.get("restore_best") or p.get("patience") for p in phases)

@@ -67,7 +67,7 @@ def test_coverage_missed() -> None:
     least = beta(90, 10).ppf(0.025)
     assert least == pytest.approx(0.8344, abs=1e-4)
     fires(CoverageMissed(), sets(0.8, 0.82, 99), "warning", "80.0 %", "at most 82.0 %", "90 %",
-          "99 validation pictures")  # fmt: skip
+          "99 validation groups")  # fmt: skip
     passes(CoverageMissed(), sets(0.8, 0.84, 99))
     fires(CoverageMissed(), sets(0.8, 0.84, 999), "warning", "chance explains 88.1 % and more")
     passes(CoverageMissed(), sets(0.1, 0.2, 5))  # too few rows for any limit

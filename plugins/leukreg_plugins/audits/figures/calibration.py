@@ -8,7 +8,7 @@ from typing import Any
 
 from leukreg import Evidence, Finding, Predictions, percent, plugin
 from leukreg_plugins.audits.told import found, plural, some
-from leukreg_plugins.audits.views import option, pictures_of
+from leukreg_plugins.audits.views import option
 
 KEYS = ("calibration", "conformal")
 
@@ -91,29 +91,32 @@ class CoverageMissed:
                 "warning",
                 f"sets hold the true class in {percent(score.value)}{of} (at most"
                 f" {percent(score.high)}), {100 * kept['coverage']:g} % were stated;"
-                f" with {plural(rows, 'validation picture')} chance explains {percent(least)}"
-                " and more",
+                f" with {plural(rows, 'validation group')} (patients or pictures) chance explains"
+                f" {percent(least)} and more",
             )
 
     def _groups(
         self, kept: Mapping[str, Any], evidence: Evidence
     ) -> Iterator[tuple[str | None, int]]:
-        """What the coverage is stated for, with the validation pictures of the smallest fold."""
-        least = [min(rows) for rows in zip(*(one["rows"] for one in kept["folds"]), strict=True)]
+        """What the coverage is stated for, with the validation groups of the smallest fold."""
+        each = [one.get("groups") or one["rows"] for one in kept["folds"]]
+        least = [min(groups) for groups in zip(*each, strict=True)]
         if not kept["by_class"]:
             yield None, self._unlike(evidence, None, min(least, default=0))
         elif evidence.predictions is not None:
-            for label, rows in zip(evidence.predictions.classes, least, strict=True):
-                yield label, self._unlike(evidence, label, rows)
+            for label, groups in zip(evidence.predictions.classes, least, strict=True):
+                yield label, self._unlike(evidence, label, groups)
 
-    def _unlike(self, evidence: Evidence, label: str | None, rows: int) -> int:
-        """How many of the fewest rows of a fold are different pictures."""
+    def _unlike(self, evidence: Evidence, label: str | None, groups: int) -> int:
+        """How many of the fewest rows of a fold do not belong together; older runs kept rows."""
+        from leukreg import units_of
+
         validation = evidence.validation
         if validation is None:
-            return rows
-        picture, fold = pictures_of(evidence, validation), validation.fold
+            return groups
+        unit, fold = units_of(validation), validation.fold
         of = [label in (None, validation.classes[c]) for c in validation.label]
-        return min([rows, *(len(set(picture[(fold == one) & of])) for one in set(fold.tolist()))])
+        return min([groups, *(len(set(unit[(fold == one) & of])) for one in set(fold.tolist()))])
 
     def _least(self, rows: int, coverage: float) -> float:
         """The coverage that limits from so many rows fall below in one of 40 draws.
