@@ -146,6 +146,10 @@ class Judge:
 
     def _notes(self, label: str, batch: Drawn, held: Held) -> list[str]:
         notes = []
+        if copies := self.reference.copies_of(label):
+            are = "1 real image, a copy of another, is" if copies == 1 else ""
+            are = are or f"{copies:,} real images, copies of others, are"
+            notes.append(f"{label}: {are} not looked at: each picture counts once")
         if held.rows in ("training rows", "validation and training rows"):
             few = len(held.pixels) if held.rows == "training rows" else "fewer than " + str(FEWEST)
             lacking = "no" if held.rows == "training rows" else few

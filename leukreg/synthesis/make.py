@@ -14,7 +14,7 @@ from leukreg.synthesis.contact import contact_sheet
 from leukreg.synthesis.draws import Drawn, drawn
 from leukreg.synthesis.generator import fit
 from leukreg.synthesis.judge import judge_of, open_eye
-from leukreg.synthesis.reference import Reference, real_of, spread
+from leukreg.synthesis.reference import Reference, spread
 from leukreg.synthesis.request import Request, digest_of, refuse_unknown
 from leukreg.types import Lineage, Sample
 
@@ -85,8 +85,8 @@ def _write_sheets(batches: dict[str, Drawn], reference: Reference, request: Requ
 
 def _real(reference: Reference, label: str) -> tuple[str, NDArray[np.uint8]] | None:
     """Some real images of a class, unseen ones first; None where there is none."""
-    unseen = spread(real_of(reference.unseen, label), keep.SHOWN)
-    fitted = spread(real_of(reference.fitted, label), keep.SHOWN - len(unseen))
+    unseen = spread(reference.unseen_of(label), keep.SHOWN)
+    fitted = spread(reference.fitted_of(label), keep.SHOWN - len(unseen))
     if not unseen and not fitted:
         return None
     which = {0: "real", keep.SHOWN: "real, not seen by it"}

@@ -75,3 +75,27 @@ def test_training_rows_help_out_by_half(
     assert len(real.taught("a", MOST)) == taught
     assert len(real.asked("a", MOST)) == asked
     assert real.held("a").rows == held
+
+
+@given(pictures=st.integers(1, 40), times=st.integers(1, 4), seen=st.integers(1, 40))
+def test_each_picture_is_looked_at_once(pictures: int, times: int, seen: int) -> None:
+    """Copies made ideal synthetic images seem far off, and stood in both halves of the real."""
+    unseen, fitted = marked(100, pictures * times), marked(0, seen)
+    digests = {row.id: f"{i // times}" for i, row in enumerate(unseen.samples.rows)}
+    digests |= {row.id: f"{i}" for i, row in enumerate(fitted.samples.rows)}
+    real = Reference(fitted, unseen, digests)
+    looked_at = [*marks(real.held("a").pixels)]
+    shown = [digests[f"{mark}.png"] for mark in looked_at]
+    assert len(set(shown)) == len(shown) >= pictures
+    helped = pictures < FEWEST and seen > pictures
+    assert len(shown) == (max(pictures, seen) if helped else pictures)
+    assert real.copies_of("a") == pictures * (times - 1) + min(pictures, seen) * helped
+    taught, asked = marks(real.taught("a", MOST)), marks(real.asked("a", MOST))
+    assert not {digests[f"{m}.png"] for m in taught} & {digests[f"{m}.png"] for m in asked}
+
+
+def test_near_copies_are_one_picture() -> None:
+    pairs = (("100.png", "101.png"), ("101.png", "102.png"))
+    real = Reference(marked(0, 0), marked(100, 30), {}, lambda: pairs)
+    assert marks(real.held("a").pixels) == [100, *range(103, 130)]
+    assert real.copies_of("a") == 2
