@@ -257,7 +257,7 @@ def prepare(root: Path) -> None:
 def again(work: Workspace, case: Case) -> int:
     """What a person does after a kill: resume what can be resumed, else give the command again."""
     if case.name in ("run", "resume"):
-        runs = list(work.place.glob("runs/*"))
+        runs = [run for run in work.place.glob("runs/*") if not run.name.startswith(".")]
         if any((run / "status.json").exists() for run in runs):
             return work(["run", "--resume", "last"])[0]
         return work(["run", "mine.toml"])[0]

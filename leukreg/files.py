@@ -233,7 +233,7 @@ def sweep(folder: Path, name: str | None = None) -> None:
     with suppress(OSError):
         for path in [*folder.iterdir()]:
             found = _PART.fullmatch(path.name)
-            if found and name in (None, found[1]) and _is_gone(int(found[2])):
+            if found and name in (None, found[1]) and is_gone(int(found[2])):
                 _remove(path)
 
 
@@ -241,7 +241,7 @@ def left_behind(path: Path) -> bool:
     """Whether a killed process was making ``path``."""
     with suppress(OSError):
         parts = [_PART.fullmatch(other.name) for other in path.parent.iterdir()]
-        return any(one and one[1] == path.name and _is_gone(int(one[2])) for one in parts)
+        return any(one and one[1] == path.name and is_gone(int(one[2])) for one in parts)
     return False
 
 
@@ -336,7 +336,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_gone(process: int) -> bool:
+def is_gone(process: int) -> bool:
     """Whether there is no such process; False where that cannot be told."""
     if sys.platform == "win32":  # a signal ends the process there, 0 too
         return False

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukreg.data.pack import TEMPORARY, Pack
+from leukreg.data.pack import TEMPORARY, Pack, is_left_behind
 from leukreg.errors import DataError
 from leukreg.places import cache_root as cache_root
 
@@ -163,8 +163,11 @@ def pixel_cache(size: int, decoder: str) -> PixelCache:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that were killed a day ago or more left half-written in ``folder``."""
+    """Remove what killed processes left half-written; those of other machines a day later."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
+        if is_left_behind(leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
+            continue
         try:
             newest = max(path.stat().st_mtime for path in (leftover, *leftover.iterdir()))
         except OSError:

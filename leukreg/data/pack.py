@@ -13,6 +13,8 @@ import functools
 import json
 import mmap
 import os
+import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -26,11 +28,13 @@ import numpy as np
 
 from leukreg.data.picture import THUMB, Facts, Picture, digest
 from leukreg.errors import DataError
+from leukreg.files import is_gone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TEMPORARY = "tmp-"
+_HOST = re.sub(r"[^\w-]", "_", platform.node())
 _ARRAYS = ("pixels.u8", "thumbs.u8")
 _CHUNK = 2**22
 
@@ -115,7 +119,7 @@ def write_pack(parent: Path, pictures: Iterable[Picture], size: int) -> Pack | N
     Raises:
         OSError: The folder cannot be written, or the disk is full.
     """
-    temporary = _temporary(parent)
+    temporary = temporary_folder(parent)
     try:
         facts, sums, maps = _fill(temporary, pictures)
         if not facts:
@@ -135,12 +139,20 @@ def write_pack(parent: Path, pictures: Iterable[Picture], size: int) -> Pack | N
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _temporary(parent: Path) -> Path:
+def temporary_folder(parent: Path) -> Path:
+    """A new folder that names its machine and process: others share a cache, and one may die."""
+    owner = f"-{_HOST}.{os.getpid()}"
     for _ in range(3):  # somebody may clear the cache at this very moment
         parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            return Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
-    return Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
+            return Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=owner, dir=parent))
+    return Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=owner, dir=parent))
+
+
+def is_left_behind(temporary: Path) -> bool:
+    """Whether the process that made the folder ran on this machine and is gone."""
+    owner, _, process = temporary.name.rpartition(".")
+    return owner.endswith(f"-{_HOST}") and process.isdecimal() and is_gone(int(process))
 
 
 def _fill(

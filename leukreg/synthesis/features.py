@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from leukreg.data.cache import cache_area, not_writable, sweep
-from leukreg.data.pack import TEMPORARY
+from leukreg.data.pack import temporary_folder
 from leukreg.errors import DataError, RunError, WriteError
 from leukreg.files import is_listed, read_file, write_file
 from leukreg.progress import SILENT, Progress
@@ -128,7 +127,8 @@ class FeatureCache:
         temporary: Path | None = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.folder))
+            sweep(self.folder)
+            temporary = temporary_folder(self.folder)
             for file, data in files.items():
                 write_file(temporary / file, data, listed=True)
             shutil.rmtree(final, ignore_errors=True)  # a damaged one of this name
