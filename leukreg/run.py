@@ -102,6 +102,7 @@ def run_fold(
         hold(folder.file("synthetic"), fold.index)
     labels = labels_of(recipe, images.samples, fold.train)
     place = folder.file(f"fold-{fold.index}")
+    _say_lost(folder, place, progress)
     outcome = train_fold(recipe, labels, images, fold, place, progress)
 
     def scored(name: str, rows: Sequence[int]) -> Predictions:
@@ -117,6 +118,20 @@ def run_fold(
         predictions, validation, outcome.epochs, outcome.phases, outcome.facts, fidelity
     )
     return data, result
+
+
+def _say_lost(folder: RunFolder, place: Path, progress: Progress) -> None:
+    """A fold that had begun is not trained anew without a word; its old predictions go."""
+    from leukreg.engine import lost
+
+    name = lost(place)
+    if name is None:
+        return
+    for table in ("predictions.csv", "validation.csv"):  # another model's, where it is not a CPU's
+        (place / table).unlink(missing_ok=True)
+    text = f"{place.name}/{name} was missing, although this fold had begun: it is trained anew."
+    folder.mend(text)
+    progress.say(f"! {text}")
 
 
 def _replaced(folds: tuple[Fold, ...], changed: Fold) -> tuple[Fold, ...]:

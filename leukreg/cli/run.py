@@ -83,6 +83,7 @@ def _begin(
 
 def _resume(reference: str, root: Path, console: Console) -> RunResult:
     from leukreg.recipe import rebuild
+    from leukreg.report.console import print_line
     from leukreg.runs import RunFolder, find, read
     from leukreg.runs.reading import parse
     from leukreg.types import Notice
@@ -95,6 +96,8 @@ def _resume(reference: str, root: Path, console: Console) -> RunResult:
         recipe = rebuild(folder.read_json("recipe.json"), path / "recipe.json")
         notices = parse(path / "notices.json", tuple[Notice, ...])
         _announce(recipe, notices, console)
+        for text in folder.status().mended:
+            print_line(console, f"! {text}", "bold yellow")
         return _carry_out(recipe, folder, notices, console)
 
 

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leukreg.engine.checkpoint import lost as lost
     from leukreg.engine.finder import RangeTest as RangeTest
     from leukreg.engine.finder import range_test as range_test
     from leukreg.engine.fold import train_fold as train_fold
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOME = {
     "RangeTest": "leukreg.engine.finder",
     "range_test": "leukreg.engine.finder",
+    "lost": "leukreg.engine.checkpoint",
     "FoldOutcome": "leukreg.engine.outcome",
     "PhasePlan": "leukreg.engine.outcome",
     "plan": "leukreg.engine.planning",

@@ -11,10 +11,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from leukreg.engine.files import load, save
-from leukreg.engine.outcome import ANEW, check_fingerprint
+from leukreg.engine.outcome import ANEW, MODEL, OUTCOME, check_fingerprint
 from leukreg.engine.state import FoldState, fold_state
 from leukreg.errors import PluginFault, RunError
+from leukreg.files import is_listed
 
+LAST = "last.pt"
 EVERY = 0.5
 """Seconds that lie between two checkpoints at least. Training goes on from the last one bit for
 bit, so that an epoch of milliseconds need not wait for a disk; less than this is lost."""
@@ -37,7 +39,7 @@ class Checkpoints:
 
     @property
     def last_path(self) -> Path:
-        return self.folder / "last.pt"
+        return self.folder / LAST
 
     @property
     def best_path(self) -> Path:
@@ -125,6 +127,15 @@ class Checkpoints:
                 f"the state of {names} holds objects that are not safe to load from a file; its "
                 "state_dict must hold plain values and tensors only"
             ) from error
+
+
+def lost(folder: Path) -> str | None:
+    """The file without which a fold that had begun is trained anew; None where nothing is lost."""
+    there = {name for name in (OUTCOME, MODEL, LAST) if (folder / name).exists()}
+    if LAST in there or {OUTCOME, MODEL} <= there:
+        return None
+    ways = (OUTCOME, MODEL) if is_listed(folder / OUTCOME) else (LAST,)
+    return next((n for n in ways if n not in there and is_listed(folder / n)), None)
 
 
 def touched_weights(model: nn.Module, state: FoldState) -> dict[str, Tensor]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from leukreg.recipe.model import Recipe
 
 FOLDS = "fold-*"
+LISTED = frozenset({".csv", ".json", ".pt"})
+"""Endings of a fold's files that have checksums."""
 TRACEBACK = "traceback.txt"
 """What plugins, or leukreg, raised while the folder was last written; absent where nothing did."""
 
@@ -111,11 +113,20 @@ class RunFolder(Contents):
         running = begun(status.recipe, status.overrides)
         kept = {"started": status.started, "seconds": status.seconds, "mended": status.mended}
         write_status(self.path, replace(running, **kept))  # type: ignore[arg-type]
+        self._note_unchecked()
         try:
             self.read_json("environment.json")
         except RunError:
             self.write_json("environment.json", environment())
             self.mend("environment.json was missing or damaged: it tells of the resumed stretch.")
+
+    def _note_unchecked(self) -> None:
+        """Version 0.1 wrote no checksums; from then on it is a loss."""
+        for place in (self.path, *sorted(self.path.glob(FOLDS))):
+            sums, files = place / CHECKSUMS, (path.suffix for path in place.iterdir())
+            if not sums.is_file() and not LISTED.isdisjoint(files):
+                name = sums.relative_to(self.path).as_posix()
+                self.mend(f"{name} was missing: the files beside it were taken unchecked.")
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.engine import train_fold
+from leukreg.engine.checkpoint import Checkpoints
 from leukreg.runs import RunFolder, list_runs, read
 from tests.trained import RECIPE, write_cells
 
@@ -111,6 +112,48 @@ def test_what_can_be_made_again_is_and_the_report_says_so(
     assert "! digests.json was damaged" in said
     assert (run / "predictions.csv").read_bytes() == (whole / "predictions.csv").read_bytes()
     assert read(run).scores == read(whole).scores
+
+
+@pytest.mark.parametrize("gone", ["last.pt", "model.pt", "outcome.json"])
+def test_a_fold_that_lost_its_state_is_not_trained_anew_without_a_word(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, gone: str
+) -> None:
+    if gone == "last.pt":  # training ends once its first checkpoint is there
+        write = Checkpoints.write
+
+        def dying(*given: Any, **named: Any) -> bool:
+            write(*given, **named)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Checkpoints, "write", dying)
+            assert main(["run", "mine.toml"]) == 130
+    else:
+        assert stopped_after_a_fold(monkeypatch, send(signal.SIGINT)) == 130
+    run = only_run()
+    (run / "fold-0" / gone).unlink()
+    capsys.readouterr()
+    assert main(["run", "--resume", "last"]) == 0
+    line = f"! fold-0/{gone} was missing, although this fold had begun: it is trained anew."
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count(line) == 2  # when it is resumed, and in its report
+    assert read(run).facts["mended"] == [line[2:]]
+
+
+def test_a_resumed_run_whose_checksums_are_gone_says_what_is_unchecked(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert stopped_after_a_fold(monkeypatch, send(signal.SIGINT)) == 130
+    run = only_run()
+    (run / "checksums.txt").unlink()
+    (run / "fold-0" / "checksums.txt").unlink()
+    capsys.readouterr()
+    assert main(["run", "--resume", "last"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for name in ("checksums.txt", "fold-0/checksums.txt"):
+        line = f"! {name} was missing: the files beside it were taken unchecked."
+        assert said.count(line) == 2, said
+        assert line[2:] in read(run).facts["mended"]
 
 
 def test_damage_that_cannot_be_mended_is_told_before_training(
