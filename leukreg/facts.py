@@ -53,6 +53,7 @@ def facts_of(
     if data.found:
         facts["files_found"] = dict(data.found)
     facts["passed_over"] = [asdict(one) for one in data.images.samples.passed]
+    facts["assumed_of_list"] = list(data.images.samples.assumed)
     facts["dropped"] = [asdict(one) for one in data.dropped]
     facts["readings"] = [asdict(one) for one in readings(data.images.facts.values())]
     facts["test_set"] = ids_digest(pixels.get(name, name) for name in predictions.id)

@@ -110,6 +110,8 @@ def list_samples(recipe: Recipe, progress: Progress = SILENT) -> Samples:
         if problem.where is None:
             raise
         raise Problems([problem]) from None
+    for how in samples.assumed:
+        progress.say(how)
     return samples
 
 

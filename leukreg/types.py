@@ -128,6 +128,8 @@ class Samples:
     """Files that were left out because they could not be read."""
     passed: tuple[PassedOver, ...] = ()
     """What was passed over while they were listed."""
+    assumed: tuple[str, ...] = ()
+    """How the list was read where it does not say so itself, in words."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.progress import SILENT, Progress
-
 if TYPE_CHECKING:
     from leukreg.types import Samples
 
@@ -65,7 +63,7 @@ def command(
     with RichProgress(open_console(err=True)) as progress:
         if is_table:
             columns = (path_column, label_column, patient_column)
-            samples = table_samples(path, *columns, progress=progress)
+            samples = table_samples(path, *columns)
         else:
             from leukreg.data import list_folder
 
@@ -85,7 +83,6 @@ def table_samples(
     path_column: str = "path",
     label: str = "label",
     patient: str | None = None,
-    progress: Progress = SILENT,
 ) -> Samples:
     """The images that a table lists, by the source plugin "table"."""
     from leukreg.registry import installed
@@ -95,5 +92,5 @@ def table_samples(
         .get("source", "table")
         .cls(path=str(path), path_column=path_column, label_column=label, patient_column=patient)
     )
-    samples: Samples = source.build(progress)
+    samples: Samples = source.build()
     return samples

@@ -122,6 +122,7 @@ class Opened:
             for one in side.samples.passed
             if one.images
         ]
+        lines += [how for side in (pair.fake, pair.real) for how in side.samples.assumed]
         if self.size > min(own, other):
             which = "fakes are" if other <= own else "real images are"
             lines.append(f"! {which} {min(own, other)} px and were enlarged to {self.size}")

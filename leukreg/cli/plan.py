@@ -92,6 +92,7 @@ def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT)
     caption += f"; {broken} broken files skipped" if broken else ""
     if uncounted:
         caption += f"; {uncounted:,} synthetic rows, made before the split, will stand among them"
+    caption += "".join(f"; {how}" for how in images.samples.assumed)
     caption += "".join(f"; {reading}" for reading in readings(images.facts.values()))
     return Table(columns=("images", *classes), rows=tuple(rows), caption=caption)
 

@@ -41,6 +41,7 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
     total = len(found.samples)
     classes = "class" if len(found.classes) == 1 else "classes"
     yield f"{_some(total, 'image')} in {len(found.classes)} {classes} in {path}"
+    yield from found.samples.assumed
     yield _patients(found)
     if found.listed_twice:
         yield f"! {found.listed_twice:,} rows name a file that another row names too"

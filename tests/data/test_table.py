@@ -149,5 +149,5 @@ def test_the_source_says_how_it_read_the_table(
     (tmp_path / "t.csv").write_text("sep=;\npath;label\na.png;x\nb.png;y\nno.png;y\n")
     assert main(["data", str(tmp_path / "t.csv")]) == 1
     said = capsys.readouterr()
-    assert "t.csv: its first line, 'sep=;', is no row" in said.err
+    assert "t.csv: its first line, 'sep=;', is no row" in " ".join(said.out.split())
     assert "t.csv:5 there is no file" in " ".join(said.out.split())

@@ -133,6 +133,7 @@ def _result(
         "listed": listed(store.samples),
         "broken_plugins": list(registry.faults()),
         "passed_over": [asdict(one) for one in store.samples.passed],
+        "assumed_of_list": list(store.samples.assumed),
         "readings": [asdict(one) for one in readings(store.facts.values())],
         "test_set": test_set,
         "test_looks": earlier_looks(runs / "-", test_set),

@@ -9,11 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
 from leukreg import (
-    SILENT,
     BrokenImage,
     PassedOver,
     Problem,
-    Progress,
     Sample,
     Samples,
     expanded,
@@ -36,7 +34,6 @@ def read_rows(
     base: Path,
     columns: Mapping[str, str | None],
     classes: Mapping[str, Sequence[str]] | None,
-    progress: Progress = SILENT,
 ) -> tuple[Samples, list[Problem]]:
     """The samples of a table, and what is wrong with it.
 
@@ -46,14 +43,12 @@ def read_rows(
         columns: Column name of path, label, patient and split; None for the usual name of one that
             need not be there.
         classes: Class name to its labels, or None.
-        progress: Told how the table was read where it does not say so itself.
 
     Raises:
         DataError: The file cannot be read as a table.
     """
     frame = read_table(table)
-    for assumed in frame.attrs.get("assumed", ()):
-        progress.say(f"{table}: {assumed}")
+    assumed = tuple(f"{table.name}: {how}" for how in frame.attrs.get("assumed", ()))
     head = int(frame.attrs.get("head_line", 1))
     named, problems = _columns(table, frame, columns)
     if problems:
@@ -97,7 +92,7 @@ def read_rows(
         problems += missing
         missing = []
     broken = tuple(BrokenImage(path=str(one.where), reason=one.message) for one in missing)
-    listed = Samples(rows=tuple(rows), classes=names, broken=broken, passed=passed)
+    listed = Samples(rows=tuple(rows), classes=names, broken=broken, passed=passed, assumed=assumed)
     return listed, _shortened(problems)
 
 

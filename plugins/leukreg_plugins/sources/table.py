@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leukreg import SILENT, NotAvailable, Problems, Progress, Samples, expanded, plugin
+from leukreg import NotAvailable, Problems, Samples, expanded, plugin
 
 
 @plugin("table")
@@ -40,10 +40,8 @@ class TableFile:
                 f"the table {table} {what}; put it there or set data.path to where it is"
             )
 
-    def build(self, progress: Progress = SILENT) -> Samples:
+    def build(self) -> Samples:
         """Read the table; images are looked for, not decoded.
-
-        ``progress`` is told how the table was read where it does not say so itself.
 
         Raises:
             NotAvailable: The table is not there.
@@ -61,7 +59,7 @@ class TableFile:
             "patient": self.patient_column,
             "split": self.split_column,
         }
-        samples, problems = read_rows(table, base, columns, self.classes, progress)
+        samples, problems = read_rows(table, base, columns, self.classes)
         if problems:
             raise Problems(problems)
         return samples

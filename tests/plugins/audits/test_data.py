@@ -321,6 +321,8 @@ def test_choices_in_reading_files() -> None:
     two = {"files": 1_200, "what": "16 bits", "doubtful": True}
     fires(FilesRead(), evidence(FOUR, facts={"readings": [two]}), "warning", "1,200 files: 16 bits")
     passes(FilesRead(), evidence(FOUR, facts={"readings": []}))
+    listed = {"assumed_of_list": ["t.csv: it is UTF-16"]}
+    fires(FilesRead(), evidence(FOUR, facts=listed), "note", "t.csv: it is UTF-16")
 
 
 def test_files_that_may_hold_images_are_pointed_out() -> None:

@@ -1,4 +1,4 @@
-"""How image files were read, where they leave a choice."""
+"""How files were read, where they leave a choice."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from leukreg_plugins.audits.told import found
 
 @plugin("files-read")
 class FilesRead:
-    """Image files were read in a way that they do not say themselves.
+    """Files were read in a way that they do not say themselves.
 
-    Which value is white, which picture of several counts, what lies behind transparent parts: where
-    a file does not say, leukreg chooses, and another program may choose otherwise. All images
-    should be read alike, those of later predictions too.
+    What parts the cells of a table, which value is white, which picture of several counts, what
+    lies behind transparent parts: where a file does not say, leukreg chooses, and another program
+    may choose otherwise. All images should be read alike, those of later predictions too.
 
-    Do: look at some of the images; convert them to 8-bit RGB where they are not shown right.
+    Do: see whether a table is read right; look at some of the images; convert them to 8-bit RGB
+    where they are not shown right.
     """
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for how in evidence.facts.get("assumed_of_list", ()):
+            yield found(self, "note", how)
         for one in evidence.facts.get("readings", ()):
             files = f"{one['files']:,} file{'s' * (one['files'] != 1)}"
             yield found(self, "warning" if one["doubtful"] else "note", f"{files}: {one['what']}")
