@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from leukreg.types import Severity as Severity
     from leukreg.types import Table as Table
     from leukreg.vacant import require_empty as require_empty
+    from leukreg.visible import as_cell as as_cell
+    from leukreg.visible import from_cell as from_cell
     from leukreg.vision import import_torchvision as import_torchvision
 
 __version__ = "0.1.0"
@@ -159,6 +161,7 @@ _HOME = {
         "Table",
     ),
     "leukreg.vacant": ("require_empty",),
+    "leukreg.visible": ("as_cell", "from_cell"),
     "leukreg.vision": ("import_torchvision",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

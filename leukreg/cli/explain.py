@@ -44,6 +44,7 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     """
 
     from leukreg.cli.named import run_named
+    from leukreg.cli.predicted import say_readings
     from leukreg.files import new_folder
     from leukreg.predict import explanation, load
     from leukreg.predict.explain import place_of
@@ -70,6 +71,7 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
             for row, name, heat, answer in zip(rows, names, maps, answers, strict=True):
                 _write(place / name, files[row], heat, _lines(found, row, answer, heat))
                 advance()
+    say_readings(found)
     where = place_of(trained.models[0], trained.recipe.image.size)
     pictures = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
     say(f"{pictures} written to {folder} (Grad-CAM of {where}).")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from leukreg.data.readings import Reading
     from leukreg.progress import Progress
     from leukreg.synthesis.extractors import OpenExtractor
     from leukreg.synthesis.measure import Measured
@@ -69,9 +70,9 @@ class Pair:
         sides = [self.real, self.fake]
         if self.training is not self.real:
             sides.append(self.training)
-        pixels = pixels_of([side.samples for side in sides], chosen, progress)
+        pixels, read = pixels_of([side.samples for side in sides], chosen, progress)
         seen = pixels[2] if len(pixels) > 2 else pixels[0]
-        return Opened(self, chosen, (own, other), pixels[0], pixels[1], seen)
+        return Opened(self, chosen, (own, other), pixels[0], pixels[1], seen, read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +86,8 @@ class Opened:
     real: NDArray[np.uint8]
     fake: NDArray[np.uint8]
     training: NDArray[np.uint8]
+    readings: tuple[Reading, ...] = ()
+    """What was chosen in reading them."""
 
     def labels(self, side: Side) -> list[str]:
         """The class of each image of a side; all alike where there are no classes."""
@@ -123,6 +126,7 @@ class Opened:
             if one.images
         ]
         lines += [how for side in (pair.fake, pair.real) for how in side.samples.assumed]
+        lines += [f"{'! ' * reading.doubtful}{reading}" for reading in self.readings]
         if self.size > min(own, other):
             which = "fakes are" if other <= own else "real images are"
             lines.append(f"! {which} {min(own, other)} px and were enlarged to {self.size}")

@@ -61,6 +61,7 @@ def command(
     trained = load(run_named(run, root, with_models=True))
     with RichProgress(open_console(err=True)) as progress:
         found = trained.assess(files, flags=not no_flags, progress=progress)
+    shown.say_readings(found)
     wanted = ((csv, shown.as_csv), (json, shown.as_json))
     _write({path: text(found, trained.result) for path, text in wanted if path is not None})
     if STDOUT not in (csv, json):

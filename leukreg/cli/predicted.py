@@ -166,6 +166,12 @@ def _below(names: Sequence[str]) -> list[str]:
     return [str(Path(*Path(name).parts[shared:])) for name in names]
 
 
+def say_readings(found: Predicted) -> None:
+    """What was chosen in reading the images, on the standard error."""
+    for reading in found.readings:
+        say(f"{'! ' * reading.doubtful}{reading}", err=True)
+
+
 def as_csv(found: Predicted, result: RunResult) -> str:
     """The columns of ``predict_table``; each text as :func:`leukreg.visible.as_cell` has it."""
     frame = found.frame()
@@ -199,6 +205,7 @@ def as_json(found: Predicted, result: RunResult) -> str:
         "positive": found.positive,
         "coverage": found.coverage,
         "notes": found.notes,
+        "readings": list(map(str, found.readings)),
         "images": list(found.records()),
     }
     return json_text(data)

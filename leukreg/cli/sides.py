@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from leukreg.data.picture import Facts
+    from leukreg.data.readings import Reading
     from leukreg.progress import Progress
 
 LOOKED_AT = 64
@@ -113,27 +115,32 @@ def native_size(samples: Samples) -> int:
     return int(statistics.median(sizes)) if sizes else LARGEST
 
 
-def pixels_of(sides: Sequence[Samples], size: int, progress: Progress) -> list[NDArray[np.uint8]]:
-    """The pixels of every side, shape ``(n, size, size, 3)``.
+def pixels_of(
+    sides: Sequence[Samples], size: int, progress: Progress
+) -> tuple[list[NDArray[np.uint8]], tuple[Reading, ...]]:
+    """The pixels of every side, shape ``(n, size, size, 3)``; what was chosen in reading them.
 
     Raises:
         Problems: Files that cannot be read, those of all sides.
     """
     from leukreg.data.images import open_images
+    from leukreg.data.readings import readings
     from leukreg.errors import Problem, Problems
     from leukreg.types import ImageSpec
 
     found: list[NDArray[np.uint8]] = []
+    facts: list[Facts] = []
     problems: list[Problem] = []
     for samples in sides:
         try:
             store = open_images(samples, ImageSpec(size=size), "stop", progress)
             found.append(store.pixels(range(len(store))))
+            facts += store.facts.values()
         except Problems as error:
             problems += error.problems
     if problems:
         raise Problems(list(dict.fromkeys(problems)), "nothing was compared.")
-    return found
+    return found, readings(facts)
 
 
 def _run(reference: str, root: Path) -> Path | None:

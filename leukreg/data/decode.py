@@ -102,13 +102,13 @@ def decode(data: bytes) -> Decoded:
         raise Unreadable(f"damaged or truncated ({_first_line(error)})") from None
 
 
-def upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Decoded:
     """An opened picture in mode RGB, turned as its metadata say; :func:`decode` says how.
 
     Raises:
         Unreadable: Its pixels are of unknown scale.
     """
-    return _to_rgb(ImageOps.exif_transpose(image)).image
+    return _to_rgb(ImageOps.exif_transpose(image))
 
 
 def squash(image: Image.Image, size: int) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from leukreg.data.decoded import SIXTEEN
@@ -26,8 +26,14 @@ class Reading:
 def readings(facts: Iterable[Facts]) -> tuple[Reading, ...]:
     """The choices made for these files, the most frequent first; each content counts once."""
     files = {fact.content: fact for fact in facts}.values()
-    counts = Counter(note for fact in files for note in fact.notes)
-    peaks = [fact.peak for fact in files if fact.peak]
+    return counted((fact.notes, fact.peak) for fact in files)
+
+
+def counted(read: Iterable[tuple[Sequence[str], int]]) -> tuple[Reading, ...]:
+    """The same of the notes and the peak (see :class:`Facts`) of each file."""
+    each = list(read)
+    counts = Counter(note for notes, _ in each for note in notes)
+    peaks = [peak for _, peak in each if peak]
     found = [Reading(count, what) for what, count in counts.most_common()]
     return tuple(_dark(one, peaks) if one.what == SIXTEEN else one for one in found)
 

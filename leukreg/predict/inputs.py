@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -36,6 +36,10 @@ class Read:
     """Digest of the pixels at native size; "" where it was not asked for."""
     thumb: bytes = b""
     """``THUMB * THUMB`` bytes, grey; empty where it was not asked for."""
+    notes: tuple[str, ...] = ()
+    """What was chosen in reading it (see :class:`leukreg.data.decoded.Decoded`)."""
+    peak: int = 0
+    """As ``Decoded`` has it."""
 
 
 class Readable(Protocol):
@@ -61,11 +65,13 @@ class Given:
         """The image at ``size`` pixels a side, or the reason why it cannot be had."""
         try:
             if isinstance(self.image, Path):
-                image = decode(read_regular(self.image)).image
+                decoded = decode(read_regular(self.image))
             else:
-                image = upright(self.image)
+                decoded = upright(self.image)
+            image = decoded.image
             pixels = squash(image, size).tobytes()
-            return Read(pixels, pixel_digest(image), thumbnail(image)) if marks else Read(pixels)
+            read = Read(pixels, notes=decoded.notes, peak=decoded.peak)
+            return _marked(read, image) if marks else read
         except FileNotFoundError:
             return "the file does not exist"
         except IsADirectoryError:
@@ -74,6 +80,10 @@ class Given:
             return f"cannot be opened: {error.strerror or error}"
         except (Unreadable, ValueError) as error:  # a path with a null byte is a ValueError
             return str(error)
+
+
+def _marked(read: Read, image: Image.Image) -> Read:
+    return replace(read, digest=pixel_digest(image), thumb=thumbnail(image))
 
 
 def given_images(images: ImagesLike) -> list[Given]:

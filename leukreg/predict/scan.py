@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from leukreg.data.decode import guarded
 from leukreg.data.picture import THUMB
+from leukreg.data.readings import Reading, counted
 from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import reseed, session
 from leukreg.engine.dropout import stochastic
@@ -51,6 +52,8 @@ class Scan:
     """Digest of the pixels at native size; "" for an unreadable image."""
     thumbs: NDArray[np.uint8]
     """Shape ``(n, 64, 64)``, grey; 0 for an unreadable image."""
+    readings: tuple[Reading, ...]
+    """What was chosen in reading the images."""
 
 
 @dataclass(slots=True, eq=False)
@@ -172,6 +175,7 @@ class _Found:
             for one in models
         ]
         self.digests = [""] * n
+        self.read: list[tuple[tuple[str, ...], int]] = []
         self.thumbs = np.zeros((n, THUMB, THUMB), np.uint8)
 
     def keep(
@@ -183,6 +187,7 @@ class _Found:
             self.features[place][rows] = features
         for row, picture in zip(batch.rows, batch.pictures, strict=True):
             self.digests[row] = picture.digest
+            self.read.append((picture.notes, picture.peak))
             if picture.thumb:
                 self.thumbs[row] = np.frombuffer(picture.thumb, np.uint8).reshape(THUMB, THUMB)
 
@@ -191,7 +196,13 @@ class _Found:
             Seen(fold, figures[:, :-2], figures[:, -2], figures[:, -1], features)
             for fold, figures, features in zip(self.folds, self.figures, self.features, strict=True)
         )
-        return Scan(tuple(self.unreadable), tuple(seen), tuple(self.digests), self.thumbs)
+        return Scan(
+            tuple(self.unreadable),
+            tuple(seen),
+            tuple(self.digests),
+            self.thumbs,
+            counted(self.read),
+        )
 
 
 def _threads() -> int:

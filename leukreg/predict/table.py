@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leukreg.data.readings import Reading
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted:
@@ -50,6 +52,8 @@ class Predicted:
     """The id of a training image of which this is a near copy (shifted, compressed again)."""
     notes: tuple[str, ...] = ()
     """What could not be given, and why; what a reader of the flags should know."""
+    readings: tuple[Reading, ...] = ()
+    """What was chosen in reading the images, where their files leave a choice."""
 
     def __len__(self) -> int:
         return len(self.name)
@@ -98,7 +102,8 @@ class Predicted:
         ``uncertainty`` and ``mutual_information`` (nats), ``set`` (the classes of the prediction
         set), ``threshold`` (from which the positive class is answered), ``distance`` (to the
         training data, 1 is the limit), ``far`` (above it), ``copy_of`` and ``near_copy_of`` (ids of
-        training images), ``unreadable`` (why). ``attrs`` has ``positive``, ``coverage``, ``notes``.
+        training images), ``unreadable`` (why). ``attrs`` has ``positive``, ``coverage``, ``notes``,
+        ``readings``.
         """
         import pandas as pd
 
@@ -124,8 +129,11 @@ class Predicted:
         frame = pd.DataFrame(dict(enumerate(columns.values())))
         frame.columns = pd.Index(list(columns), dtype=object)
         frame.attrs = {
-            "positive": self.positive, "coverage": self.coverage, "notes": list(self.notes)
-        }  # fmt: skip
+            "positive": self.positive,
+            "coverage": self.coverage,
+            "notes": list(self.notes),
+            "readings": list(map(str, self.readings)),
+        }
         return frame
 
     def records(self) -> Iterator[dict[str, Any]]:

@@ -190,6 +190,7 @@ class Trained:
             positive=None if threshold is None else self.classes_[self.positive].item(),
             sets=joined.sets,
             coverage=joined.coverage,
+            readings=seen.readings,
             **known,  # type: ignore[arg-type]
         )
 

@@ -65,7 +65,7 @@ def _table(home: Path, rows: Iterable[Sample]) -> bytes:
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
     table.writeheader()
     for row in rows:
-        path = Path(row.path).relative_to(home).as_posix()
+        path = keep.cell(Path(row.path).relative_to(home).as_posix())
         more = {"path": path, "split": "train", "origin": row.origin}
         table.writerow(keep.line_of(row) | more)
     return text.getvalue().encode("utf-8")

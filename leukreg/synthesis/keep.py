@@ -26,6 +26,7 @@ from leukreg.files import (
     write_text,
 )
 from leukreg.types import Lineage, Sample
+from leukreg.visible import as_cell, from_cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,10 @@ def read_complete(home: Path, digest: str) -> Made | None:
         if seal["request"] != digest:
             return None
         table = read_file(home / TABLE).decode("utf-8", ERRORS)
-        lines = list(csv.DictReader(io.StringIO(table, newline="")))
+        lines = [
+            {column: from_cell(text) for column, text in line.items()}
+            for line in csv.DictReader(io.StringIO(table, newline=""))
+        ]
         intact = len(lines) == seal["images"] and all(
             _digest(_path(home, line["id"]).read_bytes()) == line["pixels"] for line in lines
         )
@@ -164,10 +168,10 @@ def finish(home: Path, digest: str, made: Made) -> None:
 
 
 def line_of(row: Sample) -> dict[str, Any]:
-    """A synthetic row as cells of a table, by column."""
+    """A synthetic row as cells of a table, by column (see :func:`leukreg.visible.as_cell`)."""
     line = row.lineage
     assert line is not None
-    return {
+    plain = {
         "id": row.id,
         "label": row.label,
         "generator": line.generator,
@@ -179,6 +183,12 @@ def line_of(row: Sample) -> dict[str, Any]:
         "condition": json.dumps(dict(line.condition), sort_keys=True, ensure_ascii=False),
         "pixels": _digest(Path(row.path).read_bytes()),
     }
+    return {column: cell(value) for column, value in plain.items()}
+
+
+def cell(value: object) -> object:
+    """Texts as :func:`leukreg.visible.as_cell` has them; an empty one is an empty cell."""
+    return as_cell(value) if isinstance(value, str) and value else value
 
 
 def _row(home: Path, line: dict[str, str]) -> Sample:

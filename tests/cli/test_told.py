@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from leukreg.cli.main import main
+from leukreg.cli.pair import Pair
+from leukreg.cli.sides import Wanted
+from leukreg.progress import SILENT
 from leukreg.runs import read
 from tests.trained import RECIPE, write_cells
 
@@ -40,3 +45,43 @@ def test_what_was_assumed_of_a_table_is_told_and_kept(
     assert HOW in Path("page.html").read_text()
     (run,) = Path("runs").iterdir()
     assert read(run).facts["assumed_of_list"] == [HOW]
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """Two files of 16 bits that hold 12, and one with transparent parts."""
+    folder = tmp_path / "odd" / "benign"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(7)
+    for number in range(2):
+        values = rng.integers(0, 4096, (40, 40)).astype(np.uint16)
+        Image.fromarray(values).save(folder / f"{number}.png")
+    Image.fromarray(rng.integers(0, 200, (40, 40, 4), np.uint8), "RGBA").save(folder / "clear.png")
+    return folder.parent
+
+
+DARK = "! 2 files: 16 bits, 65,535 taken for white, but no value is above 4,095"
+CLEAR = "1 file: transparent parts, laid over white"
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_how_new_images_were_read_is_told(
+    binary_run: Path, odd: Path, tmp_path: Path, capsys: Capture, command: str
+) -> None:
+    more = {"predict": ["--json", "-"], "explain": ["--out", str(tmp_path / "out")]}[command]
+    assert main([command, str(binary_run), str(odd), *more]) == 0
+    told = capsys.readouterr()
+    assert DARK in told.err
+    assert CLEAR in told.err
+    assert (CLEAR in told.out) == (command == "predict")  # kept with the figures
+
+
+def test_an_evaluation_and_a_comparison_tell_it_too(
+    binary_run: Path, odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CLEAR in said(["evaluate", str(binary_run), "--data", str(odd)], capsys)
+    other = write_cells(tmp_path / "other", ("benign",), 3, seed=2)
+    wanted = Wanted(tmp_path, 0, "train")
+    opened = Pair.of(str(other), str(odd), None, wanted).opened(32, SILENT)
+    assert CLEAR in opened.heads()

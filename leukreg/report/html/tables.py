@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leukreg.report.tables import numeric
 from leukreg.types import Table
-from leukreg.visible import visible
+from leukreg.visible import as_cell, visible
 
 MOST_ROWS = 200
 """Rows that the page shows; the file has them all."""
@@ -63,18 +62,16 @@ def _cell(text: str, number: bool) -> Cell:
 
 
 def as_csv(table: Table) -> bytes:
-    """The table as a CSV file in UTF-8; lines of a cell are parted by semicolons."""
+    """The table as a CSV file in UTF-8; lines of a cell are parted by semicolons.
+
+    Texts are as :func:`leukreg.visible.as_cell` has them, figures as they stand.
+    """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_plain(table.columns))
-    writer.writerows(_plain(row) for row in table.rows)
+    writer.writerow(map(_plain, table.columns))
+    writer.writerows(map(_plain, row) for row in table.rows)
     return buffer.getvalue().encode("utf-8")
 
 
-def _plain(cells: Iterable[str]) -> list[str]:
-    return [_harmless("; ".join(visible(line) for line in cell.split("\n"))) for cell in cells]
-
-
-def _harmless(cell: str) -> str:
-    """What a spreadsheet would take for a formula is text."""
-    return f"'{cell}" if cell.startswith(("=", "@", "+", "-")) and not numeric([cell]) else cell
+def _plain(cell: str) -> str:
+    return cell if numeric([cell]) and "\n" not in cell else as_cell("; ".join(cell.split("\n")))

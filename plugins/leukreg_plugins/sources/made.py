@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from leukreg import Lineage, Origin
+from leukreg import Lineage, Origin, as_cell, from_cell
 
 SIGN = ("origin", "generator")
 """Columns that make a table one that knows of synthetic images; either alone may mean anything."""
@@ -23,6 +23,15 @@ def lineage_columns(there: Sequence[str], taken: Mapping[str, str]) -> dict[str,
     if not all(name in free for name in SIGN):
         return {}
     return {name: name for name in (*SIGN, *LINEAGE) if name in free}
+
+
+def own_text(cell: str) -> str:
+    """The text of a cell of a table that leukreg made; one that it would not write stays."""
+    try:
+        text = from_cell(cell)
+    except ValueError:
+        return cell
+    return text if as_cell(text) == cell else cell
 
 
 def lineage_faults(cell: Mapping[str, str]) -> Iterator[str]:

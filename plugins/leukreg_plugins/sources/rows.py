@@ -18,7 +18,7 @@ from leukreg import (
     read_table,
     same_but_for_form,
 )
-from leukreg_plugins.sources.made import lineage_columns, lineage_faults, origin_of
+from leukreg_plugins.sources.made import lineage_columns, lineage_faults, origin_of, own_text
 from leukreg_plugins.sources.sides import SIDES, Side
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def read_rows(
     named, problems = _columns(table, frame, columns)
     if problems:
         return Samples(rows=(), classes=()), problems
-    named |= lineage_columns([str(name) for name in frame.columns], named)
+    more = lineage_columns([str(name) for name in frame.columns], named)
+    read = own_text if more else str  # what other people write with a backslash is a path
+    named |= more
     cells = {key: frame[name].tolist() for key, name in named.items()}
     to_class = {_nfc(label): name for name, own in (classes or {}).items() for label in own}
     rows: list[Sample] = []
@@ -61,7 +63,7 @@ def read_rows(
     left: dict[str, list[str]] = {}
     missing: list[Problem] = []
     for index in range(len(frame)):
-        cell = {key: _nfc(values[index].strip()) for key, values in cells.items()}
+        cell = {key: _nfc(read(values[index].strip())) for key, values in cells.items()}
         if not any(cell.values()):
             continue  # an empty line
         where = _where(table, index, head)
