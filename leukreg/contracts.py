@@ -176,7 +176,8 @@ class Generator(Protocol):
 
         A plugin may have ``files() -> Iterable[Path]`` too: files and folders, besides the training
         images, that its images depend on. Where one changed, images are made anew; a run that has
-        trained on the old ones is not gone on with.
+        trained on the old ones is not gone on with. And ``listed(labels: Labels) -> Samples``: what
+        it passes over and assumes in listing them (``passed``, ``assumed``), to be told and kept.
         """
         ...
 

@@ -53,7 +53,8 @@ def facts_of(
     if data.found:
         facts["files_found"] = dict(data.found)
     facts["passed_over"] = [asdict(one) for one in data.images.samples.passed]
-    facts["assumed_of_list"] = list(data.images.samples.assumed)
+    facts["passed_over_by_generator"] = [asdict(one) for one in data.beside.passed]
+    facts["assumed_of_list"] = [*data.images.samples.assumed, *data.beside.assumed]
     facts["dropped"] = [asdict(one) for one in data.dropped]
     facts["readings"] = [asdict(one) for one in readings(data.images.facts.values())]
     facts["test_set"] = ids_digest(pixels.get(name, name) for name in predictions.id)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from leukreg.recipe.model import Choice, Recipe
 
 
+NOTHING = Samples(rows=(), classes=())
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """The data of a run: pixels of every row, and the sides they are on."""
@@ -34,6 +37,8 @@ class Prepared:
     """What the gate measured of images that were made before the split."""
     dropped: tuple[Dropped, ...] = ()
     """Copies that the recipe leaves out."""
+    beside: Samples = NOTHING
+    """What the generator passes over and assumes in listing what it reads besides."""
 
 
 def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
@@ -44,7 +49,9 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
     images, dropped = open_rows(recipe, samples, progress)
-    spec = recipe.synthesis
+    spec, beside = recipe.synthesis, beside_of(recipe, samples)
+    for how in beside.assumed:
+        progress.say(how)
     fidelity: tuple[Mapping[str, Any], ...] = ()
     if spec is not None and spec.place == "before-split":
         from leukreg.synthesis import before_split
@@ -54,7 +61,16 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
     absent = spec.classes if spec is not None else ()
     folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
     found = count_files(recipe.data.source, samples, images.samples, dropped)
-    return Prepared(images, folds, found, fidelity, dropped)
+    return Prepared(images, folds, found, fidelity, dropped, beside)
+
+
+def beside_of(recipe: Recipe, samples: Samples) -> Samples:
+    """What the recipe's generator passes over and assumes (see :attr:`Prepared.beside`)."""
+    if recipe.synthesis is None:
+        return NOTHING
+    from leukreg.synthesis import listed
+
+    return listed(recipe.synthesis.generator, samples.classes)
 
 
 def open_rows(

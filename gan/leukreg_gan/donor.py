@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from leukreg import (
     Images,
     ImageSpec,
     Labels,
+    PassedOver,
     Problems,
     Progress,
     Samples,
@@ -78,13 +79,41 @@ def list_donors(donor: Donor, names: Sequence[str]) -> tuple[Samples, list[str]]
                 f"{', '.join(counts)}"
             )
         rows = tuple(row for row in listed.rows if row.label in known)
-        return Samples(rows=rows, classes=known, broken=listed.broken), faults
+        other = tuple(_unnamed(name, listed) for name in counts if name not in known)
+        passed = (*listed.passed, *other)
+        return replace(listed, rows=rows, classes=known, passed=passed), faults
     faults += [
         f"donor.classes.{name}: {', '.join(folders)} below {donor.root} hold no images"
         for name, folders in donor.classes.items()
         if not counts[name]
     ]
     return listed, faults
+
+
+def _unnamed(name: str, listed: Samples) -> PassedOver:
+    """The images of a folder that is called as no class of the task."""
+    rows = [row.id for row in listed.rows if row.label == name]
+    why = "no class of the task is called so"
+    return PassedOver(
+        what=f"folder {name!r}",
+        files=len(rows),
+        example=min(rows, default=name),
+        reason=why,
+        images=bool(rows),
+    )
+
+
+def passed_over(donor: Donor, names: Sequence[str]) -> tuple[PassedOver, ...]:
+    """What lies among the donors and is not learned from.
+
+    Raises:
+        NotAvailable: The folder is not there.
+    """
+    listed, _ = list_donors(donor, names)
+    return tuple(
+        replace(one, what=f"{one.what} among donors", example=f"{donor.root}/{one.example}")
+        for one in listed.passed
+    )
 
 
 def read_donors(

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from leukreg import ClassGenerator, DataError, ImageSpec, Labels, NotAvailable, expanded, plugin
+from leukreg import (
+    ClassGenerator,
+    DataError,
+    ImageSpec,
+    Labels,
+    NotAvailable,
+    PassedOver,
+    Samples,
+    expanded,
+    plugin,
+)
 from leukreg_gan.ways import Attributes, Donor, Way, Ways
 
 if TYPE_CHECKING:
@@ -121,6 +131,23 @@ class Cgan:
         if self.weights is not None:
             return (expanded(self.weights),)
         return self._ways().files()
+
+    def listed(self, labels: Labels) -> Samples:
+        """What lies among the donors and is not learned from; how tables of attributes were read.
+
+        Raises:
+            NotAvailable: The donors are not there.
+        """
+        from leukreg_gan.donor import passed_over
+        from leukreg_gan.tables import assumed
+
+        passed: tuple[PassedOver, ...] = ()
+        how: tuple[str, ...] = ()
+        if self.weights is None and self.way == "donor" and self.donor is not None:
+            passed = passed_over(self.donor, labels.names)
+        if self.weights is None and self.way == "attributes" and self.attributes is not None:
+            how = assumed(self.attributes.tables)
+        return Samples(rows=(), classes=labels.names, passed=passed, assumed=how)
 
     def build(
         self, image: ImageSpec, labels: Labels, targets: tuple[str, ...] | None = None

@@ -112,7 +112,7 @@ class Snapshots:
         text = io.StringIO(newline="")
         table = csv.writer(text)
         heads = [*(f"kid {name}" for name in kids), *(f"spread {name}" for name in spreads)]
-        table.writerow([*COLUMNS, *map(as_cell, heads), *BASIS])
+        table.writerow([*COLUMNS, *heads, *BASIS])
         basis = (self.extractor, self.parts.settings.size, self.judge.held)
         for line in lines:
             own = [getattr(line, column) for column in COLUMNS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,15 @@ def read_tables(
         return Listed(tuple(wanted), ()), faults
     lines = [line for path, frame in frames for line in _lines(path, frame, key, wanted)]
     return Listed(tuple(wanted), tuple(lines)), []
+
+
+def assumed(tables: Sequence[Path]) -> tuple[str, ...]:
+    """How tables were read that do not say so themselves; one that cannot be read is told later."""
+    found: list[str] = []
+    for path in tables:
+        with suppress(DataError):
+            found += (f"{path.name}: {how}" for how in read_table(path).attrs.get("assumed", ()))
+    return tuple(found)
 
 
 def _read(path: Path) -> pd.DataFrame:

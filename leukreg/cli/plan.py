@@ -32,17 +32,18 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
         LeukregError: The data or the model do not allow what the recipe asks for.
     """
     from leukreg.engine import rehearse
-    from leukreg.prepare import list_samples, open_rows
+    from leukreg.prepare import beside_of, list_samples, open_rows
     from leukreg.recipe import check_task
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
-    labels = _labels(recipe, samples.classes)
+    labels, beside = _labels(recipe, samples.classes), beside_of(recipe, samples)
     # Before the images are read: this takes seconds.
     phases = phase_table(rehearse(recipe, labels, samples))
     images, dropped = open_rows(recipe, samples, progress)
     rows = image_table(recipe, images, progress)
-    passed = passed_table(samples.passed)
+    rows = replace(rows, caption="; ".join([rows.caption, *beside.assumed]))
+    passed = passed_table((*samples.passed, *beside.passed))
     scoring = scoring_table(recipe, samples.classes)
     return rows, passed, dropped_table(dropped), _alike(samples.classes), phases, scoring
 

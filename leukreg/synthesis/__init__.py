@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leukreg.synthesis.beforehand import check_everything as check_everything
     from leukreg.synthesis.beforehand import check_folds as check_folds
+    from leukreg.synthesis.generator import listed as listed
     from leukreg.synthesis.place import Placed as Placed
     from leukreg.synthesis.place import before_split as before_split
     from leukreg.synthesis.place import hold as hold
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _NAMES = ("Placed", "before_split", "hold", "into_fold")
 _HOME = dict.fromkeys(_NAMES, "leukreg.synthesis.place")
 _HOME |= dict.fromkeys(("check_everything", "check_folds"), "leukreg.synthesis.beforehand")
+_HOME["listed"] = "leukreg.synthesis.generator"
 __all__ = sorted(_HOME)
 
 

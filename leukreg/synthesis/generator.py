@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leukreg.contracts import ClassGenerator, Images, SyntheticImages
 from leukreg.progress import Progress
 from leukreg.recipe.stranger import breach, call, takes
 from leukreg.synthesis import keep
 from leukreg.synthesis.request import Request
-from leukreg.types import Labels, Lineage
+from leukreg.types import Labels, Lineage, Samples
+
+if TYPE_CHECKING:
+    from leukreg.recipe.model import Choice
+
+
+def listed(choice: Choice, names: tuple[str, ...]) -> Samples:
+    """What a generator passes over and assumes in listing what it reads besides training images.
+
+    Nothing where it does not say. ``names`` are the task's classes.
+
+    Raises:
+        NotAvailable, DataError: They are not there, or cannot be listed.
+        PluginFault: The method ``listed`` failed, or gives something else.
+    """
+    own = getattr(choice.plugin, "listed", None)
+    if not callable(own):  # there is none, or it is an option of that name
+        return Samples(rows=(), classes=names)
+    found = call(choice, own, Labels(names=names, counts=(0,) * len(names)))
+    if not isinstance(found, Samples):
+        raise breach(choice, f" broke its contract: listed gives {type(found).__name__}")
+    return found
 
 
 def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:

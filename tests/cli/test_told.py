@@ -85,3 +85,39 @@ def test_an_evaluation_and_a_comparison_tell_it_too(
     wanted = Wanted(tmp_path, 0, "train")
     opened = Pair.of(str(other), str(odd), None, wanted).opened(32, SILENT)
     assert CLEAR in opened.heads()
+
+
+DONORS = """
+[synthesis]
+use = "cgan"
+classes = ["benign"]
+per_class = 2
+steps = 1
+batch = 4
+channels = 4
+way = "donor"
+donor = { root = "donors" }
+gate = false
+"""
+
+
+def test_what_is_passed_over_among_donors_is_told_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "cache"))
+    cells = write_cells(tmp_path / "cells", ("[M] pro", "benign"), 8, seed=1)
+    write_cells(tmp_path / "donors", ("benign", "early"), 3, seed=2)
+    Path("donors/benign/slide.svs").write_bytes(b"slide")
+    whole = RECIPE.format(root=cells, folds="{ k = 2 }", evaluate="")
+    Path("mine.toml").write_text(whole.replace("epochs = 3", "epochs = 1") + DONORS)
+    slide, folder = ".svs among donors", "folder 'early' among donors"
+    told = said(["check", "mine.toml"], capsys)
+    assert slide in told
+    assert folder in told
+    told = said(["run", "mine.toml"], capsys)
+    assert f"files passed over: 1 {slide}, such as donors/benign/slide.svs" in told
+    assert f"files passed over: 3 {folder}" in told
+    (run,) = Path("runs").iterdir()
+    kept = read(run).facts["passed_over_by_generator"]
+    assert [(one["what"], one["files"]) for one in kept] == [(slide, 1), (folder, 3)]

@@ -16,6 +16,7 @@ from leukreg_gan.attributes import Attributed
 from leukreg_gan.conditions import Conditions, conditions_for
 from leukreg_gan.describe import described, plan_of, shown, weighed
 from leukreg_gan.plan import UNSAID, Draw, Group, Plan
+from leukreg_gan.plugin import Cgan
 from leukreg_gan.ways import Attributes, Ways
 
 from leukreg import DataError, ImageSpec, NotAvailable, Sample, Samples
@@ -341,3 +342,11 @@ def test_how_far_a_new_combination_is_from_the_nearest_is_told(tmp_path: Path) -
         "mono: 100% of its draws combine attributes as no training image does, "
         "and differ from the nearest by 1.0 of 2"
     )
+
+
+def test_how_a_table_was_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("img_name;nucleus\na.png;round\n")
+    plugin = Cgan(way="attributes", attributes=Attributes(table=(str(path), str(tmp_path / "no"))))
+    told = plugin.listed(labels_of(HOME))
+    assert told.assumed == ("a.csv: cells are parted by a semicolon",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from leukreg import Evidence, Finding, alike, plugin
+from leukreg import Evidence, Finding, Severity, alike, plugin
 from leukreg_plugins.audits.told import found, plural, some
 from leukreg_plugins.audits.views import is_real, option, rows_of
 
@@ -53,10 +53,14 @@ class FilesPassedOver:
     """
 
     def build(self, evidence: Evidence) -> Iterable[Finding]:
-        for one in evidence.facts.get("passed_over", ()):
+        yield from self._of(evidence, "passed_over", "warning")
+        yield from self._of(evidence, "passed_over_by_generator", "note")
+
+    def _of(self, evidence: Evidence, fact: str, severity: Severity) -> Iterable[Finding]:
+        for one in evidence.facts.get(fact, ()):
             if one["images"]:
                 text = f"{one['files']:,} {one['what']}, such as {one['example']}: {one['reason']}"
-                yield found(self, "warning", f"files passed over: {text}")
+                yield found(self, severity, f"files passed over: {text}")
 
 
 @plugin("classes-alike")
