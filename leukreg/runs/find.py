@@ -28,10 +28,12 @@ def find(reference: str, root: Path, with_models: bool = False, resume: bool = F
         resume: "last" is the last that was begun, however it stands; else the last that ended well.
 
     Raises:
-        RunError: There is no such run, or several begin so.
+        RunError: There is no such run, it is incomplete, or several begin so.
     """
     if reference and (Path(reference) / STATUS).is_file():
         return Path(reference)
+    if reference and (Path(reference) / "recipe.json").is_file():
+        raise RunError(f"{Path(reference) / STATUS} is missing; the run folder is incomplete")
     runs = list_runs(root)
     if not runs:
         raise RunError(f"there is no run {reference!r}: {root} holds no runs")

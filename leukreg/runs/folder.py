@@ -109,6 +109,7 @@ class RunFolder(Contents):
             sweep(place)
         self._before = status.seconds
         if status.state == "finished":
+            self._drop_lists()
             return
         running = begun(status.recipe, status.overrides)
         kept = {"started": status.started, "seconds": status.seconds, "mended": status.mended}
@@ -193,7 +194,11 @@ class RunFolder(Contents):
         sums = settle(self.path, folds, but=(STATUS, TRACEBACK))
         done = self._ended(self.status(), state="finished", error=None, checksums=sums)
         write_status(self.path, done)
-        for fold in folds:  # their files are listed above
+        self._drop_lists()
+
+    def _drop_lists(self) -> None:
+        """Remove the folds' lists of checksums: a finished run's own names their files."""
+        for fold in self.path.glob(FOLDS):
             (fold / CHECKSUMS).unlink(missing_ok=True)
 
     def mend(self, what: str) -> None:
