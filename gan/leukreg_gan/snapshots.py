@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from leukreg import derive, write_file
+from leukreg import as_cell, derive, write_file
 from leukreg_gan.ema import settle
 from leukreg_gan.grid import grid
 from leukreg_gan.judge import Judge, Quality
@@ -112,7 +112,7 @@ class Snapshots:
         text = io.StringIO(newline="")
         table = csv.writer(text)
         heads = [*(f"kid {name}" for name in kids), *(f"spread {name}" for name in spreads)]
-        table.writerow([*COLUMNS, *heads, *BASIS])
+        table.writerow([*COLUMNS, *map(as_cell, heads), *BASIS])
         basis = (self.extractor, self.parts.settings.size, self.judge.held)
         for line in lines:
             own = [getattr(line, column) for column in COLUMNS]

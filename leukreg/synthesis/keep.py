@@ -85,7 +85,7 @@ def read_complete(home: Path, digest: str) -> Made | None:
         )
         figures = json.loads(read_file(home / FIGURES)) if seal["judged"] else []
         return Made(tuple(_row(home, line) for line in lines), tuple(figures)) if intact else None
-    except (RunError, OSError, ValueError, KeyError, TypeError):
+    except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # missing or damaged: made again, to the same pixels
 
 

@@ -56,14 +56,14 @@ def read_rows(
     more = lineage_columns([str(name) for name in frame.columns], named)
     read = own_text if more else str  # what other people write with a backslash is a path
     named |= more
-    cells = {key: frame[name].tolist() for key, name in named.items()}
+    cells = {key: [read(text.strip()) for text in frame[name]] for key, name in named.items()}
     to_class = {_nfc(label): name for name, own in (classes or {}).items() for label in own}
     rows: list[Sample] = []
     first: dict[str, tuple[int, Sample]] = {}
     left: dict[str, list[str]] = {}
     missing: list[Problem] = []
     for index in range(len(frame)):
-        cell = {key: _nfc(read(values[index].strip())) for key, values in cells.items()}
+        cell = {key: _nfc(values[index]) for key, values in cells.items()}
         if not any(cell.values()):
             continue  # an empty line
         where = _where(table, index, head)
@@ -87,7 +87,7 @@ def read_rows(
                 Problem(f"contradicts {_where(table, before, head)} on {row.id!r}", where)
             )
         rows.append(row)
-    problems += _unknown(table, classes, {_nfc(label.strip()) for label in cells["label"]})
+    problems += _unknown(table, classes, {_nfc(label) for label in cells["label"]})
     names = tuple(classes) if classes else tuple(sorted({row.label for row in rows}))
     passed = tuple(_passed(label, paths, to_class) for label, paths in sorted(left.items()))
     if problems or not rows:  # a table without one file of its own lies in the wrong place
