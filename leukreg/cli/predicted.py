@@ -57,8 +57,8 @@ def show(
     from leukreg.report.console import render
 
     render(_summary(found, result), console)
-    order = sorted(range(len(found)), key=lambda row: not found.flags(row))
-    rows = sorted(order if everything else order[:SHOWN])
+    flagged_first = sorted(range(len(found)), key=lambda row: not found.flags(row))
+    rows = range(len(found)) if everything else flagged_first[:SHOWN]
     table = _table(found, rows)
     render(Section(title="Images", text=tuple(_left_out(found, rows)), tables=(table,)), console)
     details = tuple(_details(found, rows))
