@@ -10,7 +10,7 @@ from leukreg_plugins.audits.told import found
 
 @plugin("files-read")
 class FilesRead:
-    """Files were read in a way that they do not say themselves.
+    """Choices made in reading files that do not say how they are to be read.
 
     What parts the cells of a table, which value is white, which picture of several counts, what
     lies behind transparent parts: where a file does not say, leukreg chooses, and another program
