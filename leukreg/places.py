@@ -45,7 +45,14 @@ def require_regular(path: Path, most: int | None = IMAGE_BYTES) -> None:
     import stat
 
     found = os.stat(path)
-    kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+    kinds = {
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFSOCK: "a socket",
+    }
+    kind = kinds.get(stat.S_IFMT(found.st_mode))
     if kind == "a folder":
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     if kind is not None:
@@ -53,16 +60,6 @@ def require_regular(path: Path, most: int | None = IMAGE_BYTES) -> None:
     if most is not None and found.st_size > most:
         size = f"{found.st_size >> 20:,} MiB; at most {most >> 20:,} MiB are read"
         raise OSError(errno.EFBIG, f"it is too large: {size}", str(path))
-
-
-_KINDS = {
-    0o010000: "a pipe",
-    0o020000: "a device",
-    0o040000: "a folder",
-    0o060000: "a device",
-    0o140000: "a socket",
-}
-"""By the type in a file's mode (POSIX; Windows has the same values)."""
 
 
 def cache_root() -> Path:

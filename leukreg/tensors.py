@@ -28,5 +28,7 @@ def load_tensors(path: Path, device: str = "cpu") -> Any:
     except pickle.UnpicklingError as error:
         what = "is damaged, or holds more than tensors, which leukreg does not load"
         raise DataError(f"{path}: {what}") from error
-    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # unpickling damaged bytes may raise anything
         raise DataError(f"{path}: is damaged, or holds no tensors") from error

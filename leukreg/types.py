@@ -183,6 +183,10 @@ class Notice:
     label: str = ""
     """What every report must say of it, such as "rendered cells, not real"."""
 
+    def __str__(self) -> str:
+        label = f" ({self.label})" if self.label else ""
+        return f"{self.what}: {self.used}{label} instead of {self.wanted}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochLog:

@@ -50,7 +50,6 @@ def _clear(name: str | None, everything: bool) -> None:
 
 
 def _show() -> None:
-
     from leukreg.data.cache import cache_root, entries
     from leukreg.report.console import open_console, print_table
     from leukreg.types import Table

@@ -92,7 +92,6 @@ def _plan(recipe: Recipe) -> tuple[Table, ...]:
 
 
 def _progress() -> Progress:
-
     from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
 
@@ -110,8 +109,7 @@ def _show_notices(notices: Sequence[Notice]) -> None:
     if notices:
         say("\nfallbacks")
     for notice in notices:
-        label = f" ({notice.label})" if notice.label else ""
-        say(f"  {notice.what}: {notice.used}{label} instead of {notice.wanted}, because")
+        say(f"  {notice}, because")
         say(f"    {notice.why}")
 
 

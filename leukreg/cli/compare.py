@@ -20,7 +20,6 @@ def command(names: tuple[str, ...], everything: bool, root: Path) -> None:
     recipe: its latest run beside its published figures, trials with --set aside. A bare v3 means
     experiments/v3.toml where that exists. Runs without a result are said and left out.
     """
-
     from leukreg.cli.compared import every_run, subjects
     from leukreg.registry import installed
     from leukreg.report.compare import comparison

@@ -47,7 +47,6 @@ def command(
     exact and near copies. Exits with 1 when files are broken or one picture is in several classes.
     Where patients are unknown, the layout that shows is proposed in lines for a recipe.
     """
-
     from leukreg.cli.surveyed import proposal, sections
     from leukreg.data.survey import survey
     from leukreg.report.console import open_console, render

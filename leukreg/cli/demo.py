@@ -42,7 +42,6 @@ def command(
     The folders are named as in the public "Blood Cell Cancer [ALL]" set. The pictures show how
     leukreg works; they are not real cells.
     """
-
     from leukreg.registry import installed
     from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress

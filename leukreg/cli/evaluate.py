@@ -57,7 +57,6 @@ def command(
     a run folder among the others, for `leukreg show` and `leukreg runs`: figures with intervals,
     the drop against the original with its interval, and the findings of the audit.
     """
-
     from leukreg.audit.judge import has_errors
     from leukreg.cli.named import run_named
     from leukreg.predict import load

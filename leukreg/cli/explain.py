@@ -42,7 +42,6 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
-
     from leukreg.cli.named import run_named
     from leukreg.cli.predicted import say_readings
     from leukreg.files import new_folder

@@ -35,7 +35,6 @@ def command(
     folds together; safetensors holds the weights of each fold. Each is run in its own runtime on
     real images, and kept only if it answers as leukreg does, within 1e-4.
     """
-
     from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.export.formats import require
@@ -46,7 +45,12 @@ def command(
 
     require(kind)
     trained = load(run_named(run, root, with_models=True))
-    files = list(find_images([images]).files) if images is not None else []
+    files = []
+    if images is not None:
+        there = find_images([images])
+        files = [*there.files]
+        for line in there.said():
+            say(line, err=True)
     with RichProgress(open_console(err=True)) as progress:
         done = export(trained, kind, folder, files, attribution, progress)
     say(f"Written to {done.folder}: {', '.join(done.files)}")

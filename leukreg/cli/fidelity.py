@@ -66,7 +66,6 @@ def command(
     synthetic ones. Figures stand beside their floor, the same between two halves of the real
     images. Exits with 1 when over 1 % of the fakes copy training images.
     """
-
     from leukreg.cli import checks, sides
     from leukreg.cli.measured import changes, sections, too_many_copies
     from leukreg.cli.pair import Pair

@@ -57,7 +57,7 @@ def command(
     phase = _phase(recipe, name)
     picture = _picture(path, phase, out)
     for notice in notices:
-        say(f"! Fallback {notice.what}: {notice.used} instead of {notice.wanted}: {notice.why}")
+        say(f"! Fallback {notice}: {notice.why}", err=True)
     with RichProgress(open_console(err=True)) as progress:
         images, fold = _first_fold(recipe, progress)
         labels = labels_of(recipe, images.samples, fold.train)
@@ -109,13 +109,13 @@ def _picture(recipe: Path, phase: PhaseSpec, out: Path | None) -> Path:
 
 
 def _first_fold(recipe: Recipe, progress: Progress) -> tuple[ImageStore, Fold]:
-    from leukreg.data import make_folds, open_images
-    from leukreg.prepare import list_samples
+    from leukreg.data import make_folds
+    from leukreg.prepare import list_samples, open_rows
     from leukreg.recipe import check_task
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
-    images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    images, _ = open_rows(recipe, samples, progress)
     absent = recipe.synthesis.classes if recipe.synthesis else ()
     return images, make_folds(images, recipe.data.folds, recipe.seed, absent)[0]
 

@@ -42,7 +42,6 @@ def command(
     Flags: far from the training data (distance above 1), copy or near copy of a training image.
     For research, not for diagnosis.
     """
-
     from leukreg.cli import predicted as shown
     from leukreg.cli.named import run_named
     from leukreg.predict import load

@@ -41,7 +41,6 @@ def command(
     Every mistake in the recipe is shown before any work starts. A run that was killed goes on with
     --resume, to the same figures as without the kill.
     """
-
     from leukreg.report.console import open_console
 
     # Waiting threads that spin make training several times slower beside any other busy process.
@@ -119,9 +118,7 @@ def _announce(recipe: Recipe, notices: tuple[Notice, ...], console: Console) -> 
 
     print_line(console, recipe.title or recipe.name, "bold")
     for notice in notices:
-        label = f" ({notice.label})" if notice.label else ""
-        line = f"! Fallback {notice.what}: {notice.used}{label} instead of {notice.wanted}"
-        print_line(console, f"{line}: {notice.why}", "bold yellow")
+        print_line(console, f"! Fallback {notice}: {notice.why}", "bold yellow")
 
 
 def _carry_out(

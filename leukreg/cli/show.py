@@ -17,7 +17,6 @@ def command(run: str, root: Path) -> None:
 
     RUN is a run's folder, its name, a unique beginning of its name, or "last".
     """
-
     from leukreg.cli.named import run_named
     from leukreg.registry import installed
     from leukreg.report.console import open_console, show

@@ -51,7 +51,6 @@ def command(
     gate; images that fail are written too, to be looked at, and the exit code is 1. There is no
     table where the gate's fails = "stop".
     """
-
     from leukreg.recipe import load, settle
     from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
@@ -61,8 +60,7 @@ def command(
     settled, notices = settle(load(recipe, overrides))
     spec = _wanted(settled, classes, count, no_gate)
     for notice in notices:
-        label = f" ({notice.label})" if notice.label else ""
-        say(f"fallback {notice.what}: {notice.used}{label}: {notice.why}", err=True)
+        say(f"! Fallback {notice}: {notice.why}", err=True)
     with RichProgress(open_console(err=True)) as progress:
         made = _make(settled, spec, fold, folder, progress)
     return _tell(made, spec, folder)
@@ -110,9 +108,8 @@ def _reference(
     recipe: Recipe, spec: SynthesisSpec, fold: int | None, progress: Progress
 ) -> tuple[Reference, int | None]:
     """The rows that the generator learns from and is held against, and the fold they belong to."""
-    from leukreg.data import open_images
     from leukreg.errors import LeukregError
-    from leukreg.prepare import list_samples, prepare
+    from leukreg.prepare import list_samples, open_rows, prepare
     from leukreg.synthesis import check_folds
     from leukreg.synthesis.reference import of_everything, of_fold
 
@@ -120,8 +117,8 @@ def _reference(
         if fold is not None:
             message = 'the generator learns from all rows (place = "before-split"), not from a fold'
             raise LeukregError(message)
-        samples = list_samples(recipe, progress)
-        return of_everything(open_images(samples, recipe.image, recipe.data.broken, progress)), None
+        images, _ = open_rows(recipe, list_samples(recipe, progress), progress)
+        return of_everything(images), None
     data = prepare(recipe, Path(), progress)
     index = (fold or 1) - 1
     if index >= len(data.folds):

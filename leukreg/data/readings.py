@@ -40,7 +40,7 @@ def counted(read: Iterable[tuple[Sequence[str], int]]) -> tuple[Reading, ...]:
 
 def _dark(one: Reading, peaks: list[int]) -> Reading:
     """A camera's 12 bits in files of 16 are nearly black; one dark image is no proof of it."""
-    bits = max(peaks).bit_length()
+    bits = max(peaks, default=0).bit_length()
     if len(peaks) < 2 or not 8 <= bits < 16:
         return one
     white = 2**bits - 1

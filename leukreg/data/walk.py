@@ -129,9 +129,7 @@ def walk(top: Path) -> Walked:
             if not entry.is_symlink():
                 real.append(place)
             elif not skip:
-                todo.append(
-                    place
-                )  # last, so that a folder is listed where it lies, not where shown
+                todo.append(place)  # last: a folder is listed where it lies, not where it is shown
         todo.extendleft(reversed(real))
     found.images.sort()
     found.folders.sort()

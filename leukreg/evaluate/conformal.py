@@ -61,7 +61,7 @@ def fit_conformal(
 ) -> Conformal:
     """Limits for each of these folds from its validation rows, each group of them weighing one.
 
-    Enough groups are taken for granted (see :func:`leukreg.evaluate.checks.too_few`): with fewer
+    Enough groups are taken for granted (see :func:`leukreg.evaluate.refuse_too_few`): with fewer
     than :func:`rows_needed` every class is in every set.
 
     Args:

@@ -19,7 +19,7 @@ from leukreg.recipe.resolved import OWN_PLUGIN, RECORD
 from leukreg.recipe.sections import ImageTable
 from leukreg.recipe.words import show, type_in_words
 
-KINDS = {"class_weights": "class-weights", "metrics": "metric", "rules": "audit"}
+KIND_OF_KEY = {"class_weights": "class-weights", "metrics": "metric", "rules": "audit"}
 """Kind of the plugins a key names, where it is not the key's own name."""
 _DEFAULTS = {
     "name": "the file's name",
@@ -161,7 +161,7 @@ def _tables(cls: type, path: str, header: str, meaning: str) -> list[KeyTable]:
 
 
 def _plugin(name: str, own: bool, several: bool, default: str, meaning: str) -> Key:
-    kind = KINDS.get(name, name)
+    kind = KIND_OF_KEY.get(name, name)
     word = kind.replace("-", " ")
     article = "an" if word[0] in "aeiou" else "a"
     if own:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from leukreg.errors import RunError
 from leukreg.runs.files import read_json
-from leukreg.runs.listing import RunSummary, list_runs
+from leukreg.runs.listing import RunSummary, is_run, list_runs
 from leukreg.runs.status import FILE as STATUS
 
 EVALUATED_FROM = "evaluated_from"
@@ -32,7 +32,7 @@ def find(reference: str, root: Path, with_models: bool = False, resume: bool = F
     """
     if reference and (Path(reference) / STATUS).is_file():
         return Path(reference)
-    if reference and (Path(reference) / "recipe.json").is_file():
+    if reference and is_run(Path(reference)):
         raise RunError(f"{Path(reference) / STATUS} is missing; the run folder is incomplete")
     runs = list_runs(root)
     if not runs:

@@ -56,7 +56,7 @@ def list_runs(root: Path) -> tuple[RunSummary, ...]:
     if not root.exists():
         return ()
     try:
-        folders = [path for path in root.iterdir() if _is_run(path)]
+        folders = [path for path in root.iterdir() if is_run(path)]
     except OSError as error:
         raise RunError(f"{root}: cannot be listed ({error.strerror})") from error
     return tuple(sorted(map(summarise, folders), key=lambda run: (run.started, run.name)))
@@ -85,10 +85,10 @@ def summarise(path: Path) -> RunSummary:
     return RunSummary(**base, **outcome, standing=_standing(path, status), error=status.error)
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run's, damaged ones too; an export, which has a recipe, is none."""
     if not path.is_dir() or path.name.startswith("."):
         return False
-    # An exported model has its recipe beside it, too.
     holds_recipe = (path / "recipe.json").exists() and not (path / EXPORTED).exists()
     return (path / STATUS).exists() or holds_recipe
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from leukreg.cli.main import main
 from leukreg.testing import write_example_images
@@ -81,3 +85,22 @@ def test_wrong_use_is_said_before_any_work(
 ) -> None:
     assert main(["lr", recipe, *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_copies_that_a_run_leaves_out_are_left_out(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each picture stands three times."""
+    for path in [*(tmp_path / "images").rglob("*.png")]:
+        seed = zlib.crc32(str(path.relative_to(tmp_path)).encode())
+        noise = np.random.default_rng(seed).integers(0, 256, (48, 48, 3), np.uint8)
+        Image.fromarray(noise).save(path)
+        for again in ("b", "c"):
+            shutil.copy(path, path.with_stem(f"{path.stem}-{again}"))
+    rows = []
+    for value in ("ignored", "drop"):
+        assert main(["lr", recipe, "--steps", "20", "--set", f"data.folds.duplicates={value}"]) < 2
+        found = re.search(r"on (\d+) training images", capsys.readouterr().out)
+        assert found is not None
+        rows.append(int(found[1]))
+    assert rows[1] == pytest.approx(rows[0] / 3, abs=2)

@@ -35,6 +35,7 @@ def test_choices_are_counted_by_content() -> None:
         ((16_000, 16_383), 14),
         ((4095, 65_535), 0),
         ((900,), 0),
+        ((0, 0), 0),  # pictures without any light
     ],
 )
 def test_a_set_whose_values_stay_low_is_pointed_out(peaks: tuple[int, ...], bits: int) -> None:

@@ -88,9 +88,7 @@ def _data(result: RunResult) -> Iterator[str]:
     trained = Counter(result.samples.rows[row].label for row in learned)
     yield ""
     for notice in result.notices:
-        label = f" ({notice.label})" if notice.label else ""
-        said = f"{notice.what}: {notice.used}{label} instead of {notice.wanted}"
-        yield f"**{_text(said)}.** {_text(notice.why)}"
+        yield f"**{_text(notice)}.** {_text(notice.why)}"
         yield ""
     yield from _table(
         ("class", "trained on", "scored"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leukreg import Evidence, Finding, plugin
-from leukreg_plugins.audits.told import found
+from leukreg_plugins.audits.told import found, plural
 
 
 @plugin("files-read")
@@ -24,5 +24,5 @@ class FilesRead:
         for how in evidence.facts.get("assumed_of_list", ()):
             yield found(self, "note", how)
         for one in evidence.facts.get("readings", ()):
-            files = f"{one['files']:,} file{'s' * (one['files'] != 1)}"
+            files = plural(one["files"], "file")
             yield found(self, "warning" if one["doubtful"] else "note", f"{files}: {one['what']}")
