@@ -49,9 +49,11 @@ if TYPE_CHECKING:
     from leukreg.evaluate.bootstrap import units_of as units_of
     from leukreg.evaluate.choices import choices as choices
     from leukreg.files import check_file as check_file
+    from leukreg.files import load_tensors as load_tensors
     from leukreg.files import sweep as sweep
     from leukreg.files import write_file as write_file
-    from leukreg.places import expanded as expanded
+    from leukreg.output_folder import require_empty as require_empty
+    from leukreg.paths import expanded as expanded
     from leukreg.positive import positive_in as positive_in
     from leukreg.predict.explain import explanation as explanation
     from leukreg.predict.table import Predicted as Predicted
@@ -60,15 +62,16 @@ if TYPE_CHECKING:
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
     from leukreg.report.tables import shortened as shortened
-    from leukreg.rounding import percent as percent
-    from leukreg.rounding import percents as percents
-    from leukreg.rounding import rounded as rounded
     from leukreg.seeds import derive as derive
     from leukreg.synthesis.extractors import OpenExtractor as OpenExtractor
     from leukreg.synthesis.extractors import open_extractor as open_extractor
     from leukreg.synthesis.fidelity import inception_network as inception_network
     from leukreg.synthesis.fidelity import kid as kid
-    from leukreg.tensors import load_tensors as load_tensors
+    from leukreg.text import as_cell as as_cell
+    from leukreg.text import from_cell as from_cell
+    from leukreg.text import percent as percent
+    from leukreg.text import percents as percents
+    from leukreg.text import rounded as rounded
     from leukreg.types import BrokenImage as BrokenImage
     from leukreg.types import EpochLog as EpochLog
     from leukreg.types import Evidence as Evidence
@@ -90,9 +93,6 @@ if TYPE_CHECKING:
     from leukreg.types import Section as Section
     from leukreg.types import Severity as Severity
     from leukreg.types import Table as Table
-    from leukreg.vacant import require_empty as require_empty
-    from leukreg.visible import as_cell as as_cell
-    from leukreg.visible import from_cell as from_cell
     from leukreg.vision import import_torchvision as import_torchvision
 
 __version__ = "0.1.0"
@@ -142,7 +142,7 @@ _MODULE_OF = {
     "TrainingError": "leukreg.errors",
     "WriteError": "leukreg.errors",
     "alike": "leukreg.data.alike",
-    "as_cell": "leukreg.visible",
+    "as_cell": "leukreg.text",
     "cache_area": "leukreg.data.cache",
     "cache_root": "leukreg.data.cache",
     "check_file": "leukreg.files",
@@ -150,9 +150,9 @@ _MODULE_OF = {
     "count_folder": "leukreg.data.listing",
     "derive": "leukreg.seeds",
     "examine": "leukreg.audit.examine",
-    "expanded": "leukreg.places",
+    "expanded": "leukreg.paths",
     "explanation": "leukreg.predict.explain",
-    "from_cell": "leukreg.visible",
+    "from_cell": "leukreg.text",
     "groups_of": "leukreg.data.groups",
     "hookimpl": "leukreg.declare",
     "import_torchvision": "leukreg.vision",
@@ -160,21 +160,21 @@ _MODULE_OF = {
     "kid": "leukreg.synthesis.fidelity",
     "list_folder": "leukreg.data.listing",
     "load": "leukreg.predict.trained",
-    "load_tensors": "leukreg.tensors",
+    "load_tensors": "leukreg.files",
     "only_class": "leukreg.audit.unsized",
     "open_extractor": "leukreg.synthesis.extractors",
     "open_images": "leukreg.data.images",
-    "percent": "leukreg.rounding",
-    "percents": "leukreg.rounding",
+    "percent": "leukreg.text",
+    "percents": "leukreg.text",
     "plugin": "leukreg.declare",
     "positive_in": "leukreg.positive",
     "read_reported": "leukreg.audit.reported",
     "read_table": "leukreg.data.table",
     "reconstruct": "leukreg.audit.reconstruct",
-    "require_empty": "leukreg.vacant",
+    "require_empty": "leukreg.output_folder",
     "require_folder": "leukreg.data.listing",
     "resampling": "leukreg.evaluate.bootstrap",
-    "rounded": "leukreg.rounding",
+    "rounded": "leukreg.text",
     "same_but_for_form": "leukreg.data.alike",
     "shortened": "leukreg.report.tables",
     "sweep": "leukreg.files",

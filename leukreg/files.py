@@ -14,14 +14,15 @@ import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import RunError, WriteError
+from leukreg.errors import DataError, RunError, WriteError
 
 if TYPE_CHECKING:
     import hashlib
     from pathlib import Path
     from typing import BinaryIO
+
 
 CHECKSUMS = "checksums.txt"
 ADVICE = "put it back from a copy, or make it again"
@@ -246,35 +247,6 @@ def left_behind(path: Path) -> bool:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill, which is moved to ``target`` as a whole; after an error nothing is left.
-
-    ``target`` is absent or empty (see :func:`leukreg.vacant.require_replaceable`).
-
-    Raises:
-        WriteError: It cannot be written.
-    """
-    home = target.resolve()
-    place = part(home)
-    try:
-        with writable(target):
-            home.parent.mkdir(parents=True, exist_ok=True)
-            sweep(home.parent, home.name)
-            shutil.rmtree(place, ignore_errors=True)  # of an earlier process of this number
-            place.mkdir()
-        try:
-            yield place
-        except WriteError as error:
-            raise WriteError(str(error).replace(str(place), str(target))) from error
-        with writable(target):
-            if home.is_dir():
-                home.rmdir()  # fails where something was put into it meanwhile
-            place.rename(home)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-@contextmanager
 def writable(path: Path) -> Iterator[None]:
     """Say of an operating system's error that it was about writing ``path``."""
     try:
@@ -347,3 +319,27 @@ def is_gone(process: int) -> bool:
     except OSError:  # it is another user's
         return False
     return False
+
+
+def load_tensors(path: Path, device: str = "cpu") -> Any:
+    """What ``torch.save`` wrote: tensors and plain values, never code.
+
+    Raises:
+        DataError: It is no such file; torch's own words advise to run whatever stands in it.
+    """
+    import pickle
+    import warnings
+
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on a file that it then refuses
+            return torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        what = "is damaged, or holds more than tensors, which leukreg does not load"
+        raise DataError(f"{path}: {what}") from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # unpickling damaged bytes may raise anything
+        raise DataError(f"{path}: is damaged, or holds no tensors") from error

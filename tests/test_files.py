@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from leukreg import files
 from leukreg.engine.files import save
 from leukreg.errors import RunError, WriteError
+from leukreg.output_folder import new_folder
 
 
 def _names(folder: Path) -> list[str]:
@@ -156,7 +157,7 @@ def test_what_dead_processes_left_goes_and_what_lives_stays(tmp_path: Path) -> N
 
 
 def _fill(target: Path, error: Exception) -> None:
-    with files.new_folder(target) as place:
+    with new_folder(target) as place:
         files.write_file(place / "b.png", b"")
         raise error
 
@@ -170,12 +171,12 @@ def test_a_folder_appears_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match=r"/looked-at/a\.png cannot be written: No space; make"):
         _fill(target, full)
     assert not _names(tmp_path)
-    with files.new_folder(target) as place:
+    with new_folder(target) as place:
         files.write_file(place / "b.png", b"")
         assert not target.exists()
     assert _names(target) == ["b.png"]
 
 
 def test_an_error_that_is_not_of_writing_stays_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError, match="/data/x"), files.new_folder(tmp_path / "out"):
+    with pytest.raises(PermissionError, match="/data/x"), new_folder(tmp_path / "out"):
         raise PermissionError(errno.EACCES, "Permission denied", "/data/x.png")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from leukreg import DataError
-from leukreg.tensors import load_tensors
+from leukreg.files import load_tensors
 
 
 def test_tensors_come_back(tmp_path: Path) -> None:

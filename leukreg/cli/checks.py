@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leukreg.cli.measured import ALL, KIND, as_json
 from leukreg.errors import DataError
 from leukreg.files import write_file
-from leukreg.places import read_regular, require_regular
+from leukreg.paths import read_regular, require_regular
 from leukreg.synthesis.measured import is_comparable
 
 if TYPE_CHECKING:

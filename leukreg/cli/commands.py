@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leukreg import __version__
-from leukreg.places import cache_folder
+from leukreg.paths import cache_folder
 
 if TYPE_CHECKING:
     import click

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leukreg import __version__
 from leukreg.errors import PluginFault
-from leukreg.places import cache_root
+from leukreg.paths import cache_root
 
 
 def keep(error: BaseException, words: Sequence[str]) -> str:

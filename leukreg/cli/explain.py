@@ -10,7 +10,7 @@ import click
 
 from leukreg.cli.options import image_paths, new_folder, runs_folder
 from leukreg.cli.output import say
-from leukreg.visible import file_stem, middle_cut
+from leukreg.text import file_stem, middle_cut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +44,12 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     """
     from leukreg.cli.named import run_named
     from leukreg.cli.predicted import say_readings
-    from leukreg.files import new_folder
+    from leukreg.output_folder import new_folder, require_replaceable
     from leukreg.predict import explanation, load
     from leukreg.predict.explain import place_of
     from leukreg.predict.walk import find_images
     from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
-    from leukreg.vacant import require_replaceable
 
     require_replaceable(folder)
     there = find_images(paths)

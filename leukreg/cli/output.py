@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from leukreg.visible import visible
+from leukreg.text import visible
 
 
 def say(text: str = "", err: bool = False, nl: bool = True) -> None:

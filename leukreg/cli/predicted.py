@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from leukreg.cli.output import json_text, say
 from leukreg.errors import Problem, Problems
 from leukreg.positive import positive_in
-from leukreg.rounding import percent, rounded
+from leukreg.text import as_cell, percent, rounded
 from leukreg.types import Section, Table
-from leukreg.visible import as_cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -173,7 +172,7 @@ def say_readings(found: Predicted) -> None:
 
 
 def as_csv(found: Predicted, result: RunResult) -> str:
-    """The columns of ``predict_table``; each text as :func:`leukreg.visible.as_cell` has it."""
+    """The columns of ``predict_table``; each text as :func:`leukreg.text.as_cell` has it."""
     frame = found.frame()
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")

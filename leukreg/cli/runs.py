@@ -9,7 +9,7 @@ import click
 
 from leukreg.cli.options import runs_folder
 from leukreg.cli.output import say
-from leukreg.rounding import rounded
+from leukreg.text import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

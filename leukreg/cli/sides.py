@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from leukreg.cli.data import TABLES, table_samples
 from leukreg.errors import DataError, LeukregError, RunError
-from leukreg.places import expanded, require_regular
+from leukreg.paths import expanded, require_regular
 from leukreg.types import Fold, Role, Sample, Samples
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from leukreg.data.alike import alike, said_alike
 from leukreg.data.layout import layout
 from leukreg.data.survey import Class, Copies, Survey
-from leukreg.places import expanded
-from leukreg.rounding import percent
+from leukreg.paths import expanded
+from leukreg.text import percent
 from leukreg.types import PassedOver, Section, Table
 
 SHOWN = 20

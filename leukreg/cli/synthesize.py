@@ -51,10 +51,10 @@ def command(
     gate; images that fail are written too, to be looked at, and the exit code is 1. There is no
     table where the gate's fails = "stop".
     """
+    from leukreg.output_folder import require_replaceable
     from leukreg.recipe import load, settle
     from leukreg.report.console import open_console
     from leukreg.report.progress import RichProgress
-    from leukreg.vacant import require_replaceable
 
     require_replaceable(folder)
     settled, notices = settle(load(recipe, overrides))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from leukreg.data.pack import TEMPORARY, Pack, is_left_behind
 from leukreg.errors import DataError
-from leukreg.places import cache_root as cache_root
+from leukreg.paths import cache_root as cache_root
 
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by leukreg; safe to delete.\n"
 COSTLY = "# It took hours to make.\n"

@@ -22,7 +22,7 @@ from leukreg.data.picture import Picture, digest, picture
 from leukreg.data.store import ImageStore
 from leukreg.data.walk import instead
 from leukreg.errors import DataError, Problem, Problems
-from leukreg.places import read_regular, require_regular
+from leukreg.paths import read_regular, require_regular
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.types import BrokenImage, ImageSpec, Samples
 

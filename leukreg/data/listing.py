@@ -21,7 +21,7 @@ from leukreg.data.alike import same_but_for_form
 from leukreg.data.patients import PatientFinder
 from leukreg.data.walk import STRAY, Parts, Passed, Walked, shown, summed, walk
 from leukreg.errors import DataError, NotAvailable
-from leukreg.places import expanded
+from leukreg.paths import expanded
 from leukreg.types import BrokenImage, Origin, Sample, Samples
 
 EXTENSIONS = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff",

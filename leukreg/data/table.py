@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError
-from leukreg.places import TABLE_BYTES, require_regular
+from leukreg.paths import TABLE_BYTES, require_regular
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leukreg.errors import DataError, RunError
-from leukreg.files import check_file, write_stream
-from leukreg.tensors import load_tensors
+from leukreg.files import check_file, load_tensors, write_stream
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

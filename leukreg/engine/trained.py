@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from leukreg.errors import NotAvailable, RunError
 from leukreg.files import OF_RUN, read_file
-from leukreg.places import expanded
+from leukreg.paths import expanded
 
 if TYPE_CHECKING:
     from torch import nn

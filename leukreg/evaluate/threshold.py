@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leukreg.positive import positive_of
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
-from leukreg.rounding import rounded
+from leukreg.text import rounded
 from leukreg.types import Predictions, Score
 
 

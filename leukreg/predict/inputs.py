@@ -16,7 +16,7 @@ from PIL import Image
 from leukreg.data.decode import Unreadable, decode, squash, upright
 from leukreg.data.picture import pixel_digest, thumbnail
 from leukreg.errors import DataError
-from leukreg.places import read_regular
+from leukreg.paths import read_regular
 
 OneImage: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
 """A file, a Pillow image, or RGB pixels of shape ``(h, w, 3)``."""

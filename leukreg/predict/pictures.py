@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from leukreg.data.decode import decode
-from leukreg.places import read_regular
+from leukreg.paths import read_regular
 
 HEIGHT = 320
 """Pixels of the image's longer side."""

@@ -15,7 +15,7 @@ from leukreg.positive import positive_of
 from leukreg.predict.inputs import ImagesLike, Readable, given_images
 from leukreg.predict.table import Predicted
 from leukreg.progress import SILENT, Progress
-from leukreg.visible import middle_cut
+from leukreg.text import middle_cut
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from leukreg.data.walk import HIDDEN, Passed, instead, summed, walk
 from leukreg.errors import Problem, Problems
-from leukreg.places import expanded
+from leukreg.paths import expanded
 from leukreg.types import PassedOver
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leukreg.errors import Problem, Problems
-from leukreg.places import require_regular
+from leukreg.paths import require_regular
 from leukreg.recipe.mark import Document, KeyPath, Mark, dotted, printable
 from leukreg.recipe.positions import DEEPEST, TooDeep, positions
 

@@ -13,8 +13,8 @@ from rich.text import Text
 from leukreg.registry import Registry
 from leukreg.report.sections import sections
 from leukreg.report.tables import GAP, Block, blocks, wrapped
+from leukreg.text import visible
 from leukreg.types import RunResult, Section, Table
-from leukreg.visible import visible
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
 MARGIN = "  "

@@ -21,8 +21,8 @@ from typing import Any
 from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.status import read_status
+from leukreg.text import visible
 from leukreg.types import RunResult
-from leukreg.visible import visible
 
 RUN_TAG = "leukreg.run"
 ARTIFACTS = (

@@ -1,6 +1,6 @@
 """Text in CSV cells, so that every string and None come back as they were.
 
-None is an empty cell; for the others see :func:`leukreg.visible.as_cell`. Each row is one line.
+None is an empty cell; for the others see :func:`leukreg.text.as_cell`. Each row is one line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leukreg.files import write_text
 from leukreg.runs.files import damaged, read_text
-from leukreg.visible import as_cell, from_cell
+from leukreg.text import as_cell, from_cell
 
 
 def cell(text: str | None) -> str:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from leukreg.errors import GateError
-from leukreg.files import CHECKSUMS, new_folder, part, unwritable, write_file
+from leukreg.files import CHECKSUMS, part, unwritable, write_file
+from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.progress import Progress
 from leukreg.synthesis import keep
 from leukreg.synthesis.gate import Admitted, admit
@@ -17,7 +18,6 @@ from leukreg.synthesis.make import make
 from leukreg.synthesis.reference import Reference
 from leukreg.synthesis.request import Request
 from leukreg.types import Sample
-from leukreg.vacant import require_replaceable
 
 LIST = "table.csv"
 COLUMNS = (

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import DataError, LeukregError
-from leukreg.tensors import load_tensors
+from leukreg.files import load_tensors
 from leukreg.vision import import_torchvision
 
 if TYPE_CHECKING:

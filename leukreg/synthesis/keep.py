@@ -25,8 +25,8 @@ from leukreg.files import (
     write_file,
     write_text,
 )
+from leukreg.text import as_cell, from_cell
 from leukreg.types import Lineage, Sample
-from leukreg.visible import as_cell, from_cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,7 +168,7 @@ def finish(home: Path, digest: str, made: Made) -> None:
 
 
 def line_of(row: Sample) -> dict[str, Any]:
-    """A synthetic row as cells of a table, by column (see :func:`leukreg.visible.as_cell`)."""
+    """A synthetic row as cells of a table, by column (see :func:`leukreg.text.as_cell`)."""
     line = row.lineage
     assert line is not None
     plain = {
@@ -187,7 +187,7 @@ def line_of(row: Sample) -> dict[str, Any]:
 
 
 def cell(value: object) -> object:
-    """Texts as :func:`leukreg.visible.as_cell` has them; an empty one is an empty cell."""
+    """Texts as :func:`leukreg.text.as_cell` has them; an empty one is an empty cell."""
     return as_cell(value) if isinstance(value, str) and value else value
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukreg.cli.main import main
-from leukreg.visible import file_stem
+from leukreg.text import file_stem
 
 Call = pytest.CaptureFixture[str]
 NAMES = (

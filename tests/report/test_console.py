@@ -12,7 +12,7 @@ from rich.console import Console
 
 from leukreg.registry import Entry, Owner, Registry, installed
 from leukreg.report.console import print_table, render, show
-from leukreg.rounding import rounded
+from leukreg.text import rounded
 from leukreg.types import Finding, Notice, RunResult, Section, Table
 
 Make = Callable[..., RunResult]

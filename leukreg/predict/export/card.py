@@ -9,9 +9,8 @@ from typing import Any
 
 from leukreg.evaluate.figures import declared, main_ones, of_classes
 from leukreg.registry import installed
-from leukreg.rounding import rounded
+from leukreg.text import rounded, visible
 from leukreg.types import RunResult, Score
-from leukreg.visible import visible
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#&~$]|:(?=[\w+-]+:)")
 

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from leukreg.errors import LeukregError, NotAvailable, RunError
-from leukreg.files import CHECKSUMS, new_folder, settle, unwritable, write_text
+from leukreg.files import CHECKSUMS, settle, unwritable, write_text
+from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.predict.ensemble import together
 from leukreg.predict.export.card import model_card
 from leukreg.predict.export.contract import contract
@@ -22,7 +23,6 @@ from leukreg.predict.own import learned_rows
 from leukreg.predict.trained import Trained
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.files import write_json
-from leukreg.vacant import require_replaceable
 
 TOLERANCE = 1e-4
 """Largest difference of a probability that is put down to another order of adding."""

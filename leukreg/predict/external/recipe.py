@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leukreg.errors import PluginError, Problems
-from leukreg.places import expanded
+from leukreg.paths import expanded
 from leukreg.positive import positive_in
 from leukreg.recipe.check import check
 from leukreg.recipe.mark import Document
@@ -17,8 +17,8 @@ from leukreg.recipe.model import Recipe
 from leukreg.recipe.override import with_overrides
 from leukreg.recipe.resolved import without_none
 from leukreg.registry import Registry
+from leukreg.text import file_stem
 from leukreg.types import RunResult
-from leukreg.visible import file_stem
 
 WHERE = ("root", "path")
 """Options of a source that say where its images are."""

@@ -9,7 +9,7 @@ from leukreg.evaluate.figures import Figures, main_ones, mean_of, of_classes
 from leukreg.positive import positive_in
 from leukreg.report.compare.columns import Column
 from leukreg.report.compare.paired import paired_difference
-from leukreg.rounding import rounded
+from leukreg.text import rounded
 from leukreg.types import RunResult, Score, Table
 
 NO_METRICS = {

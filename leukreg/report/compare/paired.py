@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leukreg.evaluate.paired import paired
-from leukreg.rounding import percents
+from leukreg.text import percents
 from leukreg.types import RunResult
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukreg.report.figures.style import FAINT, INK, LINES, OKABE_ITO
-from leukreg.visible import visible
+from leukreg.text import visible
 
 LARGEST = 700_000
 """Characters of a drawing that the page takes as it is; above, it gets its pixels."""

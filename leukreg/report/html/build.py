@@ -16,8 +16,8 @@ from leukreg.report.figures.svg import close, unremarked
 from leukreg.report.html.pictures import Album, Tile
 from leukreg.report.html.tables import Shown, as_csv, shown
 from leukreg.report.html.words import slug
+from leukreg.text import visible
 from leukreg.types import Section
-from leukreg.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment

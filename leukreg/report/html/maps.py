@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from leukreg.errors import LeukregError
-from leukreg.places import read_regular
+from leukreg.paths import read_regular
 from leukreg.progress import Progress
 from leukreg.report.html.pictures import SIDE
 from leukreg.types import RunResult, Section

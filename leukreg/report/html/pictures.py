@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg.places import read_regular
+from leukreg.paths import read_regular
+from leukreg.text import visible
 from leukreg.types import Picture
-from leukreg.visible import visible
 
 if TYPE_CHECKING:
     import numpy as np

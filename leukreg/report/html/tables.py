@@ -7,8 +7,8 @@ import io
 from dataclasses import dataclass
 
 from leukreg.report.tables import numeric
+from leukreg.text import as_cell, visible
 from leukreg.types import Table
-from leukreg.visible import as_cell, visible
 
 MOST_ROWS = 200
 """Rows that the page shows; the file has them all."""
@@ -64,7 +64,7 @@ def _cell(text: str, number: bool) -> Cell:
 def as_csv(table: Table) -> bytes:
     """The table as a CSV file in UTF-8; lines of a cell are parted by semicolons.
 
-    Texts are as :func:`leukreg.visible.as_cell` has them, figures as they stand.
+    Texts are as :func:`leukreg.text.as_cell` has them, figures as they stand.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")

@@ -16,7 +16,7 @@ from leukreg.errors import LeukregError
 from leukreg.files import writable, write_file
 from leukreg.report.html.build import Page
 from leukreg.runs.files import write_json
-from leukreg.visible import visible
+from leukreg.text import visible
 
 INDEX = "index.json"
 _OF = re.compile(r'<meta name="leukreg-page" content="([^"]*)">')

@@ -1,8 +1,15 @@
-"""Text that users, files and plugins bring, made fit to be shown."""
+"""Text and figures made fit to be shown.
+
+A figure is printed in one way, so that 84.3 % and 0.843 are the same 337 of 400. Formatting a float
+rounds its binary value: of 337/400 that gives 0.843, but 84.2 for a hundred times as much. Here the
+shortest decimal that stands for the float is rounded, halves away from 0.
+"""
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import ROUND_HALF_UP, Decimal
 
 _PLAIN = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "·": ".", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-"}
@@ -60,3 +67,26 @@ def file_stem(text: str, longest: int = 100) -> str:
     """The text as a part of a file's name on any disk, of at most ``longest`` bytes in UTF-8."""
     shown = _NO_NAME.sub("_", visible(text)).strip(". ")
     return shown.encode("utf-8")[:longest].decode("utf-8", "ignore") or "_"
+
+
+def rounded(value: float, digits: int = 3, signed: bool = False) -> str:
+    """A figure with this many decimals: ``0.843``, or ``+0.843`` where it is ``signed``."""
+    return _decimal(value, 0, digits, signed)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share: ``84.3 %``."""
+    return f"{percents(value, digits)} %"
+
+
+def percents(value: float, digits: int = 1, signed: bool = False) -> str:
+    """A share, or a difference of shares in points, without its sign: ``84.3``."""
+    return _decimal(value, 2, digits, signed)
+
+
+def _decimal(value: float, shift: int, digits: int, signed: bool) -> str:
+    if not math.isfinite(value):
+        return str(value)
+    exact = Decimal(repr(float(value))).scaleb(shift)
+    shown = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return f"{shown:{'+' if signed else ''},f}"

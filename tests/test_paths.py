@@ -12,7 +12,7 @@ from leukreg.cli.main import main
 from leukreg.data.images import open_images
 from leukreg.data.table import read_table
 from leukreg.errors import DataError, Problems
-from leukreg.places import TABLE_BYTES, read_regular
+from leukreg.paths import TABLE_BYTES, read_regular
 from leukreg.predict.inputs import given_images
 from leukreg.types import ImageSpec, Sample, Samples
 

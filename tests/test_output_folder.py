@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from leukreg.errors import DataError
-from leukreg.vacant import require_empty, require_replaceable
+from leukreg.output_folder import require_empty, require_replaceable
 
 Require = Callable[[Path], None]
 
