@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leukreg.audit.conflict import Conflict as Conflict
+    from leukreg.audit.conflict import Examined as Examined
+    from leukreg.audit.conflict import Mismatch as Mismatch
     from leukreg.audit.conflict import Repair as Repair
-    from leukreg.audit.examine import Examined as Examined
-    from leukreg.audit.examine import Mismatch as Mismatch
-    from leukreg.audit.examine import examine as examine
-    from leukreg.audit.printed import Printed as Printed
+    from leukreg.audit.conflict import examine as examine
+    from leukreg.audit.conflict import only_class as only_class
+    from leukreg.audit.printed_figure import Printed as Printed
+    from leukreg.audit.published_table import Reported as Reported
+    from leukreg.audit.published_table import read_reported as read_reported
     from leukreg.audit.reconstruct import Reconstruction as Reconstruction
     from leukreg.audit.reconstruct import reconstruct as reconstruct
-    from leukreg.audit.reported import Reported as Reported
-    from leukreg.audit.reported import read_reported as read_reported
-    from leukreg.audit.unsized import only_class as only_class
     from leukreg.contracts import ClassGenerator as ClassGenerator
     from leukreg.contracts import Images as Images
     from leukreg.data.alike import alike as alike
@@ -104,7 +104,7 @@ _MODULE_OF = {
     "DataError": "leukreg.errors",
     "EpochLog": "leukreg.types",
     "Evidence": "leukreg.types",
-    "Examined": "leukreg.audit.examine",
+    "Examined": "leukreg.audit.conflict",
     "Figure": "leukreg.types",
     "Finding": "leukreg.types",
     "Fold": "leukreg.types",
@@ -113,7 +113,7 @@ _MODULE_OF = {
     "Labels": "leukreg.types",
     "LeukregError": "leukreg.errors",
     "Lineage": "leukreg.types",
-    "Mismatch": "leukreg.audit.examine",
+    "Mismatch": "leukreg.audit.conflict",
     "NotAvailable": "leukreg.errors",
     "Notice": "leukreg.types",
     "OpenExtractor": "leukreg.synthesis.extractors",
@@ -122,13 +122,13 @@ _MODULE_OF = {
     "Picture": "leukreg.types",
     "Predicted": "leukreg.predict.table",
     "Predictions": "leukreg.types",
-    "Printed": "leukreg.audit.printed",
+    "Printed": "leukreg.audit.printed_figure",
     "Problem": "leukreg.errors",
     "Problems": "leukreg.errors",
     "Progress": "leukreg.progress",
     "Reconstruction": "leukreg.audit.reconstruct",
     "Repair": "leukreg.audit.conflict",
-    "Reported": "leukreg.audit.reported",
+    "Reported": "leukreg.audit.published_table",
     "Resampling": "leukreg.evaluate.bootstrap",
     "RunResult": "leukreg.types",
     "SILENT": "leukreg.progress",
@@ -149,7 +149,7 @@ _MODULE_OF = {
     "choices": "leukreg.evaluate.choices",
     "count_folder": "leukreg.data.listing",
     "derive": "leukreg.seeds",
-    "examine": "leukreg.audit.examine",
+    "examine": "leukreg.audit.conflict",
     "expanded": "leukreg.paths",
     "explanation": "leukreg.predict.explain",
     "from_cell": "leukreg.text",
@@ -161,14 +161,14 @@ _MODULE_OF = {
     "list_folder": "leukreg.data.listing",
     "load": "leukreg.predict.trained",
     "load_tensors": "leukreg.files",
-    "only_class": "leukreg.audit.unsized",
+    "only_class": "leukreg.audit.conflict",
     "open_extractor": "leukreg.synthesis.extractors",
     "open_images": "leukreg.data.images",
     "percent": "leukreg.text",
     "percents": "leukreg.text",
     "plugin": "leukreg.declare",
     "positive_in": "leukreg.positive",
-    "read_reported": "leukreg.audit.reported",
+    "read_reported": "leukreg.audit.published_table",
     "read_table": "leukreg.data.table",
     "reconstruct": "leukreg.audit.reconstruct",
     "require_empty": "leukreg.output_folder",

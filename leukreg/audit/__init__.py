@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from leukreg.audit.evidence import evidence_of
-from leukreg.audit.judge import audit, has_errors
-from leukreg.audit.reported import Reported, read_reported
+from leukreg.audit.published_table import Reported, read_reported
+from leukreg.audit.rules import audit, evidence_of, has_errors
 
 __all__ = ["Reported", "audit", "evidence_of", "has_errors", "read_reported"]

@@ -18,12 +18,28 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from leukreg.audit.effort import FULL, Effort
-from leukreg.audit.printed import Printed
+from leukreg.audit.printed_figure import Printed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Bounds counted in work, not in seconds, so that an answer does not depend on the machine."""
+
+    items: int
+    """Candidates of one class."""
+    pairs: int
+    """Pairs of candidates that are summed at once."""
+    work: int
+    """Candidates looked at where they are too many to list."""
+
+
+FULL = Effort(items=2_000_000, pairs=6_000_000, work=20_000_000)
+QUICK = Effort(items=60_000, pairs=600_000, work=3_000_000)
+"""For the many searches that find out which figures contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)

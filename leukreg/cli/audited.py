@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from leukreg.audit import audit, evidence_of, read_reported
-from leukreg.audit.paper import paper_of, reported_of
+from leukreg.audit.published_table import paper_of, reported_of
 from leukreg.errors import LeukregError, Problem, Problems
 from leukreg.types import Evidence, Finding
 
@@ -124,7 +124,7 @@ def _recipe(path: Path, registry: Registry) -> Audited:
 
 
 def _run(path: Path, registry: Registry) -> Audited:
-    from leukreg.audit.spec import spec_of
+    from leukreg.audit.rules import spec_of
     from leukreg.runs.reading import read
 
     result = read(path)

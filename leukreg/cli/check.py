@@ -63,7 +63,7 @@ def command(
 
 
 def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) -> None:
-    from leukreg.audit.paper import reported_of
+    from leukreg.audit.published_table import reported_of
     from leukreg.errors import LeukregError, PluginFault, Problem, Problems
     from leukreg.recipe import load, settle
 

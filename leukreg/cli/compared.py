@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leukreg.audit import audit, read_reported
-from leukreg.audit.spec import spec_of
+from leukreg.audit.rules import spec_of
 from leukreg.cli.named import run_named
 from leukreg.cli.output import say
 from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
@@ -101,7 +101,7 @@ def of_run(
 
 def of_file(path: Path, root: Path, registry: Registry) -> Subject:
     """A paper, or a recipe's published figures beside its latest run."""
-    from leukreg.audit.paper import paper_of
+    from leukreg.audit.published_table import paper_of
     from leukreg.recipe.document import read_document
 
     paper = paper_of(read_document(path), str(path))
@@ -114,7 +114,7 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
 
 
 def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
-    from leukreg.audit.paper import reported_of
+    from leukreg.audit.published_table import reported_of
     from leukreg.recipe import load
 
     recipe = load(path, registry=registry)

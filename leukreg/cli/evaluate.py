@@ -57,7 +57,7 @@ def command(
     a run folder among the others, for `leukreg show` and `leukreg runs`: figures with intervals,
     the drop against the original with its interval, and the findings of the audit.
     """
-    from leukreg.audit.judge import has_errors
+    from leukreg.audit.rules import has_errors
     from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.external import evaluate, parse_mapping

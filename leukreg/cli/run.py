@@ -66,7 +66,7 @@ def command(
 def _begin(
     path: Path, overrides: tuple[str, ...], strict: bool, root: Path, console: Console
 ) -> RunResult:
-    from leukreg.audit.paper import reported_of
+    from leukreg.audit.published_table import reported_of
     from leukreg.recipe import load, settle
     from leukreg.runs import RunFolder
 

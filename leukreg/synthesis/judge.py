@@ -1,7 +1,7 @@
 """Synthetic images held against real ones: the figures of the gate, per class and over all.
 
 Kept as plain tables; what their keys mean stands in
-``plugins/leukreg_plugins/audits/generator/facts.py``.
+``plugins/leukreg_plugins/audits/fidelity.py``.
 """
 
 from __future__ import annotations

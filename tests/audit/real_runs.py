@@ -223,7 +223,7 @@ OTHER = {"a": "b", "b": "a"}
 
 def papers() -> Iterator[Evidence]:
     """Published tables that cannot be true, or mean little."""
-    from leukreg.audit.paper import paper_of
+    from leukreg.audit.published_table import paper_of
     from leukreg.recipe.document import parse_document
 
     for text in PAPERS:

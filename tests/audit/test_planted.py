@@ -11,13 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leukreg_plugins.audits.data import (
-    CopiesAcrossSplit,
-    CopiesDisagree,
-    PatientAcrossSplit,
-    Shortcut,
-)
-from leukreg_plugins.audits.views import pictures
+from leukreg_plugins.audits.confounding import PatientAcrossSplit, Shortcut
+from leukreg_plugins.audits.finding import pictures
+from leukreg_plugins.audits.leakage import CopiesAcrossSplit, CopiesDisagree
 from PIL import Image, ImageEnhance
 
 from leukreg.data.images import open_images

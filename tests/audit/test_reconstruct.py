@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.audit.matrix import example, is_only
-from leukreg.audit.printed import Printed, printed
-from leukreg.audit.reconstruct import Puzzle, Reconstruction, reconstruct, solve
-from leukreg.audit.reported import read_reported
+from leukreg.audit.printed_figure import Printed, printed
+from leukreg.audit.published_table import read_reported
+from leukreg.audit.reconstruct import Puzzle, Reconstruction, example, is_only, reconstruct, solve
 from leukreg.audit.search import Marginals, has_matrix
 
 Matrix = tuple[tuple[int, ...], ...]

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from leukreg_plugins.audits.data import DATA
-from leukreg_plugins.audits.training import TRAINING
+from leukreg_plugins.audits import AUDITS
 from leukreg_plugins.sources.demo import Demo
 
 from leukreg.runs import read
@@ -123,7 +122,7 @@ def test_on_the_faithful_run_the_faults_of_the_history_are_found(name: str, trai
 def test_on_the_repaired_run_no_error_is_found(name: str, train: Train) -> None:
     result = train(name)
     assert told(result, "error") == {}
-    rules = {str(vars(rule)["leukreg_name"]) for rule in (*DATA, *TRAINING)}
+    rules = {str(vars(rule)["leukreg_name"]) for rule in AUDITS}
     quiet = {"repeated-pixels", "copies-disagree", "class-counts-moved", "patients-unknown",
              "shortcut", "learning-rate", "copies-across-split"}  # fmt: skip
     assert quiet <= rules

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leukreg_plugins.audits.figures.folds import ThresholdsDiffer, thresholds
+from leukreg_plugins.audits.confidence import ThresholdsDiffer, thresholds
 from leukreg_plugins.reporting.folds import figures, sections, within
 from sklearn.metrics import roc_auc_score
 

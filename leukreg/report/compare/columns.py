@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leukreg.audit.reported import Reported
+from leukreg.audit.published_table import Reported
 from leukreg.types import Finding, RunResult
 
 

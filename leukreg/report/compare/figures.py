@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from leukreg.audit.reported import Reported
+from leukreg.audit.published_table import Reported
 from leukreg.evaluate.figures import Figures, main_ones, mean_of, of_classes
 from leukreg.positive import positive_in
 from leukreg.report.compare.columns import Column

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from leukreg_plugins.audits.data import DATA
-from leukreg_plugins.audits.elsewhere import ELSEWHERE
-from leukreg_plugins.audits.figures import FIGURES
-from leukreg_plugins.audits.generator import GENERATOR
-from leukreg_plugins.audits.installed import BrokenPlugin
-from leukreg_plugins.audits.training import TRAINING
+from leukreg_plugins.audits import (
+    baseline,
+    confidence,
+    confounding,
+    convergence,
+    fidelity,
+    file_listing,
+    leakage,
+    lineage,
+    published_table,
+    sample_size,
+    training_setup,
+)
 
-AUDITS: list[type] = [*DATA, *TRAINING, *FIGURES, *GENERATOR, *ELSEWHERE, BrokenPlugin]
+AUDITS: list[type] = [
+    *baseline.RULES,
+    *confidence.RULES,
+    *confounding.RULES,
+    *convergence.RULES,
+    *fidelity.RULES,
+    *file_listing.RULES,
+    *leakage.RULES,
+    *lineage.RULES,
+    *published_table.RULES,
+    *sample_size.RULES,
+    *training_setup.RULES,
+]

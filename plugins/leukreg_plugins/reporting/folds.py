@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leukreg import Predictions, RunResult, Section, Table, rounded
-from leukreg_plugins.audits.figures.folds import spread, thresholds
+from leukreg_plugins.audits.confidence import spread, thresholds
 from leukreg_plugins.reporting.words import number, positive, table
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leukreg import Evidence, Notice, RunResult, Score
 from leukreg import percent as rounded_percent
-from leukreg_plugins.audits.views import pictures_of
+from leukreg_plugins.audits.finding import pictures_of
 from leukreg_plugins.reporting.words import (
     counted,
     find,
@@ -18,7 +18,7 @@ from leukreg_plugins.reporting.words import (
 )
 
 if TYPE_CHECKING:
-    from leukreg_plugins.audits.data.shortcut import Probe
+    from leukreg_plugins.audits.confounding import Probe
 
 MOST_ERRORS = 3
 """Errors of the audit that are named; more are counted."""
@@ -54,7 +54,7 @@ def sentences(result: RunResult) -> Iterator[str]:
 
 def strongest_probe(result: RunResult) -> Probe | None:
     """What guesses best without looking at a cell, of what the audit probes; None below chance."""
-    from leukreg_plugins.audits.data.shortcut import Shortcut
+    from leukreg_plugins.audits.confounding import Shortcut
 
     options = table(result.recipe, "audit", "rules", "shortcut")
     rule = Shortcut(**{key: value for key, value in options.items() if value is not None})

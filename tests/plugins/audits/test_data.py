@@ -5,29 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from leukreg_plugins.audits.data import (
+from leukreg_plugins.audits.confounding import (
+    ConcentratedClass,
+    PatientAcrossSplit,
+    PatientsUnknown,
+    Shortcut,
+)
+from leukreg_plugins.audits.file_listing import (
     AbsentClass,
     ClassCountsMoved,
     ClassesAlike,
-    ConcentratedClass,
-    CopiesAcrossSplit,
-    CopiesDisagree,
-    CopiesDropped,
     FilesPassedOver,
     FilesRead,
     ListedWrongly,
-    ParentOfOtherLabel,
-    ParentOutsideFold,
-    PatientAcrossSplit,
-    PatientsUnknown,
+)
+from leukreg_plugins.audits.leakage import (
+    CopiesAcrossSplit,
+    CopiesDisagree,
+    CopiesDropped,
     RepeatedPixels,
     ScoredTrainingRows,
     SegmentedTwinsApart,
-    Shortcut,
-    SyntheticScored,
     ValidationIsTest,
     WholeSetScored,
 )
+from leukreg_plugins.audits.lineage import ParentOfOtherLabel, ParentOutsideFold, SyntheticScored
 
 from leukreg import Evidence, Notice
 from leukreg.types import Fold, Sample, Samples

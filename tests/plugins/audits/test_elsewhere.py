@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from leukreg_plugins.audits.elsewhere import ELSEWHERE, ExternalClasses, ExternalCopies
+from leukreg_plugins.audits.leakage import ExternalClasses, ExternalCopies
 
 from leukreg import Evidence
 
@@ -33,7 +33,7 @@ def test_it_fires(rule: type, facts: dict[str, Any], severity: str, words: str) 
     assert words in message
 
 
-@pytest.mark.parametrize("rule", ELSEWHERE)
+@pytest.mark.parametrize("rule", [ExternalCopies, ExternalClasses])
 def test_it_does_not_fire_without_cause(rule: type) -> None:
     nothing = {"exact": {}, "near": {}}
     assert found(rule, copies=nothing, copies_left_out=0, copies_unknown="", missing=[]) == []

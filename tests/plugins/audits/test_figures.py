@@ -10,27 +10,36 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leukreg_plugins.audits.figures import (
-    FIGURES,
+from leukreg_plugins.audits import baseline, confidence, published_table, sample_size
+from leukreg_plugins.audits.baseline import (
     AucNearHalf,
     BaselineMisquoted,
     BrierNoBetter,
+    MajorityBaseline,
+)
+from leukreg_plugins.audits.confidence import (
+    PoorCalibration,
+    ThresholdNeverCrossed,
+    ThresholdOnScored,
+    UniformPredictions,
+)
+from leukreg_plugins.audits.published_table import (
     ConsistentTable,
+    ImpossibleFigures,
+    ReportedUnreadable,
+    UndefinedPrinted,
+)
+from leukreg_plugins.audits.sample_size import (
     FewerFolds,
     FewPositives,
     ImbalancedAnswers,
-    ImpossibleFigures,
     LooksAtTest,
-    MajorityBaseline,
     OneClassTested,
-    PoorCalibration,
-    ReportedUnreadable,
-    ThresholdNeverCrossed,
-    ThresholdOnScored,
-    UndefinedPrinted,
-    UniformPredictions,
+    auc_interval,
+    base_rate_brier,
+    effective,
+    wilson,
 )
-from leukreg_plugins.audits.statistics import auc_interval, base_rate_brier, effective, wilson
 
 from leukreg import Evidence, Samples, Score
 from tests.plugins.audits.evidence import (
@@ -46,6 +55,9 @@ from tests.plugins.audits.evidence import (
 
 TWO: dict[str, Any] = {"classes": ["Benign", "ALL"]}
 V4: dict[str, Any] = TWO | {"confusion": [[187, 18], [18, 2]], "accuracy": "84.00 %"}
+
+FIGURES = [rule for module in (baseline, confidence, published_table, sample_size)
+           for rule in module.RULES]  # fmt: skip
 
 
 def reported(**table: Any) -> Evidence:

@@ -7,17 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from leukreg_plugins.audits.training import (
-    TRAINING,
-    BelowChance,
-    ChanceLoss,
+from leukreg_plugins.audits import convergence, training_setup
+from leukreg_plugins.audits.convergence import BelowChance, ChanceLoss, IdlePhase, NoBetterThanStart
+from leukreg_plugins.audits.training_setup import (
     DoubleCorrection,
     FallbackTaken,
-    IdlePhase,
     InputRange,
     LearningRate,
     McChangedBatchNorm,
-    NoBetterThanStart,
     NothingToDrop,
 )
 
@@ -151,7 +148,7 @@ def test_mc_dropout_without_dropout() -> None:
     passes(NothingToDrop(), Evidence(recipe=recipe, facts={"folds": facts["folds"][:1]}))
 
 
-@pytest.mark.parametrize("rule", TRAINING)
+@pytest.mark.parametrize("rule", [*convergence.RULES, *training_setup.RULES])
 def test_nothing_is_said_without_evidence(rule: type) -> None:
     assert found(rule(), Evidence()) == []
 

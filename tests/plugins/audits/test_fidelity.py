@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from leukreg_plugins.audits.generator import (
-    GENERATOR,
+from leukreg_plugins.audits.fidelity import (
+    RULES,
     DistancesDiffer,
     FailedGateTrained,
     FakesCopyTraining,
@@ -19,9 +19,9 @@ from leukreg_plugins.audits.generator import (
     RealReplaced,
     ToldApart,
     TooFewForDistance,
-    TrainedElsewhere,
     UnmeasuredSynthetic,
 )
+from leukreg_plugins.audits.lineage import TrainedElsewhere
 
 from leukreg import Evidence
 from tests.plugins.audits.evidence import evidence, fires, found, made, passes, rows
@@ -75,7 +75,7 @@ def test_it_fires_and_its_near_miss_does_not(
 
 def test_every_rule_has_a_case() -> None:
     others = {UnmeasuredSynthetic, TrainedElsewhere, RealReplaced, GainIncludesZero}
-    assert {case[0] for case in CASES} | others == set(GENERATOR)
+    assert {case[0] for case in CASES} | others == {*RULES, TrainedElsewhere}
 
 
 def test_a_gain_that_may_be_none() -> None:
@@ -122,7 +122,7 @@ def test_a_whole_that_failed_has_no_class_and_is_told_once() -> None:
     passes(LeftOutByGate(), Evidence(facts={"fidelity": [{**whole, "entered": 0}]}))
 
 
-@pytest.mark.parametrize("rule", GENERATOR)
+@pytest.mark.parametrize("rule", [*RULES, TrainedElsewhere])
 @pytest.mark.parametrize(
     "fidelity", [None, [], {}, "none", [{"class": "ALL", "fid": None, "gain": 3}]]
 )

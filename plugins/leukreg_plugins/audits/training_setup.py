@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt
 
 from leukreg import Evidence, Finding, plugin
-from leukreg_plugins.audits.told import brief, found
-from leukreg_plugins.audits.views import option
+from leukreg_plugins.audits.finding import brief, found, option
 
 
 def fact(evidence: Evidence, name: str) -> list[Any]:
@@ -178,3 +177,13 @@ class NothingToDrop:
             passes = option(evidence.recipe, "evaluate", "mc_dropout", "passes")
             text = "the network has no layer that drops anything"
             yield found(self, "warning", f"{text}: all {passes} passes of MC dropout are the same")
+
+
+RULES: list[type] = [
+    InputRange,
+    FallbackTaken,
+    LearningRate,
+    DoubleCorrection,
+    McChangedBatchNorm,
+    NothingToDrop,
+]

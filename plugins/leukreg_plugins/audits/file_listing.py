@@ -1,4 +1,4 @@
-"""What is listed against what there is."""
+"""What is listed against what there is, and what had to be assumed on the way."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from leukreg import Evidence, Finding, Severity, alike, plugin
-from leukreg_plugins.audits.told import found, plural, some
-from leukreg_plugins.audits.views import is_real, option, rows_of
+from leukreg_plugins.audits.finding import found, is_real, option, plural, rows_of, some
 
 
 @plugin("listed-wrongly")
@@ -150,3 +149,48 @@ class ClassCountsMoved:
         if moved:
             text = ", ".join(f"{c} {before[c]:,} -> {now.get(c, 0):,}" for c in moved)
             yield found(self, "warning", f"class counts moved ({who} -> this run): {text}")
+
+
+@plugin("files-read")
+class FilesRead:
+    """Choices made in reading files that do not say how they are to be read.
+
+    What parts the cells of a table, which value is white, which picture of several counts, what
+    lies behind transparent parts: where a file does not say, leukreg chooses, and another program
+    may choose otherwise. All images should be read alike, those of later predictions too.
+
+    Do: see whether a table is read right; look at some of the images; convert them to 8-bit RGB
+    where they are not shown right.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for how in evidence.facts.get("assumed_of_list", ()):
+            yield found(self, "note", how)
+        for one in evidence.facts.get("readings", ()):
+            files = plural(one["files"], "file")
+            yield found(self, "warning" if one["doubtful"] else "note", f"{files}: {one['what']}")
+
+
+@plugin("broken-plugin")
+class BrokenPlugin:
+    """A plugin that was installed could not be used.
+
+    What its rules would have found, and its metrics measured, is not known.
+
+    Do: mend or uninstall it (leukreg plugins); --strict refuses to run with it.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        for fault in evidence.facts.get("broken_plugins", ()):
+            yield found(self, "warning", fault)
+
+
+RULES: list[type] = [
+    ListedWrongly,
+    FilesPassedOver,
+    ClassesAlike,
+    AbsentClass,
+    ClassCountsMoved,
+    FilesRead,
+    BrokenPlugin,
+]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.audit.reported import KEYS, Reported, read_reported
+from leukreg.audit.published_table import KEYS, Reported, read_reported
 from leukreg.errors import Problems
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import LeukregError
+from leukreg.errors import LeukregError, RunError
 from leukreg.recipe.stranger import noted
-from leukreg.types import Evidence, Finding
+from leukreg.types import Evidence, Finding, RunResult
 
 if TYPE_CHECKING:
     from leukreg.recipe.model import AuditSpec, Waiver
     from leukreg.registry import Registry
+
 
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
@@ -79,3 +81,58 @@ def _idle(waiver: Waiver) -> Finding:
 
 def _order(finding: Finding) -> tuple[bool, int]:
     return finding.waived is not None, _RANK[finding.severity]
+
+
+def spec_of(recipe: Mapping[str, Any], registry: Registry) -> AuditSpec:
+    """As ``recipe.audit`` of a checked recipe; nothing else of the recipe is built again.
+
+    Raises:
+        RunError: A rule has gone since, or no longer has the options it was given.
+    """
+    from leukreg.recipe.model import AuditSpec, Waiver
+
+    table = recipe.get("audit") or {}
+    try:
+        waive = tuple(Waiver(**waiver) for waiver in table.get("waive") or ())
+        kept = table.get("rules") or {}
+        rules = tuple(_choice(name, options, registry) for name, options in kept.items())
+    except (AttributeError, TypeError, ValueError, LeukregError) as error:
+        message = f"the run's audit options do not fit the rules installed now: {error}"
+        raise RunError(message) from error
+    return AuditSpec(waive=waive, rules=rules)
+
+
+def _choice(name: str, options: Mapping[str, Any], registry: Registry) -> Any:
+    from pydantic import TypeAdapter
+
+    from leukreg.recipe.model import Choice
+
+    entry = registry.get("audit", name)
+    given = {key: value for key, value in options.items() if value is not None}
+    plugin: Any = TypeAdapter(entry.cls).validate_json(json.dumps(given), strict=True)
+    owner = f"{entry.owner.distribution} {entry.owner.version}"
+    return Choice(kind="audit", name=name, plugin=plugin, owner=owner, options=dict(options))
+
+
+def evidence_of(result: RunResult, **more: Any) -> Evidence:
+    """Evidence of a run as read back from its folder; ``more`` replaces single fields."""
+    reported = result.recipe.get("reported")
+    evidence = Evidence(
+        recipe=result.recipe,
+        reported=reported or None,
+        samples=result.samples,
+        pixels=result.pixels,
+        twins=result.twins,
+        statistics=result.statistics,
+        folds=result.folds,
+        epochs=result.epochs,
+        phases=result.phases,
+        notices=result.notices,
+        predictions=result.predictions,
+        validation=result.validation,
+        scores=result.scores,
+        threshold=result.threshold,
+        threshold_from=result.threshold_from,
+        facts=result.facts,
+    )
+    return replace(evidence, **more)

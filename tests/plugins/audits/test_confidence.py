@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from leukreg_plugins.audits.figures.calibration import (
+from leukreg_plugins.audits.confidence import (
     CalibratedOnScored,
     CoverageMissed,
     TemperatureNotFitted,
+    TemperaturesDiffer,
 )
-from leukreg_plugins.audits.figures.folds import TemperaturesDiffer
 from scipy.stats import beta
 
 from leukreg import Evidence, Score

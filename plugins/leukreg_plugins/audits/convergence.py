@@ -1,4 +1,4 @@
-"""What training did."""
+"""What training did: phases, losses and accuracies over the epochs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 
 from leukreg import Evidence, Finding, percent, plugin, rounded
-from leukreg_plugins.audits.published import published
-from leukreg_plugins.audits.told import found
-from leukreg_plugins.audits.views import option
+from leukreg_plugins.audits.finding import found, option
+from leukreg_plugins.audits.published_table import published
 
 
 @plugin("idle-phase")
@@ -176,3 +175,11 @@ class ChanceLoss:
                 f"{who} {rounded(value, 4)} is {better} better than the {rounded(chance, 4)} of"
                 f" equal probabilities for {classes} classes, whatever the image",
             )
+
+
+RULES: list[type] = [
+    IdlePhase,
+    NoBetterThanStart,
+    BelowChance,
+    ChanceLoss,
+]

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from leukreg import Evidence, Finding, examine, percent, plugin, rounded
-from leukreg_plugins.audits.figures.table import shown
-from leukreg_plugins.audits.published import aside_note, published, shares, supports
-from leukreg_plugins.audits.statistics import auc_interval, base_rate_brier
-from leukreg_plugins.audits.told import found, plural
-from leukreg_plugins.audits.views import answers, positive_index
+from leukreg_plugins.audits.finding import answers, found, plural, positive_index
+from leukreg_plugins.audits.published_table import aside_note, published, shares, shown, supports
+from leukreg_plugins.audits.sample_size import auc_interval, base_rate_brier
 
 
 @plugin("majority-baseline")
@@ -188,3 +186,11 @@ class BrierNoBetter:
                     f"Brier score {rounded(value)} is no better than the base rate's"
                     f" {rounded(base)}",
                 )
+
+
+RULES: list[type] = [
+    MajorityBaseline,
+    BaselineMisquoted,
+    AucNearHalf,
+    BrierNoBetter,
+]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from leukreg.audit import audit, evidence_of, has_errors
-from leukreg.audit.spec import spec_of
+from leukreg.audit.rules import spec_of
 from leukreg.declare import hookimpl, plugin
 from leukreg.errors import RunError
 from leukreg.recipe.model import AuditSpec, Waiver

@@ -22,8 +22,49 @@ from leukreg import (
     read_reported,
     reconstruct,
 )
-from leukreg_plugins.audits.published import aside_note, published
-from leukreg_plugins.audits.told import found, plural, some
+from leukreg_plugins.audits.finding import found, plural, some
+
+
+def published(evidence: Evidence) -> Reported | None:
+    """The ``[reported]`` table; None without one, or with one that cannot be read (which the rule
+    ``reported-unreadable`` says)."""
+    if not isinstance(evidence.reported, Mapping) or not evidence.reported:
+        return None
+    try:
+        return read_reported(evidence.reported)
+    except Problems:
+        return None
+
+
+def supports(reported: Reported) -> dict[str, int]:
+    """Test rows per class where all are stated or follow from the table; else empty."""
+    stated = reported.test_supports()
+    if reported.classes and set(stated) >= set(reported.classes):
+        return {c: stated[c] for c in reported.classes}
+    examined = examine(reported)
+    known = {tuple(s for s, _, _ in found) for found in examined.marginals()}
+    if len(known) == 1:
+        return dict(zip(reported.classes, known.pop(), strict=True))
+    return {}
+
+
+def aside_note(examined: Examined) -> str:
+    """ ", once <figure> is set aside", where what is said holds only then."""
+    if examined.aside is None:
+        return ""
+    repair = examined.aside
+    name = f"{repair.label} {repair.name}".strip().replace("_", " ")
+    return f" (once the {name} of {repair.printed} is set aside)"
+
+
+def shares(reported: Reported) -> dict[str, int]:
+    """Rows per class to compute baselines from: the test's, else the whole set's."""
+    return supports(reported) or _complete(reported, "class_counts")
+
+
+def _complete(reported: Reported, name: str) -> dict[str, int]:
+    tally = reported.tally(name)
+    return tally if tally and set(tally) >= set(reported.classes) else {}
 
 
 def shown(name: str, value: Printed) -> str:
@@ -277,7 +318,7 @@ class UndefinedPrinted:
         predictions = evidence.predictions
         if predictions is None or len(predictions) == 0:
             return
-        from leukreg_plugins.audits.views import answers
+        from leukreg_plugins.audits.finding import answers
 
         answered = answers(predictions)
         for score in evidence.scores:
@@ -287,3 +328,11 @@ class UndefinedPrinted:
             s, p = int((predictions.label == c).sum()), int((answered == c).sum())
             if self._empty(score.name, len(predictions), (s, 0, p)):
                 yield f"{score.label} {score.name} {score.value:.4f}"
+
+
+RULES: list[type] = [
+    ReportedUnreadable,
+    ImpossibleFigures,
+    ConsistentTable,
+    UndefinedPrinted,
+]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leukreg.audit.printed import printed
+from leukreg.audit.printed_figure import printed
 
 
 @pytest.mark.parametrize(

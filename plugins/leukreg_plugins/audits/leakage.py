@@ -1,13 +1,14 @@
-"""One picture under several names."""
+"""Training images among the scored ones: copies, splits, images from elsewhere."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from leukreg import Evidence, Finding, Fold, Sample, percent, plugin
-from leukreg_plugins.audits.told import found, plural, some
-from leukreg_plugins.audits.views import is_real, pictures, rows_of
+from leukreg import Evidence, Finding, Fold, Reported, Sample, percent, plugin
+from leukreg_plugins.audits.finding import found, is_real, option, pictures, plural, rows_of, some
+from leukreg_plugins.audits.published_table import published
 
 
 @plugin("repeated-pixels")
@@ -194,3 +195,174 @@ class SegmentedTwinsApart:
                 rest = [*parts[:i], *parts[i + 1 :]]
                 return "/".join(rest).rsplit(".", 1)[0].lower(), part.lower()
         return None
+
+
+@plugin("scored-training-rows")
+class ScoredTrainingRows:
+    """Evaluated rows that were trained on.
+
+    A score on training rows measures memory; it bounds nothing on new images.
+
+    Do: score the test rows only (`on = "test"`).
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        predictions = evidence.predictions
+        if predictions is None:
+            yield from self._asked(evidence)
+            return
+        trained = {fold.index: set(fold.train) for fold in evidence.folds}
+        scored = zip(predictions.row.tolist(), predictions.fold.tolist(), strict=True)
+        both = sum(row in trained.get(fold, ()) for row, fold in scored)
+        if both:
+            share = percent(both / len(predictions))
+            yield found(
+                self,
+                "error",
+                f"{both:,} of {len(predictions):,} scored rows ({share}) were trained on",
+            )
+
+    def _asked(self, evidence: Evidence) -> Iterable[Finding]:
+        if option(evidence.recipe, "evaluate", "on") == "all":
+            yield found(self, "error", "the recipe scores all rows, those trained on included")
+
+
+@plugin("whole-set-scored")
+class WholeSetScored:
+    """A reported confusion matrix that holds the whole data set.
+
+    With a training part taken off, a test cannot sum to all images: training rows were scored.
+
+    Do: report the matrix of the held-out rows.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        reported = published(evidence)
+        if reported is None:
+            return
+        tested = reported.test_total()
+        images = reported.count("images") or sum(reported.tally("class_counts").values())
+        folds = reported.count("folds") or option(evidence.recipe, "data", "folds", "k") or 1
+        if not tested or tested != images or self._stated(reported, tested):
+            return
+        # Pooled over k folds every image is tested once, and rightly so.
+        if folds == 1:
+            what = "confusion matrix sums" if reported.confusion else "test counts sum"
+            yield found(
+                self,
+                "error",
+                f"reported: the {what} to {tested:,}, the whole data set:"
+                " the rows trained on were scored",
+            )
+
+    def _stated(self, reported: Reported, tested: int) -> bool:
+        """Whether the report itself says that nothing was trained on these images."""
+        train = reported.tally("train_counts")
+        return bool(train) and sum(train.values()) == 0 and tested > 0
+
+
+@plugin("validation-is-test")
+class ValidationIsTest:
+    """Validation rows that are test rows.
+
+    The epoch, the learning rate and the threshold are then chosen on the rows that are scored.
+
+    Do: give validation rows of their own (`validation = 0.15`).
+
+    Reference: Cawley and Talbot, On over-fitting in model selection, JMLR 2010.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        shared = {r for f in evidence.folds for r in set(f.validation).intersection(f.test)}
+        tested = {r for fold in evidence.folds for r in fold.test}
+        if shared:
+            all_ = "validation is the test" if shared == tested else "validation overlaps the test"
+            yield found(
+                self,
+                "error",
+                f"{all_}: {len(shared):,} of {len(tested):,} test rows watched in training",
+            )
+        elif not evidence.folds and option(evidence.recipe, "data", "folds", "validation_is_test"):
+            yield found(self, "error", "the recipe watches the test rows during training")
+
+
+def origin(evidence: Evidence) -> Mapping[str, Any]:
+    """What is kept of the original run; empty for a run of its own."""
+    facts = evidence.facts.get("evaluated_from")
+    return facts if isinstance(facts, Mapping) else {}
+
+
+@plugin("external-copies")
+class ExternalCopies:
+    """Images from elsewhere that are copies of training images.
+
+    What was trained on is recognised, not classified: elsewhere is then no elsewhere.
+
+    Do: score without them (`leukreg evaluate --leave-out-copies`), or take other images.
+
+    Reference: Barz and Denzler, Do we train on test data?, J. Imaging 2020.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        facts = origin(evidence)
+        kept = facts.get("copies") or {}
+        copies = {**kept.get("exact", {}), **kept.get("near", {})}
+        left_out = int(facts.get("copies_left_out") or 0)
+        if copies and not left_out:
+            here, there = next(iter(copies.items()))
+            total = len(evidence.predictions) if evidence.predictions is not None else len(copies)
+            yield found(
+                self,
+                "error",
+                f"{len(copies):,} of {plural(total, 'image')} copy training images of"
+                f" {facts.get('run')}, such as {here} ~ {there}",
+            )
+        if left_out:
+            yield found(
+                self, "note", f"{plural(left_out, 'copy', 'copies')} of training images left out"
+            )
+        if facts.get("copies_unknown"):
+            yield found(
+                self,
+                "warning",
+                f"not all copies of training images could be looked for: {facts['copies_unknown']}",
+            )
+
+
+@plugin("external-classes")
+class ExternalClasses:
+    """Classes that the run and the images from elsewhere do not share.
+
+    Figures over classes of which there is no image say nothing of them.
+
+    Do: map names with `--map OtherName=class`; compare the drops, which are on shared classes.
+    """
+
+    def build(self, evidence: Evidence) -> Iterable[Finding]:
+        facts = origin(evidence)
+        missing = facts.get("missing") or ()
+        if missing:
+            yield found(self, "warning", f"no image from elsewhere shows {some(missing, 6)}")
+        unmapped = facts.get("unmapped") or {}
+        if unmapped:
+            named = [f"{name} ({count:,})" for name, count in unmapped.items()]
+            total = plural(sum(unmapped.values()), "image")
+            yield found(
+                self,
+                "note",
+                f"{total} of classes that the run does not know left out: {some(named, 6)}",
+            )
+
+
+RULES: list[type] = [
+    RepeatedPixels,
+    CopiesDropped,
+    CopiesAcrossSplit,
+    CopiesDisagree,
+    SegmentedTwinsApart,
+    ScoredTrainingRows,
+    WholeSetScored,
+    ValidationIsTest,
+    ExternalCopies,
+    ExternalClasses,
+]
