@@ -39,7 +39,7 @@ def facts_of(
         fidelity: What the gate measured of synthetic images, per class and fold.
     """
     from leukreg.data.readings import readings
-    from leukreg.runs.digests import ids_digest
+    from leukreg.runs.environment import ids_digest
 
     pixels = data.images.digests
     facts: dict[str, Any] = {"folds": [dict(fold) for fold in folds]}

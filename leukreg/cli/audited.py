@@ -125,7 +125,7 @@ def _recipe(path: Path, registry: Registry) -> Audited:
 
 def _run(path: Path, registry: Registry) -> Audited:
     from leukreg.audit.rules import spec_of
-    from leukreg.runs.reading import read
+    from leukreg.runs.contents import read
 
     result = read(path)
     findings = audit(evidence_of(result), spec_of(result.recipe, registry), registry)

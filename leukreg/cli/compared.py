@@ -13,7 +13,7 @@ from leukreg.cli.output import say
 from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
 from leukreg.report.compare import Subject
 from leukreg.runs import list_runs
-from leukreg.runs.reading import read
+from leukreg.runs.contents import read
 from leukreg.runs.status import FILE as STATUS
 from leukreg.types import Evidence, Finding, RunResult
 

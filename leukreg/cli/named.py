@@ -8,13 +8,12 @@ from leukreg.cli.output import say
 
 
 def run_named(reference: str, root: Path, with_models: bool = False) -> Path:
-    """The run that is meant (see :func:`leukreg.runs.find`), "last" by name.
+    """The run that is meant (see :func:`leukreg.runs.listing`), "last" by name.
 
     Raises:
         RunError: There is no such run, or several begin so.
     """
-    from leukreg.runs.find import find
-    from leukreg.runs.listing import list_runs
+    from leukreg.runs.listing import find, list_runs
     from leukreg.runs.status import is_checked
 
     path = find(reference, root, with_models)

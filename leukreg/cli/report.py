@@ -75,7 +75,7 @@ def _of_run(
     from leukreg.registry import installed
     from leukreg.report.html import run_page
     from leukreg.report.html.maps import model_maps
-    from leukreg.runs.reading import read
+    from leukreg.runs.contents import read
 
     result = read(run_named(name, root))
     path = out or result.folder / "report.html"

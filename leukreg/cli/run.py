@@ -84,7 +84,7 @@ def _resume(reference: str, root: Path, console: Console) -> RunResult:
     from leukreg.recipe import rebuild
     from leukreg.report.console import print_line
     from leukreg.runs import RunFolder, find, read
-    from leukreg.runs.reading import parse
+    from leukreg.runs.contents import parse
     from leukreg.types import Notice
 
     path = find(reference, root, resume=True)

@@ -20,6 +20,6 @@ def command(run: str, root: Path) -> None:
     from leukreg.cli.named import run_named
     from leukreg.registry import installed
     from leukreg.report.console import open_console, show
-    from leukreg.runs.reading import read
+    from leukreg.runs.contents import read
 
     show(read(run_named(run, root)), open_console(), installed())

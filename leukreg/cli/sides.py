@@ -163,7 +163,7 @@ def _run(reference: str, root: Path) -> Path | None:
 
 def _of_fold(run: Path, number: int) -> tuple[Samples, Fold]:
     """The samples of a run, and a fold of it."""
-    from leukreg.runs.reading import read_samples
+    from leukreg.runs.contents import read_samples
     from leukreg.runs.tables import read_folds
 
     samples, folds = read_samples(run), read_folds(run / "folds.csv")

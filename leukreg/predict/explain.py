@@ -29,8 +29,8 @@ from leukreg.predict.models import FoldModel
 from leukreg.predict.scan import front
 from leukreg.predict.trained import Trained, load
 from leukreg.progress import SILENT, Progress
-from leukreg.runs.files import read_json
-from leukreg.runs.find import EVALUATED_FROM
+from leukreg.runs.codec import read_json
+from leukreg.runs.listing import EVALUATED_FROM
 
 if TYPE_CHECKING:
     from leukreg.engine.classifier import Link

@@ -14,7 +14,7 @@ from leukreg.engine.predict import load_model
 from leukreg.errors import NotAvailable, RunError
 from leukreg.prepare import labels_of
 from leukreg.recipe.model import Recipe
-from leukreg.runs.find import EVALUATED_FROM
+from leukreg.runs.listing import EVALUATED_FROM
 from leukreg.types import RunResult
 
 if TYPE_CHECKING:

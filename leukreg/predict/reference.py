@@ -26,7 +26,7 @@ from leukreg.predict.own import Own
 from leukreg.predict.scan import embed, pooled
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.recipe.model import Recipe
-from leukreg.runs.digests import data_digest
+from leukreg.runs.environment import data_digest
 from leukreg.types import Fold, RunResult
 
 Floats = NDArray[np.float32]

@@ -1,8 +1,8 @@
 """The run folder: written atomically, read back without a model and without torch."""
 
-from leukreg.runs.digests import data_digest as data_digest
-from leukreg.runs.find import find as find
+from leukreg.runs.contents import read as read
+from leukreg.runs.environment import data_digest as data_digest
 from leukreg.runs.folder import RunFolder as RunFolder
 from leukreg.runs.listing import RunSummary as RunSummary
+from leukreg.runs.listing import find as find
 from leukreg.runs.listing import list_runs as list_runs
-from leukreg.runs.reading import read as read

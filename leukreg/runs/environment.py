@@ -1,14 +1,18 @@
-"""What a run ran on, without importing anything heavy."""
+"""What a run ran on, and the digests that tell whether two runs saw the same data."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from leukreg.types import Sample, Samples
 
 LIBRARIES = (
     "leukreg",
@@ -91,3 +95,30 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.decode("utf-8", "replace").strip()
+
+
+def data_digest(samples: Samples, pixels: Mapping[str, str]) -> str:
+    """Digest of what the samples show and are called, whatever their order and place on disk.
+
+    Synthetic images are left out: they are made, not given.
+
+    Args:
+        samples: The data of a run.
+        pixels: Digest of the decoded image by file id; an id that lacks one counts by its name.
+    """
+    return rows_digest((row for row in samples.rows if row.lineage is None), pixels)
+
+
+def rows_digest(rows: Iterable[Sample], pixels: Mapping[str, str]) -> str:
+    lines = sorted(f"{pixels.get(row.id, row.id)!r} {row.label!r}" for row in rows)
+    return _digest("\n".join(lines).encode("utf-8", "surrogatepass"))
+
+
+def ids_digest(ids: Iterable[str]) -> str:
+    """Digest of a set of file ids, such as those that were scored."""
+    lines = sorted(map(repr, ids))
+    return _digest("\n".join(lines).encode("utf-8", "surrogatepass"))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

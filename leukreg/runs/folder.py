@@ -18,9 +18,8 @@ from leukreg.output_folder import new_folder
 from leukreg.recipe.stranger import LOG, is_outer, log_file
 from leukreg.runs.contents import Contents
 from leukreg.runs.environment import environment
-from leukreg.runs.lock import Lock
 from leukreg.runs.status import FILE as STATUS
-from leukreg.runs.status import Status, begun, now, read_status, write_failed, write_status
+from leukreg.runs.status import Lock, Status, begun, now, read_status, write_failed, write_status
 from leukreg.types import Notice, RunResult
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.runs.cells import cell, number, read_table, sure, text, write_table
-from leukreg.runs.files import damaged
+from leukreg.runs.codec import cell, damaged, number, read_table, sure, text, write_table
 from leukreg.runs.tables import origin
 from leukreg.types import Predictions
 

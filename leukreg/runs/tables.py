@@ -1,15 +1,14 @@
-"""Samples, folds and what is known of the pictures, as CSV tables."""
+"""Samples, folds, epochs and what is known of the pictures, as CSV tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
-from leukreg.runs.cells import cell, number, read_table, sure, text, write_table
-from leukreg.runs.files import damaged
-from leukreg.types import Fold, Lineage, Origin, Role, Sample
+from leukreg.runs.codec import cell, damaged, number, read_table, sure, text, write_table
+from leukreg.types import EpochLog, Fold, Lineage, Origin, Role, Sample
 
 SAMPLES = (
     "row",
@@ -175,3 +174,61 @@ def read_twins(path: Path) -> tuple[tuple[str, str], ...]:
         return tuple((sure(first), sure(second)) for first, second in lines)
     except ValueError as error:
         raise damaged(path, str(error)) from error
+
+
+EPOCHS = (
+    "fold",
+    "phase",
+    "epoch",
+    "lr",
+    "train_loss",
+    "validation_loss",
+    "validation_accuracy",
+    "seconds",
+    "images",
+)
+
+
+def write_epochs(path: Path, epochs: tuple[EpochLog, ...]) -> None:
+    write_table(path, EPOCHS, map(_epoch_cells, epochs))
+
+
+def _epoch_cells(log: EpochLog) -> list[str]:
+    return [
+        str(log.fold),
+        cell(log.phase),
+        str(log.epoch),
+        " ".join(map(number, log.lr)),
+        number(log.train_loss),
+        number(log.validation_loss),
+        number(log.validation_accuracy),
+        number(log.seconds),
+        str(log.images),
+    ]
+
+
+def read_epochs(path: Path) -> tuple[EpochLog, ...]:
+    _, lines = read_table(path, EPOCHS)
+    logs = []
+    for place, line in enumerate(lines, start=2):
+        try:
+            logs.append(_epoch(line))
+        except ValueError as error:
+            raise damaged(path, f"line {place}: {error}") from error
+    return tuple(logs)
+
+
+def _epoch(line: list[str]) -> EpochLog:
+    fold, phase, epoch, lr, train, loss, accuracy, seconds, images = line
+    optional: Any = [float(value) if value else None for value in (loss, accuracy)]
+    return EpochLog(
+        fold=int(fold),
+        phase=sure(phase),
+        epoch=int(epoch),
+        lr=tuple(map(float, lr.split())),
+        train_loss=float(train),
+        validation_loss=optional[0],
+        validation_accuracy=optional[1],
+        seconds=float(seconds),
+        images=int(images),
+    )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from leukreg.cli.main import main
 from leukreg.registry import installed
-from leukreg.runs import files, tables
+from leukreg.runs import codec, tables
 from leukreg.types import Fold, Lineage, Sample, Samples
 from tests.synthesis.pictures import pictures
 
@@ -236,12 +236,12 @@ def write_run(folder: Path, real: Path, fake: Path, made_in: int | None = 0) -> 
              for p in sorted(fake.rglob("*.png"))]  # fmt: skip
     folder.mkdir(parents=True)
     status = {"state": "finished", "recipe": "v6", "started": "2026-11-24T10:00:00.000+00:00"}
-    files.write_json(folder / "status.json", status)
-    files.write_json(folder / "scores.json", {"scores": [], "scored": {}})
-    files.write_json(folder / "findings.json", [])
+    codec.write_json(folder / "status.json", status)
+    codec.write_json(folder / "scores.json", {"scores": [], "scored": {}})
+    codec.write_json(folder / "findings.json", [])
     samples = Samples(rows=tuple(rows + fakes), classes=("benign", "[Malignant] Pre-B"))
     tables.write_samples(folder / "samples.csv", samples.rows)
-    files.write_json(folder / "classes.json", {"classes": samples.classes, "broken": []})
+    codec.write_json(folder / "classes.json", {"classes": samples.classes, "broken": []})
     test = tuple(range(0, len(rows), 2))
     train = tuple(row for row in range(len(samples.rows)) if row not in test)
     fold = Fold(index=0, train=train, validation=(), test=test)

@@ -239,7 +239,7 @@ CHROMIUM = next((p for n in ("chromium", "google-chrome") if (p := shutil.which(
 def test_a_browser_has_nothing_to_complain_of_and_asks_nobody(runs: Path, tmp_path: Path) -> None:
     from leukreg.registry import installed
     from leukreg.report.html import run_page
-    from leukreg.runs.reading import read
+    from leukreg.runs.contents import read
 
     [folder] = runs.glob("two-*")
     path, log = tmp_path / "page.html", tmp_path / "net.json"

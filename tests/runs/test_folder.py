@@ -20,8 +20,7 @@ from leukreg.errors import RunError
 from leukreg.files import digest
 from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
 from leukreg.runs import RunFolder, data_digest, find, list_runs, read
-from leukreg.runs.lock import is_locked
-from leukreg.runs.status import is_checked, read_status, write_status
+from leukreg.runs.status import is_checked, is_locked, read_status, write_status
 from leukreg.types import BrokenImage, Finding, ImageSpec, Notice, Predictions, RunResult
 
 Make = Callable[..., RunResult]

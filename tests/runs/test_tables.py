@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leukreg.errors import RunError
-from leukreg.runs.cells import cell, read_table, text, write_table
-from leukreg.runs.epochs import read_epochs, write_epochs
+from leukreg.runs.codec import cell, read_table, text, write_table
 from leukreg.runs.predictions import read_predictions, write_predictions
 from leukreg.runs.tables import (
+    read_epochs,
     read_folds,
     read_images,
     read_samples,
     read_twins,
+    write_epochs,
     write_folds,
     write_images,
     write_samples,

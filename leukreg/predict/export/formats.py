@@ -23,7 +23,7 @@ from leukreg.predict.export.deployed import Deployed
 from leukreg.predict.models import without_weights
 from leukreg.predict.trained import Trained
 from leukreg.prepare import labels_of
-from leukreg.runs.files import write_json
+from leukreg.runs.codec import write_json
 
 INPUT, OUTPUT = "images", "probabilities"
 Pixels = NDArray[np.uint8]

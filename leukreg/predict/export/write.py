@@ -22,7 +22,7 @@ from leukreg.predict.inputs import Given, given_images
 from leukreg.predict.own import learned_rows
 from leukreg.predict.trained import Trained
 from leukreg.progress import SILENT, Progress
-from leukreg.runs.files import write_json
+from leukreg.runs.codec import write_json
 
 TOLERANCE = 1e-4
 """Largest difference of a probability that is put down to another order of adding."""

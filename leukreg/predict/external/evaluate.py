@@ -25,9 +25,8 @@ from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
 from leukreg.registry import Registry, installed
 from leukreg.runs import RunFolder
-from leukreg.runs.digests import data_digest, ids_digest
-from leukreg.runs.environment import environment
-from leukreg.runs.find import EVALUATED_FROM
+from leukreg.runs.environment import data_digest, environment, ids_digest
+from leukreg.runs.listing import EVALUATED_FROM
 from leukreg.types import RunResult
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from leukreg.errors import LeukregError
 from leukreg.files import writable, write_file
 from leukreg.report.html.build import Page
-from leukreg.runs.files import write_json
+from leukreg.runs.codec import write_json
 from leukreg.text import visible
 
 INDEX = "index.json"
