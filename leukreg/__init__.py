@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from leukreg.audit.reconstruct import reconstruct as reconstruct
     from leukreg.contracts import ClassGenerator as ClassGenerator
     from leukreg.contracts import Images as Images
-    from leukreg.data.alike import alike as alike
-    from leukreg.data.alike import same_but_for_form as same_but_for_form
-    from leukreg.data.cache import cache_area as cache_area
-    from leukreg.data.cache import cache_root as cache_root
+    from leukreg.data.cache_folder import cache_area as cache_area
+    from leukreg.data.cache_folder import cache_root as cache_root
     from leukreg.data.groups import groups_of as groups_of
-    from leukreg.data.images import open_images as open_images
+    from leukreg.data.image_store import open_images as open_images
+    from leukreg.data.listing import alike as alike
     from leukreg.data.listing import count_folder as count_folder
     from leukreg.data.listing import list_folder as list_folder
     from leukreg.data.listing import require_folder as require_folder
-    from leukreg.data.table import read_table as read_table
+    from leukreg.data.listing import same_but_for_form as same_but_for_form
+    from leukreg.data.table_reader import read_table as read_table
     from leukreg.declare import hookimpl as hookimpl
     from leukreg.declare import plugin as plugin
     from leukreg.engine.trained import trained_backbone as trained_backbone
@@ -141,10 +141,10 @@ _MODULE_OF = {
     "Trained": "leukreg.predict.trained",
     "TrainingError": "leukreg.errors",
     "WriteError": "leukreg.errors",
-    "alike": "leukreg.data.alike",
+    "alike": "leukreg.data.listing",
     "as_cell": "leukreg.text",
-    "cache_area": "leukreg.data.cache",
-    "cache_root": "leukreg.data.cache",
+    "cache_area": "leukreg.data.cache_folder",
+    "cache_root": "leukreg.data.cache_folder",
     "check_file": "leukreg.files",
     "choices": "leukreg.evaluate.choices",
     "count_folder": "leukreg.data.listing",
@@ -163,19 +163,19 @@ _MODULE_OF = {
     "load_tensors": "leukreg.files",
     "only_class": "leukreg.audit.conflict",
     "open_extractor": "leukreg.synthesis.extractors",
-    "open_images": "leukreg.data.images",
+    "open_images": "leukreg.data.image_store",
     "percent": "leukreg.text",
     "percents": "leukreg.text",
     "plugin": "leukreg.declare",
     "positive_in": "leukreg.positive",
     "read_reported": "leukreg.audit.published_table",
-    "read_table": "leukreg.data.table",
+    "read_table": "leukreg.data.table_reader",
     "reconstruct": "leukreg.audit.reconstruct",
     "require_empty": "leukreg.output_folder",
     "require_folder": "leukreg.data.listing",
     "resampling": "leukreg.evaluate.bootstrap",
     "rounded": "leukreg.text",
-    "same_but_for_form": "leukreg.data.alike",
+    "same_but_for_form": "leukreg.data.listing",
     "shortened": "leukreg.report.tables",
     "sweep": "leukreg.files",
     "trained_backbone": "leukreg.engine.trained",

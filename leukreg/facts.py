@@ -38,7 +38,7 @@ def facts_of(
         folds: What was measured while each fold trained.
         fidelity: What the gate measured of synthetic images, per class and fold.
     """
-    from leukreg.data.readings import readings
+    from leukreg.data.decode import readings
     from leukreg.runs.environment import ids_digest
 
     pixels = data.images.digests
@@ -154,7 +154,7 @@ def _taught(recipe: Mapping[str, Any], facts: Mapping[str, Any]) -> bool | None:
 
 def _gain(folder: Path, predictions: Predictions, other: Path, taught: bool) -> dict[str, Any]:
     from leukreg.errors import RunError
-    from leukreg.evaluate.paired import paired
+    from leukreg.evaluate.bootstrap import paired
     from leukreg.runs.predictions import read_predictions
 
     try:

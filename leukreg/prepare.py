@@ -17,8 +17,8 @@ from leukreg.recipe.stranger import call, takes
 from leukreg.types import Fold, Labels, Samples
 
 if TYPE_CHECKING:
-    from leukreg.data.drop import Dropped
-    from leukreg.data.store import ImageStore
+    from leukreg.data.groups import Dropped
+    from leukreg.data.image_store import ImageStore
     from leukreg.recipe.model import Choice, Recipe
 
 
@@ -78,11 +78,11 @@ def open_rows(
 ) -> tuple[ImageStore, tuple[Dropped, ...]]:
     """The images of the rows that a run takes, and the copies among them that it leaves out."""
     from leukreg.data import open_images
-    from leukreg.data.drop import drop_copies
+    from leukreg.data.groups import drop_duplicates
 
     images = open_images(samples, recipe.image, recipe.data.broken, progress)
     if recipe.data.folds.duplicates == "drop":
-        return drop_copies(images, progress)
+        return drop_duplicates(images, progress)
     return images, ()
 
 

@@ -18,7 +18,7 @@ from leukreg.progress import SILENT, Progress
 from leukreg.types import EpochLog, Fold, Labels, Notice, PhaseLog, Predictions, RunResult
 
 if TYPE_CHECKING:
-    from leukreg.data.store import ImageStore
+    from leukreg.data.image_store import ImageStore
     from leukreg.recipe.model import Recipe
     from leukreg.registry import Registry
     from leukreg.runs import RunFolder

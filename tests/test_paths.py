@@ -9,8 +9,8 @@ import pytest
 
 from leukreg import expanded
 from leukreg.cli.main import main
-from leukreg.data.images import open_images
-from leukreg.data.table import read_table
+from leukreg.data.image_store import open_images
+from leukreg.data.table_reader import read_table
 from leukreg.errors import DataError, Problems
 from leukreg.paths import TABLE_BYTES, read_regular
 from leukreg.predict.inputs import given_images

@@ -11,7 +11,7 @@ from leukreg.cli.output import say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from leukreg.data.cache import Entry
+    from leukreg.data.cache_folder import Entry
 
 
 @click.group("cache", invoke_without_command=True)
@@ -35,7 +35,7 @@ def _clear(name: str | None, everything: bool) -> None:
 
     Fitted generators took hours to make. They are kept unless NAME is theirs or --all is given.
     """
-    from leukreg.data.cache import cache_root, clear, entries, named
+    from leukreg.data.cache_folder import cache_root, clear, entries, named
 
     there = entries()
     if name is not None and there and not named(name):
@@ -50,7 +50,7 @@ def _clear(name: str | None, everything: bool) -> None:
 
 
 def _show() -> None:
-    from leukreg.data.cache import cache_root, entries
+    from leukreg.data.cache_folder import cache_root, entries
     from leukreg.report.console import open_console, print_table
     from leukreg.types import Table
 

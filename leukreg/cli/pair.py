@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from leukreg.data.readings import Reading
+    from leukreg.data.decode import Reading
     from leukreg.progress import Progress
     from leukreg.synthesis.extractors import OpenExtractor
     from leukreg.synthesis.measure import Measured

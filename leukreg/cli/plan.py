@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.cli.surveyed import SHOWN, passed_table
-from leukreg.data.alike import alike
+from leukreg.data.listing import alike
 from leukreg.progress import SILENT, Progress
 from leukreg.types import Fold, Labels, Samples, Table
 
 if TYPE_CHECKING:
     from leukreg.data import ImageStore
-    from leukreg.data.drop import Dropped
+    from leukreg.data.groups import Dropped
     from leukreg.engine import PhasePlan
     from leukreg.recipe import Recipe
 
@@ -75,7 +75,7 @@ def scoring_table(recipe: Recipe, classes: tuple[str, ...]) -> Table:
 def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT) -> Table:
     """Rows per class and side of every fold, synthetic ones counted in and named."""
     from leukreg.data import make_folds
-    from leukreg.data.readings import readings
+    from leukreg.data.decode import readings
     from leukreg.evaluate import refuse_too_few
 
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:

@@ -27,7 +27,7 @@ WIDE = 110
 def command(root: Path) -> None:
     """List the runs of a folder, oldest first: unfinished and damaged ones too."""
 
-    from leukreg.evaluate.figures import declared
+    from leukreg.evaluate.scoring import declared
     from leukreg.registry import installed
     from leukreg.report.console import open_console, print_table
     from leukreg.runs.listing import list_runs

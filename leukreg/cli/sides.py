@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from leukreg.data.picture import Facts
-    from leukreg.data.readings import Reading
+    from leukreg.data.decode import Facts, Reading
     from leukreg.progress import Progress
 
 LOOKED_AT = 64
@@ -123,8 +122,8 @@ def pixels_of(
     Raises:
         Problems: Files that cannot be read, those of all sides.
     """
-    from leukreg.data.images import open_images
-    from leukreg.data.readings import readings
+    from leukreg.data.decode import readings
+    from leukreg.data.image_store import open_images
     from leukreg.errors import Problem, Problems
     from leukreg.types import ImageSpec
 

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from leukreg.data.alike import alike, said_alike
-from leukreg.data.layout import layout
-from leukreg.data.survey import Class, Copies, Survey
+from leukreg.data.listing import alike, said_alike
+from leukreg.data.survey import Class, Copies, Survey, layout
 from leukreg.paths import expanded
 from leukreg.text import percent
 from leukreg.types import PassedOver, Section, Table

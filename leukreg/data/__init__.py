@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leukreg.data.folds import make_folds as make_folds
-    from leukreg.data.images import open_images as open_images
+    from leukreg.data.image_store import ImageStore as ImageStore
+    from leukreg.data.image_store import open_images as open_images
+    from leukreg.data.image_store import subset as subset
     from leukreg.data.listing import list_folder as list_folder
-    from leukreg.data.store import ImageStore as ImageStore
-    from leukreg.data.store import subset as subset
 
 _HOME = {
     "make_folds": "leukreg.data.folds",
-    "open_images": "leukreg.data.images",
+    "open_images": "leukreg.data.image_store",
     "list_folder": "leukreg.data.listing",
-    "ImageStore": "leukreg.data.store",
-    "subset": "leukreg.data.store",
+    "ImageStore": "leukreg.data.image_store",
+    "subset": "leukreg.data.image_store",
 }
 __all__ = ["ImageStore", "list_folder", "make_folds", "open_images", "subset"]
 

@@ -8,19 +8,23 @@ squashes too; single-cell images are square, and nothing changes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from leukreg.data.decoded import (
+from leukreg.data.jpeg import START as JPEG
+from leukreg.data.jpeg import read_jpeg
+from leukreg.data.raster import (
     BOMB,
     CMYK,
     MAX_PIXELS,
@@ -31,12 +35,11 @@ from leukreg.data.decoded import (
     grey,
     over_white,
 )
-from leukreg.data.decoded import Unreadable as Unreadable
-from leukreg.data.jpeg import START as JPEG
-from leukreg.data.jpeg import read_jpeg
+from leukreg.data.raster import Unreadable as Unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 FORMATS = (
     "AVIF", "BMP", "DIB", "GIF", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "WEBP",
@@ -189,3 +192,142 @@ def _looks_like(data: bytes) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+THUMB = 64
+"""Side of the grey thumbnail in which near copies are searched."""
+BORDER = 16
+"""The border is the outermost 1/16 of the shorter side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of the content of an image file."""
+
+    content: str
+    """Digest of the file's bytes."""
+    pixels: str
+    """Digest of the decoded pixels at native size: equal for a PNG and a BMP of one picture."""
+    format: str
+    width: int
+    height: int
+    bytes: int
+    colour: tuple[float, ...]
+    """Mean of R, G, B, deviation of R, G, B, border mean of R, G, B; 0 to 255."""
+    notes: tuple[str, ...] = ()
+    """What was chosen in reading it (see :class:`leukreg.data.raster.Decoded`)."""
+    peak: int = 0
+    """The highest value of a file of 16 bits that does not say which value is white; else 0."""
+
+    @property
+    def statistics(self) -> tuple[float, ...]:
+        """As :attr:`leukreg.types.Evidence.statistics` has them."""
+        return (*self.colour, float(self.width), float(self.height), float(self.bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class CachedImage:
+    """A decoded picture, ready to be kept."""
+
+    facts: Facts
+    pixels: bytes
+    """``size * size * 3`` bytes, RGB."""
+    thumb: bytes
+    """``THUMB * THUMB`` bytes, grey."""
+
+
+def digest(data: bytes) -> str:
+    """Digest of bytes (BLAKE2b, 128 bits, hexadecimal)."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def cached_image(data: bytes, size: int) -> CachedImage:
+    """Decode the bytes of a file and prepare what is kept of it.
+
+    Raises:
+        Unreadable: It is no readable image.
+    """
+    decoded = decode(data)
+    image = decoded.image
+    facts = Facts(
+        content=digest(data),
+        pixels=pixel_digest(image),
+        format=decoded.format,
+        width=image.width,
+        height=image.height,
+        bytes=len(data),
+        colour=(*_moments(image), *_border_mean(np.asarray(image))),
+        notes=decoded.notes,
+        peak=decoded.peak,
+    )
+    return CachedImage(facts, squash(image, size).tobytes(), thumbnail(image))
+
+
+def pixel_digest(image: Image.Image) -> str:
+    """Digest of decoded pixels: equal for a PNG and a BMP of one picture."""
+    return digest(f"{image.width}x{image.height} ".encode() + image.tobytes())
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """``THUMB * THUMB`` bytes, grey."""
+    return squash(image, THUMB).convert("L").tobytes()
+
+
+def _moments(image: Image.Image) -> tuple[float, ...]:
+    """Mean of R, G, B, then deviation; from the histogram, which is exact and fast."""
+    counts = np.asarray(image.histogram(), np.float64).reshape(3, 256)
+    levels = np.arange(256)
+    share = counts / (image.width * image.height)
+    mean = share @ levels
+    deviation = np.sqrt(np.maximum(share @ levels**2 - mean**2, 0))
+    return tuple(round(float(value), 4) for value in (*mean, *deviation))
+
+
+def _border_mean(native: NDArray[np.uint8]) -> tuple[float, ...]:
+    width = max(1, min(native.shape[:2]) // BORDER)
+    inner = native[width:-width, :]
+    strips = (native[:width], native[-width:], inner[:, :width], inner[:, -width:])
+    flat = np.concatenate([strip.reshape(-1, 3) for strip in strips])
+    return tuple(round(float(value), 4) for value in flat.mean(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One choice, and in how many files it was made."""
+
+    files: int
+    what: str
+    doubtful: bool = False
+    """Whether the files themselves speak against it."""
+
+    def __str__(self) -> str:
+        return f"{self.files:,} file{'s' * (self.files != 1)}: {self.what}"
+
+
+def readings(facts: Iterable[Facts]) -> tuple[Reading, ...]:
+    """The choices made for these files, the most frequent first; each content counts once."""
+    files = {fact.content: fact for fact in facts}.values()
+    return counted((fact.notes, fact.peak) for fact in files)
+
+
+def counted(read: Iterable[tuple[Sequence[str], int]]) -> tuple[Reading, ...]:
+    """The same of the notes and the peak (see :class:`Facts`) of each file."""
+    each = list(read)
+    counts = Counter(note for notes, _ in each for note in notes)
+    peaks = [peak for _, peak in each if peak]
+    found = [Reading(count, what) for what, count in counts.most_common()]
+    return tuple(_dark(one, peaks) if one.what == SIXTEEN else one for one in found)
+
+
+def _dark(one: Reading, peaks: list[int]) -> Reading:
+    """A camera's 12 bits in files of 16 are nearly black; one dark image is no proof of it."""
+    bits = max(peaks, default=0).bit_length()
+    if len(peaks) < 2 or not 8 <= bits < 16:
+        return one
+    white = 2**bits - 1
+    return Reading(
+        one.files,
+        f"{one.what}, but no value is above {white:,}: they probably hold {bits} bits and are read "
+        f"too dark; convert them so that {white:,} is white (to 8 bits: value * 255 / {white:,})",
+        doubtful=True,
+    )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.data.allocate import allocate
-from leukreg.data.given import given_fold
+from leukreg.data.class_limit import limited, refuse_unknown
 from leukreg.data.groups import group_rows
-from leukreg.data.scarce import limited, refuse_unknown
-from leukreg.data.store import ImageStore
+from leukreg.data.image_store import ImageStore
+from leukreg.data.predefined_split import given_fold
+from leukreg.data.stratification import allocate
 from leukreg.errors import Problem, Problems
 from leukreg.recipe.model import FoldsSpec
 from leukreg.seeds import derive

@@ -16,7 +16,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from leukreg.data.decoded import BOMB, CMYK, MAX_PIXELS, Decoded, Unreadable, turned
+from leukreg.data.raster import BOMB, CMYK, MAX_PIXELS, Decoded, Unreadable, turned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from leukreg.data.alike import same_but_for_form
-from leukreg.data.patients import PatientFinder
 from leukreg.data.walk import STRAY, Parts, Passed, Walked, shown, summed, walk
 from leukreg.errors import DataError, NotAvailable
 from leukreg.paths import expanded
@@ -338,3 +336,86 @@ def _by_name(parts: Parts) -> tuple[str, Parts]:
 
 def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
+
+
+class PatientFinder:
+    """From a path to a patient id, by a regular expression or by a folder.
+
+    Raises:
+        DataError: Both are given, or the expression is wrong.
+    """
+
+    def __init__(self, pattern: str | None, level: int | None) -> None:
+        if pattern and level:
+            raise DataError("patient and patient_level exclude each other; give one of them")
+        self._pattern = patient_pattern(pattern) if pattern else None
+        self._level = level
+
+    def __call__(self, path: str, inside: Sequence[str]) -> str | None:
+        """The patient of a file, or None.
+
+        Args:
+            path: POSIX path below the root.
+            inside: Parts of the path below the class folder, the file name last.
+        """
+        if self._pattern:
+            match = self._pattern.search(path)
+            return match.group(1) if match else None
+        if self._level and self._level < len(inside):
+            return unicodedata.normalize("NFC", inside[self._level - 1])
+        return None
+
+    def missed(self, path: str) -> str:
+        """What to say when not one file has a patient; ``path`` is an example."""
+        if self._pattern:
+            return f"patient = {self._pattern.pattern!r} matches no path; a path reads {path!r}"
+        return f"no image lies {self._level} folders deep in its class folder, as {path!r} shows"
+
+
+def patient_pattern(text: str) -> re.Pattern[str]:
+    """The compiled expression.
+
+    Raises:
+        DataError: It is no regular expression, or has not exactly one group.
+    """
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise DataError(f"patient = {text!r} is no regular expression: {error}") from error
+    if pattern.groups != 1:
+        raise DataError(
+            f"patient = {text!r} has {pattern.groups} groups; it needs exactly one, round the "
+            r"patient id, such as '(p\d+)_'"
+        )
+    return pattern
+
+
+_BETWEEN = re.compile(r"[\s_\-\u2010-\u2015\u00ad\u200b-\u200d\ufeff]+")
+"""Spaces, underscores, hyphens and dashes, and characters that nobody sees."""
+
+
+def alike(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Sets of names that a reader would take for one, in the order of the names."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(_written_plainly(name), []).append(name)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def said_alike(names: Iterable[str]) -> str:
+    """What to say of such a set of class names."""
+    listed = ", ".join(map(repr, names))
+    return (
+        f"classes that differ only in case, spaces, hyphens or Unicode form: {listed}; if they are "
+        "one class, merge them with data.classes"
+    )
+
+
+def same_but_for_form(one: str, other: str) -> bool:
+    """Whether two different names would be taken for one."""
+    return one != other and _written_plainly(one) == _written_plainly(other)
+
+
+def _written_plainly(name: str) -> str:
+    plain = _BETWEEN.sub("", unicodedata.normalize("NFKC", name).casefold())
+    return unicodedata.normalize("NFC", plain) or name

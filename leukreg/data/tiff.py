@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from leukreg.data.decoded import (
+from leukreg.data.raster import (
     BOMB,
     CMYK,
     LAID_OVER,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.data.groups import joined, same
+from leukreg.evaluate.rows import take
+from leukreg.evaluate.threshold import decide
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.stranger import noted
 from leukreg.seeds import derive
-from leukreg.types import Predictions
+from leukreg.types import Predictions, Score
 
 MEMORY = 1_000_000
 """Weights held at a time (8 bytes each)."""
@@ -107,3 +113,177 @@ def percentiles(values: NDArray[np.float64]) -> tuple[float, float] | None:
         return None
     low, high = np.percentile(defined, [2.5, 97.5])
     return float(low), float(high)
+
+
+Key = tuple[str, str | None]
+SLOW = 200
+"""Resamples for a metric that has no ``resampled`` of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A metric and what it gave on the scored rows."""
+
+    name: str
+    metric: Any
+    scores: tuple[Score, ...]
+
+    @property
+    def fast(self) -> bool:
+        return callable(getattr(self.metric, "resampled", None))
+
+
+def with_intervals(
+    measured: Sequence[Measured],
+    predictions: Predictions,
+    resampling: Resampling,
+    progress: Progress = SILENT,
+) -> tuple[Score, ...]:
+    """The scores with ``low``, ``high`` and how they were made."""
+    drawn: list[dict[Key, list[NDArray[np.float64]]]] = [{} for _ in measured]
+    broken: dict[int, str] = {}
+    with progress.task("intervals", resampling.count) as advance:
+        for weights in resampling.weights():
+            for index, one in enumerate(measured):
+                if one.fast and index not in broken:
+                    _gather(one, predictions, weights, drawn[index], broken, index)
+            advance(weights.shape[1])
+    slow = [i for i, one in enumerate(measured) if not one.fast and one.scores]
+    if slow:
+        _gather_slow(measured, slow, predictions, resampling, drawn, broken, progress)
+    return tuple(
+        _bounded(score, drawn[i].get((score.name, score.label)), resampling, broken.get(i))
+        for i, one in enumerate(measured)
+        for score in one.scores
+    )
+
+
+def _gather(
+    one: Measured,
+    predictions: Predictions,
+    weights: NDArray[np.float64],
+    into: dict[Key, list[NDArray[np.float64]]],
+    broken: dict[int, str],
+    index: int,
+) -> None:
+    try:
+        found: Mapping[Key, NDArray[np.float64]] = one.metric.resampled(predictions, weights)
+        for key, values in found.items():
+            array = np.asarray(values, dtype=np.float64).reshape(weights.shape[1])
+            into.setdefault(key, []).append(array)
+    except Exception as error:  # a stranger's metric may raise anything; its value stands
+        broken[index] = noted(f"no interval: {one.name} failed", one.metric, error)
+
+
+def _gather_slow(
+    measured: Sequence[Measured],
+    slow: Sequence[int],
+    predictions: Predictions,
+    resampling: Resampling,
+    drawn: list[dict[Key, list[NDArray[np.float64]]]],
+    broken: dict[int, str],
+    progress: Progress,
+) -> None:
+    few = replace(resampling, count=min(SLOW, resampling.count))
+    positions = np.arange(len(predictions))
+    with progress.task("intervals of further metrics", few.count) as advance:
+        for counts in few.counts():
+            rows = take(predictions, np.repeat(positions, counts))
+            for index in slow:
+                if index not in broken:
+                    _again(measured[index], rows, drawn[index], broken, index)
+            advance()
+
+
+def _again(
+    one: Measured,
+    rows: Predictions,
+    into: dict[Key, list[NDArray[np.float64]]],
+    broken: dict[int, str],
+    index: int,
+) -> None:
+    try:
+        for score in one.metric.build(rows):
+            value = np.nan if score.value is None else score.value
+            into.setdefault((score.name, score.label), []).append(np.array([value]))
+    except Exception as error:
+        broken[index] = noted(f"no interval: {one.name} failed", one.metric, error)
+
+
+def _bounded(
+    score: Score,
+    blocks: list[NDArray[np.float64]] | None,
+    resampling: Resampling,
+    broken: str | None,
+) -> Score:
+    if score.value is None or (blocks is None and broken is None):
+        return score
+    if broken is not None or blocks is None:
+        return replace(score, why=_joined(score.why, broken or ""))
+    values = np.concatenate(blocks)
+    bounds = percentiles(values)
+    undefined = int((~np.isfinite(values)).sum())
+    if bounds is None:
+        text = f"no interval: undefined in {undefined} of {len(values)} resamples"
+        return replace(score, why=_joined(score.why, text))
+    text = resampling.says(len(values))
+    if undefined:
+        text += f", undefined in {undefined} of them"
+    return replace(score, low=bounds[0], high=bounds[1], why=_joined(score.why, text))
+
+
+def _joined(first: str, second: str) -> str:
+    return "; ".join(part for part in (first, second) if part)
+
+
+RESAMPLES = 1000
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """Accuracy of one run less that of another."""
+
+    value: float
+    low: float | None
+    """With ``high``: paired 95 % bootstrap interval; None where there is too little to resample."""
+    high: float | None
+    images: int
+    how: str
+    """How the interval was made; empty without one."""
+
+
+def paired(first: Predictions, second: Predictions) -> Paired | None:
+    """Accuracy of ``second`` less that of ``first``.
+
+    Rows are matched by file id where each run scored the file once; None with fewer than two such
+    images, or with different classes.
+    """
+    if sorted(first.classes) != sorted(second.classes):
+        return None
+    where_one, where_two = _once(first), _once(second)
+    shared = sorted(where_one.keys() & where_two.keys())
+    if len(shared) < 2:
+        return None
+    a = take(first, np.array([where_one[name] for name in shared], dtype=np.int64))
+    b = take(second, np.array([where_two[name] for name in shared], dtype=np.int64))
+    gain = _right(b) - _right(a)
+    value, draws = float(gain.mean()), resampling(a, RESAMPLES, SEED)
+    bounds = None
+    if draws is not None:
+        means = [(gain * counts).sum() / max(1, counts.sum()) for counts in draws.counts()]
+        bounds = percentiles(np.array(means))
+    if draws is None or bounds is None:
+        return Paired(value=value, low=None, high=None, images=len(shared), how="")
+    low, high = bounds
+    return Paired(value=value, low=low, high=high, images=len(shared), how=draws.says())
+
+
+def _once(rows: Predictions) -> dict[str, int]:
+    counts = Counter(rows.id)
+    return {name: place for place, name in enumerate(rows.id) if counts[name] == 1}
+
+
+def _right(rows: Predictions) -> NDArray[np.float64]:
+    decision = decide(rows, None) if rows.decision is None else rows.decision
+    return np.asarray(decision == rows.label, dtype=np.float64)

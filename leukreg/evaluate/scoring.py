@@ -3,26 +3,129 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from leukreg.errors import Problems
-from leukreg.evaluate.adjust import adjusted
-from leukreg.evaluate.bootstrap import resampling, units_in_words, units_of
-from leukreg.evaluate.checks import problems, refuse_broken, unfitted
-from leukreg.evaluate.coverage import SetFigures
-from leukreg.evaluate.intervals import Measured, with_intervals
-from leukreg.evaluate.scored import Scored
+from leukreg.evaluate.bootstrap import (
+    Measured,
+    resampling,
+    units_in_words,
+    units_of,
+    with_intervals,
+)
+from leukreg.evaluate.calibration import (
+    Uncalibrated,
+    calibrated,
+    facts_of_temperatures,
+    fit_temperatures,
+    judges_probabilities,
+    raw_of,
+)
+from leukreg.evaluate.conformal import SetFigures, conformal_sets, facts_of_conformal, fit_conformal
+from leukreg.evaluate.feasibility import problems, refuse_broken, unfitted
 from leukreg.evaluate.threshold import choose, decide
-from leukreg.evaluate.uncalibrated import Uncalibrated, judges_probabilities
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec
 from leukreg.recipe.stranger import noted
 from leukreg.registry import Registry
-from leukreg.types import Predictions, Score
+from leukreg.types import Figure, Predictions, Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """The figures of a run and the decisions they rest on."""
+
+    scores: tuple[Score, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """``confusion[true][decided]``."""
+    threshold: float | None
+    """Probability of the positive class from which a row is called positive; the mean over folds
+    where each has its own; None where the most probable class is taken."""
+    threshold_from: str | None
+    """"validation", "scored" or "fixed"."""
+    predictions: Predictions
+    """The scored rows, with ``decision`` filled in."""
+    thresholds: Mapping[int, float] = field(default_factory=dict)
+    """By fold index: the threshold applied to its rows."""
+    validation: Predictions | None = None
+    """The validation rows, calibrated where the scored ones are."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What was fitted on them beside thresholds: ``calibration``, ``conformal``; plain
+    values. ``thresholds`` has those of the folds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted:
+    """The scored and the validation rows, calibrated and with sets where that was asked for."""
+
+    predictions: Predictions
+    validation: Predictions | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """``calibration`` and ``conformal``: what was fitted, as plain values."""
+
+
+def adjusted(
+    predictions: Predictions,
+    validation: Predictions | None,
+    spec: EvaluateSpec,
+    seed: int,
+    progress: Progress = SILENT,
+) -> Adjusted:
+    """Calibrate both tables and give the scored rows their sets, fold by fold.
+
+    Begins from raw probabilities, so that rows which were adjusted before come out the same. Sets
+    are made from the calibrated probabilities: the ones that stand beside them.
+    """
+    predictions = raw_of(predictions)
+    if validation is None:
+        return Adjusted(predictions=predictions, validation=None)
+    validation = raw_of(validation)
+    folds = sorted({int(fold) for fold in (*validation.fold, *predictions.fold)})
+    facts: dict[str, Any] = {}
+    if spec.calibration is not None:
+        fitted = fit_temperatures(validation, folds, spec.bootstrap, seed, progress)
+        values = {one.fold: one.temperature for one in fitted}
+        predictions, validation = calibrated(predictions, values), calibrated(validation, values)
+        facts["calibration"] = facts_of_temperatures(spec.calibration.method, fitted)
+    if spec.conformal is not None:
+        conformal = fit_conformal(validation, folds, spec.conformal, seed)
+        predictions = replace(predictions, sets=conformal_sets(predictions, conformal))
+        facts["conformal"] = facts_of_conformal(conformal)
+    return Adjusted(predictions=predictions, validation=validation, facts=facts)
+
+
+Figures = Mapping[str, Figure]
+"""By the name of their scores, in the order of the metrics."""
+
+
+def declared(registry: Registry) -> Figures:
+    """What the installed metrics declare in ``figures``; the first of a name counts."""
+    found: dict[str, Figure] = {}
+    for entry in registry:
+        if entry.kind == "metric":
+            for figure in getattr(entry.cls, "figures", ()):
+                found.setdefault(figure.name, figure)
+    return found
+
+
+def main_ones(figures: Figures) -> list[Figure]:
+    """Those that stand where results are compared or summed up."""
+    return [figure for figure in figures.values() if figure.main]
+
+
+def of_classes(figures: Figures) -> list[Figure]:
+    """Those of single classes that have a mean over the classes."""
+    means = {figure.mean_of for figure in figures.values()}
+    return [figure for figure in figures.values() if figure.name in means]
+
+
+def mean_of(figures: Figures, name: str) -> str | None:
+    """The figure of the whole that is the mean of ``name`` over the classes."""
+    return next((figure.name for figure in figures.values() if figure.mean_of == name), None)
 
 
 def score(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.data.twins import pairs_between
+from leukreg.data.near_duplicates import near_duplicates_between
 from leukreg.predict.own import Own, learned_rows
 from leukreg.progress import SILENT, Progress
 from leukreg.types import RunResult
@@ -34,12 +34,14 @@ def near_copies(
     """For each thumbnail, the id of the training image it most nearly copies.
 
     Exact copies are left out, and so are blank ones (unreadable images). Mirrored, turned and
-    rescaled copies are not found (see :mod:`leukreg.data.twins`).
+    rescaled copies are not found (see :mod:`leukreg.data.near_duplicates`).
     """
     rows = sorted(set(own.place.values()))
     asked = [i for i, same in enumerate(exact) if same is None and thumbs[i].any()]
     best: dict[int, tuple[float, int]] = {}
-    for new, known, score in pairs_between(thumbs[asked], own.store.thumbs(rows), progress):
+    for new, known, score in near_duplicates_between(
+        thumbs[asked], own.store.thumbs(rows), progress
+    ):
         best[asked[new]] = max(best.get(asked[new], (0.0, 0)), (score, rows[known]))
     samples = own.store.samples.rows
     return tuple(samples[best[i][1]].id if i in best else None for i in range(len(exact)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.evaluate.calibrate import entropy, temperatures_of, tempered
+from leukreg.evaluate.calibration import entropy, temperatures_of, tempered
 from leukreg.evaluate.conformal import conformal_of, voted_sets
 from leukreg.predict.scan import Scan, Seen
 from leukreg.types import Origin, Predictions, RunResult

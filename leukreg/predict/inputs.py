@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukreg.data.decode import Unreadable, decode, squash, upright
-from leukreg.data.picture import pixel_digest, thumbnail
+from leukreg.data.decode import Unreadable, decode, pixel_digest, squash, thumbnail, upright
 from leukreg.errors import DataError
 from leukreg.paths import read_regular
 
@@ -37,7 +36,7 @@ class Read:
     thumb: bytes = b""
     """``THUMB * THUMB`` bytes, grey; empty where it was not asked for."""
     notes: tuple[str, ...] = ()
-    """What was chosen in reading it (see :class:`leukreg.data.decoded.Decoded`)."""
+    """What was chosen in reading it (see :class:`leukreg.data.raster.Decoded`)."""
     peak: int = 0
     """As ``Decoded`` has it."""
 

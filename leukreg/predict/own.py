@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leukreg.data import open_images
-from leukreg.data.store import ImageStore
+from leukreg.data.image_store import ImageStore
 from leukreg.errors import DataError, NotAvailable, Problems
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe

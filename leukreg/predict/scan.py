@@ -12,9 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leukreg.data.decode import guarded
-from leukreg.data.picture import THUMB
-from leukreg.data.readings import Reading, counted
+from leukreg.data.decode import THUMB, Reading, counted, guarded
 from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import reseed, session
 from leukreg.engine.dropout import stochastic

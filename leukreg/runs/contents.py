@@ -31,11 +31,11 @@ from leukreg.types import (
 )
 
 if TYPE_CHECKING:
-    from leukreg.evaluate.scored import Scored
+    from leukreg.evaluate.scoring import Scored
 
 
 class DataImages(Protocol):
-    """What a run folder keeps of the opened images (see ``leukreg.data.images``)."""
+    """What a run folder keeps of the opened images (see ``leukreg.data.image_store``)."""
 
     @property
     def samples(self) -> Samples: ...

@@ -16,7 +16,7 @@ from leukreg.synthesis.request import Request, refuse_unknown
 from leukreg.types import Fold, ImageSpec
 
 if TYPE_CHECKING:
-    from leukreg.data.store import ImageStore
+    from leukreg.data.image_store import ImageStore
     from leukreg.recipe.model import SynthesisSpec
 
 

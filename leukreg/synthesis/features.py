@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from leukreg.data.cache import cache_area, not_writable, sweep
-from leukreg.data.pack import temporary_folder
+from leukreg.data.cache_folder import cache_area, not_writable, sweep
+from leukreg.data.pixel_cache import temporary_folder
 from leukreg.errors import DataError, RunError, WriteError
 from leukreg.files import is_listed, read_file, write_file
 from leukreg.progress import SILENT, Progress

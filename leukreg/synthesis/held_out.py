@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leukreg.data.images import open_images
-from leukreg.data.twins import pairs_between
+from leukreg.data.image_store import open_images
+from leukreg.data.near_duplicates import near_duplicates_between
 from leukreg.data.walk import is_image
 from leukreg.errors import DataError, Problems
 from leukreg.progress import SILENT, Progress
@@ -14,7 +14,7 @@ from leukreg.synthesis.stamps import files_of
 from leukreg.types import Fold, Sample, Samples
 
 if TYPE_CHECKING:
-    from leukreg.data.store import ImageStore
+    from leukreg.data.image_store import ImageStore
     from leukreg.recipe.model import Choice
 
 SHOWN = 5
@@ -26,8 +26,8 @@ def refuse_held_out(
 ) -> None:
     """Look among the images that a generator reads of itself for those that its fold holds out.
 
-    Same pictures are found, and near copies as :mod:`leukreg.data.twins` finds them: mirrored,
-    turned and rescaled ones are not.
+    Same pictures are found, and near copies as :mod:`leukreg.data.near_duplicates` finds them:
+    mirrored, turned and rescaled ones are not.
 
     Raises:
         DataError: There are some: they would teach what is tested.
@@ -78,6 +78,8 @@ def _copies(
         if row is not None:
             yield path, f"is {rows[row].id} ({held[row]})"
     others = [place for place, row in enumerate(same) if row is None]
-    for place, at, _ in pairs_between(new.thumbs(others), images.thumbs(numbers), progress):
+    for place, at, _ in near_duplicates_between(
+        new.thumbs(others), images.thumbs(numbers), progress
+    ):
         row = numbers[at]
         yield paths[others[place]], f"is a near copy of {rows[row].id} ({held[row]})"

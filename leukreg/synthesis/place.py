@@ -16,7 +16,7 @@ from leukreg.synthesis.request import Request, name_of
 from leukreg.types import Fold, ImageSpec
 
 if TYPE_CHECKING:
-    from leukreg.data.store import ImageStore
+    from leukreg.data.image_store import ImageStore
     from leukreg.recipe.model import SynthesisSpec
     from leukreg.synthesis.keep import Figures
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from leukreg.contracts import Images
 from leukreg.data.groups import by_picture, joined
-from leukreg.data.store import subset
+from leukreg.data.image_store import subset
 from leukreg.types import Fold
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leukreg.data.groups import Twins
-    from leukreg.data.store import ImageStore
+    from leukreg.data.image_store import ImageStore
 
 FEWEST = 20
 """Validation rows of a class below which its training rows help out."""

@@ -16,7 +16,7 @@ from leukreg_plugins.audits.finding import pictures
 from leukreg_plugins.audits.leakage import CopiesAcrossSplit, CopiesDisagree
 from PIL import Image, ImageEnhance
 
-from leukreg.data.images import open_images
+from leukreg.data.image_store import open_images
 from leukreg.types import Evidence, Fold, ImageSpec, Sample, Samples
 
 CELLS = Path(__file__).parents[3] / "shared" / "data" / "pbc128"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leukreg.cli.main import main
-from leukreg.data.cache import cache_area
+from leukreg.data.cache_folder import cache_area
 
 
 @pytest.fixture

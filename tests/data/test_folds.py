@@ -14,9 +14,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from leukreg.data.allocate import allocate
 from leukreg.data.folds import make_folds
-from leukreg.data.store import ImageStore
+from leukreg.data.image_store import ImageStore
+from leukreg.data.stratification import allocate
 from leukreg.errors import Problems
 from leukreg.recipe.model import FoldsSpec
 from leukreg.types import Fold, Lineage, Role, Sample, Samples

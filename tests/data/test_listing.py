@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leukreg.data.listing import list_folder, require_folder
+from leukreg.data.listing import alike, list_folder, require_folder, same_but_for_form
 from leukreg.errors import DataError, NotAvailable
 
 BENIGN, PRE = "Benign", "[Malignant] Pre-B"
@@ -187,3 +187,20 @@ def test_a_folder_spelt_nearly_as_a_named_one_is_pointed_out(tmp_path: Path) -> 
     left = {one.what: one for one in list_folder(tmp_path, classes={"L": ["Lymphocyte"]}).passed}
     assert left["folder 'lymphocyte '"].reason == ("no class names this folder, only 'Lymphocyte'")
     assert left["folder 'other'"].reason == "no class names this folder"
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["lymphocyte", "Lymphocyte ", " LYMPHO CYTE", "lympho-cyte", "lympho_cyte", "Lympho\u2013cyte",
+     "Lympho\u200bcyte", "\uff2cymphocyte"],
+)  # fmt: skip
+def test_spellings_of_one_class(other: str) -> None:
+    assert same_but_for_form("Lymphocyte", other)
+    assert alike(["Lymphocyte", "monocyte", other]) == (("Lymphocyte", other),)
+
+
+def test_unicode_forms_are_one_and_other_names_are_not() -> None:
+    assert same_but_for_form("Gr\u00f6\u00dfe", "Gro\u0308sse")
+    assert alike(["Pre-B", "Pro-B", "early Pre-B", "pre b", "[Pre-B]"]) == (("Pre-B", "pre b"),)
+    assert not same_but_for_form("a", "a")
+    assert alike(["-", "_", "--"]) == ()

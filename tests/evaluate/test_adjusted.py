@@ -11,9 +11,9 @@ import pytest
 
 from leukreg.errors import Problems
 from leukreg.evaluate import refuse_too_few, score, take, temperatures_of
-from leukreg.evaluate.coverage import SetFigures
-from leukreg.evaluate.scored import Scored
-from leukreg.evaluate.uncalibrated import Uncalibrated
+from leukreg.evaluate.calibration import Uncalibrated
+from leukreg.evaluate.conformal import SetFigures
+from leukreg.evaluate.scoring import Scored
 from leukreg.recipe import parse
 from leukreg.recipe.mark import Mark
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec, ThresholdSpec

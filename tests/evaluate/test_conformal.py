@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import betabinom
 
 from leukreg.evaluate import calibrated, conformal_of, conformal_sets, voted_sets
+from leukreg.evaluate.calibration import fit_temperature
 from leukreg.evaluate.conformal import (
     Conformal,
     facts_of_conformal,
@@ -21,7 +22,6 @@ from leukreg.evaluate.conformal import (
     rows_needed,
 )
 from leukreg.evaluate.rows import joined, take
-from leukreg.evaluate.temperature import fit_temperature
 from leukreg.recipe.model import ConformalSpec
 from leukreg.types import Predictions
 from tests.evaluate.simulated import simulated, table

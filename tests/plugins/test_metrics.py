@@ -22,8 +22,8 @@ from leukreg_plugins.metrics import (
     Nll,
     PerClass,
     SensitivityAtSpecificity,
+    formulas,
 )
-from leukreg_plugins.scoring import calibration, counts, points, ranks
 
 from leukreg import Predictions, Score
 from leukreg.testing import check_metric
@@ -70,7 +70,7 @@ def scores(metric: object, rows: Predictions) -> dict[tuple[str, str | None], Sc
 @unhurried
 @given(predictions())
 def test_figures_of_a_class_follow_from_its_four_counts(rows: Predictions) -> None:
-    found, answers = scores(PerClass, rows), counts.decisions(rows)
+    found, answers = scores(PerClass, rows), formulas.decisions(rows)
     for i, name in enumerate(rows.classes):
         tp = int(((answers == i) & (rows.label == i)).sum())
         fp = int(((answers == i) & (rows.label != i)).sum())
@@ -130,7 +130,7 @@ def test_means_over_classes_are_undefined_with_a_class(rows: Predictions) -> Non
     balanced = found["balanced_accuracy", None]
     assert balanced.value == found["macro_recall", None].value
     if balanced.value is not None:
-        expected = sk.balanced_accuracy_score(rows.label, counts.decisions(rows))
+        expected = sk.balanced_accuracy_score(rows.label, formulas.decisions(rows))
         assert balanced.value == pytest.approx(expected)
 
 
@@ -159,8 +159,8 @@ def test_weighted_figures_equal_those_of_repeated_rows(
 def test_weighted_ranks_agree_with_scikit_learn(rows: Predictions) -> None:
     weights = np.random.default_rng(len(rows)).integers(0, 4, (len(rows), 3)).astype(np.float64)
     truth, p = rows.label == 0, rows.probabilities[:, 0]
-    auc = ranks.auc(truth, p, weights)
-    precision = ranks.average_precision(truth, p, weights)
+    auc = formulas.auc(truth, p, weights)
+    precision = formulas.average_precision(truth, p, weights)
     for b in range(3):
         w = weights[:, b]
         if w[truth].sum() and w[~truth].sum():
@@ -190,7 +190,7 @@ def test_sensitivity_is_the_best_that_the_roc_curve_has(rows: Predictions, kept:
 @unhurried
 @given(predictions())
 def test_mcc_is_scikit_learns_where_it_is_defined(rows: Predictions) -> None:
-    score, answers = scores(Mcc, rows)["mcc", None], counts.decisions(rows)
+    score, answers = scores(Mcc, rows)["mcc", None], formulas.decisions(rows)
     if len(set(answers.tolist())) == 1 or len(set(rows.label.tolist())) == 1:
         assert score.value is None
         assert score.why
@@ -296,7 +296,7 @@ def test_perfect_answers() -> None:
     rows = table([0, 1, 2], np.eye(3).tolist())
     assert scores(AveragePrecision, rows)["average_precision", None].value == 1.0
     assert scores(Ece, rows)["ece", None].value == 0.0
-    assert calibration.brier_rows(rows).tolist() == [0.0, 0.0, 0.0]
-    figures, support = points.per_class(rows)
+    assert formulas.brier_rows(rows).tolist() == [0.0, 0.0, 0.0]
+    figures, support = formulas.class_figures(rows)
     assert support.tolist() == [1, 1, 1]
     assert figures["f1"].tolist() == [1.0, 1.0, 1.0]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from leukreg.data.picture import picture
+from leukreg.data.decode import cached_image
 from leukreg.errors import DataError, Problems
 from leukreg.predict.inputs import Read, ahead, given_images
 from leukreg.predict.walk import find_images
@@ -38,7 +38,7 @@ def read(image: object, size: int = 16) -> Read:
 def test_an_array_a_pillow_image_and_a_file_of_it_are_one_picture(pixels: Pixels) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    file = picture(buffer.getvalue(), 16)
+    file = cached_image(buffer.getvalue(), 16)
     for image in (pixels, Image.fromarray(pixels)):
         found = read(image)
         assert found.pixels == file.pixels

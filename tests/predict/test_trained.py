@@ -13,7 +13,7 @@ from PIL import Image
 import leukreg
 from leukreg.engine import predict_rows
 from leukreg.errors import DataError, NotAvailable, Problems, RunError
-from leukreg.evaluate.calibrate import temperatures_of, tempered
+from leukreg.evaluate.calibration import temperatures_of, tempered
 from leukreg.predict.models import without_weights
 from leukreg.predict.own import learned_rows
 from leukreg.predict.trained import Trained, load

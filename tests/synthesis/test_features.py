@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from leukreg import files
-from leukreg.data.cache import clear, entries
+from leukreg.data.cache_folder import clear, entries
 from leukreg.errors import DataError
 from leukreg.progress import SILENT
 from leukreg.synthesis import features

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from leukreg.evaluate.figures import declared, main_ones, of_classes
+from leukreg.evaluate.scoring import declared, main_ones, of_classes
 from leukreg.registry import installed
 from leukreg.text import rounded, visible
 from leukreg.types import RunResult, Score

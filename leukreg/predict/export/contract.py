@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leukreg import __version__
-from leukreg.evaluate.calibrate import temperatures_of
+from leukreg.evaluate.calibration import temperatures_of
 from leukreg.predict.export.formats import INPUT, OUTPUT
 from leukreg.predict.trained import Trained
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.views import views
-from leukreg.evaluate.calibrate import temperatures_of
+from leukreg.evaluate.calibration import temperatures_of
 from leukreg.predict.trained import Trained
 
 TINY = 1e-30

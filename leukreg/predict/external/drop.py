@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
-from leukreg.evaluate.figures import declared, main_ones
 from leukreg.evaluate.rows import take
-from leukreg.evaluate.scoring import default_metric
+from leukreg.evaluate.scoring import declared, default_metric, main_ones
 from leukreg.recipe.model import EvaluateSpec
 from leukreg.registry import Registry
 from leukreg.seeds import derive

@@ -9,9 +9,9 @@ from typing import Any
 
 from leukreg.audit import audit, evidence_of
 from leukreg.data import open_images
+from leukreg.data.decode import readings
 from leukreg.data.groups import grouped
-from leukreg.data.readings import readings
-from leukreg.data.store import ImageStore
+from leukreg.data.image_store import ImageStore
 from leukreg.errors import DataError, NotAvailable
 from leukreg.facts import earlier_looks, listed
 from leukreg.predict.copies import exact_copies, near_copies

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leukreg.data.store import ImageStore
+from leukreg.data.image_store import ImageStore
 from leukreg.evaluate import Scored, score
-from leukreg.evaluate.bootstrap import resampling
-from leukreg.evaluate.coverage import SetFigures
-from leukreg.evaluate.intervals import Measured, with_intervals
+from leukreg.evaluate.bootstrap import Measured, resampling, with_intervals
+from leukreg.evaluate.conformal import SetFigures
 from leukreg.predict.ensemble import together
 from leukreg.predict.inputs import Read
 from leukreg.predict.trained import Trained

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leukreg.evaluate.figures import declared
+from leukreg.evaluate.scoring import declared
 from leukreg.registry import Registry
 from leukreg.report.compare.columns import Subject, columns_of
 from leukreg.report.compare.differences import differences, remarks

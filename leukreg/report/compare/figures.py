@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from leukreg.audit.published_table import Reported
-from leukreg.evaluate.figures import Figures, main_ones, mean_of, of_classes
+from leukreg.evaluate.scoring import Figures, main_ones, mean_of, of_classes
 from leukreg.positive import positive_in
 from leukreg.report.compare.columns import Column
 from leukreg.report.compare.paired import paired_difference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leukreg.evaluate.paired import paired
+from leukreg.evaluate.bootstrap import paired
 from leukreg.text import percents
 from leukreg.types import RunResult
 

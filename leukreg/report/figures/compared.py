@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from leukreg.evaluate.figures import Figures, main_ones
+from leukreg.evaluate.scoring import Figures, main_ones
 from leukreg.report.compare.columns import Column
 from leukreg.report.figures.style import FAINT, OKABE_ITO, WIDTH
 from leukreg.types import Figure as Declared

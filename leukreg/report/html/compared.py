@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from leukreg.evaluate.figures import Figures, declared
+from leukreg.evaluate.scoring import Figures, declared
 from leukreg.progress import SILENT, Progress
 from leukreg.registry import Registry
 from leukreg.report.compare import Subject, comparison

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from leukreg import Figure, Predictions, Score, plugin
-from leukreg_plugins.metrics.words import absent, no_row, scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +28,7 @@ class Accuracy:
         import numpy as np
         from sklearn.metrics import accuracy_score
 
-        from leukreg_plugins.scoring.counts import decisions
+        from leukreg_plugins.metrics.formulas import decisions
 
         n = len(predictions)
         if n == 0:
@@ -44,7 +43,7 @@ class Accuracy:
         return [scored("accuracy", value, ""), baseline]
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.counts import accuracy, confusions
+        from leukreg_plugins.metrics.formulas import accuracy, confusions
 
         return {("accuracy", None): accuracy(confusions(predictions, weights))}
 
@@ -61,16 +60,16 @@ class PerClass:
     )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        from leukreg_plugins.scoring.points import per_class
+        from leukreg_plugins.metrics.formulas import class_figures
 
-        figures, support = per_class(predictions)
+        figures, support = class_figures(predictions)
         for i, label in enumerate(predictions.classes):
             yield Score(name="support", value=float(support[i]), label=label)
             for name, values in figures.items():
                 yield scored(name, values[i], self._why(name, label), label)
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.counts import confusions, per_class
+        from leukreg_plugins.metrics.formulas import confusions, per_class
 
         figures = per_class(confusions(predictions, weights))
         return {
@@ -110,9 +109,9 @@ class Macro:
     def build(self, predictions: Predictions) -> Iterable[Score]:
         import numpy as np
 
-        from leukreg_plugins.scoring.points import per_class
+        from leukreg_plugins.metrics.formulas import class_figures
 
-        figures, _ = per_class(predictions)
+        figures, _ = class_figures(predictions)
         for name, values in figures.items():
             lacking = [predictions.classes[i] for i in np.flatnonzero(np.isnan(values))]
             why = {
@@ -126,7 +125,7 @@ class Macro:
         yield scored("balanced_accuracy", recall, no_row(absent(predictions)))
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.counts import confusions, per_class
+        from leukreg_plugins.metrics.formulas import confusions, per_class
 
         figures = per_class(confusions(predictions, weights))
         means: dict[tuple[str, str | None], Floats] = {}
@@ -145,7 +144,7 @@ class Mcc:
         import numpy as np
         from sklearn.metrics import matthews_corrcoef
 
-        from leukreg_plugins.scoring.counts import decisions
+        from leukreg_plugins.metrics.formulas import decisions
 
         truth, answers = predictions.label, decisions(predictions)
         value = float("nan")
@@ -157,6 +156,22 @@ class Mcc:
         return [scored("mcc", value, why)]
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.counts import confusions, mcc
+        from leukreg_plugins.metrics.formulas import confusions, mcc
 
         return {("mcc", None): mcc(confusions(predictions, weights))}
+
+
+def scored(name: str, value: float, why: str, label: str | None = None) -> Score:
+    """A score, undefined where the value is NaN."""
+    if value != value:
+        return Score(name=name, value=None, label=label, why=why)
+    return Score(name=name, value=float(value), label=label)
+
+
+def absent(predictions: Predictions) -> list[str]:
+    present = set(predictions.label.tolist())
+    return [name for i, name in enumerate(predictions.classes) if i not in present]
+
+
+def no_row(names: Iterable[str]) -> str:
+    return f"no row of {', '.join(names)}"

@@ -27,14 +27,14 @@ class Nll:
     )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        from leukreg_plugins.scoring.calibration import nll_rows
+        from leukreg_plugins.metrics.formulas import nll_rows
 
         if len(predictions) == 0:
             return [Score(name="nll", value=None, why="no rows")]
         return [Score(name="nll", value=float(nll_rows(predictions).mean()))]
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.calibration import mean_of, nll_rows
+        from leukreg_plugins.metrics.formulas import mean_of, nll_rows
 
         return {("nll", None): mean_of(nll_rows(predictions), weights)}
 
@@ -49,14 +49,14 @@ class Brier:
     )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        from leukreg_plugins.scoring.calibration import brier_rows
+        from leukreg_plugins.metrics.formulas import brier_rows
 
         if len(predictions) == 0:
             return [Score(name="brier", value=None, why="no rows")]
         return [Score(name="brier", value=float(brier_rows(predictions).mean()))]
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.calibration import brier_rows, mean_of
+        from leukreg_plugins.metrics.formulas import brier_rows, mean_of
 
         return {("brier", None): mean_of(brier_rows(predictions), weights)}
 
@@ -75,7 +75,7 @@ class Ece:
     def build(self, predictions: Predictions) -> Iterable[Score]:
         import numpy as np
 
-        from leukreg_plugins.scoring.calibration import ece
+        from leukreg_plugins.metrics.formulas import ece
 
         if len(predictions) == 0:
             return [Score(name="ece", value=None, why="no rows")]
@@ -83,6 +83,6 @@ class Ece:
         return [Score(name="ece", value=float(value), why=f"{self.bins} equally wide bins")]
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.calibration import ece
+        from leukreg_plugins.metrics.formulas import ece
 
         return {("ece", None): ece(predictions, self.bins, weights)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from annotated_types import Ge, Le
 
 from leukreg import Figure, Predictions, Score, plugin
-from leukreg_plugins.metrics.words import scored
+from leukreg_plugins.metrics.answers import scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,13 +30,12 @@ class Auc:
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from sklearn.metrics import roc_auc_score
 
-        from leukreg_plugins.scoring.points import one_against_rest
+        from leukreg_plugins.metrics.formulas import one_against_rest
 
         return one_against_rest("auc", roc_auc_score, predictions)
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.points import resampled_against_rest
-        from leukreg_plugins.scoring.ranks import auc
+        from leukreg_plugins.metrics.formulas import auc, resampled_against_rest
 
         return resampled_against_rest("auc", auc, predictions, weights)
 
@@ -52,13 +51,12 @@ class AveragePrecision:
     def build(self, predictions: Predictions) -> Iterable[Score]:
         from sklearn.metrics import average_precision_score
 
-        from leukreg_plugins.scoring.points import one_against_rest
+        from leukreg_plugins.metrics.formulas import one_against_rest
 
         return one_against_rest("average_precision", average_precision_score, predictions)
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.points import resampled_against_rest
-        from leukreg_plugins.scoring.ranks import average_precision
+        from leukreg_plugins.metrics.formulas import average_precision, resampled_against_rest
 
         return resampled_against_rest("average_precision", average_precision, predictions, weights)
 
@@ -77,7 +75,7 @@ class SensitivityAtSpecificity:
     def build(self, predictions: Predictions) -> Iterable[Score]:
         import numpy as np
 
-        from leukreg_plugins.scoring.ranks import sensitivity_at
+        from leukreg_plugins.metrics.formulas import sensitivity_at
 
         ones = np.ones((len(predictions), 1))
         for index, label in enumerate(predictions.classes):
@@ -91,7 +89,7 @@ class SensitivityAtSpecificity:
                 yield Score(name=_AT, value=value, label=label, why=why)
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
-        from leukreg_plugins.scoring.ranks import sensitivity_at
+        from leukreg_plugins.metrics.formulas import sensitivity_at
 
         return {
             (_AT, label): sensitivity_at(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leukreg import RunResult
+from leukreg_plugins.metrics.formulas import decisions
 from leukreg_plugins.reporting.page_bands import (
     GRID,
     Band,
@@ -18,7 +19,6 @@ from leukreg_plugins.reporting.page_bands import (
 )
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, RED, WIDTH, most_rows, plain
 from leukreg_plugins.reporting.words import find, interval, number, positive
-from leukreg_plugins.scoring.counts import decisions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

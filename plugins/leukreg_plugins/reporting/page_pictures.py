@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from leukreg import Picture, RunResult
-from leukreg_plugins.scoring.counts import decisions
+from leukreg_plugins.metrics.formulas import decisions
 
 MOST = 12
 

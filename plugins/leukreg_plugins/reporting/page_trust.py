@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg import RunResult, Table, rounded
+from leukreg_plugins.metrics.formulas import decisions
 from leukreg_plugins.reporting.page_bands import (
     REJECTED,
     Band,
@@ -17,7 +18,6 @@ from leukreg_plugins.reporting.page_bands import (
     reliability,
 )
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, INK, RED, WIDTH
-from leukreg_plugins.scoring.counts import decisions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,7 +23,7 @@ def spread(result: RunResult) -> Iterator[Section]:
     """Whether wrong answers are the uncertain ones; nothing where each image had one pass."""
     import numpy as np
 
-    from leukreg_plugins.scoring.counts import decisions
+    from leukreg_plugins.metrics.formulas import decisions
 
     rows, over = result.predictions, passes(result)
     if len(rows) == 0 or not over:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from leukreg.data import ImageStore, list_folder, open_images
-from leukreg.data.drop import Dropped, drop_copies
 from leukreg.data.folds import make_folds
+from leukreg.data.groups import Dropped, drop_duplicates
 from leukreg.errors import DataError, Problems
 from leukreg.recipe.model import FoldsSpec
 from leukreg.types import ImageSpec
@@ -39,7 +39,7 @@ def test_one_file_of_each_picture_stays_the_largest_then_the_first(tmp_path: Pat
     for name, number in (("a/2.png", 1), ("a/1.png", 1), ("a/3.png", 3), ("b/4.png", 4)):
         put(root, name, number)
     put(root, "a/0.png", 1, side=64)  # a thumbnail: a near copy
-    left, dropped = drop_copies(opened(root))
+    left, dropped = drop_duplicates(opened(root))
     assert [row.id for row in left.samples.rows] == ["a/1.png", "a/3.png", "b/4.png"]
     assert dropped == (
         Dropped("a/0.png", "a", "a/1.png"),
@@ -56,12 +56,12 @@ def test_of_copies_whose_labels_disagree_none_stays(tmp_path: Path) -> None:
     root = tmp_path / "cells"
     for name, number in (("a/1.png", 1), ("b/1.png", 1), ("a/2.png", 2)):
         put(root, name, number)
-    left, dropped = drop_copies(opened(root))
+    left, dropped = drop_duplicates(opened(root))
     assert [row.id for row in left.samples.rows] == ["a/2.png"]
     assert dropped == (Dropped("a/1.png", "a", None), Dropped("b/1.png", "b", None))
     (root / "a/2.png").unlink()
     with pytest.raises(DataError, match="leaves no image"):
-        drop_copies(opened(root))
+        drop_duplicates(opened(root))
 
 
 def test_copies_that_chain_patients_are_refused_with_the_way_out(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_copies_that_chain_patients_are_refused_with_the_way_out(tmp_path: Path)
     images = opened(root, level=1)
     with pytest.raises(Problems, match=r'data.folds.duplicates = "drop" keeps one of each'):
         make_folds(images, FoldsSpec(k=5), 1)
-    left, dropped = drop_copies(images)
+    left, dropped = drop_duplicates(images)
     assert len(dropped) == 10
     folds = make_folds(left, FoldsSpec(k=5, duplicates="drop", validation=0), 1)
     assert sorted(row for fold in folds for row in fold.test) == list(range(len(left)))
@@ -94,9 +94,9 @@ def test_every_picture_of_one_label_is_kept_once(
     images = opened(root)
     if not expected:
         with pytest.raises(DataError):
-            drop_copies(images)
+            drop_duplicates(images)
         return
-    left, dropped = drop_copies(images)
+    left, dropped = drop_duplicates(images)
     shown = [int(Path(row.id).stem.split("-")[1]) for row in left.samples.rows]
     assert sorted(shown) == expected
     both = [*(row.id for row in left.samples.rows), *(one.id for one in dropped)]
@@ -110,5 +110,5 @@ def test_thumbnails_made_by_pillow_are_found(tmp_path: Path) -> None:
     put(root, "a/1.png", 7)
     with Image.open(root / "a/1.png") as image:
         image.resize((48, 48)).save(root / "a/thumb.png")
-    left, _ = drop_copies(opened(root))
+    left, _ = drop_duplicates(opened(root))
     assert [row.id for row in left.samples.rows] == ["a/1.png"]

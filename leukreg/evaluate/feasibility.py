@@ -19,7 +19,7 @@ from leukreg.types import Fold, Predictions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leukreg.data.store import ImageStore
+    from leukreg.data.image_store import ImageStore
 
 
 def problems(

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leukreg.evaluate import calibrated, raw_of, temperatures_of
-from leukreg.evaluate.calibrate import entropy, tempered
-from leukreg.evaluate.rows import joined, take
-from leukreg.evaluate.temperature import (
+from leukreg.evaluate.calibration import (
     HIGH,
+    entropy,
     facts_of_temperatures,
     fit_temperature,
     fit_temperatures,
+    tempered,
 )
+from leukreg.evaluate.rows import joined, take
 from tests.evaluate.simulated import simulated, softmax, table
 
 unhurried = settings(deadline=None, max_examples=50)  # the first call imports scipy

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukreg.data.scarce import limited, refuse_unknown
+from leukreg.data.class_limit import limited, refuse_unknown
 from leukreg.errors import Problems
 from leukreg.types import Fold, Origin, Sample, Samples
 

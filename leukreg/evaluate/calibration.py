@@ -1,8 +1,13 @@
-"""Fitting temperatures on validation rows by maximum likelihood (Guo et al., 2017)."""
+"""Temperature scaling (Guo et al., On calibration of modern neural networks, ICML 2017).
+
+Works from probabilities alone: their logarithms are logits up to a constant that softmax forgets.
+So it can be done again from a run folder, without the model. Where probabilities are means over
+passes or views, it is the mean that is scaled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,12 +15,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
-from leukreg.evaluate.calibrate import logarithms
 from leukreg.evaluate.rows import take
 from leukreg.progress import SILENT, Advance, Progress
-from leukreg.types import Predictions
+from leukreg.types import Predictions, Score
 
 Floats = NDArray[np.float64]
+
+
+def logarithms(p: Floats) -> Floats:
+    """Logarithms of probabilities; of 0 that of the smallest number above it."""
+    return np.asarray(np.log(np.maximum(p, np.finfo(np.float64).tiny)))
+
+
+def tempered(p: Floats, temperature: Floats | float) -> Floats:
+    """Probabilities ``(n, k)`` at a temperature, one for all rows or ``(n,)``."""
+    from scipy.special import softmax
+
+    divisor = np.asarray(temperature, dtype=np.float64).reshape(-1, 1)
+    return np.asarray(softmax(logarithms(p) / divisor, axis=1))
+
+
+def entropy(p: Floats) -> Floats:
+    """Entropy in nats of each row, ``(n,)``; 0 log 0 is 0."""
+    from scipy.special import entr
+
+    return np.asarray(entr(p).sum(axis=1))
+
+
+def calibrated(predictions: Predictions, temperatures: Mapping[int, float]) -> Predictions:
+    """The rows at the temperature of their folds; what they were stands in ``raw``.
+
+    Without temperatures the rows come back as they are.
+
+    Raises:
+        KeyError: A row's fold has no temperature.
+    """
+    if not temperatures:
+        return predictions
+    predictions = raw_of(predictions)
+    each = np.array([temperatures[int(fold)] for fold in predictions.fold], dtype=np.float64)
+    p = tempered(predictions.probabilities, each)
+    return replace(
+        predictions, probabilities=p, uncertainty=entropy(p), raw=predictions.probabilities
+    )
+
+
+def raw_of(predictions: Predictions) -> Predictions:
+    """The rows as the network gave them: nothing calibrated, decided or put into sets."""
+    bare = replace(predictions, decision=None, sets=None, raw=None)
+    if predictions.raw is None:
+        return bare
+    return replace(bare, probabilities=predictions.raw, uncertainty=entropy(predictions.raw))
+
+
+def temperatures_of(facts: Mapping[str, Any]) -> dict[int, float]:
+    """Fold to temperature from a run's facts; empty where nothing was calibrated."""
+    folds = (facts.get("calibration") or {}).get("folds", [])
+    return {int(one["fold"]): float(one["temperature"]) for one in folds}
+
+
 LOW, HIGH = 0.05, 20.0
 """Temperatures looked at."""
 RESAMPLES = 200
@@ -135,3 +193,52 @@ def fit_temperature(
 def facts_of_temperatures(method: str, fitted: Iterable[Temperature]) -> dict[str, Any]:
     """What a run keeps of its calibration, as plain values."""
     return {"method": method, "folds": [asdict(one) for one in fitted]}
+
+
+Resampled = Mapping[tuple[str, str | None], Floats]
+RAW, CHANGE = "raw_", "_change"
+"""``raw_brier`` is the figure of the raw probabilities, ``brier_change`` the calibrated one minus
+it, on the same rows and in the same resamples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncalibrated:
+    """A metric of probabilities, asked of the raw ones, and what calibration changed."""
+
+    metric: Any
+
+    def build(self, predictions: Predictions) -> Iterable[Score]:
+        after = {(one.name, one.label): one for one in self.metric.build(predictions)}
+        for raw in self.metric.build(raw_of(predictions)):
+            yield replace(raw, name=RAW + raw.name)
+            now = after.get((raw.name, raw.label))
+            if now is None or now.value is None or raw.value is None:
+                why = (now.why if now and now.value is None else raw.why) or "one of the two is"
+                yield Score(name=raw.name + CHANGE, value=None, label=raw.label, why=why)
+            else:
+                change = now.value - raw.value
+                yield Score(name=raw.name + CHANGE, value=change, label=raw.label)
+
+    @property
+    def resampled(self) -> Callable[[Predictions, Floats], Resampled] | None:
+        """The same over resamples; None where the metric has no fast way."""
+        fast = getattr(self.metric, "resampled", None)
+        if not callable(fast):
+            return None
+
+        def both(predictions: Predictions, weights: Floats) -> Resampled:
+            after, before = fast(predictions, weights), fast(raw_of(predictions), weights)
+            raw = {(RAW + name, label): values for (name, label), values in before.items()}
+            change = {
+                (name + CHANGE, label): after[name, label] - values
+                for (name, label), values in before.items()
+                if (name, label) in after
+            }
+            return {**raw, **change}
+
+        return both
+
+
+def judges_probabilities(metric: Any) -> bool:
+    """Whether a metric says of itself that calibration is what it measures."""
+    return bool(getattr(metric, "of_probabilities", False))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leukreg.evaluate.paired import paired
+from leukreg.evaluate.bootstrap import paired
 from tests.plugins.audits.evidence import binary
 
 TRUE = [0, 1] * 20

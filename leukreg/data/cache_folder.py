@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukreg.data.pack import TEMPORARY, Pack, is_left_behind
+from leukreg.data.pixel_cache import TEMPORARY, Pack, is_left_behind
 from leukreg.errors import DataError
 from leukreg.paths import cache_root as cache_root
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukreg.data import images as images_module
+from leukreg.data import image_store as images_module
 from leukreg.data import open_images, subset
-from leukreg.data.cache import clear
-from leukreg.data.pack import Pack
-from leukreg.data.store import ImageStore
+from leukreg.data.cache_folder import clear
+from leukreg.data.image_store import ImageStore
+from leukreg.data.pixel_cache import Pack
 from leukreg.errors import DataError, Problems
 from leukreg.types import ImageSpec, Sample, Samples
 from tests.data.conftest import picture
@@ -181,7 +181,7 @@ def test_a_kill_while_writing_costs_one_pack(
     samples = write("a" * 40)
     monkeypatch.setattr(images_module, "PACK_BYTES", 1)  # 16 pictures a pack
     calls = 0
-    from leukreg.data.picture import picture as decode
+    from leukreg.data.decode import cached_image as decode
 
     def dying(data: bytes, size: int) -> object:
         nonlocal calls
@@ -190,10 +190,10 @@ def test_a_kill_while_writing_costs_one_pack(
             raise KeyboardInterrupt
         return decode(data, size)
 
-    monkeypatch.setattr(images_module, "picture", dying)
+    monkeypatch.setattr(images_module, "cached_image", dying)
     with pytest.raises(KeyboardInterrupt):
         open_images(samples, SPEC)
-    monkeypatch.setattr(images_module, "picture", decode)
+    monkeypatch.setattr(images_module, "cached_image", decode)
     assert len(packs(cache)) == 1
     assert decoded(samples) == 24
     assert open_images(samples, SPEC).pixels(range(40)).shape[0] == 40
@@ -201,15 +201,16 @@ def test_a_kill_while_writing_costs_one_pack(
 
 OPEN = """
 import os, pathlib, pickle, sys, time
-from leukreg.data import images, open_images, pack
+from leukreg.data import image_store, open_images, pixel_cache
 from leukreg.types import ImageSpec
 {before}
 samples = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
 opened = open_images(samples, ImageSpec(size=32))
 assert opened.pixels(range(len(opened))).any()
 """
-KILLED = "pack._settle = lambda *_: os._exit(9)"  # as by kill -9, when all but the name is written
-MANY_PACKS = "images.PACK_BYTES = 1"
+# As by kill -9, when all but the name is written.
+KILLED = "pixel_cache._settle = lambda *_: os._exit(9)"
+MANY_PACKS = "image_store.PACK_BYTES = 1"
 
 
 def start(samples: Samples, folder: Path, before: str) -> subprocess.Popen[bytes]:
@@ -303,13 +304,13 @@ def test_clearing_does_not_disturb_what_is_being_decoded(
     samples = write("a" * 40)
     monkeypatch.setattr(images_module, "PACK_BYTES", 1)  # 16 pictures a pack
     whole = open_images(samples, ImageSpec(size=16)).pixels(range(40))
-    from leukreg.data.picture import picture as decode
+    from leukreg.data.decode import cached_image as decode
 
     def cleared(data: bytes, size: int) -> object:
         clear()
         return decode(data, size)
 
-    monkeypatch.setattr(images_module, "picture", cleared)
+    monkeypatch.setattr(images_module, "cached_image", cleared)
     images = open_images(samples, ImageSpec(size=16))
     assert np.array_equal(images.pixels(range(40)), whole)
     assert images.thumbs(range(40)).any()
@@ -366,7 +367,7 @@ def test_mapped_pages_are_given_back(write: Write, monkeypatch: pytest.MonkeyPat
         released.append(pack)
         release(pack)
 
-    monkeypatch.setattr("leukreg.data.store.MAPPED_BYTES", 10 * 32 * 32 * 3)
+    monkeypatch.setattr("leukreg.data.image_store.MAPPED_BYTES", 10 * 32 * 32 * 3)
     monkeypatch.setattr(Pack, "release", counted)
     images = open_images(write("ab"), SPEC)
     before = images.pixels([0, 1])

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.data.store import ImageStore
+from leukreg.data.image_store import ImageStore
 from leukreg.errors import Problem, Problems
 from leukreg.recipe.model import FoldsSpec
 from leukreg.types import Fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 SHOWN = 10
 """Rows named in a message; more are counted."""

@@ -14,6 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 TRIALS = 12
 """Random orders tried for groups of several rows; the best proportions win."""
 PLACED = 5000

@@ -17,6 +17,7 @@ from leukreg.paths import TABLE_BYTES, require_regular
 if TYPE_CHECKING:
     import pandas as pd
 
+
 SEPARATORS = ",;\t|"
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _STATED = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
-from leukreg.data.picture import THUMB
+from leukreg.data.decode import THUMB
 from leukreg.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leukreg.data.store import ImageStore
+    from leukreg.data.image_store import ImageStore
+
 
 ALIKE = 0.84
 """Gradient correlation from which two thumbnails show one picture."""
@@ -41,7 +42,9 @@ SAME_DESCRIPTION = 0.8
 BLOCK = 512
 
 
-def find_twins(images: ImageStore, progress: Progress = SILENT) -> tuple[tuple[str, str], ...]:
+def find_near_duplicates(
+    images: ImageStore, progress: Progress = SILENT
+) -> tuple[tuple[str, str], ...]:
     """Pairs of file ids that are near copies, sorted; exact copies (equal pixels) left out.
 
     Where a file with a near copy has exact copies too, every combination is a pair.
@@ -55,7 +58,7 @@ def find_twins(images: ImageStore, progress: Progress = SILENT) -> tuple[tuple[s
         if sample.id not in members:
             members.append(sample.id)
     distinct = list(rows)
-    pairs = twin_pairs(images.thumbs([rows[pixels] for pixels in distinct]), progress)
+    pairs = near_duplicate_pairs(images.thumbs([rows[pixels] for pixels in distinct]), progress)
     return tuple(
         sorted(
             (min(one, other), max(one, other))
@@ -65,7 +68,9 @@ def find_twins(images: ImageStore, progress: Progress = SILENT) -> tuple[tuple[s
     )
 
 
-def twin_pairs(thumbs: NDArray[np.uint8], progress: Progress = SILENT) -> list[tuple[int, int]]:
+def near_duplicate_pairs(
+    thumbs: NDArray[np.uint8], progress: Progress = SILENT
+) -> list[tuple[int, int]]:
     """Index pairs of near copies among grey thumbnails of shape ``(n, 64, 64)``."""
     if len(thumbs) < 2:
         return []
@@ -80,7 +85,7 @@ def twin_pairs(thumbs: NDArray[np.uint8], progress: Progress = SILENT) -> list[t
     return sorted(set(found))
 
 
-def pairs_between(
+def near_duplicates_between(
     new: NDArray[np.uint8], known: NDArray[np.uint8], progress: Progress = SILENT
 ) -> list[tuple[int, int, float]]:
     """Near copies of new pictures among known ones: index of each and their likeness.

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from leukreg.data import list_folder, open_images
-from leukreg.data.picture import THUMB
-from leukreg.data.twins import ALIKE, likeness, twin_pairs
+from leukreg.data.decode import THUMB
+from leukreg.data.near_duplicates import ALIKE, likeness, near_duplicate_pairs
 from leukreg.types import ImageSpec, Sample, Samples
 from tests.data.conftest import picture
 
@@ -53,7 +53,7 @@ def test_changed_copies_are_found_among_others(change: str) -> None:
     others = [picture(seed, (128, 128)) for seed in range(120)]
     copies = [CHANGES[change](image) for image in others[:30]]
     thumbs = np.stack([thumb(image) for image in (*others, *copies)])
-    assert twin_pairs(thumbs) == [(index, 120 + index) for index in range(30)]
+    assert near_duplicate_pairs(thumbs) == [(index, 120 + index) for index in range(30)]
 
 
 def test_the_figure_does_not_depend_on_order_and_knows_itself() -> None:
@@ -67,7 +67,7 @@ def test_the_figure_does_not_depend_on_order_and_knows_itself() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_blank_pictures_are_nobodys_twins(count: int) -> None:
-    assert twin_pairs(np.full((count, THUMB, THUMB), 200, np.uint8)) == []
+    assert near_duplicate_pairs(np.full((count, THUMB, THUMB), 200, np.uint8)) == []
 
 
 def test_twins_of_a_store_leave_exact_copies_out(
@@ -93,5 +93,5 @@ def test_real_cells_have_no_false_twins_and_planted_ones_are_found() -> None:
         if len(copies) < 30:
             copies.append(thumb(stained(compressed(shifted(image, 9, -14)))))
     known = len(thumbs)
-    found = twin_pairs(np.stack(thumbs + copies))
+    found = near_duplicate_pairs(np.stack(thumbs + copies))
     assert found == [(index, known + index) for index in range(30)]

@@ -1,30 +1,176 @@
-"""Open the images of a run: every file is read and hashed, every new content decoded once.
-
-Hashing each file each time is what makes the cache never stale: a file that was changed in place,
-with its size and time kept, has another digest, and so another place in the cache.
-"""
+"""The images of a run: its samples, with pixels read from the cache on demand."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from leukreg.data.cache import PixelCache, not_writable, pixel_cache
-from leukreg.data.decode import Unreadable, decoder_version, guarded
-from leukreg.data.pack import write_pack
-from leukreg.data.picture import Picture, digest, picture
-from leukreg.data.store import ImageStore
+import numpy as np
+
+from leukreg.data.cache_folder import PixelCache, not_writable, pixel_cache
+from leukreg.data.decode import (
+    THUMB,
+    CachedImage,
+    Facts,
+    Unreadable,
+    cached_image,
+    decoder_version,
+    digest,
+    guarded,
+)
+from leukreg.data.pixel_cache import Pack, write_pack
 from leukreg.data.walk import instead
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.paths import read_regular, require_regular
 from leukreg.progress import SILENT, Advance, Progress
-from leukreg.types import BrokenImage, ImageSpec, Samples
+from leukreg.types import BrokenImage, ImageSpec, Sample, Samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leukreg.contracts import Images
+
+
+MAPPED_BYTES = 128 * 2**20
+"""Mapped pages are given back after so much was read, which keeps a process small."""
+
+Opener = Callable[[Samples, ImageSpec], "ImageStore"]
+
+
+class _Reader:
+    """Copies pixels out of packs, and keeps count of what the process holds mapped."""
+
+    def __init__(self) -> None:
+        self._read = 0
+        self._touched: set[Pack] = set()
+
+    def copy(self, places: Sequence[tuple[Pack, int]], out: NDArray[np.uint8]) -> None:
+        for target, (pack, position) in zip(out, places, strict=True):
+            target[...] = pack.pixels[position]
+            self._touched.add(pack)
+        self._read += out.nbytes
+        if self._read > MAPPED_BYTES:
+            touched, self._touched, self._read = self._touched, set(), 0
+            for pack in touched:
+                pack.release()
+
+
+@dataclass(frozen=True, eq=False)
+class ImageStore:
+    """Samples with their pixels; satisfies :class:`leukreg.contracts.Images`.
+
+    Nothing is held in memory but the table: pixels are copied from memory-mapped packs.
+    """
+
+    samples: Samples
+    image: ImageSpec
+    places: tuple[tuple[Pack, int], ...]
+    """Where each row's pixels lie; copies share a place."""
+    facts: Mapping[str, Facts]
+    """By file id."""
+    opener: Opener
+    """Opens further samples the way these were opened."""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @functools.cached_property
+    def _reader(self) -> _Reader:
+        return _Reader()
+
+    def pixels(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """A copy of the images of these rows, shape ``(len(rows), size, size, 3)``, RGB."""
+        size = self.image.size
+        out = np.empty((len(rows), size, size, 3), np.uint8)
+        self._reader.copy([self.places[row] for row in rows], out)
+        return out
+
+    @functools.cached_property
+    def digests(self) -> dict[str, str]:
+        """Digest of the decoded pixels at native size, by file id."""
+        return {name: fact.pixels for name, fact in self.facts.items()}
+
+    @functools.cached_property
+    def statistics(self) -> dict[str, tuple[float, ...]]:
+        """Colour, size and bytes by file id (see :attr:`leukreg.types.Evidence.statistics`)."""
+        return {name: fact.statistics for name, fact in self.facts.items()}
+
+    def thumbs(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Grey thumbnails of these rows, shape ``(len(rows), 64, 64)``."""
+        out = np.empty((len(rows), THUMB, THUMB), np.uint8)
+        by_pack: dict[Pack, list[int]] = {}
+        for index, row in enumerate(rows):
+            by_pack.setdefault(self.places[row][0], []).append(index)
+        for pack, indices in by_pack.items():
+            out[indices] = pack.thumbs()[[self.places[rows[index]][1] for index in indices]]
+        return out
+
+    def twins(self, progress: Progress = SILENT) -> tuple[tuple[str, str], ...]:
+        """Pairs of file ids whose pictures are near copies; exact copies are not among them."""
+        if "_twins" not in vars(self):
+            from leukreg.data.near_duplicates import find_near_duplicates
+
+            vars(self)["_twins"] = find_near_duplicates(self, progress)
+        found: tuple[tuple[str, str], ...] = vars(self)["_twins"]
+        return found
+
+    def only(self, rows: Sequence[int]) -> ImageStore:
+        """A store of these rows alone, numbered anew from 0 in this order."""
+        chosen = tuple(self.samples.rows[row] for row in rows)
+        facts = {row.id: self.facts[row.id] for row in chosen}
+        left = replace(
+            self,
+            samples=replace(self.samples, rows=chosen),
+            places=tuple(self.places[row] for row in rows),
+            facts=facts,
+        )
+        pairs = vars(self).get("_twins")
+        if pairs is not None:  # looked for already
+            vars(left)["_twins"] = tuple(pair for pair in pairs if facts.keys() >= {*pair})
+        return left
+
+    def extended(self, rows: tuple[Sample, ...]) -> ImageStore:
+        """The same store with ``rows`` appended (synthetic images, say); old row numbers hold.
+
+        Raises:
+            Problems: A new file cannot be read.
+        """
+        more = self.opener(Samples(rows=rows, classes=self.samples.classes), self.image)
+        return replace(
+            self,
+            samples=replace(self.samples.extended(more.samples.rows)),
+            places=self.places + more.places,
+            facts={**self.facts, **more.facts},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Subset:
+    """Some rows of a store, numbered anew from 0: all that a generator gets to see."""
+
+    whole: Images
+    rows: tuple[int, ...]
+    samples: Samples
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pixels(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """A copy of the images of these rows of the subset."""
+        return self.whole.pixels([self.rows[row] for row in rows])
+
+
+def subset(images: Images, rows: Sequence[int]) -> Subset:
+    """``images`` restricted to these row numbers, in this order."""
+    chosen = tuple(images.samples.rows[row] for row in rows)
+    return Subset(images, tuple(rows), replace(images.samples, rows=chosen, broken=()))
+
 
 MOST = 50
 """Unreadable files that are named one by one; more are counted."""
@@ -121,7 +267,7 @@ def _prepare(
             _keep(made, cache)
 
 
-def _keep(pictures: Iterable[Picture], cache: PixelCache) -> None:
+def _keep(pictures: Iterable[CachedImage], cache: PixelCache) -> None:
     try:
         pack = write_pack(cache.folder, pictures, cache.size)
     except OSError as error:
@@ -137,24 +283,24 @@ def _decode_all(
     pool: ThreadPoolExecutor,
     faults: dict[str, str],
     advance: Advance,
-) -> Iterator[Picture]:
+) -> Iterator[CachedImage]:
     jobs = [(paths[content][0], content, size) for content in contents]
     for content, result in zip(contents, pool.map(_decode_file, jobs), strict=True):
         advance()
-        if isinstance(result, Picture):
+        if isinstance(result, CachedImage):
             yield result
         else:
             faults.update(dict.fromkeys(paths[content], result))
 
 
-def _decode_file(job: tuple[str, str, int]) -> Picture | str:
+def _decode_file(job: tuple[str, str, int]) -> CachedImage | str:
     """The picture, or the reason why there is none."""
     path, content, size = job
     try:
         data = read_regular(Path(path))
         if digest(data) != content:
             return "changed while it was being read"
-        return picture(data, size)
+        return cached_image(data, size)
     except OSError as error:
         return _cannot_open(error)
     except Unreadable as error:

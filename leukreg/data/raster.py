@@ -11,6 +11,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 MAX_PIXELS = 89_478_485
 """Pillow's own limit: what decodes to more is taken for a decompression bomb."""
 BOMB = f"more than {MAX_PIXELS:,} pixels: refused as a decompression bomb"

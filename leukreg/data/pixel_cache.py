@@ -26,12 +26,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukreg.data.picture import THUMB, Facts, Picture, digest
+from leukreg.data.decode import THUMB, CachedImage, Facts, digest
 from leukreg.errors import DataError
 from leukreg.files import is_gone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 TEMPORARY = "tmp-"
 _HOST = re.sub(r"[^\w-]", "_", platform.node())
@@ -113,7 +114,7 @@ class Pack:
                 each.madvise(mmap.MADV_DONTNEED)
 
 
-def write_pack(parent: Path, pictures: Iterable[Picture], size: int) -> Pack | None:
+def write_pack(parent: Path, pictures: Iterable[CachedImage], size: int) -> Pack | None:
     """Write the pictures as a new pack below ``parent``; None when there are none.
 
     Raises:
@@ -156,7 +157,7 @@ def is_left_behind(temporary: Path) -> bool:
 
 
 def _fill(
-    folder: Path, pictures: Iterable[Picture]
+    folder: Path, pictures: Iterable[CachedImage]
 ) -> tuple[tuple[Facts, ...], tuple[int, int], tuple[mmap.mmap, ...]]:
     """Write the arrays; what is known of the pictures, checksums, and maps of the arrays."""
     facts = []
