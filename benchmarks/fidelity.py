@@ -20,7 +20,7 @@ from ratio import paired, report
 from scipy.ndimage import gaussian_filter
 
 from leukreg import OpenExtractor, import_torchvision, open_extractor
-from leukreg.synthesis.measure import measure
+from leukreg.synthesis.fidelity import measure
 
 N, SIZE = 2_000, 64
 PAIRS = 2

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from leukreg.engine.files import load
 from leukreg.runs import read
 
-TARGET = Path("plugins/leukreg_plugins/extractors/cells.safetensors")
+TARGET = Path("plugins/leukreg_plugins/cells.safetensors")
 PREFIX = "backbone."
 ATTRIBUTION = (
     "Trained on images of Acevedo et al., A dataset of microscopic peripheral blood cell images, "

@@ -63,10 +63,10 @@ if TYPE_CHECKING:
     from leukreg.progress import Progress as Progress
     from leukreg.report.tables import shortened as shortened
     from leukreg.seeds import derive as derive
-    from leukreg.synthesis.extractors import OpenExtractor as OpenExtractor
-    from leukreg.synthesis.extractors import open_extractor as open_extractor
-    from leukreg.synthesis.fidelity import inception_network as inception_network
-    from leukreg.synthesis.fidelity import kid as kid
+    from leukreg.synthesis.distances import inception_network as inception_network
+    from leukreg.synthesis.distances import kid as kid
+    from leukreg.synthesis.extractor import OpenExtractor as OpenExtractor
+    from leukreg.synthesis.extractor import open_extractor as open_extractor
     from leukreg.text import as_cell as as_cell
     from leukreg.text import from_cell as from_cell
     from leukreg.text import percent as percent
@@ -116,7 +116,7 @@ _MODULE_OF = {
     "Mismatch": "leukreg.audit.conflict",
     "NotAvailable": "leukreg.errors",
     "Notice": "leukreg.types",
-    "OpenExtractor": "leukreg.synthesis.extractors",
+    "OpenExtractor": "leukreg.synthesis.extractor",
     "Origin": "leukreg.types",
     "PassedOver": "leukreg.types",
     "Picture": "leukreg.types",
@@ -156,13 +156,13 @@ _MODULE_OF = {
     "groups_of": "leukreg.data.groups",
     "hookimpl": "leukreg.declare",
     "import_torchvision": "leukreg.vision",
-    "inception_network": "leukreg.synthesis.fidelity",
-    "kid": "leukreg.synthesis.fidelity",
+    "inception_network": "leukreg.synthesis.distances",
+    "kid": "leukreg.synthesis.distances",
     "list_folder": "leukreg.data.listing",
     "load": "leukreg.predict.trained",
     "load_tensors": "leukreg.files",
     "only_class": "leukreg.audit.conflict",
-    "open_extractor": "leukreg.synthesis.extractors",
+    "open_extractor": "leukreg.synthesis.extractor",
     "open_images": "leukreg.data.image_store",
     "percent": "leukreg.text",
     "percents": "leukreg.text",

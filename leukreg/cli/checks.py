@@ -11,12 +11,12 @@ from leukreg.cli.measured import ALL, KIND, as_json
 from leukreg.errors import DataError
 from leukreg.files import write_file
 from leukreg.paths import read_regular, require_regular
-from leukreg.synthesis.measured import is_comparable
+from leukreg.synthesis.fidelity import is_comparable
 
 if TYPE_CHECKING:
     from leukreg.cli.pair import Opened
-    from leukreg.synthesis.measure import Measured
-    from leukreg.synthesis.sheet import Strip
+    from leukreg.synthesis.contact_sheet import Strip
+    from leukreg.synthesis.fidelity import FidelityByClass
 
 
 def refuse(path: Path | None, ours: Callable[[Path], bool]) -> None:
@@ -45,7 +45,7 @@ def is_sheet(path: Path) -> bool:
     """Whether the file is an earlier check's sheet."""
     from PIL import Image
 
-    from leukreg.synthesis.sheet import MARK
+    from leukreg.synthesis.contact_sheet import MARK
 
     try:
         require_regular(path)
@@ -73,7 +73,7 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-def write(path: Path, found: Measured, images: Opened, extractor: Mapping[str, str]) -> None:
+def write(path: Path, found: FidelityByClass, images: Opened, extractor: Mapping[str, str]) -> None:
     """Write every figure and the copies by name, whole or not at all.
 
     Raises:
@@ -87,13 +87,13 @@ def write(path: Path, found: Measured, images: Opened, extractor: Mapping[str, s
     write_file(path, (text + "\n").encode("utf-8", "surrogatepass"))
 
 
-def write_sheet(path: Path, found: Measured, images: Opened) -> None:
+def write_sheet(path: Path, found: FidelityByClass, images: Opened) -> None:
     """Write the fakes that are nearest to training images above these, by class.
 
     Raises:
         WriteError: The file cannot be written.
     """
-    from leukreg.synthesis.sheet import neighbour_sheet
+    from leukreg.synthesis.contact_sheet import neighbour_sheet
 
     labels = images.labels(images.pair.fake)
     of_row = [labels[row] for row in found.fake_rows]
@@ -101,7 +101,7 @@ def write_sheet(path: Path, found: Measured, images: Opened) -> None:
     write_file(path, neighbour_sheet(strips))
 
 
-def _copied(found: Measured, images: Opened) -> Iterator[dict[str, Any]]:
+def _copied(found: FidelityByClass, images: Opened) -> Iterator[dict[str, Any]]:
     fakes, seen = images.pair.fake.samples.rows, images.pair.training.samples.rows
     for place in found.overall.copies:
         yield {
@@ -111,8 +111,8 @@ def _copied(found: Measured, images: Opened) -> Iterator[dict[str, Any]]:
         }
 
 
-def _strip(found: Measured, images: Opened, label: str, labels: list[str]) -> Strip:
-    from leukreg.synthesis.sheet import SHOWN, Strip
+def _strip(found: FidelityByClass, images: Opened, label: str, labels: list[str]) -> Strip:
+    from leukreg.synthesis.contact_sheet import SHOWN, Strip
 
     overall, copies = found.overall, set(found.overall.copies)
     own = [place for place, of in enumerate(labels) if of == label]

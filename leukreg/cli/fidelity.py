@@ -71,7 +71,7 @@ def command(
     from leukreg.cli.pair import Pair
     from leukreg.report.console import open_console, render
     from leukreg.report.progress import RichProgress
-    from leukreg.synthesis.extractors import open_extractor
+    from leukreg.synthesis.extractor import open_extractor
 
     checks.refuse(json_file, checks.is_check)
     checks.refuse(sheet, checks.is_sheet)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
-    from leukreg.synthesis.measure import Measured
-    from leukreg.synthesis.measured import Fidelity
+    from leukreg.synthesis.fidelity import Fidelity, FidelityByClass
 
 ALL = "all"
 KIND = "leukreg fidelity"
@@ -17,7 +16,7 @@ MANY = 0.01
 """Part of the fakes that may be copies without the check being failed."""
 
 
-def sections(found: Measured, heads: tuple[str, ...]) -> Iterator[Section]:
+def sections(found: FidelityByClass, heads: tuple[str, ...]) -> Iterator[Section]:
     """What ``leukreg fidelity`` prints.
 
     Args:
@@ -31,7 +30,7 @@ def sections(found: Measured, heads: tuple[str, ...]) -> Iterator[Section]:
     yield Section(title="To know", text=tuple(_remarks(found)))
 
 
-def as_json(found: Measured, facts: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(found: FidelityByClass, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Everything as plain values, figures at full precision."""
     return {
         "kind": KIND,
@@ -42,13 +41,13 @@ def as_json(found: Measured, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def changes(before: Mapping[str, Any], found: Measured, name: str) -> Section:
+def changes(before: Mapping[str, Any], found: FidelityByClass, name: str) -> Section:
     """What changed since an earlier check, class by class.
 
     Raises:
         DataError: The figures rest on another extractor, size or number of images.
     """
-    from leukreg.synthesis.measured import compare
+    from leukreg.synthesis.fidelity import compare
 
     rows = []
     for label, one in [*found.classes.items(), (ALL, found.overall)]:
@@ -87,7 +86,7 @@ def _variety(rows: list[tuple[str, Fidelity]]) -> Table:
     return Table(columns=("class", *names, "apart", "copies"), rows=tuple(cells))
 
 
-def _remarks(found: Measured) -> Iterator[str]:
+def _remarks(found: FidelityByClass) -> Iterator[str]:
     overall = found.overall
     yield (
         "KID is in thousandths. The floor, also after a slash, is the same figure between halves "

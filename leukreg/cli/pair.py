@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from leukreg.data.decode import Reading
     from leukreg.progress import Progress
-    from leukreg.synthesis.extractors import OpenExtractor
-    from leukreg.synthesis.measure import Measured
+    from leukreg.synthesis.extractor import OpenExtractor
+    from leukreg.synthesis.fidelity import FidelityByClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,9 @@ class Opened:
             return [""] * len(side.samples)
         return [row.label for row in side.samples.rows]
 
-    def measured(self, extractor: OpenExtractor, seed: int, progress: Progress) -> Measured:
+    def measured(self, extractor: OpenExtractor, seed: int, progress: Progress) -> FidelityByClass:
         """Every figure, by class and over all."""
-        from leukreg.synthesis.measure import measure_classes
+        from leukreg.synthesis.fidelity import measure_classes
 
         pair, alike = self.pair, self.pair.training is self.pair.real
         return measure_classes(

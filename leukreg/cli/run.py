@@ -106,11 +106,11 @@ def _check_plan(recipe: Recipe) -> None:
     The gate's extractor is opened too: without its weights nothing need begin.
     """
     from leukreg.engine import plan
-    from leukreg.synthesis.judge import open_eye
+    from leukreg.synthesis.gate import gate_extractor
     from leukreg.types import Labels
 
     plan(recipe, Labels(names=("a", "b"), counts=(1, 1)))
-    open_eye(recipe.synthesis.gate if recipe.synthesis else None)
+    gate_extractor(recipe.synthesis.gate if recipe.synthesis else None)
 
 
 def _announce(recipe: Recipe, notices: tuple[Notice, ...], console: Console) -> None:

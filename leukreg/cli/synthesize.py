@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from leukreg.progress import Progress
     from leukreg.recipe.model import Recipe, SynthesisSpec
     from leukreg.synthesis.gate import Admitted
-    from leukreg.synthesis.reference import Reference
+    from leukreg.synthesis.real_images import RealImages
 
 FAILED = 1
 
@@ -94,7 +94,7 @@ def _wanted(
 def _make(
     recipe: Recipe, spec: SynthesisSpec, fold: int | None, folder: Path, progress: Progress
 ) -> Admitted:
-    from leukreg.synthesis.export import export
+    from leukreg.synthesis.make import export
     from leukreg.synthesis.request import Request
 
     reference, index = _reference(recipe, spec, fold, progress)
@@ -106,12 +106,12 @@ def _make(
 
 def _reference(
     recipe: Recipe, spec: SynthesisSpec, fold: int | None, progress: Progress
-) -> tuple[Reference, int | None]:
+) -> tuple[RealImages, int | None]:
     """The rows that the generator learns from and is held against, and the fold they belong to."""
     from leukreg.errors import LeukregError
     from leukreg.prepare import list_samples, open_rows, prepare
     from leukreg.synthesis import check_folds
-    from leukreg.synthesis.reference import of_everything, of_fold
+    from leukreg.synthesis.real_images import of_everything, of_fold
 
     if spec.place == "before-split":
         if fold is not None:
@@ -130,8 +130,7 @@ def _reference(
 
 
 def _tell(made: Admitted, spec: SynthesisSpec, folder: Path) -> int:
-    from leukreg.synthesis.gate import basis, named
-    from leukreg.synthesis.limits import in_words
+    from leukreg.synthesis.gate import basis, in_words, named
 
     for table in made.figures:
         verdict = "pass" if table["passed"] else f"FAIL: {'; '.join(table['why'])}"

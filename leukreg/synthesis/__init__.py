@@ -9,17 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leukreg.synthesis.beforehand import check_everything as check_everything
-    from leukreg.synthesis.beforehand import check_folds as check_folds
     from leukreg.synthesis.generator import listed as listed
-    from leukreg.synthesis.place import Placed as Placed
-    from leukreg.synthesis.place import before_split as before_split
-    from leukreg.synthesis.place import hold as hold
-    from leukreg.synthesis.place import into_fold as into_fold
+    from leukreg.synthesis.leakage import check_everything as check_everything
+    from leukreg.synthesis.leakage import check_folds as check_folds
+    from leukreg.synthesis.make import Placed as Placed
+    from leukreg.synthesis.make import before_split as before_split
+    from leukreg.synthesis.make import hold as hold
+    from leukreg.synthesis.make import into_fold as into_fold
 
 _NAMES = ("Placed", "before_split", "hold", "into_fold")
-_HOME = dict.fromkeys(_NAMES, "leukreg.synthesis.place")
-_HOME |= dict.fromkeys(("check_everything", "check_folds"), "leukreg.synthesis.beforehand")
+_HOME = dict.fromkeys(_NAMES, "leukreg.synthesis.make")
+_HOME |= dict.fromkeys(("check_everything", "check_folds"), "leukreg.synthesis.leakage")
 _HOME["listed"] = "leukreg.synthesis.generator"
 __all__ = sorted(_HOME)
 

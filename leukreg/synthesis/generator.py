@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from leukreg.contracts import ClassGenerator, Images, SyntheticImages
+from leukreg.data.walk import SNAPSHOTS
 from leukreg.progress import Progress
 from leukreg.recipe.stranger import breach, call, takes
-from leukreg.synthesis import keep
 from leukreg.synthesis.request import Request
 from leukreg.types import Labels, Lineage, Samples
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from leukreg.recipe.model import Choice
+    from leukreg.synthesis.gate import Gate
 
 
 def listed(choice: Choice, names: tuple[str, ...]) -> Samples:
@@ -42,7 +48,7 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
     """
     choice = request.spec.generator
     generator = _built(images, request)
-    folder = request.home / keep.SNAPSHOTS
+    folder = request.home / SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
     # A slow generator may take the progress; the contract does not ask for it.
     more = {"progress": progress} if takes(generator.fit, "progress") else {}
@@ -119,3 +125,70 @@ def _faults(made: Any, n: int, size: int) -> list[str]:
     elif len(lineage) != n:
         faults.append(f"lineage has {len(lineage)} entries, not {n}")
     return faults
+
+
+ATTEMPTS = 3
+"""Draws in place of copies; what is a copy still after these is left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassImages:
+    """Images of one class."""
+
+    pixels: NDArray[np.uint8]
+    """Shape ``(n, size, size, 3)``."""
+    lineage: tuple[Lineage, ...]
+    of: int
+    """Images of the first draw: as many as were asked for."""
+    copied: NDArray[np.uint8] | None = None
+    """Images of the first draw that copy a training image; None where nobody looked."""
+    copied_rows: tuple[int, ...] = ()
+    """The training rows they copy."""
+
+    @property
+    def copies(self) -> int:
+        return len(self.copied_rows)
+
+
+def drawn(
+    generator: ClassGenerator, label: str, request: Request, judge: Gate | None
+) -> ClassImages:
+    """The images asked for of a class; with a judge, single copies are replaced by new images.
+
+    Where more are copies than the gate allows, all of them stay: the class fails on them.
+
+    Raises:
+        PluginError: The generator failed or broke its contract.
+    """
+    first = _draw(generator, label, request, request.spec.count(label), 0)
+    if judge is None:
+        return first
+    rows = judge.copied_rows(first.pixels)
+    copies = rows >= 0
+    first = replace(first, copied=first.pixels[copies], copied_rows=tuple(rows[copies].tolist()))
+    if not copies.any() or copies.mean() > judge.gate.copies:
+        return first
+    found = _picked(first, ~copies)
+    for attempt in range(1, ATTEMPTS + 1):
+        if lacking := first.of - len(found.pixels):
+            more = _draw(generator, label, request, lacking, attempt)
+            found = _joined(found, _picked(more, judge.copied_rows(more.pixels) < 0))
+    return found
+
+
+def _draw(
+    generator: ClassGenerator, label: str, request: Request, n: int, attempt: int
+) -> ClassImages:
+    made = draw(generator, label, n, request.draw_seed(label, attempt), request)
+    lineage = tuple(replace(line, fold=request.fold) for line in made.lineage)
+    return ClassImages(made.pixels, lineage, n)
+
+
+def _picked(batch: ClassImages, chosen: NDArray[np.bool_]) -> ClassImages:
+    lineage = tuple(line for line, one in zip(batch.lineage, chosen, strict=True) if one)
+    return replace(batch, pixels=batch.pixels[chosen], lineage=lineage)
+
+
+def _joined(batch: ClassImages, more: ClassImages) -> ClassImages:
+    pixels = np.concatenate([batch.pixels, more.pixels])
+    return replace(batch, pixels=pixels, lineage=batch.lineage + more.lineage)

@@ -19,7 +19,7 @@ from leukreg.data.listing import count_folder, list_folder, list_images
 from leukreg.data.walk import HIDDEN, STRAY, image_endings, is_image, summed, walk
 from leukreg.errors import DataError, Problems
 from leukreg.predict.walk import find_images
-from leukreg.synthesis.stamps import _walked as stamped
+from leukreg.synthesis.request import _walked as stamped
 
 NAMES = ["a", "b", "[x] y", "@eaDir", "__MACOSX", ".hid", "__pycache__", "Deep er"]
 FILES = ["1.png", "2.JPG", "3.jp2", "4.tga", "5", "6.JPG_", "7.svs", "8.txt", "9.dcm",

@@ -16,10 +16,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
 from leukreg import kid, list_folder, open_extractor, open_images
-from leukreg.synthesis.fidelity import fid, precision_recall
-from leukreg.synthesis.figures import floor
-from leukreg.synthesis.neighbours import find_copies
-from leukreg.synthesis.variety import density_coverage
+from leukreg.synthesis.distances import density_coverage, fid, floor, precision_recall
+from leukreg.synthesis.memorization import find_copies
 from leukreg.types import ImageSpec
 
 CELLS = Path(__file__).parents[3] / "shared" / "data" / "pbc128"

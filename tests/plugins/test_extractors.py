@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from leukreg_plugins.extractors import inception
-from leukreg_plugins.extractors.cells import SHIPPED, Cells
-from leukreg_plugins.extractors.inception import Inception
+from leukreg_plugins import extractors
+from leukreg_plugins.extractors import SHIPPED, Cells, Inception
 from leukreg_plugins.nn.cellnet import CellNet
 from safetensors.torch import load_file, save_file
 
@@ -64,8 +63,8 @@ def test_inception_without_a_network_says_at_once_which_file_to_put_where(
         Inception().ready()
     assert time.monotonic() - began < 2
     text = str(caught.value)
-    assert inception.ADDRESS in text
-    assert str(tmp_path / "hub" / "checkpoints" / inception.FILE) in text
+    assert extractors.ADDRESS in text
+    assert str(tmp_path / "hub" / "checkpoints" / extractors.FILE) in text
     assert "inception:path/to/" in text
 
 
@@ -79,11 +78,11 @@ def test_a_download_that_fails_leaves_nothing(
         raise RuntimeError("invalid hash value")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(inception, "unreachable", lambda url: None)
+    monkeypatch.setattr(extractors, "unreachable", lambda url: None)
     monkeypatch.setattr(torch.hub, "download_url_to_file", broken)
     with pytest.raises(NotAvailable, match="download failed: invalid hash value"):
         Inception().ready()
-    assert asked == [(inception.ADDRESS, "6726825d")]
+    assert asked == [(extractors.ADDRESS, "6726825d")]
     assert list((tmp_path / "hub" / "checkpoints").iterdir()) == []
 
 
@@ -91,7 +90,7 @@ def test_a_file_in_torchs_cache_is_taken(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    (folder / inception.FILE).write_bytes(b"anything")
+    (folder / extractors.FILE).write_bytes(b"anything")
     Inception().ready()
     assert len(Inception().describe()["digest"]) == 64
     with pytest.raises(LeukregError, match="no weights of InceptionV3"):

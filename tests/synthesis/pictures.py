@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from leukreg import plugin
-from leukreg.synthesis.extractors import OpenExtractor, opened
+from leukreg.synthesis.extractor import OpenExtractor, opened
 
 
 def pictures(n: int, size: int = 32, seed: int = 0, shade: float = 0.0) -> NDArray[np.uint8]:

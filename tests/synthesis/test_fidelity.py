@@ -1,132 +1,143 @@
-"""The figures agree with an independent computation of the same formulas."""
-
 from __future__ import annotations
 
-import re
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.linalg
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
-import leukreg
-from leukreg import kid
-from leukreg.errors import DataError, LeukregError
-from leukreg.synthesis.fidelity import fid, inception_network, precision_recall
-from leukreg.synthesis.variety import density_coverage
-
-Array = NDArray[np.float64]
+from leukreg.errors import DataError
+from leukreg.synthesis.fidelity import Fidelity, compare, measure, measure_classes
+from tests.synthesis.pictures import grid, pictures
 
 
-def sets(n: int, m: int, d: int, seed: int, shift: float = 0.3) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    mix = rng.normal(size=(d, d)) / d**0.5
-    return np.abs(rng.normal(size=(n, d)) @ mix), np.abs(rng.normal(shift, 1.1, (m, d)) @ mix)
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "cache"))
 
 
-def plain_kid(a: Array, b: Array) -> float:
-    """The unbiased squared MMD over whole sets, kernel by kernel."""
-    n, m, d = len(a), len(b), a.shape[1]
-    inner = sum((a[i] @ a[j] / d + 1) ** 3 for i, j in product(range(n), range(n)) if i != j)
-    other = sum((b[i] @ b[j] / d + 1) ** 3 for i, j in product(range(m), range(m)) if i != j)
-    across = sum((x @ y / d + 1) ** 3 for x in a for y in b)
-    return float(inner / (n * (n - 1)) + other / (m * (m - 1)) - 2 * across / (n * m))
+@pytest.fixture
+def found() -> Fidelity:
+    return measure(pictures(40), pictures(30, seed=1), grid())
 
 
-def plain_fid(a: Array, b: Array) -> float:
-    one, two = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = scipy.linalg.sqrtm(one @ two).real
-    return float(((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(one + two - 2 * root))
+def test_everything_a_figure_rests_on_is_said(found: Fidelity) -> None:
+    assert found.extractor == "grid@0123456789ab"
+    assert (found.size, found.real, found.fake, found.training) == (32, 40, 30, 40)
+    assert found.fid is not None
+    assert found.floor_fid is None
+    assert found.floor_kid > 0
+    assert found.kid_ratio == max(0, found.kid) / found.floor_kid
+    assert found.fid_ratio is None
+    assert found.seconds > 0
+    table = found.table()
+    assert table["copies"] == len(found.copies)
+    assert table["coverage_ratio"] == found.coverage / found.floor_coverage
+    assert {"kid_std", "floor_coverage", "extractor", "size", "real", "fake"} <= set(table)
+    assert all(isinstance(value, int | float | str | None) for value in table.values())
 
 
-def plain_variety(real: Array, fake: Array) -> tuple[float, float, float, float]:
-    def reach(own: Array, k: int) -> Array:
-        return np.sort(cdist(own, own), axis=1)[:, k]
+def test_a_second_measurement_costs_the_fake_side_only() -> None:
+    extractor, real, fake = grid(), pictures(40), pictures(30, seed=1)
+    first = measure(real, fake, extractor)
+    assert extractor.module.seen == 70
+    again = measure(real, fake, extractor)
+    assert extractor.module.seen == 100
+    assert replace(again, seconds=first.seconds) == first
 
-    apart = cdist(real, fake)
-    inside = apart < reach(real, 5)[:, None]
-    return (
-        float((apart <= reach(real, 3)[:, None]).any(0).mean()),
-        float((apart <= reach(fake, 3)[None]).any(1).mean()),
-        float(inside.sum() / 5 / len(fake)),
-        float(inside.any(1).mean()),
+
+def test_copies_are_looked_for_among_the_training_images() -> None:
+    real, training = pictures(40), pictures(60, seed=2)
+    fake = np.concatenate([training[5:7, :, ::-1], pictures(20, seed=3)])
+    assert measure(real, fake, grid()).copies == ()
+    found = measure(real, fake, grid(), training=training)
+    assert found.copies == (0, 1)
+    assert found.nearest[:2] == (5, 6)
+    assert found.training == 60
+
+
+def test_a_measurement_worsens_with_the_difference() -> None:
+    real = pictures(120)
+    worse = [measure(real, pictures(100, seed=1, shade=shade), grid()) for shade in (0, 4, 8, 16)]
+    assert np.all(np.diff([one.kid for one in worse]) > 0)
+    assert np.all(np.diff([one.fid or 0.0 for one in worse]) > 0)
+    assert worse[0].coverage > worse[-1].coverage
+
+
+def test_classes_have_figures_of_their_own() -> None:
+    extractor = grid()
+    real, labels = (
+        np.concatenate([pictures(30), pictures(30, seed=1, shade=40)]),
+        "a" * 30 + "b" * 30,
     )
+    fake = np.concatenate([pictures(9, seed=2), pictures(9, seed=3, shade=90), pictures(7, seed=4)])
+    found = measure_classes(real, [*labels], fake, [*"a" * 9 + "b" * 9 + "z" * 7], extractor)
+    assert extractor.module.seen == 60 + 18
+    assert list(found.classes) == ["a", "b"]
+    assert found.left_out == {"z": "no real images of it"}
+    assert found.overall.fake == 18
+    assert found.fake_rows == tuple(range(18))
+    assert found.classes["b"].kid > found.classes["a"].kid
+    alone = measure(real[:30], fake[:9], extractor)
+    assert replace(alone, seconds=0) == replace(found.classes["a"], seconds=0)
 
 
-@pytest.mark.parametrize(("n", "m", "d"), [(60, 60, 6), (90, 41, 4)])
-def test_fid_precision_recall_density_and_coverage_agree(n: int, m: int, d: int) -> None:
-    real, fake = sets(n, m, d, seed=n)
-    assert fid(real, fake) == pytest.approx(plain_fid(real, fake), abs=1e-3)
-    found = (*precision_recall(real, fake), *density_coverage(real, fake))
-    assert found == pytest.approx(plain_variety(real, fake), abs=1e-3)
-
-
-def test_kid_over_whole_sets_agrees() -> None:
-    real, fake = sets(25, 25, 5, seed=1)
-    mean, deviation = kid(real, fake, subset_size=25, subsets=3)
-    assert mean == pytest.approx(plain_kid(real, fake), abs=1e-9)
-    assert deviation == pytest.approx(0, abs=1e-9)
-
-
-def library_kid(
-    real: Array, fake: Array, size: int, subsets: int, seed: int
-) -> tuple[float, float]:
-    import torch
-
-    from leukreg.synthesis.fidelity import _library
-
-    found = _library().metric_kid.kid_features_to_metric(
-        torch.from_numpy(real),
-        torch.from_numpy(fake),
-        kid_subset_size=size,
-        kid_subsets=subsets,
-        rng_seed=seed,
-        verbose=False,
+def test_a_class_with_too_few_or_on_one_side_is_left_out_and_said() -> None:
+    real, fake = pictures(40), pictures(12, seed=1)
+    found = measure_classes(
+        real, [*"a" * 20 + "b" * 5 + "c" * 15], fake, [*"a" * 6 + "b" * 6], grid()
     )
-    return found["kernel_inception_distance_mean"], found["kernel_inception_distance_std"]
+    assert list(found.classes) == ["a"]
+    assert "5 real and 6 fake images, too few" in found.left_out["b"]
+    assert found.left_out["c"] == "no fakes of it"
+    assert found.overall.real == 25
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(4, 60), st.integers(4, 60), st.integers(1, 8), st.integers(0, 2**32 - 1))
-def test_kid_is_torch_fidelitys_to_the_last_places(n: int, m: int, d: int, seed: int) -> None:
-    real, fake = sets(n, m, d, seed)
-    size = max(2, min(n, m) // 2)
-    expected = library_kid(real, fake, size, 20, seed)
-    assert kid(real, fake, seed, subsets=20) == pytest.approx(expected, rel=1e-6, abs=1e-10)
+def test_copies_are_told_by_their_place_among_all_images() -> None:
+    training = pictures(40, seed=5)
+    fake = np.concatenate([pictures(8, seed=6), training[30:31], pictures(6, seed=7)])
+    found = measure_classes(
+        pictures(30),
+        [*"b" * 30],
+        fake,
+        [*"a" * 5 + "b" * 10],
+        grid(),
+        training=training,
+        training_labels=[*"a" * 25 + "b" * 15],
+    )
+    [place] = found.overall.copies
+    assert found.fake_rows[place] == 8
+    assert found.training_rows[found.overall.nearest[place]] == 30
+    assert found.classes["b"].copies == (3,)
 
 
-def test_kid_of_large_sets_with_small_subsets_is_the_librarys_own() -> None:
-    real, fake = sets(300, 300, 4, seed=2)
-    expected = library_kid(real, fake, 20, 5, 7)
-    assert kid(real, fake, 7, subset_size=20, subsets=5) == pytest.approx(expected, rel=1e-9)
+def test_wrong_sides_are_refused_with_the_reason() -> None:
+    with pytest.raises(DataError, match="11 real and 30 fake images, too few"):
+        measure(pictures(11), pictures(30), grid())
+    with pytest.raises(DataError, match="5 fake images, too few"):
+        measure(pictures(30), pictures(5), grid())
+    with pytest.raises(DataError, match="16x16x3 and 32x32x3"):
+        measure(pictures(30), pictures(30, 16), grid())
+    with pytest.raises(
+        DataError, match="no class is on both sides: real images are 'a', fakes 'b'"
+    ):
+        measure_classes(pictures(12), ["a"] * 12, pictures(6), ["b"] * 6, grid())
 
 
-def test_too_few_images_are_refused_and_kid_is_offered() -> None:
-    real, fake = sets(40, 15, 8, seed=3)
-    with pytest.raises(DataError, match=r"16 images on each side.*15 fake.*KID"):
-        fid(real, fake)
-    assert fid(real, sets(16, 16, 8, seed=4)[1]) >= 0
-    with pytest.raises(DataError, match="at least 2 images"):
-        kid(real, fake[:1])
+def test_figures_that_rest_on_other_things_are_never_compared(found: Fidelity) -> None:
+    table = found.table()
+    moved = compare(table, {**table, "kid": table["kid"] + 0.5})
+    assert moved["kid"] == pytest.approx(0.5)
+    assert moved["coverage"] == 0
+    for key, value in (("extractor", "grid@fedcba987654"), ("size", 64), ("real", 41), ("fake", 3)):
+        with pytest.raises(DataError, match=f"they differ in {key}"):
+            compare(table, {**table, key: value})
+    with pytest.raises(DataError, match=r"differ in size.*, fake"):
+        compare(table, {**table, "size": 64, "fake": 31})
 
 
-def test_a_file_that_is_no_inception_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "weights.pth").write_bytes(b"no weights")
-    with pytest.raises(LeukregError, match="no weights of InceptionV3"):
-        inception_network(tmp_path / "weights.pth")
-
-
-def test_only_one_module_imports_torch_fidelity() -> None:
-    root = Path(leukreg.__file__).parents[1]
-    found = {
-        path.relative_to(root).as_posix()
-        for package in ("leukreg", "plugins/leukreg_plugins", "gan/leukreg_gan")
-        for path in (root / package).rglob("*.py")
-        if re.search(r"^\s*(import|from) torch_fidelity", path.read_text(encoding="utf-8"), re.M)
-    }
-    assert found == {"leukreg/synthesis/fidelity.py"}
+def test_a_refused_fid_says_why_and_offers_kid() -> None:
+    found = measure(pictures(30), pictures(20, seed=1), grid())
+    assert found.fid is None
+    assert "no FID: with 12 features it needs 24 images a side" in found.refused
+    assert "KID" in found.refused

@@ -18,7 +18,7 @@ from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.errors import GateError
 from leukreg.recipe.model import Choice, GateSpec, SynthesisSpec
 from leukreg.synthesis import Placed, before_split, into_fold
-from leukreg.synthesis.extractors import OpenExtractor, opened
+from leukreg.synthesis.extractor import OpenExtractor, opened
 from tests.synthesis.cells import SIZE, cells
 
 IMAGE = ImageSpec(size=SIZE)
@@ -114,7 +114,7 @@ class Listener:
 @pytest.fixture(autouse=True)
 def small_eye(monkeypatch: pytest.MonkeyPatch) -> OpenExtractor:
     eye = opened(Small())
-    monkeypatch.setattr("leukreg.synthesis.judge.open_extractor", lambda text: eye)
+    monkeypatch.setattr("leukreg.synthesis.gate.open_extractor", lambda text: eye)
     return eye
 
 
@@ -184,7 +184,7 @@ def test_good_images_pass_and_enter(images: ImageStore, tmp_path: Path) -> None:
 def test_a_network_may_be_the_one_that_is_taught(
     images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leukreg.synthesis.pupil.STEPS", 60)
+    monkeypatch.setattr("leukreg.synthesis.downstream.STEPS", 60)
     listener = Listener()
     placed = place(images, spec(good, gate=GateSpec(pupil="network")), tmp_path, listener)
     (table,) = placed.figures
@@ -270,15 +270,15 @@ def test_a_copy_of_another_class_is_a_copy(images: ImageStore, tmp_path: Path) -
 def test_training_images_may_be_read_in_parts(
     images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leukreg.synthesis.look.BYTES", 7 * 3 * SIZE**2)
+    monkeypatch.setattr("leukreg.synthesis.extractor.MOST_BYTES", 7 * 3 * SIZE**2)
     thief = Copier(lambda label, n, seed: images.pixels(range(PER_CLASS, PER_CLASS + n)))
     (table,) = place(images, spec(thief), tmp_path).figures
     assert (table["copies"], table["training"]) == (24, 60)
 
 
 def test_large_training_images_are_kept_small_and_look_alike() -> None:
-    from leukreg.synthesis.look import SMALL, shrunk
-    from leukreg.synthesis.turned import pictures
+    from leukreg.synthesis.extractor import SMALL, shrunk
+    from leukreg.synthesis.memorization import pictures
 
     large = np.random.default_rng(0).integers(0, 256, (3, 2 * SMALL, 2 * SMALL, 3), np.uint8)
     made = shrunk(large)
@@ -403,7 +403,7 @@ def test_a_finished_folder_is_not_judged_again(
     images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = place(images, spec(good), tmp_path)
-    monkeypatch.setattr("leukreg.synthesis.make.judge_of", None)
+    monkeypatch.setattr("leukreg.synthesis.make.open_gate", None)
     monkeypatch.setattr("leukreg.synthesis.make.fit", None)
     second = place(images, spec(good), tmp_path)
     assert second.figures == first.figures

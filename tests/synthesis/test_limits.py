@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukreg.recipe.model import GateSpec
-from leukreg.synthesis.limits import failed, in_words
+from leukreg.synthesis.gate import failed, in_words
 
 GOOD: dict[str, Any] = {
     "copies": 4,

@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from leukreg import SILENT, DataError, Progress, Samples, plugin, require_empty
 
 if TYPE_CHECKING:
-    from leukreg_plugins.rendering.field import Picture
+    from leukreg_plugins.rendering.smear import Shot
 
 README = """These are rendered pictures, not real cells.
 
@@ -111,7 +111,7 @@ class Demo:
         Raises:
             DataError: A folder is not one of the public set's, or there is nothing to draw.
         """
-        from leukreg_plugins.rendering.morphology import FOLDERS
+        from leukreg_plugins.rendering.smear import FOLDERS
 
         if isinstance(self.images, int):
             return dict.fromkeys(FOLDERS, self.images)
@@ -128,15 +128,15 @@ class Demo:
             )
         return {name: self.images[name] for name in FOLDERS if name in self.images}
 
-    def _pictures(self) -> tuple[Picture, ...]:
-        from leukreg_plugins.rendering.plan import plan
+    def _pictures(self) -> tuple[Shot, ...]:
+        from leukreg_plugins.rendering.smear import plan
 
         return plan(
             self.counts(), patients=self.patients, duplicates=self.duplicates, seed=self.seed
         )
 
-    def _render(self, pictures: tuple[Picture, ...], root: Path, progress: Progress) -> None:
-        from leukreg_plugins.rendering.write import write_pictures
+    def _render(self, pictures: tuple[Shot, ...], root: Path, progress: Progress) -> None:
+        from leukreg_plugins.rendering.writer import write_pictures
 
         write_pictures(pictures, self.counts(), root, self.size, self.seed, progress)
 
@@ -146,7 +146,7 @@ class Demo:
         return cache_area("demo") / self._digest()
 
     def _digest(self) -> str:
-        from leukreg_plugins.rendering.write import renderer_version
+        from leukreg_plugins.rendering.writer import renderer_version
 
         drawn = [renderer_version(), self.counts(), self.size, self.patients, self.duplicates]
         text = json.dumps([*drawn, self.seed])

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from leukreg_plugins.rendering import write
-from leukreg_plugins.rendering.field import Picture, render
-from leukreg_plugins.rendering.morphology import FOLDERS
-from leukreg_plugins.rendering.plan import plan
+from leukreg_plugins.rendering import writer
+from leukreg_plugins.rendering.photograph import render
+from leukreg_plugins.rendering.smear import FOLDERS, Shot, plan
 from leukreg_plugins.sources.demo import Demo
 from numpy.typing import NDArray
 from PIL import Image
@@ -76,13 +75,13 @@ def test_the_cache_is_reused_and_mended(monkeypatch: pytest.MonkeyPatch) -> None
     paths[3].unlink()
     paths[5].write_bytes(before[5].replace(b"\xff\xda", b"\xff\xdb"))
     drawn: list[str] = []
-    original = write.write_picture
+    original = writer.write_picture
 
-    def count(picture: Picture, *more: Any) -> None:
+    def count(picture: Shot, *more: Any) -> None:
         drawn.append(picture.file)
         original(picture, *more)
 
-    monkeypatch.setattr(write, "write_picture", count)
+    monkeypatch.setattr(writer, "write_picture", count)
     demo.build()
     assert drawn == [paths[3].name, paths[5].name]
     assert [path.read_bytes() for path in paths] == before
@@ -109,8 +108,8 @@ def test_the_same_seed_gives_the_same_pixels_also_in_other_processes(
 ) -> None:
     demo = Demo(images=3, size=48, duplicates=0.3)
     demo.write(tmp_path / "here")
-    monkeypatch.setattr(write, "ALONE", 4)
-    monkeypatch.setattr(write, "_cores", lambda: 2)
+    monkeypatch.setattr(writer, "ALONE", 4)
+    monkeypatch.setattr(writer, "_cores", lambda: 2)
     demo.write(tmp_path / "there")
     here = {p.name: p.read_bytes() for p in (tmp_path / "here").rglob("*.jpg")}
     assert len(here) == 12
@@ -120,24 +119,24 @@ def test_the_same_seed_gives_the_same_pixels_also_in_other_processes(
 def test_a_failing_worker_is_an_error_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "ALONE", 1)
-    monkeypatch.setattr(write, "_cores", lambda: 2)
+    monkeypatch.setattr(writer, "ALONE", 1)
+    monkeypatch.setattr(writer, "_cores", lambda: 2)
     pictures = plan({"Benign": 4}, patients=None, duplicates=0, seed=0)
     with pytest.raises(DataError, match=r"rendering stopped: .*Error"):
-        write.write_pictures(pictures, ["Benign"], tmp_path, -1, 0)
+        writer.write_pictures(pictures, ["Benign"], tmp_path, -1, 0)
 
 
 def test_a_picture_depends_on_nothing_but_itself() -> None:
-    one = Picture(folder=PRE_B, file="", patient="P007", number=5, scene=5)
+    one = Shot(folder=PRE_B, file="", patient="P007", number=5, scene=5)
     first = render(one, 96, 3)
-    render(Picture(folder="Benign", file="", patient="P001", number=1, scene=1), 96, 3)
+    render(Shot(folder="Benign", file="", patient="P001", number=1, scene=1), 96, 3)
     assert np.array_equal(render(one, 96, 3), first)
     assert not np.array_equal(render(one, 96, 4), first)
 
 
 @pytest.mark.parametrize("size", [32, 97, 512])
 def test_any_size(size: int) -> None:
-    picture = render(Picture(folder=PRE_B, file="", patient="P1", number=1, scene=1), size, 0)
+    picture = render(Shot(folder=PRE_B, file="", patient="P1", number=1, scene=1), size, 0)
     assert picture.shape == (size, size, 3)
     assert picture.dtype == np.uint8
     assert 20 < picture.std() < 90
@@ -149,7 +148,7 @@ def test_near_copies_are_near_and_others_are_not() -> None:
     assert len(copies) == 10
     assert all(p.patient == pictures[p.scene - 1].patient for p in copies)
 
-    def grey(picture: Picture) -> NDArray[np.float64]:
+    def grey(picture: Shot) -> NDArray[np.float64]:
         image = Image.fromarray(render(picture, 128, 0)).convert("L").resize((32, 32))
         values = np.asarray(image, dtype=float).ravel()
         return (values - values.mean()) / values.std()

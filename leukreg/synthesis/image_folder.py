@@ -1,0 +1,261 @@
+"""The folder of synthetic images: PNG files, tables, contact sheet, figures, and last a seal."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leukreg.data.walk import SHEET as SHEET
+from leukreg.data.walk import SNAPSHOTS as SNAPSHOTS
+from leukreg.errors import RunError
+from leukreg.files import (
+    CHECKSUMS,
+    ERRORS,
+    check_file,
+    part,
+    read_file,
+    sweep,
+    unwritable,
+    write_file,
+    write_text,
+)
+from leukreg.text import as_cell, from_cell
+from leukreg.types import Lineage, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+SHOWN = 10
+"""Images per class on the contact sheet."""
+SEAL = "complete.json"
+REQUEST = "request.txt"
+HELD = "trained-on.txt"
+TABLE = "lineage.csv"
+FIGURES = "fidelity.json"
+COPIES = "copies.png"
+COLUMNS = (
+    "id", "label", "generator", "seed", "fold", "parent", "parent_label", "snapshot", "condition",
+    "pixels",
+)  # fmt: skip
+
+FiguresTable = Mapping[str, Any]
+"""What the gate measured of one class, or of all together; plain values."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticRows:
+    """Synthetic rows, their files written, and how they were judged."""
+
+    rows: tuple[Sample, ...]
+    figures: tuple[FiguresTable, ...] = ()
+    """One table per class and one overall; empty where there was no gate."""
+
+
+def folder_names(classes: Sequence[str]) -> dict[str, str]:
+    """Class to folder name: what no file system refuses, and no two alike."""
+    names: dict[str, str] = {}
+    for label in dict.fromkeys(classes):
+        name = re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", label).strip(" .") or "_"
+        while name.casefold() in {n.casefold() for n in (*names.values(), SNAPSHOTS)}:
+            name += "_"
+        names[label] = name
+    return names
+
+
+def read_complete(home: Path, digest: str) -> SyntheticRows | None:
+    """What a finished folder of this very request holds, every file as it was written, or None."""
+    try:
+        seal = json.loads(read_file(home / SEAL))
+        if seal["request"] != digest:
+            return None
+        table = read_file(home / TABLE).decode("utf-8", ERRORS)
+        lines = [
+            {column: from_cell(text) for column, text in line.items()}
+            for line in csv.DictReader(io.StringIO(table, newline=""))
+        ]
+        intact = len(lines) == seal["images"] and all(
+            _digest(_path(home, line["id"]).read_bytes()) == line["pixels"] for line in lines
+        )
+        figures = json.loads(read_file(home / FIGURES)) if seal["judged"] else []
+        return (
+            SyntheticRows(tuple(_row(home, line) for line in lines), tuple(figures))
+            if intact
+            else None
+        )
+    except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # missing or damaged: made again, to the same pixels
+
+
+def begin(home: Path, digest: str) -> None:
+    """Make room; what another request left is removed, a killed one's snapshots are kept.
+
+    Raises:
+        WriteError: ``home`` cannot be written.
+        RunError: A fold was trained on what another request left there.
+    """
+    try:
+        note = home / REQUEST
+        if note.is_file():
+            check_file(note, "put it back from a copy, or start a new run")
+        if home.exists() and not (note.is_file() and note.read_text("utf-8") == digest):
+            if (home / HELD).exists():
+                raise RunError(
+                    f"{home}: a fold was trained on these images, and something that they are made"
+                    " from has changed since, a file that the generator reads, say; start a new"
+                    " run, or put it back as it was, its date too"
+                )
+            shutil.rmtree(home)
+        home.mkdir(parents=True, exist_ok=True)
+        (home / SEAL).unlink(missing_ok=True)
+        for place in (home, *(path for path in home.iterdir() if path.is_dir())):
+            sweep(place)
+        write_text(note, digest, listed=True)
+    except OSError as error:
+        raise unwritable(home, error) from error
+
+
+def hold(home: Path) -> None:
+    """Note that a fold is trained on these images: others never take their place."""
+    if home.is_dir() and not (home / HELD).exists():
+        write_file(home / HELD, b"", listed=True)
+
+
+def write_images(
+    home: Path,
+    name: str,
+    label: str,
+    pixels: NDArray[np.uint8],
+    lineage: Sequence[Lineage],
+) -> list[Sample]:
+    """One PNG per image (shape ``(n, h, w, 3)``) in ``home/name``, and its rows."""
+    from PIL import Image
+
+    rows = []
+    (home / name).mkdir(exist_ok=True)
+    for number, (picture, line) in enumerate(zip(pixels, lineage, strict=True), start=1):
+        path = home / name / f"{number:04d}.png"
+        data = io.BytesIO()
+        Image.fromarray(picture).save(data, "PNG", compress_level=3)
+        write_file(path, data.getvalue(), sync=False)  # the table holds its digest
+        rows.append(
+            Sample(
+                id=f"synthetic/{home.name}/{name}/{path.name}",
+                path=str(path),
+                label=label,
+                origin="synthetic",
+                lineage=line,
+            )
+        )
+    return rows
+
+
+def finish(home: Path, digest: str, made: SyntheticRows) -> None:
+    """Write the lineage table and the figures, then the seal that makes the folder count."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, COLUMNS)
+    table.writeheader()
+    for row in made.rows:
+        table.writerow(line_of(row))
+    write_text(home / TABLE, text.getvalue(), listed=True)
+    if made.figures:
+        figures = json.dumps(made.figures, ensure_ascii=False, indent=1)
+        write_text(home / FIGURES, figures, listed=True)
+    seal = {"request": digest, "images": len(made.rows), "judged": bool(made.figures)}
+    write_text(home / SEAL, json.dumps(seal), listed=True)
+
+
+def line_of(row: Sample) -> dict[str, Any]:
+    """A synthetic row as cells of a table, by column (see :func:`leukreg.text.as_cell`)."""
+    line = row.lineage
+    assert line is not None
+    plain = {
+        "id": row.id,
+        "label": row.label,
+        "generator": line.generator,
+        "seed": line.seed,
+        "fold": "" if line.fold is None else line.fold,
+        "parent": line.parent or "",
+        "parent_label": line.parent_label or "",
+        "snapshot": line.snapshot or "",
+        "condition": json.dumps(dict(line.condition), sort_keys=True, ensure_ascii=False),
+        "pixels": _digest(Path(row.path).read_bytes()),
+    }
+    return {column: cell(value) for column, value in plain.items()}
+
+
+def cell(value: object) -> object:
+    """Texts as :func:`leukreg.text.as_cell` has them; an empty one is an empty cell."""
+    return as_cell(value) if isinstance(value, str) and value else value
+
+
+def _row(home: Path, line: dict[str, str]) -> Sample:
+    lineage = Lineage(
+        generator=line["generator"],
+        seed=int(line["seed"]),
+        fold=int(line["fold"]) if line["fold"] else None,
+        parent=line["parent"] or None,
+        parent_label=line["parent_label"] or None,
+        snapshot=line["snapshot"] or None,
+        condition=json.loads(line["condition"]),
+    )
+    path = _path(home, line["id"])
+    return Sample(
+        id=line["id"], path=str(path), label=line["label"], origin="synthetic", lineage=lineage
+    )
+
+
+def _path(home: Path, name: str) -> Path:
+    folder, file = name.split("/")[-2:]
+    return home / folder / file
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+LIST = "table.csv"
+TABLE_COLUMNS = (
+    "path", "label", "split", "origin", "generator", "seed", "fold", "parent", "parent_label",
+    "snapshot", "condition",
+)  # fmt: skip
+
+
+def export_table(home: Path, rows: Iterable[Sample]) -> bytes:
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, TABLE_COLUMNS, extrasaction="ignore")
+    table.writeheader()
+    for row in rows:
+        path = cell(Path(row.path).relative_to(home).as_posix())
+        more = {"path": path, "split": "train", "origin": row.origin}
+        table.writerow(line_of(row) | more)
+    return text.getvalue().encode("utf-8")
+
+
+def lift(home: Path, place: Path) -> None:
+    """What only a run needs is dropped; the rest goes a folder up.
+
+    Raises:
+        WriteError: The disk is full.
+    """
+    try:
+        for name in (SEAL, REQUEST, TABLE, CHECKSUMS):
+            (home / name).unlink(missing_ok=True)
+        snapshots = home / SNAPSHOTS
+        if snapshots.is_dir() and not any(snapshots.iterdir()):
+            snapshots.rmdir()
+        inner = home.rename(part(home))  # a class may be called as the folder is
+        for path in [*inner.iterdir()]:
+            path.rename(place / path.name)
+        inner.rmdir()
+    except OSError as error:
+        raise unwritable(place, error) from error

@@ -1,0 +1,158 @@
+"""The real images that the gate may look at: never a test row."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leukreg.contracts import Images
+from leukreg.data.groups import by_picture, joined
+from leukreg.data.image_store import subset
+from leukreg.types import Fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from leukreg.data.groups import Twins
+    from leukreg.data.image_store import ImageStore
+
+
+FEWEST = 20
+"""Validation rows of a class below which its training rows help out."""
+MOST_REAL = 1000
+"""Real images of a class that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Real images of one class that synthetic ones are held against."""
+
+    pixels: NDArray[np.uint8]
+    """Shape ``(n, size, size, 3)``; ``n`` may be 0."""
+    rows: str
+    """Which they are: "validation rows", "validation and training rows", "training rows", ""."""
+
+
+@dataclass(frozen=True, eq=False)
+class RealImages:
+    """Real images on both sides of a generator's fit, one of each picture.
+
+    Copies lie nearer to each other than any other image can: with them even ideal synthetic images
+    have a high KID and a low precision. They would also stand in both halves of the real images,
+    which floors come from, and among what a pupil is taught and asked about.
+    """
+
+    fitted: Images
+    """What the generator is fitted on, and all that it gets to see."""
+    unseen: Images
+    """Validation rows that are no test rows; may be empty."""
+    digests: Mapping[str, str]
+    """Of the pixels, by file id."""
+    twins: Callable[[], Twins] = tuple
+    """Finds the pairs of near copies, which takes a while; by default none."""
+
+    @functools.cached_property
+    def _pictures(self) -> dict[str, int]:
+        """File id to the number of its picture."""
+        rows = (*self.unseen.samples.rows, *self.fitted.samples.rows)
+        numbers = joined(len(rows), by_picture(rows, self.digests, self.twins())).tolist()
+        return dict(zip((row.id for row in rows), numbers, strict=True))
+
+    def unseen_of(self, label: str) -> list[int]:
+        """Real unseen rows of a class, one of each picture."""
+        return [*self._first(_real_of(self.unseen, label)).values()]
+
+    def fitted_of(self, label: str) -> list[int]:
+        """Real fitted rows of a class, one of each picture that is not unseen, too."""
+        unseen = self._first(_real_of(self.unseen, label))
+        fitted = self._first(_real_of(self.fitted, label))
+        return [row for picture, row in fitted.items() if picture not in unseen]
+
+    def copies_of(self, label: str) -> int:
+        """Real files of a class that are left out, where it is looked at, as copies of others."""
+        files = {*_real_of(self.unseen, label)}
+        kept = len(self.unseen_of(label))
+        if self._helped(label):
+            files |= {*_real_of(self.fitted, label)}
+            kept += len(self.fitted_of(label))
+        return len(files) - kept
+
+    def held(self, label: str) -> Held:
+        """Images that the generator was not fitted on; where they are few, training rows, too."""
+        unseen, fitted = self.unseen_of(label), self.fitted_of(label)
+        if unseen and not self._helped(label):
+            return Held(self.unseen.pixels(spread(unseen, MOST_REAL)), "validation rows")
+        if not unseen:
+            name = "training rows" if fitted else ""
+            return Held(self.fitted.pixels(spread(fitted, MOST_REAL)), name)
+        more = self.fitted.pixels(spread(fitted, MOST_REAL))
+        both = np.concatenate([self.unseen.pixels(unseen), more])
+        return Held(both, "validation and training rows")
+
+    def asked(self, label: str, most: int) -> NDArray[np.uint8]:
+        """At most so many real images of a class that a pupil is asked about.
+
+        Where training rows help out, every other one of them: the rest teach.
+        """
+        more = self.fitted_of(label)[::2] if self._helped(label) else []
+        unseen = spread(self.unseen_of(label), most)
+        parts = [self.unseen.pixels(unseen), self.fitted.pixels(more)]
+        both = np.concatenate([part for part in parts if len(part)] or parts[:1])
+        return both[spread(range(len(both)), most)]
+
+    def taught(self, label: str, most: int, asked: bool = True) -> NDArray[np.uint8]:
+        """At most so many real training images of a class that a pupil is not asked about.
+
+        Args:
+            asked: Whether a pupil is asked about the class at all; if not, all of them may teach.
+        """
+        fitted = self.fitted_of(label)
+        rows = fitted[1::2] if asked and self._helped(label) else fitted
+        return self.fitted.pixels(spread(rows, most))
+
+    def _helped(self, label: str) -> bool:
+        """Whether training rows of a class help out, since it has few validation pictures."""
+        return len(self.unseen_of(label)) < FEWEST and bool(self.fitted_of(label))
+
+    def _first(self, files: Mapping[str, int]) -> dict[int, int]:
+        """Of each picture among these files the first row."""
+        first: dict[int, int] = {}
+        for name, row in files.items():
+            first.setdefault(self._pictures[name], row)
+        return first
+
+
+def of_fold(images: ImageStore, fold: Fold) -> RealImages:
+    """The training rows of a fold, and its validation rows as far as they are not tested on."""
+    tested = set(fold.test)
+    unseen = [row for row in fold.validation if row not in tested]
+    return RealImages(
+        subset(images, fold.train), subset(images, unseen), images.digests, images.twins
+    )
+
+
+def of_everything(images: ImageStore) -> RealImages:
+    """All rows, before any split: none is unseen."""
+    everything = range(len(images.samples))
+    return RealImages(subset(images, everything), subset(images, ()), images.digests, images.twins)
+
+
+def _real_of(images: Images, label: str) -> dict[str, int]:
+    """File id to row of a class that no generator made; the first where one is listed twice."""
+    first: dict[str, int] = {}
+    for number, row in enumerate(images.samples.rows):
+        if row.label == label and row.origin != "synthetic":
+            first.setdefault(row.id, number)
+    return first
+
+
+def spread(rows: Sequence[int], most: int) -> list[int]:
+    """At most so many of the rows, evenly spread."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[int(place)] for place in np.linspace(0, len(rows) - 1, most)]
