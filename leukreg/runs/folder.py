@@ -19,10 +19,20 @@ from leukreg.recipe.stranger import LOG, is_outer, log_file
 from leukreg.runs.contents import Contents
 from leukreg.runs.environment import environment
 from leukreg.runs.status import FILE as STATUS
-from leukreg.runs.status import Lock, Status, begun, now, read_status, write_failed, write_status
+from leukreg.runs.status import (
+    Status,
+    begun,
+    lock_folder,
+    now,
+    read_status,
+    write_failed,
+    write_status,
+)
 from leukreg.types import Notice, RunResult
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from leukreg.recipe.model import Recipe
 
 FOLDS = "fold-*"
@@ -39,7 +49,7 @@ class RunFolder(Contents):
     written whole or not at all.
     """
 
-    def __init__(self, path: Path, lock: Lock) -> None:
+    def __init__(self, path: Path, lock: BaseFileLock | None = None) -> None:
         self.path = path
         self._lock = lock
         self._began = time.monotonic()
@@ -59,10 +69,8 @@ class RunFolder(Contents):
         """
         path = _new_path(root, recipe.name)
         with new_folder(path) as place:
-            cls(place, Lock(place))._begin(recipe, notices)
-        folder = cls(path, Lock(path))
-        folder._lock.acquire()
-        return folder
+            cls(place)._begin(recipe, notices)
+        return cls(path, lock_folder(path))
 
     @classmethod
     def made(cls, root: Path, recipe: Recipe, result: RunResult) -> RunResult:
@@ -73,7 +81,7 @@ class RunFolder(Contents):
         """
         path = _new_path(root, recipe.name)
         with new_folder(path) as place:
-            folder = cls(place, Lock(place))
+            folder = cls(place)
             folder._begin(recipe, result.notices)
             kept = folder.keep(result)
         return replace(kept, folder=path, name=path.name)
@@ -95,8 +103,7 @@ class RunFolder(Contents):
         """
         if not (path / STATUS).is_file():
             raise RunError(f"{path} is no run folder (it has no {STATUS})")
-        folder = cls(path, Lock(path))
-        folder._lock.acquire()
+        folder = cls(path, lock_folder(path))
         try:
             folder._take_up(read_status(path))
         except BaseException:
@@ -143,7 +150,8 @@ class RunFolder(Contents):
 
     def close(self) -> None:
         """Let other processes write the folder."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> RunFolder:
         LOG.addHandler(self._log)

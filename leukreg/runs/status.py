@@ -1,28 +1,27 @@
 """Where a run stands, and the lock by which only one process writes its folder.
 
-The lock is the operating system's, on an empty file that stays: it ends with its process, however
-that dies, so a lock left behind is never mistaken for a living one, and nothing need be cleaned up.
-POSIX record locks belong to the process, not to the descriptor: data-loading workers do not inherit
-them and cannot keep a dead run locked. Within one process a set does the same.
+The lock is the operating system's: it ends with its process, however that dies, so a lock left
+behind is never mistaken for a living one, and nothing need be cleaned up. Data-loading workers do
+not keep it alive: filelock lets go of it in forked children (since version 4).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from leukreg.errors import RunError, WriteError
 from leukreg.files import CHECKSUMS, ERRORS, digest, digest_of, write_file
 from leukreg.runs.codec import damaged, read_json, read_text
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 FILE = "status.json"
 DIGEST = "digest"
@@ -132,85 +131,40 @@ def _digest(plain: Mapping[str, Any]) -> str:
     return digest_of(json.dumps(plain, sort_keys=True).encode("utf-8"))
 
 
-NAME = ".lock"
-_held: dict[tuple[int, str], BinaryIO] = {}
-"""By process and folder: open lock files. A forked child has another process id."""
-_guard = threading.Lock()
+LOCK = ".lock"
+"""The name of an empty file that stays in a run folder."""
 
 
-class Lock:
-    """The right to write a run folder."""
+def lock_folder(folder: Path) -> BaseFileLock:
+    """The right to write a run folder, until it is released or the process ends.
 
-    def __init__(self, folder: Path) -> None:
-        self._key = (os.getpid(), str(folder.resolve()))
-        self._folder = folder
+    Raises:
+        RunError: Another living process, or this one, writes the folder.
+    """
+    from filelock import FileLock, Timeout
 
-    def acquire(self) -> None:
-        """Take the lock.
-
-        Raises:
-            RunError: Another living process, or this one, writes the folder.
-        """
-        with _guard:
-            file = None if self._key in _held else _grasp(self._folder / NAME)
-            if file is None:
-                raise RunError(
-                    f"{self._folder}: another process is writing this run; "
-                    "wait for it, or end it, before resuming"
-                )
-            _held[self._key] = file
-
-    def release(self) -> None:
-        with _guard:
-            file = _held.pop(self._key, None)
-            if file is not None and self._key[0] == os.getpid():
-                file.close()
+    lock = FileLock(folder / LOCK)
+    try:
+        # A listing holds a lock for an instant, to see whether it is free: hence a few tries.
+        lock.acquire(timeout=0.1, poll_interval=0.02)
+    except Timeout as error:
+        raise RunError(
+            f"{folder}: another process is writing this run; "
+            "wait for it, or end it, before resuming"
+        ) from error
+    return lock
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a living process writes the folder; False where that cannot be told."""
-    with _guard:
-        if (os.getpid(), str(folder.resolve())) in _held:
-            return True
-        path = folder / NAME
-        if not path.exists():
-            return False
-        try:
-            file = _grasp(path, tries=1)
-        except OSError:
-            return False
-        if file is None:
-            return True
-        file.close()
+    if not (folder / LOCK).exists():
         return False
+    from filelock import FileLock, Timeout
 
-
-def _grasp(path: Path, tries: int = 5) -> BinaryIO | None:
-    """An open, locked file; None where another process holds it.
-
-    A listing tries a lock for an instant to see whether it is held, hence a few tries.
-    """
-    for attempt in range(tries):
-        file = path.open("ab")
-        try:
-            _lock(file)
-            return file
-        except OSError:
-            file.close()
-        if attempt + 1 < tries:
-            time.sleep(0.02)
-    return None
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False

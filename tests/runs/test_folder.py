@@ -178,6 +178,32 @@ def test_a_lock_ends_with_its_process_however_that_dies(tmp_path: Path) -> None:
     RunFolder.open(folder.path).close()
 
 
+FORK = """
+    import os, sys, time
+    from pathlib import Path
+    from leukreg.runs import RunFolder
+    folder = RunFolder.open(Path(sys.argv[1]))
+    if os.fork() == 0:
+        sys.stdin.read()
+        os._exit(0)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_worker_that_outlives_its_process_keeps_no_lock(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, recipe()) as folder:
+        pass
+    command = [sys.executable, "-c", textwrap.dedent(FORK), str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        RunFolder.open(folder.path).close()
+
+
 def test_only_run_folders_can_be_opened(tmp_path: Path) -> None:
     for action in (RunFolder.open, read):
         with pytest.raises(RunError, match="is no run folder"):
