@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from leukreg.predict.trained import load as load
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
-    from leukreg.report.tables import shortened as shortened
+    from leukreg.report.table_layout import shortened as shortened
     from leukreg.seeds import derive as derive
     from leukreg.synthesis.distances import inception_network as inception_network
     from leukreg.synthesis.distances import kid as kid
@@ -176,7 +176,7 @@ _MODULE_OF = {
     "resampling": "leukreg.evaluate.bootstrap",
     "rounded": "leukreg.text",
     "same_but_for_form": "leukreg.data.listing",
-    "shortened": "leukreg.report.tables",
+    "shortened": "leukreg.report.table_layout",
     "sweep": "leukreg.files",
     "trained_backbone": "leukreg.engine.trained",
     "units_in_words": "leukreg.evaluate.bootstrap",

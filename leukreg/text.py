@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 _PLAIN = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "·": ".", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-"}
@@ -90,3 +91,11 @@ def _decimal(value: float, shift: int, digits: int, signed: bool) -> str:
     exact = Decimal(repr(float(value))).scaleb(shift)
     shown = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return f"{shown:{'+' if signed else ''},f}"
+
+
+def json_text(data: Any) -> str:
+    """Plain data as JSON; what could steer a terminal is escaped as JSON escapes it."""
+    import json
+
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text) + "\n"

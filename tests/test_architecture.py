@@ -166,7 +166,7 @@ def test_the_wheel_holds_types_templates_and_the_licence(wheel: zipfile.ZipFile)
     names = wheel.namelist()
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert "leukreg/scaffold/templates/loss.py.txt" in names
-    assert "leukreg/report/html/templates/page.html.j2" in names
+    assert "leukreg/report/templates/page.html.j2" in names
     assert "leukreg_plugins/cells.safetensors" in names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.arguments import recipe_keys
 from leukreg.cli.commands import require_whole
-from leukreg.cli.options import recipe_keys
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
@@ -86,14 +86,13 @@ def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) ->
 
 
 def _plan(recipe: Recipe) -> tuple[Table, ...]:
-    from leukreg.cli.plan import plan_tables
+    from leukreg.report.plan import plan_tables
 
     return plan_tables(recipe, _progress())
 
 
 def _progress() -> Progress:
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console
 
     progress: Progress = RichProgress(open_console(err=True))
     return progress

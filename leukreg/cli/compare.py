@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from leukreg.cli.options import runs_folder
+from leukreg.audit import audit, read_reported
+from leukreg.audit.rules import spec_of
+from leukreg.cli.arguments import run_named, runs_folder
+from leukreg.cli.output import say
+from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
+from leukreg.types import Evidence, Finding, RunResult
+
+if TYPE_CHECKING:
+    from leukreg.audit import Reported
+    from leukreg.recipe.model import AuditSpec
+    from leukreg.registry import Registry
+    from leukreg.report.comparison import Subject
 
 
 @click.command("compare")
@@ -20,9 +33,8 @@ def command(names: tuple[str, ...], everything: bool, root: Path) -> None:
     recipe: its latest run beside its published figures, trials with --set aside. A bare v3 means
     experiments/v3.toml where that exists. Runs without a result are said and left out.
     """
-    from leukreg.cli.compared import every_run, subjects
     from leukreg.registry import installed
-    from leukreg.report.compare import comparison
+    from leukreg.report.comparison import comparison
     from leukreg.report.console import open_console, render
 
     if everything:
@@ -32,3 +44,160 @@ def command(names: tuple[str, ...], everything: bool, root: Path) -> None:
     console, registry = open_console(), installed()
     for section in comparison(subjects(names, root, registry), registry):
         render(section, console)
+
+
+EXPERIMENTS = Path("experiments")
+"""Where a bare name such as ``v3`` is looked for as a recipe."""
+
+
+def subjects(names: Sequence[str], root: Path, registry: Registry) -> list[Subject]:
+    """What each name means.
+
+    Raises:
+        LeukregError: Some cannot be found or read, all of them at once; or fewer than two have a
+            result. One without a result is said and left out.
+    """
+    found: list[Subject] = []
+    problems: list[Problem] = []
+    unfinished: list[UnfinishedError] = []
+    for name in names:
+        try:
+            found.append(subject(name, root, registry))
+        except UnfinishedError as error:
+            unfinished.append(error)
+        except Problems as error:
+            problems += error.problems
+        except LeukregError as error:
+            problems.append(Problem(str(error)))
+    if problems or len(found) < min(len(names), 2):
+        problems += [Problem(str(error)) for error in unfinished]
+        raise Problems(problems, "nothing was compared.")
+    for one in unfinished:
+        say(f"left out: {one}", err=True)
+    return found
+
+
+def every_run(root: Path) -> tuple[str, ...]:
+    """The folders of all runs below ``root``, oldest first, but damaged ones, which are said."""
+    from leukreg.runs import list_runs
+
+    runs = list_runs(root)
+    for run in runs:
+        if run.standing == "damaged":
+            say(f"left out: {run.error}", err=True)
+    return tuple(str(run.path) for run in runs if run.standing != "damaged")
+
+
+def subject(name: str, root: Path, registry: Registry) -> Subject:
+    """A run (folder, name, unique beginning, "last"), a TOML file, or a recipe by its bare name.
+
+    Raises:
+        LeukregError: There is no such thing, or it cannot be read.
+    """
+    from leukreg.runs.contents import read
+    from leukreg.runs.status import FILE as STATUS
+
+    path = Path(name)
+    if (path / STATUS).is_file():
+        return of_run(read(run_named(name, root)), registry)
+    if path.suffix == ".toml":
+        return of_file(path, root, registry)
+    recipe = EXPERIMENTS / f"{name}.toml"
+    if not (root / name / STATUS).is_file() and recipe.is_file():
+        return of_file(recipe, root, registry)
+    return of_run(read(run_named(name, root)), registry)
+
+
+def of_run(
+    result: RunResult, registry: Registry, table: Mapping[str, Any] | None = None
+) -> Subject:
+    """A run beside the figures it reproduces: its own recipe's, or ``table``."""
+    from leukreg.report.comparison import Subject
+
+    table = table or result.recipe.get("reported") or None
+    reported = _readable(table)
+    spec = spec_of(result.recipe, registry)
+    published = _of_table(table, spec, registry) if reported else ()
+    same = {(finding.rule, finding.message) for finding in published}
+    return Subject(
+        name=result.name,
+        result=result,
+        reported=reported,
+        source=_source(table),
+        recipe=result.recipe,
+        found=tuple(f for f in result.findings if (f.rule, f.message) not in same),
+        found_reported=published,
+    )
+
+
+def of_file(path: Path, root: Path, registry: Registry) -> Subject:
+    """A paper, or a recipe's published figures beside its latest run."""
+    from leukreg.audit.published_table import paper_of
+    from leukreg.recipe.document import read_document
+    from leukreg.report.comparison import Subject
+
+    paper = paper_of(read_document(path), str(path))
+    if paper is None:
+        return _of_recipe(path, root, registry)
+    reported = read_reported(paper.reported, paper.place)
+    found = audit(Evidence(reported=paper.reported), None, registry)
+    source = _source(paper.reported)
+    return Subject(name=path.stem, reported=reported, source=source, found_reported=found)
+
+
+def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
+    from leukreg.audit.published_table import reported_of
+    from leukreg.recipe import load
+    from leukreg.report.comparison import Subject
+    from leukreg.runs import list_runs
+    from leukreg.runs.contents import read
+
+    recipe = load(path, registry=registry)
+    reported = reported_of(recipe)
+    runs = [run for run in list_runs(root) if run.recipe == recipe.name]
+    finished = [run for run in runs if run.standing == "finished"]
+    own = [run for run in finished if not run.trial]
+    if own:
+        return of_run(read(own[-1].path), registry, recipe.reported)
+    trials = ", ".join(run.name for run in finished)
+    tried = f" but trials with --set, to be named themselves ({trials})" if trials else ""
+    if reported is None:
+        raise LeukregError(
+            f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
+            f"leukreg run {path} makes one"
+        )
+    evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
+    return Subject(
+        name=path.stem,
+        reported=reported,
+        source=_source(recipe.reported),
+        recipe=recipe.resolved,
+        found_reported=audit(evidence, recipe.audit, registry),
+        remark=f"the published figures alone; {root} holds no finished run of the recipe{tried}.",
+    )
+
+
+def _readable(table: Any) -> Reported | None:
+    """Published figures of an old run; what is wrong with them is among its findings."""
+    if not isinstance(table, Mapping):
+        return None
+    try:
+        return read_reported(table)
+    except Problems:
+        return None
+
+
+def _of_table(table: Any, spec: AuditSpec, registry: Registry) -> tuple[Finding, ...]:
+    """What is found in the published figures alone, waived as the recipe has it."""
+    from dataclasses import replace
+
+    evidence = Evidence(reported=table)
+    fired = {f.rule for f in audit(evidence, replace(spec, waive=()), registry)}
+    # A waiver of something in the run would be called idle here.
+    waive = tuple(waiver for waiver in spec.waive if waiver.rule in fired)
+    return audit(evidence, replace(spec, waive=waive), registry)
+
+
+def _source(table: Mapping[str, Any] | None) -> str:
+    named = (table or {}).get("source") or (table or {}).get("title") or ""
+    return str(named)

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from leukreg.types import Samples
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xls", ".xlsx")
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xls", ".xlsx")
 
 
 @click.command("data")
@@ -47,16 +47,15 @@ def command(
     exact and near copies. Exits with 1 when files are broken or one picture is in several classes.
     Where patients are unknown, the layout that shows is proposed in lines for a recipe.
     """
-    from leukreg.cli.surveyed import proposal, sections
     from leukreg.data.survey import survey
-    from leukreg.report.console import open_console, render
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console, render
+    from leukreg.report.survey_tables import proposal, sections
 
     if path is None and patient:  # leukreg data --patient PATH
         path, patient = Path(patient), None
     if path is None:
         raise click.UsageError("name a folder or a table: leukreg data PATH")
-    is_table = path.suffix.lower() in TABLES and not path.is_dir()
+    is_table = path.suffix.lower() in TABLE_ENDINGS and not path.is_dir()
     if is_table and (patient or patient_level):
         raise click.UsageError("a table names patients in a column: use --patient-column")
     with RichProgress(open_console(err=True)) as progress:

@@ -43,8 +43,7 @@ def command(
     leukreg works; they are not real cells.
     """
     from leukreg.registry import installed
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console
 
     options = {"size": size, "patients": patients, "duplicates": duplicates, "seed": seed}
     if images is not None:

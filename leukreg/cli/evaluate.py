@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.commands import require_whole
-from leukreg.cli.options import runs_folder
 
 FINDINGS = 1
 
@@ -58,12 +58,10 @@ def command(
     the drop against the original with its interval, and the findings of the audit.
     """
     from leukreg.audit.rules import has_errors
-    from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.external import evaluate, parse_mapping
     from leukreg.registry import installed
-    from leukreg.report.console import open_console, show
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console, show
 
     if strict:
         require_whole()

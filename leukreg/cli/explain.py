@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.options import image_paths, new_folder, runs_folder
+from leukreg.cli.arguments import image_paths, new_folder, run_named, runs_folder, say_readings
 from leukreg.cli.output import say
 from leukreg.text import file_stem, middle_cut
 
@@ -42,14 +42,11 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
-    from leukreg.cli.named import run_named
-    from leukreg.cli.predicted import say_readings
     from leukreg.output_folder import new_folder, require_replaceable
     from leukreg.predict import explanation, load
     from leukreg.predict.explain import place_of
     from leukreg.predict.walk import find_images
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console
 
     require_replaceable(folder)
     there = find_images(paths)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from leukreg.cli.options import new_folder, runs_folder
+from leukreg.cli.arguments import new_folder, run_named, runs_folder
 from leukreg.cli.output import say
 
 FORMATS = ("onnx", "torch-export", "safetensors")
@@ -35,13 +35,11 @@ def command(
     folds together; safetensors holds the weights of each fold. Each is run in its own runtime on
     real images, and kept only if it answers as leukreg does, within 1e-4.
     """
-    from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.export.formats import require
     from leukreg.predict.export.write import export
     from leukreg.predict.walk import find_images
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console
 
     require(kind)
     trained = load(run_named(run, root, with_models=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.options import recipe_keys
+from leukreg.cli.arguments import recipe_keys
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def command(
     from leukreg.engine import range_test
     from leukreg.prepare import labels_of
     from leukreg.recipe import load, settle
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console
 
     recipe, notices = settle(load(path, overrides))
     phase = _phase(recipe, name)
@@ -124,7 +123,7 @@ def _draw(path: Path, found: RangeTest, phase: PhaseSpec) -> None:
     import io
 
     from leukreg.files import write_file
-    from leukreg.report.figures import style
+    from leukreg.report.plot import style
 
     now = float(phase.optimizer.options["lr"])
     with style():

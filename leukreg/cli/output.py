@@ -6,7 +6,6 @@ What is drawn (reports, tables, progress) goes to :func:`leukreg.report.console.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
@@ -17,11 +16,3 @@ def say(text: str = "", err: bool = False, nl: bool = True) -> None:
     """Print text, such as a sentence or a table's lines, to the standard output or error."""
     stream = sys.stderr if err else sys.stdout
     click.echo(visible(text, getattr(stream, "encoding", None) or "ascii"), nl=nl, err=err)
-
-
-def json_text(data: Any) -> str:
-    """Plain data as JSON; what could steer a terminal is escaped as JSON escapes it."""
-    import json
-
-    text = json.dumps(data, ensure_ascii=False, indent=1)
-    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text) + "\n"

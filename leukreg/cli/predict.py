@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.options import image_paths, runs_folder
+from leukreg.cli.arguments import image_paths, run_named, runs_folder, say_readings
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
@@ -42,12 +42,10 @@ def command(
     Flags: far from the training data (distance above 1), copy or near copy of a training image.
     For research, not for diagnosis.
     """
-    from leukreg.cli import predicted as shown
-    from leukreg.cli.named import run_named
     from leukreg.predict import load
     from leukreg.predict.walk import find_images
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report import prediction_report as shown
+    from leukreg.report.console import RichProgress, open_console
 
     targets = [path for path in (csv, json) if path is not None and path != STDOUT]
     shown.refuse_existing(targets)
@@ -60,11 +58,13 @@ def command(
     trained = load(run_named(run, root, with_models=True))
     with RichProgress(open_console(err=True)) as progress:
         found = trained.assess(files, flags=not no_flags, progress=progress)
-    shown.say_readings(found)
+    say_readings(found)
     wanted = ((csv, shown.as_csv), (json, shown.as_json))
     _write({path: text(found, trained.result) for path, text in wanted if path is not None})
     if STDOUT not in (csv, json):
-        shown.show(found, trained.result, open_console(), everything, targets)
+        shown.show(found, trained.result, open_console(), everything)
+        for path in targets:
+            say(f"Written: {path}")
     return _code(found)
 
 

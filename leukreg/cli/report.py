@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.options import runs_folder
+from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from leukreg.progress import Progress
-    from leukreg.report.html import Page
+    from leukreg.report.page import Page
 
 
 @click.command("report")
@@ -49,8 +49,7 @@ def command(
     """
     import matplotlib
 
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console
 
     if len(names) > 1 and (maps or store is not None):
         raise click.UsageError("--maps and --mlflow are of one run; name one")
@@ -71,10 +70,9 @@ def command(
 def _of_run(
     name: str, root: Path, out: Path | None, maps: bool, store: Path | None, progress: Progress
 ) -> Path:
-    from leukreg.cli.named import run_named
     from leukreg.registry import installed
-    from leukreg.report.html import run_page
-    from leukreg.report.html.maps import model_maps
+    from leukreg.report.page import run_page
+    from leukreg.report.page_pictures import model_maps
     from leukreg.runs.contents import read
 
     result = read(run_named(name, root))
@@ -90,9 +88,9 @@ def _of_run(
 
 
 def _compared(names: tuple[str, ...], root: Path, out: Path | None, progress: Progress) -> Path:
-    from leukreg.cli.compared import subjects
+    from leukreg.cli.compare import subjects
     from leukreg.registry import installed
-    from leukreg.report.html import comparison_page
+    from leukreg.report.page import comparison_page
 
     registry = installed()
     found = subjects(names, root, registry)
@@ -114,6 +112,6 @@ def _beside(path: Path) -> str:
 
 
 def _write(page: Page, path: Path) -> None:
-    from leukreg.report.html import write_page
+    from leukreg.report.page_writer import write_page
 
     write_page(page, path)

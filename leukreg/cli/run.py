@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukreg.cli.arguments import recipe_keys, runs_folder
 from leukreg.cli.commands import require_whole
-from leukreg.cli.options import recipe_keys, runs_folder
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _carry_out(
 ) -> RunResult:
     from leukreg.errors import WriteError
     from leukreg.registry import installed
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress
     from leukreg.run import run
 
     say(f"Run folder: {folder.path}")

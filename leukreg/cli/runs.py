@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.options import runs_folder
+from leukreg.cli.arguments import runs_folder
 from leukreg.cli.output import say
 from leukreg.text import rounded
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from leukreg.cli.options import runs_folder
+from leukreg.cli.arguments import run_named, runs_folder
 
 
 @click.command("show")
@@ -17,7 +17,6 @@ def command(run: str, root: Path) -> None:
 
     RUN is a run's folder, its name, a unique beginning of its name, or "last".
     """
-    from leukreg.cli.named import run_named
     from leukreg.registry import installed
     from leukreg.report.console import open_console, show
     from leukreg.runs.contents import read

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.options import new_folder, recipe_keys
+from leukreg.cli.arguments import new_folder, recipe_keys
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def command(
     """
     from leukreg.output_folder import require_replaceable
     from leukreg.recipe import load, settle
-    from leukreg.report.console import open_console
-    from leukreg.report.progress import RichProgress
+    from leukreg.report.console import RichProgress, open_console
 
     require_replaceable(folder)
     settled, notices = settle(load(recipe, overrides))

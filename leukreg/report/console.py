@@ -5,16 +5,46 @@ Sections are plain text and tables; a pipe gets every line of a table whole, as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
 
+from leukreg.progress import Advance
+from leukreg.recipe.stranger import noted
 from leukreg.registry import Registry
-from leukreg.report.sections import sections
-from leukreg.report.tables import GAP, Block, blocks, wrapped
+from leukreg.report.table_layout import GAP, Block, blocks, wrapped
 from leukreg.text import visible
 from leukreg.types import RunResult, Section, Table
+
+
+def sections(result: RunResult, registry: Registry, page: bool = False) -> tuple[Section, ...]:
+    """The sections by rising order, for the console or for the page.
+
+    A report that fails leaves a line that says so.
+    """
+    found: list[Section] = []
+    for entry in sorted((e for e in registry if e.kind == "report"), key=lambda e: e.name):
+        try:
+            report = entry.cls()
+            found += list(report.build(result))
+        except Exception as error:  # a stranger's report may raise anything
+            owner = f"{entry.owner.distribution} {entry.owner.version}"
+            text = (f"! {noted(f'This section could not be made ({owner})', report, error)}",)
+            found.append(Section(title=f"Report {entry.name}", text=text, order=90))
+    if page:
+        return tuple(sorted(found, key=_place))
+    return tuple(sorted((s for s in found if s.console), key=lambda section: section.order))
+
+
+def _place(section: Section) -> int:
+    return section.order if section.page is None else section.page
+
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
 MARGIN = "  "
@@ -131,3 +161,148 @@ def safe(text: str, console: Console) -> str:
 
 def _unicode(console: Console) -> bool:
     return (console.encoding or "").lower().startswith("utf")
+
+
+EVERY = 5.0
+"""Seconds between two lines of one task where there is no terminal."""
+AT_ONCE = 0.1
+WIDEST_TITLE = 32
+"""Characters of a bar's title; the bar itself needs room too."""
+
+
+class RichProgress:
+    """Implements :class:`leukreg.progress.Progress`. Use as a context manager, or not."""
+
+    def __init__(
+        self,
+        console: Console,
+        every: float = EVERY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console
+        self._every = every
+        self._clock = clock
+        self._open = 0
+        self._bars: Bars | None = _bars(console) if console.is_terminal else None
+
+    def __enter__(self) -> RichProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        """A bar, or lines; tasks may lie within tasks."""
+        made = self._bar(title, total) if self._bars is not None else self._lines(title, total)
+        with made as advance:
+            yield advance
+
+    def say(self, text: str) -> None:
+        """One line above the bars."""
+        console = self._console if self._bars is None else self._bars.console
+        console.print(Text(safe(text, self._console)), soft_wrap=True)
+
+    @contextmanager
+    def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
+        bars = self._bars
+        assert bars is not None
+        if self._open == 0:
+            bars.start()
+        self._open += 1
+        task = bars.add_task(self._fitted(title), total=total, note="")
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            extra = {"note": safe(note, self._console)} if note else {}
+            bars.update(task, advance=steps, **extra)  # type: ignore[arg-type]
+
+        try:
+            yield advance
+        finally:
+            bars.remove_task(task)
+            self._open -= 1
+            if self._open == 0:
+                bars.stop()
+
+    def _fitted(self, title: str) -> str:
+        return _shortened(safe(title, self._console))
+
+    @contextmanager
+    def _lines(self, title: str, total: int | None) -> Iterator[Advance]:
+        began = said = self._clock()
+        done = 0
+        first: tuple[int, float] | None = None
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            nonlocal done, said, first
+            done += steps
+            now = self._clock()
+            # What is done at once was done before a kill: it tells no speed.
+            first = first or ((done, now) if now - began < AT_ONCE else (0, began))
+            if now - said >= self._every and (total is None or done < total):
+                said = now
+                pace = (now - first[1]) / (done - first[0]) if done > first[0] else None
+                self.say(_line(title, done, total, pace, note))
+
+        try:
+            yield advance
+        except BaseException:
+            self.say(f"{title}: stopped after {_span(self._clock() - began)}")
+            raise
+        count = f"{done:,}, " if done and total is None else ""
+        self.say(f"{title}: {count}done in {_span(self._clock() - began)}")
+
+
+def _shortened(title: str) -> str:
+    """A title of at most ``WIDEST`` characters, cut in its middle; no number is cut through.
+
+    A title's end tells two bars apart: the fold, the file.
+    """
+    if len(title) <= WIDEST_TITLE:
+        return title
+    head = (WIDEST_TITLE - 3) // 2
+    tail = len(title) - (WIDEST_TITLE - 3 - head)
+    start, end = title[:head], title[tail:]
+    if title[head - 1].isdigit() and title[head].isdigit():
+        start = start.rstrip("0123456789.,")
+    if title[tail].isdigit() and (title[tail - 1].isdigit() or title[tail - 1] in ".,"):
+        end = end.lstrip("0123456789.,")
+    return f"{start.rstrip()}...{end.lstrip()}"
+
+
+def _bars(console: Console) -> Bars:
+    return Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+        transient=True,
+        refresh_per_second=4,
+    )
+
+
+def _line(title: str, done: int, total: int | None, pace: float | None, note: str) -> str:
+    """``pace`` are seconds a step; None where that is not known yet."""
+    text = f"{title}: {done:,}"
+    if total:
+        text += f" of {total:,} ({100 * done // total} %)"
+        text += f", {_span(pace * (total - done))} left" if pace else ""
+    return f"{text}, {note}" if note else text
+
+
+def _span(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leukreg.cli.findings import show_findings
+from leukreg.cli.audit import show_findings
 from leukreg.cli.main import main
 from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
 from leukreg.runs import RunFolder

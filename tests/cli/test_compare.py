@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from leukreg.cli.compared import subject
+from leukreg.cli.compare import subject
 from leukreg.cli.main import main
 from leukreg.recipe import load
 from leukreg.registry import installed

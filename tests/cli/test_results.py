@@ -13,7 +13,7 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, Recipe
-from leukreg.report.compare import differences
+from leukreg.report.comparison import differences
 from leukreg.runs import RunFolder
 from leukreg.types import Finding, ImageSpec, RunResult
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from leukreg.cli.main import main
 from leukreg.registry import installed
-from leukreg.report import console, tables
+from leukreg.report import console, table_layout
 from leukreg.types import RunResult, Table
 from tests.terminal import plain, pretend
 from tests.trained import COLOURS, write_cells
@@ -37,9 +37,9 @@ def checked(
     """Does something, and finds every figure of every table that it prints in its output."""
     shown: list[Table] = []
 
-    def recorded(table: Table, *options: Any) -> list[tables.Block]:
+    def recorded(table: Table, *options: Any) -> list[table_layout.Block]:
         shown.append(table)
-        return tables.blocks(table, *options)
+        return table_layout.blocks(table, *options)
 
     monkeypatch.setattr(console, "blocks", recorded)
     monkeypatch.setenv("COLUMNS", "80")

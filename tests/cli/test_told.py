@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leukreg.cli.fidelity import Pair, Wanted
 from leukreg.cli.main import main
-from leukreg.cli.pair import Pair
-from leukreg.cli.sides import Wanted
 from leukreg.progress import SILENT
 from leukreg.runs import read
 from tests.trained import RECIPE, write_cells

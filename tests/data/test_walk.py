@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukreg.cli.sides import Wanted, real_side
+from leukreg.cli.fidelity import Wanted, real_side
 from leukreg.data.decode import decode
 from leukreg.data.listing import count_folder, list_folder, list_images
 from leukreg.data.walk import HIDDEN, STRAY, image_endings, is_image, summed, walk

@@ -20,7 +20,7 @@ from leukreg.predict.external.mapping import map_classes
 from leukreg.predict.trained import load
 from leukreg.recipe.model import EvaluateSpec
 from leukreg.registry import installed
-from leukreg.report.sections import sections
+from leukreg.report.console import sections
 from leukreg.runs import read
 from leukreg.types import RunResult, Sample, Samples
 from tests.trained import write_cells

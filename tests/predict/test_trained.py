@@ -256,7 +256,7 @@ def test_the_table_is_a_data_frame_with_the_columns_of_the_csv(
 ) -> None:
     import pandas as pd
 
-    from leukreg.cli.predicted import as_csv
+    from leukreg.report.prediction_report import as_csv
 
     trained = leukreg.load(request.getfixturevalue(fixture))
     good = paths(trained.result.predictions)[0]

@@ -9,9 +9,8 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from leukreg.report.figures import draw, style
-from leukreg.report.figures import svg as module
-from leukreg.report.figures.style import INK, OKABE_ITO
+from leukreg.report import plot
+from leukreg.report.plot import INK, OKABE_ITO, draw, style
 
 NASTY = "</svg><script>alert(1)</script> \x00\x1b & \"q\" 'p' -- ]]>"
 
@@ -78,7 +77,7 @@ def test_colours_that_mean_something_stay_on_white() -> None:
 
 
 def test_a_huge_drawing_is_given_as_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LARGEST", 500)
+    monkeypatch.setattr(plot, "LARGEST", 500)
     with style():
         drawn = draw(figure(), "a", "many <points>")
     assert drawn.inline.startswith('<img alt="many &lt;points&gt;" src="data:image/png;base64,')
@@ -110,17 +109,15 @@ def test_what_matplotlib_remarks_is_no_news(monkeypatch: pytest.MonkeyPatch) -> 
 
     from matplotlib.figure import Figure
 
-    from leukreg.report.figures import svg
-
     figure = Figure(layout="constrained")
     figure.subplots().set_title("白血病 ☃ 𝔸", fontfamily=["no such font"])
-    monkeypatch.setattr(svg, "LARGEST", 10)
+    monkeypatch.setattr(plot, "LARGEST", 10)
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign]
     logging.getLogger("matplotlib").addHandler(handler)
     try:
-        assert "data:image/png" in svg.draw(figure, "f", "a").inline
+        assert "data:image/png" in plot.draw(figure, "f", "a").inline
     finally:
         logging.getLogger("matplotlib").removeHandler(handler)
     assert records == []

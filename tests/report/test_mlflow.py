@@ -14,8 +14,8 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.errors import LeukregError, NotAvailable
-from leukreg.report.html import Page
 from leukreg.report.mlflow import curves, figures, log_run, parameters
+from leukreg.report.page import Page
 from leukreg.types import Finding, RunResult
 from tests.cli.test_results import keep
 
@@ -160,7 +160,7 @@ def test_the_command_logs_the_run_with_its_page(
 ) -> None:
     kept = keep(tmp_path / "runs", make_result(bootstrap=0))
     page = Page(of="run", folder="report_files", html="<p>", files={"a.csv": b"1"})
-    monkeypatch.setattr("leukreg.report.html.run_page", lambda *_: page)
+    monkeypatch.setattr("leukreg.report.page.run_page", lambda *_: page)
     words = [
         "report",
         "last",

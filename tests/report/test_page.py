@@ -24,12 +24,9 @@ import leukreg.predict
 from leukreg import registry
 from leukreg.progress import SILENT, Progress
 from leukreg.registry import installed
-from leukreg.report.html import Page, page_of, run_page
-from leukreg.report.html.build import Head
-from leukreg.report.html.maps import laid_over, model_maps
-from leukreg.report.html.pictures import Album
-from leukreg.report.html.tables import MOST_ROWS
-from leukreg.report.sections import sections
+from leukreg.report.console import sections
+from leukreg.report.page import MOST_ROWS, Head, Page, page_of, run_page
+from leukreg.report.page_pictures import Album, laid_over, model_maps
 from leukreg.testing.examples import example_result
 from leukreg.testing.results import rows
 from leukreg.types import Finding, Notice, Picture, RunResult, Section, Table
@@ -229,7 +226,7 @@ def test_pictures_a_run_made_are_found_where_the_run_went(tmp_path: Path) -> Non
 def test_a_page_of_many_pictures_stays_small(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leukreg.report.html.pictures.MOST_BYTES", 4_000)
+    monkeypatch.setattr("leukreg.report.page_pictures.MOST_BYTES", 4_000)
     rng = np.random.default_rng(0)
     many = []
     for number in range(8):

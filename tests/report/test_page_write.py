@@ -15,7 +15,8 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.errors import LeukregError
-from leukreg.report.html import Page, write_page
+from leukreg.report.page import Page
+from leukreg.report.page_writer import write_page
 from leukreg.runs.status import read_status, write_status
 from leukreg.types import RunResult
 from tests.cli.test_results import keep
@@ -92,11 +93,13 @@ def test_files_of_others_in_the_folder_are_left_alone(tmp_path: Path) -> None:
 def test_writing_that_was_cut_short_is_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leukreg.report.html import write
+    from leukreg.report import page_writer
 
     write_page(page(), tmp_path / "report.html")
     with monkeypatch.context() as patched:
-        patched.setattr(write, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            page_writer, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             write_page(page(text="two", a_csv=b"3"), tmp_path / "report.html")
     write_page(page(text="two", a_csv=b"3"), tmp_path / "report.html")
@@ -212,7 +215,7 @@ def test_a_page_whose_writing_was_killed_is_written_again(
         target.write_bytes(data)
 
     with monkeypatch.context() as patched:
-        patched.setattr("leukreg.report.html.write.write_file", killed)
+        patched.setattr("leukreg.report.page_writer.write_file", killed)
         with pytest.raises(Killed):
             write_page(page, path)
     third = replace(page, files={"a.csv": b"third", "b.csv": b"third"})
@@ -238,7 +241,7 @@ CHROMIUM = next((p for n in ("chromium", "google-chrome") if (p := shutil.which(
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 def test_a_browser_has_nothing_to_complain_of_and_asks_nobody(runs: Path, tmp_path: Path) -> None:
     from leukreg.registry import installed
-    from leukreg.report.html import run_page
+    from leukreg.report.page import run_page
     from leukreg.runs.contents import read
 
     [folder] = runs.glob("two-*")

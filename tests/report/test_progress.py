@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from leukreg.progress import Progress
-from leukreg.report.progress import WIDEST, RichProgress, _shortened
+from leukreg.report.console import WIDEST_TITLE, RichProgress, _shortened
 
 
 class Clock:
@@ -112,5 +112,5 @@ def test_a_long_title_keeps_its_end() -> None:
 @given(st.text("ab 0123456789", max_size=80))
 def test_a_shortened_title_cuts_no_number(title: str) -> None:
     shown = _shortened(title)
-    assert len(shown) <= WIDEST or shown == title
+    assert len(shown) <= WIDEST_TITLE or shown == title
     assert set(re.findall(r"\d+", shown)) <= set(re.findall(r"\d+", title))

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg.cli.output import json_text, say
 from leukreg.errors import Problem, Problems
 from leukreg.positive import positive_in
-from leukreg.text import as_cell, percent, rounded
+from leukreg.text import as_cell, json_text, percent, rounded
 from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from leukreg.predict import Predicted
     from leukreg.types import RunResult
+
 
 SHOWN = 40
 """Rows printed without ``--all``; flagged ones come first."""
@@ -50,7 +50,6 @@ def show(
     result: RunResult,
     console: Console,
     everything: bool = False,
-    written: Sequence[Path] = (),
 ) -> None:
     """Print what was predicted: counts, notes, then row by row."""
     from leukreg.report.console import render
@@ -63,8 +62,6 @@ def show(
     details = tuple(_details(found, rows))
     if details:
         render(Section(title="What the flags mean", text=details), console)
-    for path in written:
-        say(f"Written: {path}")
 
 
 def _summary(found: Predicted, result: RunResult) -> Section:
@@ -163,12 +160,6 @@ def _below(names: Sequence[str]) -> list[str]:
             break
         shared += 1
     return [str(Path(*Path(name).parts[shared:])) for name in names]
-
-
-def say_readings(found: Predicted) -> None:
-    """What was chosen in reading the images, on the standard error."""
-    for reading in found.readings:
-        say(f"{'! ' * reading.doubtful}{reading}", err=True)
 
 
 def as_csv(found: Predicted, result: RunResult) -> str:

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from leukreg.report.console import print_table
-from leukreg.report.tables import blocks, shortened
+from leukreg.report.table_layout import blocks, shortened
 from leukreg.types import Table
 
 FIGURES = st.one_of(

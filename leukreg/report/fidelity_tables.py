@@ -10,7 +10,8 @@ from leukreg.types import Section, Table
 if TYPE_CHECKING:
     from leukreg.synthesis.fidelity import Fidelity, FidelityByClass
 
-ALL = "all"
+
+ALL_CLASSES = "all"
 KIND = "leukreg fidelity"
 MANY = 0.01
 """Part of the fakes that may be copies without the check being failed."""
@@ -23,7 +24,7 @@ def sections(found: FidelityByClass, heads: tuple[str, ...]) -> Iterator[Section
         heads: What is compared, in words.
     """
     overall = found.overall
-    rows = [*found.classes.items(), (ALL, overall)]
+    rows = [*found.classes.items(), (ALL_CLASSES, overall)]
     basis = f"by {overall.extractor}, {overall.dimensions:,} features, at {overall.size} px"
     tables = (_distances(rows), _variety(rows))
     yield Section(title="Fidelity", text=(*heads, basis), tables=tables)
@@ -50,8 +51,8 @@ def changes(before: Mapping[str, Any], found: FidelityByClass, name: str) -> Sec
     from leukreg.synthesis.fidelity import compare
 
     rows = []
-    for label, one in [*found.classes.items(), (ALL, found.overall)]:
-        kept = before["overall"] if label == ALL else before["classes"].get(label)
+    for label, one in [*found.classes.items(), (ALL_CLASSES, found.overall)]:
+        kept = before["overall"] if label == ALL_CLASSES else before["classes"].get(label)
         if kept is not None:
             moved = compare(kept, one.table())
             names = ("fid", "kid", "precision", "recall", "density", "coverage")

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg.cli.surveyed import SHOWN, passed_table
 from leukreg.data.listing import alike
 from leukreg.progress import SILENT, Progress
+from leukreg.report.survey_tables import SHOWN, passed_table
 from leukreg.types import Fold, Labels, Samples, Table
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leukreg.data.groups import Dropped
     from leukreg.engine import PhasePlan
     from leukreg.recipe import Recipe
+
 
 _SIDES = ("train", "validation", "test")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from leukreg.errors import LeukregError
 from leukreg.files import writable, write_file
-from leukreg.report.html.build import Page
+from leukreg.report.page import Page
 from leukreg.runs.codec import write_json
 from leukreg.text import visible
 
