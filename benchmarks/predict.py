@@ -15,7 +15,7 @@ from PIL import Image
 from ratio import paired, report
 
 import leukreg
-from leukreg.recipe import load, settle
+from leukreg.recipe import load, take_fallbacks
 from leukreg.registry import installed
 from leukreg.run import run
 from leukreg.runs import RunFolder
@@ -60,7 +60,7 @@ def trained(folder: Path, backbone: str, size: int) -> leukreg.Trained:
     write(root, 24, seed=1)
     path = folder / "bench.toml"
     path.write_text(RECIPE.format(root=root, size=size, backbone=backbone))
-    recipe, notices = settle(load(path))
+    recipe, notices = take_fallbacks(load(path))
     with RunFolder.create(folder / "runs", recipe) as opened:
         return leukreg.load(run(recipe, installed(), opened, notices).folder)
 

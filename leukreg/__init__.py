@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from leukreg.audit.published_table import read_reported as read_reported
     from leukreg.audit.reconstruct import Reconstruction as Reconstruction
     from leukreg.audit.reconstruct import reconstruct as reconstruct
-    from leukreg.contracts import ClassGenerator as ClassGenerator
-    from leukreg.contracts import Images as Images
     from leukreg.data.cache_folder import cache_area as cache_area
     from leukreg.data.cache_folder import cache_root as cache_root
     from leukreg.data.groups import groups_of as groups_of
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from leukreg.data.listing import require_folder as require_folder
     from leukreg.data.listing import same_but_for_form as same_but_for_form
     from leukreg.data.table_reader import read_table as read_table
-    from leukreg.declare import hookimpl as hookimpl
-    from leukreg.declare import plugin as plugin
     from leukreg.engine.trained import trained_backbone as trained_backbone
     from leukreg.errors import DataError as DataError
     from leukreg.errors import LeukregError as LeukregError
@@ -61,6 +57,10 @@ if TYPE_CHECKING:
     from leukreg.predict.trained import load as load
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
+    from leukreg.registry.kinds import ClassGenerator as ClassGenerator
+    from leukreg.registry.kinds import Images as Images
+    from leukreg.registry.plugin import hookimpl as hookimpl
+    from leukreg.registry.plugin import plugin as plugin
     from leukreg.report.table_layout import shortened as shortened
     from leukreg.seeds import derive as derive
     from leukreg.synthesis.distances import inception_network as inception_network
@@ -99,7 +99,7 @@ __version__ = "0.1.0"
 
 _MODULE_OF = {
     "BrokenImage": "leukreg.types",
-    "ClassGenerator": "leukreg.contracts",
+    "ClassGenerator": "leukreg.registry.kinds",
     "Conflict": "leukreg.audit.conflict",
     "DataError": "leukreg.errors",
     "EpochLog": "leukreg.types",
@@ -109,7 +109,7 @@ _MODULE_OF = {
     "Finding": "leukreg.types",
     "Fold": "leukreg.types",
     "ImageSpec": "leukreg.types",
-    "Images": "leukreg.contracts",
+    "Images": "leukreg.registry.kinds",
     "Labels": "leukreg.types",
     "LeukregError": "leukreg.errors",
     "Lineage": "leukreg.types",
@@ -154,7 +154,7 @@ _MODULE_OF = {
     "explanation": "leukreg.predict.explain",
     "from_cell": "leukreg.text",
     "groups_of": "leukreg.data.groups",
-    "hookimpl": "leukreg.declare",
+    "hookimpl": "leukreg.registry.plugin",
     "import_torchvision": "leukreg.vision",
     "inception_network": "leukreg.synthesis.distances",
     "kid": "leukreg.synthesis.distances",
@@ -166,7 +166,7 @@ _MODULE_OF = {
     "open_images": "leukreg.data.image_store",
     "percent": "leukreg.text",
     "percents": "leukreg.text",
-    "plugin": "leukreg.declare",
+    "plugin": "leukreg.registry.plugin",
     "positive_in": "leukreg.positive",
     "read_reported": "leukreg.audit.published_table",
     "read_table": "leukreg.data.table_reader",

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from leukreg.errors import DataError, Problems
 from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.mark import dotted
+from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.resolved import leaves
-from leukreg.recipe.stranger import call, takes
+from leukreg.registry.plugin_call import call, takes
 from leukreg.types import Fold, Labels, Samples
 
 if TYPE_CHECKING:
     from leukreg.data.groups import Dropped
     from leukreg.data.image_store import ImageStore
-    from leukreg.recipe.model import Choice, Recipe
+    from leukreg.recipe.model import Recipe
+    from leukreg.registry.plugin_call import Choice
 
 
 NOTHING = Samples(rows=(), classes=())

@@ -47,7 +47,7 @@ def run(
     """Carry out a settled recipe in ``folder``, or go on with one that was killed.
 
     Args:
-        recipe: Checked, its fallbacks taken (see :func:`leukreg.recipe.settle`).
+        recipe: Checked, its fallbacks taken (see :func:`leukreg.recipe.take_fallbacks`).
         notices: The fallbacks that were taken.
 
     Raises:

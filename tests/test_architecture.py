@@ -216,7 +216,7 @@ ASKED = {
     ("cli/evaluate.py", "folder"): "the default of --source",
     ("cli/fidelity.py", "cells"): "the default of --extractor",
     ("recipe/model.py", "cells"): "the gate's default extractor",
-    ("recipe/check.py", "shuffle"): "the sampler of a recipe that names none",
+    ("recipe/__init__.py", "shuffle"): "the sampler of a recipe that names none",
     ("testing/examples.py", "accuracy"): "an example of a score",
 }
 """Where the core asks for a plugin by name, and why."""

@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 
 import leukreg
-from leukreg import hookspecs
 from leukreg.cli.commands import OWN
-from leukreg.contracts import CONTRACTS
-from leukreg.kinds import KINDS
-from leukreg.options import TABLES
+from leukreg.recipe.reference import TABLES
+from leukreg.registry import kinds
+from leukreg.registry.kinds import CONTRACTS, KINDS
 from leukreg.scaffold import files
 from leukreg.testing import CHECKS
 
 ROOT = Path(__file__).parents[1]
 HOOKS = {
     name: function
-    for name, function in inspect.getmembers(hookspecs, inspect.isfunction)
+    for name, function in inspect.getmembers(kinds, inspect.isfunction)
     if name.startswith("leukreg_")
 }
 

@@ -70,7 +70,7 @@ def write_cells(root: Path, classes: tuple[str, ...], each: int, seed: int) -> P
 
 def train(folder: Path, classes: tuple[str, ...], folds: str, evaluate: str, each: int) -> Path:
     """Train on made pictures; the run's folder."""
-    from leukreg.recipe import load, settle
+    from leukreg.recipe import load, take_fallbacks
     from leukreg.registry import installed
     from leukreg.run import run
     from leukreg.runs import RunFolder
@@ -78,7 +78,7 @@ def train(folder: Path, classes: tuple[str, ...], folds: str, evaluate: str, eac
     root = write_cells(folder / "cells", classes, each, seed=1)
     path = folder / "tiny.toml"
     path.write_text(RECIPE.format(root=root, folds=folds, evaluate=evaluate))
-    recipe, notices = settle(load(path))
+    recipe, notices = take_fallbacks(load(path))
     with RunFolder.create(folder / "runs", recipe) as opened:
         return run(recipe, installed(), opened, notices).folder
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
-from leukreg.recipe.mark import dotted
+from leukreg.recipe.mistakes import dotted
 
 if TYPE_CHECKING:
-    from leukreg.recipe.mark import Document, Mark
+    from leukreg.recipe.mistakes import Document, Mark
     from leukreg.recipe.model import Recipe
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import LeukregError, RunError
-from leukreg.recipe.stranger import noted
+from leukreg.registry.plugin_call import noted
 from leukreg.types import Evidence, Finding, RunResult
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def spec_of(recipe: Mapping[str, Any], registry: Registry) -> AuditSpec:
 def _choice(name: str, options: Mapping[str, Any], registry: Registry) -> Any:
     from pydantic import TypeAdapter
 
-    from leukreg.recipe.model import Choice
+    from leukreg.registry.plugin_call import Choice
 
     entry = registry.get("audit", name)
     given = {key: value for key, value in options.items() if value is not None}

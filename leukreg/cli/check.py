@@ -65,11 +65,11 @@ def command(
 def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) -> None:
     from leukreg.audit.published_table import reported_of
     from leukreg.errors import LeukregError, PluginFault, Problem, Problems
-    from leukreg.recipe import load, settle
+    from leukreg.recipe import load, take_fallbacks
 
     recipe = load(path, overrides)
     reported_of(recipe)
-    settled, notices = settle(recipe, strict) if not no_plan or strict else (recipe, ())
+    settled, notices = take_fallbacks(recipe, strict) if not no_plan or strict else (recipe, ())
     tables: tuple[Table, ...] = ()
     if not no_plan:
         try:
@@ -99,7 +99,7 @@ def _progress() -> Progress:
 
 
 def _tables_of_keys(recipe: Recipe) -> list[Table]:
-    from leukreg.recipe.given import assumed_table, defaults_table, given_table
+    from leukreg.recipe.provenance import assumed_table, defaults_table, given_table
 
     return [given_table(recipe), assumed_table(recipe), defaults_table(recipe)]
 

@@ -73,7 +73,7 @@ def _culprit(error: BaseException) -> tuple[str, str]:
     registry = sys.modules.get("leukreg.registry")
     if registry is None or not registry.installed.cache_info().currsize:
         return "", ""
-    from leukreg.recipe.stranger import package_of
+    from leukreg.registry.plugin_call import package_of
 
     owners = {package_of(name): owner for name, owner in registry.installed().modules().items()}
     for frame, line in reversed(list(traceback.walk_tb(_first(error).__traceback__))):

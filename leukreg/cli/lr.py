@@ -49,10 +49,10 @@ def command(
 
     from leukreg.engine import range_test
     from leukreg.prepare import labels_of
-    from leukreg.recipe import load, settle
+    from leukreg.recipe import load, take_fallbacks
     from leukreg.report.console import RichProgress, open_console
 
-    recipe, notices = settle(load(path, overrides))
+    recipe, notices = take_fallbacks(load(path, overrides))
     phase = _phase(recipe, name)
     picture = _picture(path, phase, out)
     for notice in notices:

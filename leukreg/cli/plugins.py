@@ -12,10 +12,10 @@ import click
 
 from leukreg.cli.commands import OWN, find
 from leukreg.cli.output import say
-from leukreg.kinds import KINDS
+from leukreg.registry.kinds import KINDS
 
 if TYPE_CHECKING:
-    from leukreg.options import Option
+    from leukreg.recipe.reference import Option
     from leukreg.registry import Entry, Owner, Registry
 
 Row = tuple[str, str, str, str]
@@ -101,7 +101,7 @@ def new(name: str, kind: str, out: Path, package: Path | None) -> None:
     if kind == "command" and name in [*OWN, *find(installed()).commands]:
         raise PluginError(f"there is a command {name!r} already; choose another name")
     if package is not None:
-        from leukreg.scaffold.into import add
+        from leukreg.scaffold import add
 
         *new, project = add(name, kind, package)
         for path in new:
@@ -180,7 +180,7 @@ def _unknown(registry: Registry, name: str) -> str:
 
 
 def _details(entry: Entry) -> Iterator[str]:
-    from leukreg.options import example_table, options
+    from leukreg.recipe.reference import example_table, options
 
     yield f"{entry.kind} {entry.name}  ({_owner(entry.owner)})"
     yield from _paragraphs(entry.cls.__doc__ or "")
@@ -209,7 +209,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _option(option: Option, depth: int = 1) -> Iterator[str]:
-    from leukreg.options import toml
+    from leukreg.recipe.reference import toml
 
     default = "unset" if option.default is None else toml(option.default)
     state = "required" if option.required else f"default {default}"

@@ -67,13 +67,13 @@ def _begin(
     path: Path, overrides: tuple[str, ...], strict: bool, root: Path, console: Console
 ) -> RunResult:
     from leukreg.audit.published_table import reported_of
-    from leukreg.recipe import load, settle
+    from leukreg.recipe import load, take_fallbacks
     from leukreg.runs import RunFolder
 
     with console.status("Checking the recipe"):
         checked = load(path, overrides)
         reported_of(checked)
-        recipe, notices = settle(checked, strict)
+        recipe, notices = take_fallbacks(checked, strict)
         _check_plan(recipe)
     _announce(recipe, notices, console)
     with RunFolder.create(root, recipe, notices) as folder:
@@ -139,8 +139,8 @@ def _carry_out(
 
 
 def _show(result: RunResult, console: Console) -> None:
-    from leukreg.recipe.stranger import traced
     from leukreg.registry import installed
+    from leukreg.registry.plugin_call import traced
     from leukreg.report.console import show
     from leukreg.runs.folder import TRACEBACK
 

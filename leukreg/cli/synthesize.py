@@ -52,11 +52,11 @@ def command(
     table where the gate's fails = "stop".
     """
     from leukreg.output_folder import require_replaceable
-    from leukreg.recipe import load, settle
+    from leukreg.recipe import load, take_fallbacks
     from leukreg.report.console import RichProgress, open_console
 
     require_replaceable(folder)
-    settled, notices = settle(load(recipe, overrides))
+    settled, notices = take_fallbacks(load(recipe, overrides))
     spec = _wanted(settled, classes, count, no_gate)
     for notice in notices:
         say(f"! Fallback {notice}: {notice.why}", err=True)

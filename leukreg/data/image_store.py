@@ -34,7 +34,7 @@ from leukreg.types import BrokenImage, ImageSpec, Sample, Samples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leukreg.contracts import Images
+    from leukreg.registry.kinds import Images
 
 
 MAPPED_BYTES = 128 * 2**20
@@ -63,7 +63,7 @@ class _Reader:
 
 @dataclass(frozen=True, eq=False)
 class ImageStore:
-    """Samples with their pixels; satisfies :class:`leukreg.contracts.Images`.
+    """Samples with their pixels; satisfies :class:`leukreg.registry.kinds.Images`.
 
     Nothing is held in memory but the table: pixels are copied from memory-mapped packs.
     """

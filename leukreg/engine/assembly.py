@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from leukreg.engine.classifier import Classifier, Normaliser
 from leukreg.engine.device import reseed
 from leukreg.errors import PluginError, PluginFault
-from leukreg.recipe.model import Choice, Recipe
-from leukreg.recipe.stranger import blamed, breach, call, named
+from leukreg.recipe.model import Recipe
+from leukreg.registry.plugin_call import Choice, blamed, breach, call, named
 from leukreg.seeds import derive
 from leukreg.types import Labels
 

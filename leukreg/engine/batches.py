@@ -14,8 +14,7 @@ from torch import Tensor
 from leukreg.engine.device import Compute
 from leukreg.engine.prefix import Prefix
 from leukreg.engine.rows import Rows
-from leukreg.recipe.model import Choice
-from leukreg.recipe.stranger import breach, call, takes
+from leukreg.registry.plugin_call import Choice, breach, call, takes
 
 Augment = Callable[[Tensor], Tensor]
 Feed = Callable[[NDArray[np.int64]], Callable[[int, int], Tensor]]

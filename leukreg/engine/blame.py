@@ -9,8 +9,16 @@ from torch import nn
 
 from leukreg.engine.classifier import Classifier
 from leukreg.errors import LeukregError, PluginFault, TrainingError
-from leukreg.recipe.model import Choice, PhaseSpec, Recipe
-from leukreg.recipe.stranger import failed, is_outer, module_of, named, out_of_memory, place_of
+from leukreg.recipe.model import PhaseSpec, Recipe
+from leukreg.registry.plugin_call import (
+    Choice,
+    failed,
+    is_outer,
+    module_of,
+    named,
+    out_of_memory,
+    place_of,
+)
 
 Part = tuple[Choice, nn.Module | None]
 """A chosen plugin, and the module that it built, where it builds one."""

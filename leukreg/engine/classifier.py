@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from leukreg.contracts import InputContract
+from leukreg.registry.kinds import InputContract
 
 Link = tuple[str, nn.Module]
 """A module with its name; a chain of links run in order is a forward pass."""

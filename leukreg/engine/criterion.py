@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from leukreg.recipe.model import Choice
-from leukreg.recipe.stranger import blamed, breach, call
+from leukreg.registry.plugin_call import Choice, blamed, breach, call
 from leukreg.types import Labels
 
 

@@ -17,7 +17,6 @@ from typing import Any
 from ignite.engine import Engine, Events
 from ignite.handlers import FastaiLRFinder
 
-from leukreg.contracts import Images
 from leukreg.engine.assembly import assemble
 from leukreg.engine.batches import Batch
 from leukreg.engine.blame import in_training, parts_of
@@ -34,7 +33,8 @@ from leukreg.engine.unfreeze import groups, train_mode, unfreeze
 from leukreg.errors import LeukregError
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
-from leukreg.recipe.stranger import call
+from leukreg.registry.kinds import Images
+from leukreg.registry.plugin_call import call
 from leukreg.types import Fold, Labels
 
 LOW, HIGH = 1e-7, 10.0

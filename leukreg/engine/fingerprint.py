@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from leukreg.contracts import Images
-from leukreg.recipe.model import Choice, PhaseSpec, Recipe
+from leukreg.recipe.model import PhaseSpec, Recipe
+from leukreg.registry.kinds import Images
+from leukreg.registry.plugin_call import Choice
 from leukreg.types import Fold, Labels
 
 AT_ONCE = 64

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.contracts import Images
 from leukreg.engine.assembly import assemble
 from leukreg.engine.batches import Augment, checked
 from leukreg.engine.checkpoint import Checkpoints
@@ -28,7 +27,8 @@ from leukreg.engine.state import FoldState, digests
 from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.stranger import breach, call
+from leukreg.registry.kinds import Images
+from leukreg.registry.plugin_call import breach, call
 from leukreg.seeds import derive
 from leukreg.types import Fold, Labels
 

@@ -29,7 +29,7 @@ from leukreg.engine.trainer import setup_trainer
 from leukreg.engine.unfreeze import groups, touched, train_mode, unfreeze
 from leukreg.errors import DataError, LeukregError
 from leukreg.recipe.model import PhaseSpec
-from leukreg.recipe.stranger import breach, call
+from leukreg.registry.plugin_call import breach, call
 from leukreg.seeds import derive
 from leukreg.types import PhaseLog
 

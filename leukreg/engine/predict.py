@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leukreg.contracts import Images
 from leukreg.engine.assembly import assemble
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import Compute, compute_for, reseed, session
@@ -23,6 +22,7 @@ from leukreg.errors import RunError
 from leukreg.files import OF_RUN
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
+from leukreg.registry.kinds import Images
 from leukreg.seeds import derive
 from leukreg.types import Labels, Predictions
 

@@ -27,7 +27,7 @@ from leukreg.engine.trainer import setup_trainer
 from leukreg.engine.unfreeze import groups, train_mode, unfreeze
 from leukreg.errors import LeukregError, TrainingError
 from leukreg.recipe.model import PhaseSpec, Recipe
-from leukreg.recipe.stranger import call
+from leukreg.registry.plugin_call import call
 from leukreg.seeds import derive
 from leukreg.types import Labels, Samples
 

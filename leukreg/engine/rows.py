@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leukreg.contracts import Images
 from leukreg.errors import DataError
+from leukreg.registry.kinds import Images
 from leukreg.types import Labels
 
 

@@ -12,8 +12,7 @@ from torch import nn
 from leukreg.engine.batches import Batch
 from leukreg.engine.device import Compute
 from leukreg.engine.evaluator import Answers
-from leukreg.recipe.model import Choice
-from leukreg.recipe.stranger import blamed
+from leukreg.registry.plugin_call import Choice, blamed
 
 _QUIET = logging.getLogger("leukreg.engine")
 _QUIET.setLevel(logging.CRITICAL + 1)

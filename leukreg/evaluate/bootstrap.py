@@ -14,7 +14,7 @@ from leukreg.data.groups import joined, same
 from leukreg.evaluate.rows import take
 from leukreg.evaluate.threshold import decide
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.stranger import noted
+from leukreg.registry.plugin_call import noted
 from leukreg.seeds import derive
 from leukreg.types import Predictions, Score
 

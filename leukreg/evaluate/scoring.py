@@ -30,8 +30,8 @@ from leukreg.evaluate.feasibility import problems, refuse_broken, unfitted
 from leukreg.evaluate.threshold import choose, decide
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec
-from leukreg.recipe.stranger import noted
 from leukreg.registry import Registry
+from leukreg.registry.plugin_call import noted
 from leukreg.types import Figure, Predictions, Score
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukreg.errors import PluginError
-from leukreg.recipe.mark import KeyPath
-from leukreg.recipe.mistakes import Mistakes
-from leukreg.recipe.model import Choice
+from leukreg.recipe.format import show
+from leukreg.recipe.mistakes import KeyPath, Mistakes
 from leukreg.recipe.options import read_options
-from leukreg.recipe.words import show
 from leukreg.registry import Entry, Registry
+from leukreg.registry.plugin_call import Choice
 
 RESERVED = frozenset({"use", "fallback"})
 """Core keys beside a plugin's options."""

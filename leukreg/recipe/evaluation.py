@@ -6,11 +6,11 @@ from typing import Any
 
 from leukreg.errors import PluginError
 from leukreg.recipe.choice import Reader
-from leukreg.recipe.mark import KeyPath
+from leukreg.recipe.format import show
+from leukreg.recipe.mistakes import KeyPath
 from leukreg.recipe.model import (
     AuditSpec,
     CalibrationSpec,
-    Choice,
     ConformalSpec,
     EvaluateSpec,
     McDropoutSpec,
@@ -20,7 +20,7 @@ from leukreg.recipe.model import (
 )
 from leukreg.recipe.options import read_options
 from leukreg.recipe.sections import Table, plain, rest_of, table_at
-from leukreg.recipe.words import show
+from leukreg.registry.plugin_call import Choice
 
 _TABLES = {
     "mc_dropout": McDropoutSpec,

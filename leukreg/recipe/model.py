@@ -14,24 +14,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg.errors import Problem
-from leukreg.recipe.mark import Mark, dotted, printable, undotted
+from leukreg.recipe.mistakes import Mark, dotted, printable, undotted
+from leukreg.registry.plugin_call import Choice
 from leukreg.types import ImageSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A plugin with its checked options."""
-
-    kind: str
-    name: str
-    plugin: Any
-    """The plugin's instance: its options are its fields, ``build`` its contract."""
-    owner: str
-    """Distribution and version it comes from."""
-    options: Mapping[str, Any]
-    """All options as plain values, defaults included."""
-    fallback: Choice | None = None
-    """Taken, and announced, when ``plugin.ready()`` raises NotAvailable."""
 
 
 @dataclass(frozen=True, kw_only=True)

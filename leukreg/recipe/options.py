@@ -9,10 +9,9 @@ import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from leukreg.recipe.mark import KeyPath
-from leukreg.recipe.mistakes import Mistakes
-from leukreg.recipe.stranger import place_of
-from leukreg.recipe.words import show, type_in_words
+from leukreg.recipe.format import show, type_in_words
+from leukreg.recipe.mistakes import KeyPath, Mistakes
+from leukreg.registry.plugin_call import place_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from leukreg.recipe.choice import Reader
-from leukreg.recipe.mark import KeyPath
+from leukreg.recipe.format import show
+from leukreg.recipe.mistakes import KeyPath
 from leukreg.recipe.model import PhaseSpec
 from leukreg.recipe.sections import optional, required, rest_of, table_at
-from leukreg.recipe.words import show
 
 _PLUGINS = ("optimizer", "schedule")
 

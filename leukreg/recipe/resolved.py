@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leukreg.recipe.mark import KeyPath, undotted
-from leukreg.recipe.model import Choice, Recipe
+from leukreg.recipe.mistakes import KeyPath, undotted
+from leukreg.recipe.model import Recipe
+from leukreg.registry.plugin_call import Choice
 
 RECORD = frozenset({"path", "resolved", "given", "where"})
 """Fields of a recipe that say where it comes from, not what it is."""

@@ -10,9 +10,9 @@ from annotated_types import Ge, Le
 
 from leukreg.errors import PluginError
 from leukreg.recipe.choice import Reader
-from leukreg.recipe.mark import KeyPath
+from leukreg.recipe.format import show
+from leukreg.recipe.mistakes import KeyPath
 from leukreg.recipe.model import (
-    Choice,
     DataSpec,
     FoldsSpec,
     GateSpec,
@@ -22,7 +22,7 @@ from leukreg.recipe.model import (
     TrainingSpec,
 )
 from leukreg.recipe.options import plain_part, read_options
-from leukreg.recipe.words import show
+from leukreg.registry.plugin_call import Choice
 from leukreg.types import ImageSpec
 
 T = TypeVar("T")

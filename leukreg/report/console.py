@@ -16,8 +16,8 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from leukreg.progress import Advance
-from leukreg.recipe.stranger import noted
 from leukreg.registry import Registry
+from leukreg.registry.plugin_call import noted
 from leukreg.report.table_layout import GAP, Block, blocks, wrapped
 from leukreg.text import visible
 from leukreg.types import RunResult, Section, Table

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from leukreg.evaluate.scoring import Figures, declared
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.stranger import noted
 from leukreg.registry import Registry
+from leukreg.registry.plugin_call import noted
 from leukreg.report.comparison import Column, Subject, columns_of, comparison, side_by_side
 from leukreg.report.console import sections
 from leukreg.report.page_pictures import Album, Explainer, Tile, laid_over

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from leukreg.errors import LeukregError, PluginFault, RunError
 from leukreg.files import CHECKSUMS, settle, sweep, write_file
 from leukreg.output_folder import new_folder
-from leukreg.recipe.stranger import LOG, is_outer, log_file
+from leukreg.registry.plugin_call import LOG, is_outer, log_file
 from leukreg.runs.contents import Contents
 from leukreg.runs.environment import environment
 from leukreg.runs.status import FILE as STATUS

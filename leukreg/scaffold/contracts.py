@@ -9,18 +9,19 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from leukreg import contracts, types
-from leukreg.declare import option_docs
-from leukreg.kinds import KINDS
-from leukreg.options import TABLES
+from leukreg import types
+from leukreg.recipe.reference import TABLES
+from leukreg.registry import kinds
+from leukreg.registry.kinds import KINDS
+from leukreg.registry.plugin import option_docs
 from leukreg.testing import CHECKS
 
 WIDTH = 100
 _MEMBERS = (
-    contracts.InputContract,
-    contracts.Images,
-    contracts.ClassGenerator,
-    contracts.SyntheticImages,
+    kinds.InputContract,
+    kinds.Images,
+    kinds.ClassGenerator,
+    kinds.SyntheticImages,
 )
 
 
@@ -39,7 +40,7 @@ def page() -> str:
             " package that is there."
         ),
         "",
-        *_wrapped(inspect.getdoc(contracts) or ""),
+        *_wrapped(inspect.getdoc(kinds) or ""),
     ]
     for kind in KINDS.values():
         lines += ["", f"## {kind.name}: {kind.sentence}", "", *_kind(kind.name)]
@@ -63,7 +64,7 @@ def _kind(name: str) -> Iterator[str]:
     if name == "command":
         yield from ("", "    leukreg_commands(cli: click.Group) -> None")
         return
-    contract: type[Any] = contracts.CONTRACTS[name]
+    contract: type[Any] = kinds.CONTRACTS[name]
     if doc := contract.__dict__.get("__doc__"):
         yield from ("", *_wrapped(doc))
     yield from (line for member in _members(contract) for line in ("", *member))

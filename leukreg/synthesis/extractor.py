@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from leukreg.contracts import Images
 from leukreg.data.cache_folder import cache_area, not_writable, sweep
 from leukreg.data.pixel_cache import temporary_folder
 from leukreg.errors import DataError, LeukregError, PluginError, PluginFault, RunError, WriteError
 from leukreg.files import is_listed, read_file, write_file
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.stranger import failed, is_outer
+from leukreg.registry.kinds import Images
+from leukreg.registry.plugin_call import failed, is_outer
 from leukreg.synthesis.distances import VERSION, Figures, floor
 
 if TYPE_CHECKING:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukreg.contracts import ClassGenerator, Images, SyntheticImages
 from leukreg.data.walk import SNAPSHOTS
 from leukreg.progress import Progress
-from leukreg.recipe.stranger import breach, call, takes
+from leukreg.registry.kinds import ClassGenerator, Images, SyntheticImages
+from leukreg.registry.plugin_call import breach, call, takes
 from leukreg.synthesis.request import Request
 from leukreg.types import Labels, Lineage, Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leukreg.recipe.model import Choice
+    from leukreg.registry.plugin_call import Choice
     from leukreg.synthesis.gate import Gate
 
 

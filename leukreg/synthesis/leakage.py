@@ -22,7 +22,8 @@ from leukreg.types import Fold, ImageSpec, Sample, Samples
 
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
-    from leukreg.recipe.model import Choice, SynthesisSpec
+    from leukreg.recipe.model import SynthesisSpec
+    from leukreg.registry.plugin_call import Choice
 
 
 def check_folds(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.contracts import Images
 from leukreg.errors import DataError, GateError
 from leukreg.files import write_file
 from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.progress import SILENT, Progress
+from leukreg.registry.kinds import Images
 from leukreg.synthesis import generator, image_folder
 from leukreg.synthesis.contact_sheet import contact_sheet
 from leukreg.synthesis.gate import Admitted, admit, gate_extractor, open_gate

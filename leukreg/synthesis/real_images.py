@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.contracts import Images
 from leukreg.data.groups import by_picture, joined
 from leukreg.data.image_store import subset
+from leukreg.registry.kinds import Images
 from leukreg.types import Fold
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from leukreg.data.walk import SKIPPED, walk
 from leukreg.errors import DataError
-from leukreg.recipe.stranger import breach, call
+from leukreg.registry.plugin_call import breach, call
 from leukreg.seeds import derive
 from leukreg.types import ImageSpec, Samples
 
 if TYPE_CHECKING:
-    from leukreg.recipe.model import Choice, SynthesisSpec
+    from leukreg.recipe.model import SynthesisSpec
+    from leukreg.registry.plugin_call import Choice
 
 
 @dataclass(frozen=True, kw_only=True)

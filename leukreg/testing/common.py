@@ -22,7 +22,7 @@ def instance(plugin: Any) -> Any:
         check_options(type(plugin))
         return plugin
     check_options(plugin)
-    from leukreg.options import options
+    from leukreg.recipe.reference import options
 
     needed = [option.name for option in options(plugin) if option.required]
     require(
@@ -61,7 +61,7 @@ def check_options(cls: type) -> None:
 
 
 def _check_documented(cls: type) -> None:
-    from leukreg.options import options
+    from leukreg.recipe.reference import options
 
     for option in options(cls):
         require(
@@ -74,7 +74,7 @@ def _check_documented(cls: type) -> None:
 def _check_loading(cls: type) -> None:
     from pydantic import TypeAdapter, ValidationError
 
-    from leukreg.options import example_values
+    from leukreg.recipe.reference import example_values
 
     adapter: TypeAdapter[Any] = TypeAdapter(cls)
     values = example_values(cls)

@@ -111,7 +111,7 @@ def _check_files(who: str, own: Any) -> None:
 
 def _built(who: str, own: Any, image: ImageSpec, labels: Labels, label: str) -> Any:
     """Built as in a run: the classes that will be asked for are passed where they are taken."""
-    from leukreg.recipe.stranger import takes
+    from leukreg.registry.plugin_call import takes
 
     if not takes(own.build, "targets"):
         return own.build(image, labels)
@@ -130,7 +130,7 @@ def _built(who: str, own: Any, image: ImageSpec, labels: Labels, label: str) -> 
 def _check(who: str, generator: Any, images: Any) -> None:
     """As before a run, where the generator has a ``check``: what it is fitted on passes."""
     from leukreg.progress import SILENT
-    from leukreg.recipe.stranger import takes
+    from leukreg.registry.plugin_call import takes
 
     check = getattr(generator, "check", None)
     if not callable(check):
@@ -143,7 +143,7 @@ def _check(who: str, generator: Any, images: Any) -> None:
 
 def _fit(who: str, generator: Any, images: Any, folder: Path | None) -> None:
     from leukreg.progress import SILENT
-    from leukreg.recipe.stranger import takes
+    from leukreg.registry.plugin_call import takes
 
     if not takes(generator.fit, "progress"):
         generator.fit(images, 5, folder)

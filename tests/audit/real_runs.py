@@ -172,13 +172,13 @@ class Bench:
 
     def run(self, root: Path, *more: str) -> RunResult:
         """Train and audit; ``more`` are keys as ``--set`` takes them."""
-        from leukreg.recipe import parse, settle
+        from leukreg.recipe import parse, take_fallbacks
         from leukreg.run import run
         from leukreg.runs import RunFolder
 
         text = _toml(BASE).replace("{root}", str(root))
         path = self.folder / f"{root.name}.toml"
-        recipe, notices = settle(parse(text, path, more, self.registry))
+        recipe, notices = take_fallbacks(parse(text, path, more, self.registry))
         with RunFolder.create(self.folder / "runs", recipe) as opened:
             return run(recipe, self.registry, opened, notices)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from leukreg.recipe import load, settle
+from leukreg.recipe import load, take_fallbacks
 from leukreg.registry import installed
 from leukreg.run import run
 from leukreg.runs import RunFolder
@@ -41,6 +41,6 @@ def overrides(name: str) -> list[str]:
 def trained(name: str, root: Path, more: Sequence[str] = ()) -> RunResult:
     """Run a shipped recipe small, below ``root``."""
     path = EXPERIMENTS / f"{name}.toml"
-    recipe, notices = settle(load(path, [*overrides(name), *more]))
+    recipe, notices = take_fallbacks(load(path, [*overrides(name), *more]))
     with RunFolder.create(root, recipe) as folder:
         return run(recipe, installed(), folder, notices)

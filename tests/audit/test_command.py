@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from leukreg.cli.audit import show_findings
 from leukreg.cli.main import main
-from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
+from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
+from leukreg.registry.plugin_call import Choice
 from leukreg.runs import RunFolder
 from leukreg.types import Finding, ImageSpec, RunResult
 

@@ -14,10 +14,10 @@ import pytest
 
 from leukreg.audit import audit, evidence_of, has_errors
 from leukreg.audit.rules import spec_of
-from leukreg.declare import hookimpl, plugin
 from leukreg.errors import RunError
 from leukreg.recipe.model import AuditSpec, Waiver
 from leukreg.registry import Registry, discover, installed
+from leukreg.registry.plugin import hookimpl, plugin
 from leukreg.types import Evidence, Finding, Fold, Predictions, Sample, Samples
 
 TABLE = {"classes": ["a", "b"], "confusion": [[187, 18], [18, 2]], "accuracy": "0.84",

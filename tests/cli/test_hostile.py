@@ -86,7 +86,7 @@ bootstrap = 0
 
 
 def _toml(text: str) -> str:
-    from leukreg.options import toml
+    from leukreg.recipe.reference import toml
 
     return toml(text)
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from leukreg.cli.commands import OWN
 from leukreg.cli.main import main
-from leukreg.options import TABLES, example_table, options, toml
+from leukreg.recipe.reference import TABLES, example_table, options, toml
 from leukreg.registry import Entry, installed
 from tests.strangers import LOSS, install
 

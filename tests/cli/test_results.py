@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from leukreg.cli.main import main
-from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, Recipe
+from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, Recipe
+from leukreg.registry.plugin_call import Choice
 from leukreg.report.comparison import differences
 from leukreg.runs import RunFolder
 from leukreg.types import Finding, ImageSpec, RunResult

@@ -232,7 +232,7 @@ def test_a_disk_that_is_really_full(recipe: Path, tmp_path: Path, capsys: Captur
 def test_a_kill_among_the_first_files_leaves_nothing_in_the_way(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leukreg.recipe import load, settle
+    from leukreg.recipe import load, take_fallbacks
 
     ended = subprocess.Popen(["true"])
     ended.wait()
@@ -248,10 +248,10 @@ def test_a_kill_among_the_first_files_leaves_nothing_in_the_way(
     with monkeypatch.context() as patched:
         patched.setattr(RunFolder, "_begin", killed)
         with pytest.raises(Killed):
-            RunFolder.create(Path("runs"), settle(load(recipe))[0])
+            RunFolder.create(Path("runs"), take_fallbacks(load(recipe))[0])
     (remains,) = Path("runs").iterdir()
     assert remains.name.startswith(".mine-")
     assert list_runs(Path("runs")) == ()
     monkeypatch.undo()
-    RunFolder.create(recipe.parent / "runs", settle(load(recipe))[0]).close()
+    RunFolder.create(recipe.parent / "runs", take_fallbacks(load(recipe))[0]).close()
     assert not list((recipe.parent / "runs").glob(".mine-*"))

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from leukreg.recipe.model import (
-    Choice,
     DataSpec,
     EvaluateSpec,
     LossSpec,
@@ -23,6 +22,7 @@ from leukreg.recipe.model import (
     Recipe,
     TrainingSpec,
 )
+from leukreg.registry.plugin_call import Choice
 from leukreg.types import Fold, ImageSpec, Labels, Sample, Samples
 
 SIZE = 16

@@ -10,7 +10,7 @@ from leukreg.engine import plan
 from leukreg.engine.assembly import assemble
 from leukreg.engine.unfreeze import chosen, layers, touched, train_mode, trainable, unfreeze
 from leukreg.errors import Problems
-from leukreg.recipe.mark import Mark
+from leukreg.recipe.mistakes import Mark
 
 
 def all_layers() -> list[str]:

@@ -15,7 +15,7 @@ from leukreg.evaluate.calibration import Uncalibrated
 from leukreg.evaluate.conformal import SetFigures
 from leukreg.evaluate.scoring import Scored
 from leukreg.recipe import parse
-from leukreg.recipe.mark import Mark
+from leukreg.recipe.mistakes import Mark
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec, ThresholdSpec
 from leukreg.registry import installed
 from leukreg.types import Fold, Predictions, Sample, Samples, Score
@@ -147,7 +147,7 @@ def test_sets_are_made_from_calibrated_probabilities_and_measured() -> None:
 
 def test_what_was_asked_for_is_measured_whatever_metrics_are_chosen() -> None:
     (accuracy,) = [e for e in installed() if (e.kind, e.name) == ("metric", "accuracy")]
-    from leukreg.recipe.model import Choice
+    from leukreg.registry.plugin_call import Choice
 
     chosen = Choice(
         kind="metric", name="accuracy", plugin=accuracy.cls(), owner="leukreg", options={}

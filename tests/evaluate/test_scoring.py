@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from leukreg.errors import Problems, TrainingError
 from leukreg.evaluate import problems, score, take
 from leukreg.evaluate.bootstrap import percentiles, resampling
-from leukreg.recipe.model import Choice, EvaluateSpec, ThresholdSpec
+from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
 from leukreg.registry import installed
+from leukreg.registry.plugin_call import Choice
 from leukreg.testing import example_predictions
 from leukreg.types import Predictions, Score
 from tests.evaluate.simulated import table

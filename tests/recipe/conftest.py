@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from annotated_types import Ge, Gt, Le, MinLen
 
-from leukreg.declare import plugin
 from leukreg.errors import NotAvailable
-from leukreg.kinds import KINDS
 from leukreg.registry import Entry, Owner, Registry, discover
+from leukreg.registry.kinds import KINDS
+from leukreg.registry.plugin import plugin
 
 OWNER = Owner("leukreg-test", "1.0", "test")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from leukreg.recipe import load, parse, rebuild
-from leukreg.recipe.given import assumed_table, defaults_table, given_table
+from leukreg.recipe.provenance import assumed_table, defaults_table, given_table
 from leukreg.registry import Registry
 
 

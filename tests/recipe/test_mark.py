@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.recipe.mark import Mark, dotted, undotted
+from leukreg.recipe.mistakes import Mark, dotted, undotted
 
 
 @pytest.mark.parametrize(

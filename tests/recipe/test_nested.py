@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Gt, MinLen
 
 from leukreg import plugin
-from leukreg.options import options
 from leukreg.recipe.choice import plain_options
 from leukreg.recipe.mistakes import Mistakes
 from leukreg.recipe.options import read_options
+from leukreg.recipe.reference import options
 
 
 @dataclass(frozen=True, kw_only=True)

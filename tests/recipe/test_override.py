@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leukreg.errors import Problems
 from leukreg.recipe import parse
-from leukreg.recipe.override import split
+from leukreg.recipe.extends import split
 from leukreg.registry import Registry
 
 

@@ -9,10 +9,9 @@ import pytest
 from leukreg.cli.main import main
 from leukreg.cli.recipe import page
 from leukreg.errors import LeukregError, Problems
-from leukreg.options import TABLES
 from leukreg.recipe import parse
-from leukreg.recipe.mark import dotted
-from leukreg.recipe.reference import Key, KeyTable, described, elsewhere, tables
+from leukreg.recipe.mistakes import dotted
+from leukreg.recipe.reference import TABLES, Key, KeyTable, described, elsewhere, tables
 from leukreg.recipe.resolved import leaves
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipe.md"

@@ -10,7 +10,7 @@ import pytest
 
 from leukreg.audit import read_reported
 from leukreg.recipe import Recipe, load, parse
-from leukreg.recipe.model import Choice
+from leukreg.registry.plugin_call import Choice
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 ALL = sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))

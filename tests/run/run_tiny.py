@@ -95,14 +95,14 @@ class Doomed:
 
 def work(recipe_path: Path, root: Path, folder: Path | None, kill_at: int | None) -> int:
     """Begin a run below ``root``, or go on with ``folder``; returns how much progress was heard."""
-    from leukreg.recipe import load, rebuild, settle
+    from leukreg.recipe import load, rebuild, take_fallbacks
     from leukreg.registry import installed
     from leukreg.run import run
     from leukreg.runs import RunFolder
 
     progress = Doomed(kill_at)
     if folder is None:
-        recipe, notices = settle(load(recipe_path))
+        recipe, notices = take_fallbacks(load(recipe_path))
         opened = RunFolder.create(root, recipe)
     else:
         opened = RunFolder.open(folder)

@@ -10,7 +10,7 @@ from rich.console import Console
 from run_tiny import TINY
 
 from leukreg.cli.main import main
-from leukreg.recipe import load, settle
+from leukreg.recipe import load, take_fallbacks
 from leukreg.registry import installed
 from leukreg.report.console import show
 from leukreg.run import run
@@ -44,7 +44,7 @@ def recipe(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def trained(path: Path, *more: str) -> RunResult:
-    recipe, notices = settle(load(path, [*SMALL, *more]))
+    recipe, notices = take_fallbacks(load(path, [*SMALL, *more]))
     with RunFolder.create(path.parent / "runs", recipe) as folder:
         return run(recipe, installed(), folder, notices)
 

@@ -18,7 +18,8 @@ import pytest
 
 from leukreg.errors import RunError
 from leukreg.files import digest
-from leukreg.recipe.model import Choice, DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
+from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
+from leukreg.registry.plugin_call import Choice
 from leukreg.runs import RunFolder, data_digest, find, list_runs, read
 from leukreg.runs.status import is_checked, is_locked, read_status, write_status
 from leukreg.types import BrokenImage, Finding, ImageSpec, Notice, Predictions, RunResult

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from leukreg import types
-from leukreg.contracts import CONTRACTS
-from leukreg.declare import option_docs
-from leukreg.kinds import KINDS
+from leukreg.registry.kinds import CONTRACTS, KINDS
+from leukreg.registry.plugin import option_docs
 from leukreg.scaffold.contracts import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leukreg.kinds import KINDS
+from leukreg.registry.kinds import KINDS
 from leukreg.scaffold import write
 from leukreg.testing import write_example_images
 

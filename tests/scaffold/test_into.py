@@ -9,10 +9,9 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.errors import PluginError
-from leukreg.kinds import KINDS
 from leukreg.registry import discover
-from leukreg.scaffold import write
-from leukreg.scaffold.into import add
+from leukreg.registry.kinds import KINDS
+from leukreg.scaffold import add, write
 from tests.strangers import entry_points
 
 

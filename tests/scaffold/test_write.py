@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukreg.errors import PluginError
-from leukreg.kinds import KINDS
+from leukreg.registry.kinds import KINDS
 from leukreg.scaffold import check_name, files, write
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from leukreg import DataError, Fold, ImageSpec, Lineage, plugin
 from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.errors import GateError
-from leukreg.recipe.model import Choice, GateSpec, SynthesisSpec
+from leukreg.recipe.model import GateSpec, SynthesisSpec
+from leukreg.registry.plugin_call import Choice
 from leukreg.synthesis import Placed, before_split, into_fold
 from leukreg.synthesis.extractor import OpenExtractor, opened
 from tests.synthesis.cells import SIZE, cells

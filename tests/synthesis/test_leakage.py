@@ -15,7 +15,8 @@ from PIL import Image, ImageFilter
 from leukreg import DataError, Fold, ImageSpec
 from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.errors import NotAvailable, PluginError
-from leukreg.recipe.model import Choice, GateSpec, SynthesisSpec
+from leukreg.recipe.model import GateSpec, SynthesisSpec
+from leukreg.registry.plugin_call import Choice
 from leukreg.synthesis import before_split, check_everything, check_folds
 from leukreg.synthesis.leakage import refuse_held_out
 

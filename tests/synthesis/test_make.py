@@ -14,7 +14,8 @@ from PIL import Image
 from leukreg import DataError, Fold, ImageSpec, Lineage
 from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.errors import PluginError, RunError
-from leukreg.recipe.model import Choice, SynthesisSpec
+from leukreg.recipe.model import SynthesisSpec
+from leukreg.registry.plugin_call import Choice
 from leukreg.synthesis import before_split, hold
 from leukreg.synthesis import into_fold as place_into
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leukreg.errors import DataError
-from leukreg.recipe.model import Choice
+from leukreg.registry.plugin_call import Choice
 from leukreg.synthesis.request import files_of, stamps_of
 
 

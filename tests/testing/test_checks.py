@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leukreg.kinds import KINDS
+from leukreg.registry.kinds import KINDS
 from leukreg.testing import CHECKS
 from tests.testing import test_extractors, test_images, test_networks, test_results, test_steering
 

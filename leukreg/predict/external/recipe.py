@@ -11,10 +11,10 @@ from typing import Any
 from leukreg.errors import PluginError, Problems
 from leukreg.paths import expanded
 from leukreg.positive import positive_in
-from leukreg.recipe.check import check
-from leukreg.recipe.mark import Document
+from leukreg.recipe import check
+from leukreg.recipe.extends import with_overrides
+from leukreg.recipe.mistakes import Document
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.override import with_overrides
 from leukreg.recipe.resolved import without_none
 from leukreg.registry import Registry
 from leukreg.text import file_stem

@@ -14,10 +14,10 @@ from typing import Any
 
 import pluggy
 
-from leukreg import hookspecs
-from leukreg.declare import plugin_name, summary
 from leukreg.errors import PluginError
-from leukreg.kinds import KINDS
+from leukreg.registry import kinds
+from leukreg.registry.kinds import KINDS
+from leukreg.registry.plugin import plugin_name, summary
 
 GROUP = "leukreg"
 _ANYTHING = (Exception, SystemExit)
@@ -154,7 +154,7 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
     broken plugin end the program, so the entry points are walked here.
     """
     manager = pluggy.PluginManager("leukreg")
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(kinds)
     owners: dict[str, Owner] = {}
     broken: list[BrokenPlugin] = []
     points = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
@@ -171,7 +171,7 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
 
 def reason_of(error: BaseException) -> str:
     """What was raised while a plugin was loaded or asked, and where in its own code."""
-    ours = ("<frozen", "importlib", "pluggy", "leukreg/registry.py", "leukreg/cli/commands.py")
+    ours = ("<frozen", "importlib", "pluggy", "leukreg/registry/", "leukreg/cli/commands.py")
     frames = traceback.extract_tb(error.__traceback__)
     places = [
         f" ({frame.filename}:{frame.lineno})"

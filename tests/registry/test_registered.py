@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from leukreg.kinds import KINDS
 from leukreg.registry import Entry, installed
+from leukreg.registry.kinds import KINDS
 from leukreg.testing import CHECKS, check, check_options, example_labels, write_example_images
 from tests.inception import write_inception
 from tests.small_run import write_run

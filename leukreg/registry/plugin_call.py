@@ -1,4 +1,4 @@
-"""A stranger's code, called: whatever it raises names who must mend it, and where."""
+"""A chosen plugin, and its code called: what it raises names who must mend it, and where."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import inspect
 import linecache
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from leukreg.errors import USERS_TO_MEND, LeukregError, PluginFault
-
-if TYPE_CHECKING:
-    from leukreg.recipe.model import Choice
 
 T = TypeVar("T")
 LOG = logging.getLogger("leukreg.plugins")
@@ -22,6 +20,22 @@ LOG = logging.getLogger("leukreg.plugins")
 shows them, nobody else hears of them."""
 LOG.propagate = False
 LOG.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A plugin with its checked options."""
+
+    kind: str
+    name: str
+    plugin: Any
+    """The plugin's instance: its options are its fields, ``build`` its contract."""
+    owner: str
+    """Distribution and version it comes from."""
+    options: Mapping[str, Any]
+    """All options as plain values, defaults included."""
+    fallback: Choice | None = None
+    """Taken, and announced, when ``plugin.ready()`` raises NotAvailable."""
 
 
 def call(choice: Choice, function: Callable[..., T], *args: Any, **more: Any) -> T:

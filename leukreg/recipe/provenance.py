@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from leukreg.recipe.mark import dotted
+from leukreg.recipe.format import show
+from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.model import Recipe
 from leukreg.recipe.resolved import at, leaves
-from leukreg.recipe.words import show
 from leukreg.types import Table
 
 _LEFT_OUT = ("schema", "name", "title", "reported", "assumed")

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from leukreg.errors import LeukregError, NotAvailable, PluginFault, Problem, Problems
-from leukreg.recipe.model import Choice, Recipe
+from leukreg.recipe.format import show
+from leukreg.recipe.model import Recipe
 from leukreg.recipe.resolved import at, has, resolve
-from leukreg.recipe.stranger import failed, named
-from leukreg.recipe.words import show
+from leukreg.registry.plugin_call import Choice, failed, named
 from leukreg.types import Notice
 
 Change = Callable[[str, Choice], Choice]
 
 
-def settle(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[Notice, ...]]:
+def take_fallbacks(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[Notice, ...]]:
     """Ask every plugin whether it is ready; take its fallback where it is not.
 
     A plugin's ``notice_label`` (a class attribute or property) is what every report must say when

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types as bounds
 
-from leukreg.recipe.mark import quoted
+from leukreg.recipe.mistakes import quoted
 
 _NAMES = {
     bool: "true or false",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from leukreg.errors import Problems
-from leukreg.recipe import check_task, parse, settle
+from leukreg.recipe import check_task, parse, take_fallbacks
 from leukreg.registry import Registry
 from leukreg.types import Sample, Samples
 
 
 def test_what_is_missing_is_replaced_and_said(good: str, registry: Registry) -> None:
-    recipe, notices = settle(parse(good, registry=registry))
+    recipe, notices = take_fallbacks(parse(good, registry=registry))
     assert recipe.data.source.name == "drawn"
     assert recipe.model.backbone.plugin.weights == "random"
     assert recipe.resolved["data"]["use"] == "drawn"
@@ -31,7 +31,7 @@ def test_what_a_fallback_states_is_given_then(good: str, registry: Registry) -> 
     text = good.replace("[assumed]", '[assumed]\n"model.backbone.weights" = "usual"')
     text = text.replace("depth = 4", 'depth = 4, weights = "imagenet"')
     before = parse(text, registry=registry)
-    after, _ = settle(before)
+    after, _ = take_fallbacks(before)
     assert {"data.images", "data.folds.k", "model.backbone.weights"} <= after.given
     assert "data.root" not in after.given
     assert not [key for key in after.given if "fallback" in key]
@@ -44,14 +44,14 @@ def test_what_a_fallback_states_is_given_then(good: str, registry: Registry) -> 
 def test_what_is_there_is_kept(good: str, registry: Registry) -> None:
     changes = ["data.root=here", "model.backbone.weights=random"]
     before = parse(good, overrides=changes, registry=registry)
-    after, notices = settle(before, strict=True)
+    after, notices = take_fallbacks(before, strict=True)
     assert notices == ()
     assert after.resolved == before.resolved
 
 
 def test_strict_takes_no_fallback(good: str, registry: Registry) -> None:
     with pytest.raises(Problems) as caught:
-        settle(parse(good, registry=registry), strict=True)
+        take_fallbacks(parse(good, registry=registry), strict=True)
     shown = [str(problem) for problem in caught.value.problems]
     assert len(shown) == 2
     assert shown[0].startswith("recipe.toml:6  data: there is no folder data/all (--strict")
@@ -60,7 +60,7 @@ def test_strict_takes_no_fallback(good: str, registry: Registry) -> None:
 def test_no_fallback_is_an_error(good: str, registry: Registry) -> None:
     text = good.replace(', fallback = { weights = "random" }', "")
     with pytest.raises(Problems, match="backbone: no imagenet weights here") as caught:
-        settle(parse(text, registry=registry))
+        take_fallbacks(parse(text, registry=registry))
     assert len(caught.value.problems) == 1
 
 
@@ -69,7 +69,7 @@ def test_fallbacks_of_fallbacks(good: str, registry: Registry) -> None:
         'fallback = { weights = "random" }',
         'fallback = { weights = "local", fallback = { weights = "random" } }',
     )
-    recipe, notices = settle(parse(text, registry=registry))
+    recipe, notices = take_fallbacks(parse(text, registry=registry))
     assert recipe.model.backbone.plugin.weights == "random"
     assert [notice.what for notice in notices] == ["data", "model.backbone", "model.backbone"]
     assert [notice.used for notice in notices[1:]] == [
@@ -81,7 +81,7 @@ def test_fallbacks_of_fallbacks(good: str, registry: Registry) -> None:
 def test_a_faulty_plugin_is_no_traceback(good: str, registry: Registry) -> None:
     recipe = parse(good, overrides=["model.backbone=faulty"], registry=registry)
     with pytest.raises(Problems, match=r"backbone 'faulty' \(from leukreg-test 1.0\) failed: KeyE"):
-        settle(recipe)
+        take_fallbacks(recipe)
 
 
 def samples(*labels: str, classes: tuple[str, ...]) -> Samples:

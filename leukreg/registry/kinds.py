@@ -1,4 +1,4 @@
-"""What ``build`` of each kind of plugin takes and returns.
+"""The kinds of plugin: one row each, and what ``build`` of each takes and returns.
 
 A plugin may also have ``ready(self) -> None``: called once before any work starts, it raises
 :class:`leukreg.errors.NotAvailable` when what the plugin needs (weights, a folder, a network) is
@@ -8,8 +8,11 @@ not on this machine; the recipe's ``fallback`` for it is then taken, or the run 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
 
 from leukreg.types import (
     Evidence,
@@ -25,6 +28,7 @@ from leukreg.types import (
 )
 
 if TYPE_CHECKING:
+    import click
     import numpy as np
     import torch
     from numpy.typing import NDArray
@@ -265,3 +269,118 @@ CONTRACTS: dict[str, type] = {
     "audit": Audit,
     "report": Report,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of plugin."""
+
+    name: str
+    hook: str
+    sentence: str
+    """What a plugin of this kind is, for listings."""
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("source", "leukreg_sources", "where samples come from"),
+        Kind("augmentation", "leukreg_augmentations", "changes training images at random"),
+        Kind("backbone", "leukreg_backbones", "turns images into feature maps"),
+        Kind("attention", "leukreg_attentions", "reweighs the last feature map"),
+        Kind("head", "leukreg_heads", "turns feature maps into logits"),
+        Kind("loss", "leukreg_losses", "what training minimises"),
+        Kind("class-weights", "leukreg_class_weights", "how much each class counts in the loss"),
+        Kind("sampler", "leukreg_samplers", "the order in which training rows are seen"),
+        Kind("generator", "leukreg_generators", "makes synthetic images of a class"),
+        Kind("extractor", "leukreg_extractors", "turns images into features to be compared by"),
+        Kind("optimizer", "leukreg_optimizers", "updates the parameters"),
+        Kind("schedule", "leukreg_schedules", "how the learning rate moves"),
+        Kind("metric", "leukreg_metrics", "a figure over predictions"),
+        Kind("audit", "leukreg_audits", "a rule that finds what is wrong with a result"),
+        Kind("report", "leukreg_reports", "a section of the report"),
+        Kind("command", "leukreg_commands", "a command of the leukreg program"),
+    )
+}
+
+hookspec = pluggy.HookspecMarker("leukreg")
+
+
+@hookspec
+def leukreg_sources() -> list[type]:  # type: ignore[empty-body]
+    """Sources: where samples come from."""
+
+
+@hookspec
+def leukreg_augmentations() -> list[type]:  # type: ignore[empty-body]
+    """Augmentations: random changes of training images."""
+
+
+@hookspec
+def leukreg_backbones() -> list[type]:  # type: ignore[empty-body]
+    """Backbones: networks from images to feature maps."""
+
+
+@hookspec
+def leukreg_attentions() -> list[type]:  # type: ignore[empty-body]
+    """Attentions: modules that reweigh the last feature map."""
+
+
+@hookspec
+def leukreg_heads() -> list[type]:  # type: ignore[empty-body]
+    """Heads: modules from feature maps to logits."""
+
+
+@hookspec
+def leukreg_losses() -> list[type]:  # type: ignore[empty-body]
+    """Losses: what training minimises."""
+
+
+@hookspec
+def leukreg_class_weights() -> list[type]:  # type: ignore[empty-body]
+    """Class weights: how much each class counts in the loss."""
+
+
+@hookspec
+def leukreg_samplers() -> list[type]:  # type: ignore[empty-body]
+    """Samplers: the order in which training rows are seen."""
+
+
+@hookspec
+def leukreg_generators() -> list[type]:  # type: ignore[empty-body]
+    """Generators: makers of synthetic images of a class."""
+
+
+@hookspec
+def leukreg_extractors() -> list[type]:  # type: ignore[empty-body]
+    """Extractors: networks from images to the features that distances are measured in."""
+
+
+@hookspec
+def leukreg_optimizers() -> list[type]:  # type: ignore[empty-body]
+    """Optimizers: what updates the parameters."""
+
+
+@hookspec
+def leukreg_schedules() -> list[type]:  # type: ignore[empty-body]
+    """Schedules: how the learning rate moves."""
+
+
+@hookspec
+def leukreg_metrics() -> list[type]:  # type: ignore[empty-body]
+    """Metrics: figures over predictions."""
+
+
+@hookspec
+def leukreg_audits() -> list[type]:  # type: ignore[empty-body]
+    """Audit rules: what finds that a result is wrong or does not mean what it seems to."""
+
+
+@hookspec
+def leukreg_reports() -> list[type]:  # type: ignore[empty-body]
+    """Reports: sections shown after a run."""
+
+
+@hookspec
+def leukreg_commands(cli: click.Group) -> None:
+    """Commands: add click commands to the ``leukreg`` program."""
