@@ -17,14 +17,19 @@ from pathlib import Path
 import material as pictures
 import numpy as np
 import torch
+from leukreg_gan.cgan import Settings
+from leukreg_gan.cgan_training import (
+    Parts,
+    discriminator_loss,
+    fresh_parts,
+    generator_loss,
+    mismatch_loss,
+)
+from leukreg_gan.class_sources import ClassSources
 from leukreg_gan.conditions import conditions_for
 from leukreg_gan.diffaug import Policy, augmented
-from leukreg_gan.losses import discriminator_loss, generator_loss, mismatch_loss
-from leukreg_gan.material import material
-from leukreg_gan.parts import Parts, fresh_parts
-from leukreg_gan.settings import Settings
 from leukreg_gan.training import Job, train
-from leukreg_gan.ways import Ways
+from leukreg_gan.training_set import training_set
 from ratio import Ratio, report
 
 from leukreg import ImageSpec, Labels, Sample, Samples, open_extractor
@@ -87,7 +92,7 @@ def our_loop(data: pictures.InMemory) -> float:
 
 def _job(data: pictures.InMemory, labels: Labels, folder: Path) -> Job:
     """A training that is judged by nothing."""
-    conditions = conditions_for(data, labels, ImageSpec(size=SETTINGS.size), None, Ways())
+    conditions = conditions_for(data, labels, ImageSpec(size=SETTINGS.size), None, ClassSources())
     return Job(
         settings=SETTINGS,
         pixels=conditions.pixels(data),
@@ -138,7 +143,7 @@ def _eight_classes() -> pictures.InMemory:
 def bare_loop(data: pictures.InMemory) -> float:
     """Seconds of as many steps of the same networks, nothing logged, watched or kept."""
     labels = np.arange(len(data)) % 2
-    rows = material(data.array, np.eye(2, dtype=np.float32)[labels], labels)
+    rows = training_set(data.array, np.eye(2, dtype=np.float32)[labels], labels)
     parts = fresh_parts(SETTINGS, 2, 1, "cpu")
     pixels, told = rows.pixels, rows.conditions
     begin = time.perf_counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leukreg import hookimpl
-from leukreg_gan.plugin import Cgan
+from leukreg_gan.cgan import Cgan
 
 
 @hookimpl

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg import SILENT, DataError, Images, ImageSpec, Labels, Progress
-from leukreg_gan import missing
-from leukreg_gan.attributes import notes_on_rows, read_attributes
-from leukreg_gan.classes import class_indices, count, unknown_classes
-from leukreg_gan.describe import faults_of, plan_of, strangeness
+from leukreg_gan import class_sources
+from leukreg_gan.attributes import faults_of, notes_on_rows, plan_of, read_attributes, strangeness
+from leukreg_gan.class_sources import (
+    Attributes,
+    ClassSources,
+    Donor,
+    class_indices,
+    count,
+    unknown_classes,
+)
+from leukreg_gan.condition_plan import UNSAID, Draw, Group, Plan, encode, one
 from leukreg_gan.donor import SOURCES, list_donors, read_donors, said_of_donors
-from leukreg_gan.plan import UNSAID, Draw, Group, Plan, encode, one
-from leukreg_gan.ways import Attributes, Donor, Ways
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +73,7 @@ def conditions_for(
     labels: Labels,
     image: ImageSpec,
     targets: Sequence[str] | None,
-    ways: Ways,
+    ways: ClassSources,
     progress: Progress = SILENT,
 ) -> Conditions:
     """The conditions of a training fold, by the way that the recipe chooses.
@@ -101,7 +106,9 @@ def _by_class(
     """Each image is told its class; a class is learned from its own images, few as they are."""
     of = class_indices(images, labels)
     counts = count(of, labels)
-    _stop(missing.without_images([name for name in targets or labels.names if not counts[name]]))
+    _stop(
+        class_sources.without_images([name for name in targets or labels.names if not counts[name]])
+    )
     there = [name for name in labels.names if counts[name]]
     draws = {
         name: Draw(parts=one(position), said={"way": "few", "real images": str(counts[name])})
@@ -128,7 +135,9 @@ def _with_donors(
     donated = listed.counts()
     there = [name for name in labels.names if counts[name] or donated.get(name)]
     if not faults:
-        faults = missing.without_donors([n for n in targets or labels.names if n not in there])
+        faults = class_sources.without_donors(
+            [n for n in targets or labels.names if n not in there]
+        )
     _stop(faults)
     donors = read_donors(donor, listed, images, labels, image, progress)
     groups = (Group(name="class", values=tuple(there)), Group(name="source", values=SOURCES))
@@ -167,7 +176,7 @@ def _by_attributes(
         faults += faults_of(options.describe, found.groups)
         empty = [name for name, n in count(of, labels).items() if not n]
         wanted = [n for n in targets or empty if n not in shown and n not in options.describe]
-        faults += missing.without_description(wanted, empty, found.groups)
+        faults += class_sources.without_description(wanted, empty, found.groups)
     _stop(faults)
     plan = plan_of(labels.names, found, shown, options.describe)
     return Conditions(

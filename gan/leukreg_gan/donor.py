@@ -26,12 +26,81 @@ from leukreg import (
     list_folder,
     open_images,
 )
-from leukreg_gan.classes import class_indices, unknown_classes
-from leukreg_gan.stain import Look, Match, look, together
-from leukreg_gan.ways import Donor
+from leukreg_gan.class_sources import Donor, class_indices, unknown_classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+TOGETHER = 64
+"""Images that are taken apart in one go, which keeps memory small."""
+_LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
+_AXES = np.diag(1 / np.sqrt([3.0, 6.0, 2.0])) @ np.array(
+    [[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StainStatistics:
+    """Mean and standard deviation of l, alpha and beta over the pixels of some images."""
+
+    mean: NDArray[np.float64]
+    """Shape ``(3,)``, in powers of ten of light."""
+    deviation: NDArray[np.float64]
+    """Shape ``(3,)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StainMatch:
+    """Carries the look of one source over to another's."""
+
+    source: StainStatistics
+    target: StainStatistics
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Images ``(n, h, w, 3)``, RGB, with the target's look; what leaves the range is cut."""
+        flat = self.source.deviation < 1e-9  # an axis without any change has none to scale
+        scale = np.where(
+            flat, 1.0, self.target.deviation / np.where(flat, 1, self.source.deviation)
+        )
+        matched = np.empty_like(pixels)
+        for start in range(0, len(pixels), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            moved = (axes(pixels[part]) - self.source.mean) * scale + self.target.mean
+            matched[part] = np.clip(np.rint(colours(moved)), 0, 255).astype(np.uint8)
+        return matched
+
+
+def stain_statistics(pixels: NDArray[np.uint8]) -> StainStatistics:
+    """The look of images ``(n, h, w, 3)``, RGB, all pixels counted alike; n is at least 1."""
+    sums, squares, count = np.zeros(3), np.zeros(3), 0
+    for start in range(0, len(pixels), TOGETHER):
+        values = axes(pixels[start : start + TOGETHER]).reshape(-1, 3)
+        sums += values.sum(axis=0)
+        squares += (values**2).sum(axis=0)
+        count += len(values)
+    mean = sums / count
+    return StainStatistics(mean, np.sqrt(np.maximum(squares / count - mean**2, 0)))
+
+
+def together(looks: Sequence[StainStatistics]) -> StainStatistics:
+    """The look of several groups of images, each counted alike, however many images it has."""
+    mean = np.mean([each.mean for each in looks], axis=0)
+    spread = [each.deviation**2 + (each.mean - mean) ** 2 for each in looks]
+    return StainStatistics(mean, np.sqrt(np.mean(spread, axis=0)))
+
+
+def axes(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """RGB ``(..., 3)`` from 0 to 255 to l, alpha and beta; black is lifted to 1 of 256."""
+    lms = ((pixels.astype(np.float64) + 1) / 256) @ _LMS.T
+    return np.asarray(np.log10(lms) @ _AXES.T)
+
+
+def colours(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """l, alpha and beta ``(..., 3)`` back to RGB; 0 to 255 where the colour can be shown."""
+    lms = 10 ** np.minimum(values @ np.linalg.inv(_AXES).T, 3.0)
+    return np.asarray(lms @ np.linalg.inv(_LMS).T * 256 - 1)
+
 
 SOURCES = ("home", "donor")
 """Values of the group "source"."""
@@ -156,7 +225,7 @@ def said_of_donors(real: int, donated: int, donor: Donor) -> dict[str, str]:
 
 def fit_match(
     pixels: NDArray[np.uint8], of: NDArray[np.int64], images: Images, labels: Labels
-) -> Match:
+) -> StainMatch:
     """The match of donors ``pixels`` of classes ``of`` to the training images.
 
     Both looks are taken from the classes that both sources have, each class counted alike: else
@@ -166,7 +235,7 @@ def fit_match(
     shared = np.intersect1d(at_home, of)
     ours = [_look(images.pixels, at_home, each) for each in _or_all(shared, at_home)]
     theirs = [_look(lambda rows: pixels[list(rows)], of, each) for each in _or_all(shared, of)]
-    return Match(together(theirs), together(ours))
+    return StainMatch(together(theirs), together(ours))
 
 
 def _or_all(shared: NDArray[np.int64], of: NDArray[np.int64]) -> list[int]:
@@ -176,10 +245,10 @@ def _or_all(shared: NDArray[np.int64], of: NDArray[np.int64]) -> list[int]:
 
 def _look(
     pixels: Callable[[Sequence[int]], NDArray[np.uint8]], of: NDArray[np.int64], label: int
-) -> Look:
+) -> StainStatistics:
     rows = np.flatnonzero(of == label).tolist()
     some = min(LOOKED_AT, len(rows))
-    return look(pixels([rows[i * len(rows) // some] for i in range(some)]))
+    return stain_statistics(pixels([rows[i * len(rows) // some] for i in range(some)]))
 
 
 def _refuse_copies(

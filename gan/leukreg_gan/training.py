@@ -3,39 +3,70 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from ignite.engine import Engine
 
 from leukreg import LeukregError, Progress, TrainingError
-from leukreg_gan.checkpoint import Checkpoint
-from leukreg_gan.compute import session
-from leukreg_gan.handlers.bar import ReportSteps
-from leukreg_gan.handlers.collapse import StopOnCollapse
-from leukreg_gan.handlers.keep import KeepCheckpoint
-from leukreg_gan.handlers.log import LogLosses
-from leukreg_gan.handlers.nan import StopOnNan
-from leukreg_gan.handlers.snapshot import TakeSnapshot
-from leukreg_gan.judge import Judge, spread
-from leukreg_gan.material import Material, material
-from leukreg_gan.parts import Parts, fresh_parts
-from leukreg_gan.pretraining import learned, pretrain
-from leukreg_gan.settings import Settings
-from leukreg_gan.snapshots import Snapshots
-from leukreg_gan.state import State
-from leukreg_gan.trainer import setup_trainer
+from leukreg_gan.cgan import Settings
+from leukreg_gan.cgan_training import Parts, fresh_parts, setup_trainer
+from leukreg_gan.checkpoint import Checkpoint, State
+from leukreg_gan.feature_network import learned, pretrain
+from leukreg_gan.handlers import (
+    KeepCheckpoint,
+    LogLosses,
+    ReportSteps,
+    StopOnCollapse,
+    StopOnNan,
+    TakeSnapshot,
+)
+from leukreg_gan.snapshots import HeldOut, Snapshots, spread
+from leukreg_gan.training_set import TrainingSet, training_set
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from leukreg_gan.conditions import Conditions
-    from leukreg_gan.features import FeatureNetwork
-    from leukreg_gan.judge import Features
+    from leukreg_gan.feature_network import FeatureNetwork
+    from leukreg_gan.snapshots import Features
+
+
+def device_for(asked: str) -> str:
+    """The device that "auto" stands for here: CUDA where there is one, otherwise the CPU."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+
+
+@contextmanager
+def session(device: str, threads: int) -> Iterator[None]:
+    """Threads and, on a CPU, deterministic algorithms; afterwards all is as it was.
+
+    The random state of torch's CPU generator is put back too. ``threads`` 0 leaves their number
+    alone.
+    """
+    before = torch.get_num_threads()
+    deterministic = torch.get_deterministic_debug_mode()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    state = torch.get_rng_state()
+    try:
+        torch.set_num_threads(threads or before)
+        if device == "cpu":
+            # As use_deterministic_algorithms(True), which would import the compiler: seconds.
+            torch.set_deterministic_debug_mode("error")
+            # Filling fresh memory costs time and guards only against reading it unwritten.
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_deterministic_debug_mode(deterministic)
+        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+        torch.set_rng_state(state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +115,7 @@ def train(job: Job, progress: Progress) -> Trained:
     with session(job.device, job.threads):
         rows = np.setdiff1d(np.arange(len(job.pixels)), job.held)
         conditions = job.conditions
-        data = material(job.pixels[rows], conditions.vectors[rows], conditions.labels[rows])
+        data = training_set(job.pixels[rows], conditions.vectors[rows], conditions.labels[rows])
         parts = fresh_parts(job.settings, conditions.vectors.shape[1], job.seed, job.device)
         keeper = Checkpoint(job.folder / "last.pt")
         state = keeper.resume(parts, job.device)
@@ -96,7 +127,7 @@ def train(job: Job, progress: Progress) -> Trained:
     return Trained(keeper.best, state)
 
 
-def _teach(network: FeatureNetwork, job: Job, data: Material, progress: Progress) -> float:
+def _teach(network: FeatureNetwork, job: Job, data: TrainingSet, progress: Progress) -> float:
     """Teach the feature network and say what it learned; seconds that the teaching took."""
     began = time.monotonic()
     conditions, held = job.conditions, job.held
@@ -106,7 +137,7 @@ def _teach(network: FeatureNetwork, job: Job, data: Material, progress: Progress
     seconds = time.monotonic() - began
     asked = data
     if len(held):
-        asked = material(job.pixels[held], conditions.vectors[held], conditions.labels[held])
+        asked = training_set(job.pixels[held], conditions.vectors[held], conditions.labels[held])
     whom = "held-out images" if len(held) else "of its training images (none are held out)"
     progress.say(f"cgan: the feature network {learned(network, asked, blocks)} {whom}")
     return seconds
@@ -114,7 +145,7 @@ def _teach(network: FeatureNetwork, job: Job, data: Material, progress: Progress
 
 def _run(
     job: Job,
-    data: Material,
+    data: TrainingSet,
     parts: Parts,
     keeper: Checkpoint,
     state: State,
@@ -156,7 +187,7 @@ def _go(trainer: Engine, done: int, steps: int) -> None:
         ) from error
 
 
-def _snapshots(job: Job, data: Material, parts: Parts) -> Snapshots:
+def _snapshots(job: Job, data: TrainingSet, parts: Parts) -> Snapshots:
     labels = job.conditions.labels
     held: Mapping[str, NDArray[np.uint8]] = {
         job.names[label]: job.pixels[job.held[labels[job.held] == label]]
@@ -172,7 +203,7 @@ def _snapshots(job: Job, data: Material, parts: Parts) -> Snapshots:
         material=data,
         conditions=job.conditions,
         labels=job.targets,
-        judge=Judge({name: p for name, p in held.items() if name in job.targets}, job.features),
+        judge=HeldOut({name: p for name, p in held.items() if name in job.targets}, job.features),
         extractor=job.extractor,
         real=real,
         seed=job.seed,

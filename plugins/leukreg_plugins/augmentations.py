@@ -36,8 +36,7 @@ class History:
 
     def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:
         """A function on uint8 batches ``(b, 3, size, size)``."""
-        from leukreg_plugins.nn.augment import Pipeline
-        from leukreg_plugins.nn.geometry import Affine
+        from leukreg_plugins.nn.transforms import Affine, Pipeline
 
         affine = Affine(
             rotation=self.rotation,
@@ -61,9 +60,7 @@ class Conservative:
 
     def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:
         """A function on uint8 batches ``(b, 3, size, size)``."""
-        from leukreg_plugins.nn.augment import Pipeline
-        from leukreg_plugins.nn.colour import Light
-        from leukreg_plugins.nn.geometry import right_angles
+        from leukreg_plugins.nn.transforms import Light, Pipeline, right_angles
 
         light = Light(brightness=self.brightness, contrast=self.contrast)
         return Pipeline(on_bytes=(right_angles,), on_floats=(light,))
@@ -96,10 +93,7 @@ class Advanced:
 
     def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:
         """A function on uint8 batches ``(b, 3, size, size)``."""
-        from leukreg_plugins.nn.augment import Pipeline
-        from leukreg_plugins.nn.colour import Light
-        from leukreg_plugins.nn.geometry import Affine
-        from leukreg_plugins.nn.texture import Blur, Erase
+        from leukreg_plugins.nn.transforms import Affine, Blur, Erase, Light, Pipeline
 
         affine = Affine(
             rotation=self.rotation, shift=self.shift, zoom=self.zoom, shear=self.shear,
@@ -135,9 +129,7 @@ class StainJitter:
 
     def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:
         """A function on uint8 batches ``(b, 3, size, size)``."""
-        from leukreg_plugins.nn.augment import Pipeline
-        from leukreg_plugins.nn.colour import Stain
-        from leukreg_plugins.nn.geometry import right_angles
+        from leukreg_plugins.nn.transforms import Pipeline, Stain, right_angles
 
         stain = Stain(space=self.space, strength=self.strength, bias=self.bias)
         return Pipeline(on_bytes=(right_angles,) if self.right_angles else (), on_floats=(stain,))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from leukreg import LeukregError, NotAvailable, plugin
-from leukreg_plugins.weights import FILES, HubWeights, local_file, sha256
+from leukreg_plugins.pretrained_weights import FILES, HubWeights, local_file, sha256
 
 if TYPE_CHECKING:
     from leukreg_plugins.nn.cellnet import CellNet
-    from leukreg_plugins.nn.staged import StagedBackbone
+    from leukreg_plugins.nn.timm_stages import StagedBackbone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class _TimmBackbone:
             NotAvailable: The weights are not on this machine and cannot be downloaded.
             LeukregError: The weights file is not of this network.
         """
-        from leukreg_plugins.nn.staged import staged
+        from leukreg_plugins.nn.timm_stages import staged
 
         return staged(self._full_name(), self._file(download=True))
 
@@ -171,7 +171,7 @@ class Cellnet:
 
 def _known(name: str) -> str:
     """timm's full ``architecture.tag`` for a name, or the name where no weights are published."""
-    from leukreg_plugins.nn.timm_weights import import_timm
+    from leukreg_plugins.pretrained_weights import import_timm
 
     timm = import_timm()
     tags = timm.list_pretrained()
@@ -188,7 +188,7 @@ def _known(name: str) -> str:
 
 
 def _published(tag: str) -> HubWeights:
-    from leukreg_plugins.nn.timm_weights import import_timm
+    from leukreg_plugins.pretrained_weights import import_timm
 
     config = import_timm().get_pretrained_cfg(tag)
     if config is not None and config.hf_hub_id:

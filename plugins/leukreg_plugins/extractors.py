@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg import NotAvailable, expanded, plugin, trained_backbone
-from leukreg_plugins.weights import sha256, unreachable
+from leukreg_plugins.pretrained_weights import sha256, unreachable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,14 +42,13 @@ class Cells:
             NotAvailable: The weights are not there.
             LeukregError: The file is not of this network.
         """
-        from leukreg_plugins.nn.cell_features import CellFeatures
-        from leukreg_plugins.nn.cellnet import load_cellnet
+        from leukreg_plugins.nn.cellnet import CellFeatures, load_cellnet
 
         return CellFeatures(load_cellnet(self._file()))
 
     def describe(self) -> dict[str, str]:
         """The file's SHA-256, and what it says of its training."""
-        from leukreg_plugins.nn.cell_features import read_metadata
+        from leukreg_plugins.nn.cellnet import read_metadata
 
         path = self._file()
         return read_metadata(path) | {"digest": sha256(path)}

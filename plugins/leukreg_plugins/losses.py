@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge, Le, Lt
 
 from leukreg import Labels, plugin
-from leukreg_plugins.counts import effective_number
+from leukreg_plugins.class_weights import effective_number
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +53,7 @@ class Focal:
 
 
 @plugin("class-balanced")
-class ClassBalanced:
+class ClassBalancedLoss:
     """Focal loss or cross-entropy, weighted by effective numbers of samples (Cui et al., 2019)."""
 
     beta: Annotated[float, Ge(0), Lt(1)] = 0.999
@@ -97,4 +97,4 @@ def _factor(labels: Labels, alpha: float | None) -> Tensor | None:
     return factor
 
 
-LOSSES: list[type] = [CrossEntropy, Focal, ClassBalanced]
+LOSSES: list[type] = [CrossEntropy, Focal, ClassBalancedLoss]

@@ -61,7 +61,7 @@ class LegacyAdam(_AdamLike):
 
     def build(self, groups: list[dict[str, Any]]) -> Optimizer:
         """torch's Adam over these parameter groups, clipping each gradient before its step."""
-        from leukreg_plugins.nn.legacy_adam import ClippedAdam
+        from leukreg_plugins.nn.clipped_adam import ClippedAdam
 
         return ClippedAdam(groups, clipnorm=self.clipnorm, **self._options(eps=self.epsilon))
 

@@ -27,7 +27,7 @@ class Shuffle:
 
 
 @plugin("class-balanced")
-class ClassBalanced:
+class ClassBalancedSampler:
     """Every class equally often, small classes repeated, large ones thinned.
 
     An epoch has as many rows as there are training rows. Within a class no row is seen for a second
@@ -47,7 +47,6 @@ class ClassBalanced:
         origins: Sequence[str] | None = None,
     ) -> Iterable[int]:
         """Positions; the numbers per class differ by one at most."""
-        from leukreg_plugins.nn.quota import draw, quotas, shuffled
 
         kinds = origins or ["real"] * len(targets)
         pools = _pools(range(len(targets)), targets)
@@ -78,7 +77,6 @@ class PatientBalanced:
         self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
     ) -> Iterable[int]:
         """Positions; the numbers per patient (within a class, on request) differ by one at most."""
-        from leukreg_plugins.nn.quota import draw_equally, quotas, shuffled
 
         rows = range(len(targets))
         pools = _pools(rows, targets) if self.within_class else [[*rows]]
@@ -97,4 +95,39 @@ def _pools(rows: Iterable[int], keys: Sequence[int | str]) -> list[list[int]]:
     return [*pools.values()]
 
 
-SAMPLERS: list[type] = [Shuffle, ClassBalanced, PatientBalanced]
+SAMPLERS: list[type] = [Shuffle, ClassBalancedSampler, PatientBalanced]
+
+
+def draw_equally(
+    pools: Sequence[Sequence[int]], count: int, generator: torch.Generator
+) -> list[int]:
+    """``count`` rows, each pool giving the same number (or one more, by lot).
+
+    Within a pool no row comes a second time before all have come.
+    """
+    drawn: list[int] = []
+    for pool, quota in zip(pools, quotas(len(pools), count, generator), strict=True):
+        drawn += draw(pool, quota, generator)
+    return drawn
+
+
+def draw(pool: Sequence[int], count: int, generator: torch.Generator) -> list[int]:
+    """``count`` rows of a pool, none a second time before all have come."""
+    whole, rest = divmod(count, len(pool))
+    return [*pool] * whole + shuffled(pool, generator)[:rest]
+
+
+def quotas(pools: int, count: int, generator: torch.Generator) -> list[int]:
+    """``count`` split over ``pools``; who gets one more is drawn by lot."""
+    if pools == 0:
+        return []
+    each, more = divmod(count, pools)
+    lucky = set(shuffled(range(pools), generator)[:more])
+    return [each + (pool in lucky) for pool in range(pools)]
+
+
+def shuffled(rows: Sequence[int], generator: torch.Generator) -> list[int]:
+    """``rows`` in random order."""
+    import torch
+
+    return [rows[int(i)] for i in torch.randperm(len(rows), generator=generator)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -10,6 +12,24 @@ from leukreg import plugin
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
+
+
+@dataclass(frozen=True)
+class WarmCosine:
+    """Factor of the learning rate at a step (from 0): rises over ``warmup`` steps, then falls.
+
+    A plain object, not a lambda, so that the scheduler can be copied, pickled and checkpointed.
+    """
+
+    steps: int
+    warmup: int
+    final: float
+
+    def __call__(self, step: int) -> float:
+        if step < self.warmup:
+            return (step + 1) / (self.warmup + 1)
+        done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * done)) / 2
 
 
 @plugin("constant")
@@ -61,8 +81,6 @@ class Cosine:
     def build(self, optimizer: Optimizer, steps: int) -> Any:
         """A scheduler over ``steps`` optimizer steps; afterwards the rate stays at ``final``."""
         from torch.optim.lr_scheduler import LambdaLR
-
-        from leukreg_plugins.nn.cosine import WarmCosine
 
         return LambdaLR(optimizer, WarmCosine(steps, round(self.warmup * steps), self.final))
 

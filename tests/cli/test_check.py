@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from leukreg_gan.model import CganGenerator
+from leukreg_gan.class_generator import CganGenerator
 
 from leukreg.cli.main import main
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from leukreg_gan.cgan import Settings
 from leukreg_gan.diffaug import Policy
-from leukreg_gan.settings import Settings
 from numpy.typing import NDArray
 
 from leukreg import Labels, Sample, Samples

@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given as cases
 from hypothesis import settings
 from hypothesis import strategies as st
-from leukreg_gan.attributes import Attributed
+from leukreg_gan.attributes import Attributed, as_described, as_in_images, plan_of, weighed
+from leukreg_gan.cgan import Cgan
+from leukreg_gan.class_sources import Attributes, ClassSources
+from leukreg_gan.condition_plan import UNSAID, Draw, Group, Plan
 from leukreg_gan.conditions import Conditions, conditions_for
-from leukreg_gan.describe import described, plan_of, shown, weighed
-from leukreg_gan.plan import UNSAID, Draw, Group, Plan
-from leukreg_gan.plugin import Cgan
-from leukreg_gan.ways import Attributes, Ways
 
 from leukreg import DataError, ImageSpec, NotAvailable, Sample, Samples
 from tests.gan.condition_images import SIZE, Given, given, labels_of, told_alike
@@ -59,7 +58,7 @@ def made(
 ) -> Conditions:  # fmt: skip
     tables = path if isinstance(path, tuple) else str(path)
     own = {"mono": MONO} if describe is None else dict(describe)
-    ways = Ways(way="attributes", attributes=Attributes(table=tables, describe=own, **more))
+    ways = ClassSources(way="attributes", attributes=Attributes(table=tables, describe=own, **more))
     return conditions_for(images(counts), labels_of(counts), IMAGE, targets, ways)
 
 
@@ -239,7 +238,7 @@ def test_a_file_that_is_no_table_and_one_that_is_not_there(tmp_path: Path) -> No
         made(tmp_path / "a.csv")
     own = Attributes(table=("none.csv", "nothing.csv"))
     with pytest.raises(NotAvailable, match=r"none.csv, .*nothing.csv; put them there"):
-        Ways(way="attributes", attributes=own).ready()
+        ClassSources(way="attributes", attributes=own).ready()
 
 
 def named(tmp_path: Path, names: Iterable[str], ids: Iterable[str]) -> Conditions:
@@ -249,7 +248,7 @@ def named(tmp_path: Path, names: Iterable[str], ids: Iterable[str]) -> Condition
     frame.to_csv(tmp_path / "n.csv", index=False)
     rows = tuple(Sample(id=each, path=each, label="a") for each in ids)
     own = Given(Samples(rows=rows, classes=("a",)), np.zeros((len(rows), SIZE, SIZE, 3), np.uint8))
-    ways = Ways(way="attributes", attributes=Attributes(table=str(tmp_path / "n.csv")))
+    ways = ClassSources(way="attributes", attributes=Attributes(table=str(tmp_path / "n.csv")))
     return conditions_for(own, labels_of({"a": len(rows)}), IMAGE, None, ways)
 
 
@@ -326,8 +325,8 @@ def test_a_plan_holds_every_group_once_for_every_class(
     found, by_class = data
     first = found.groups[0]
     for parts in (
-        shown(by_class["a"], found.codes),
-        described({first.name: first.values}, found.groups, found.codes),
+        as_in_images(by_class["a"], found.codes),
+        as_described({first.name: first.values}, found.groups, found.codes),
     ):
         held = sorted(group for part in parts for group in part.groups)
         assert held == list(range(len(found.groups)))

@@ -12,9 +12,9 @@ import discs
 import numpy as np
 import pytest
 import torch
-from leukreg_gan import fitting, training
-from leukreg_gan.archive import Card, read_archive, write_archive
-from leukreg_gan.plugin import Cgan
+from leukreg_gan import class_generator, training
+from leukreg_gan.cgan import Cgan
+from leukreg_gan.generator_file import Card, read_archive, write_archive
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 
@@ -186,17 +186,17 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
 ) -> None:
     def full(self: Path, target: Path) -> None:
-        if Path(target).name == fitting.FILE:
+        if Path(target).name == class_generator.FILE:
             raise OSError(28, "No space left on device")
         Path.rename(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(WriteError, match=r"cannot be written: No space left"):
         fitted(few(), tmp_path / "fit")
-    assert not [*own_cache.rglob("*.part"), *own_cache.rglob(fitting.FILE)]
+    assert not [*own_cache.rglob("*.part"), *own_cache.rglob(class_generator.FILE)]
 
 
-@pytest.mark.parametrize("name", [fitting.FILE, "log.csv", "step-0000004.png"])
+@pytest.mark.parametrize("name", [class_generator.FILE, "log.csv", "step-0000004.png"])
 def test_a_fit_folder_on_a_full_disk_holds_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

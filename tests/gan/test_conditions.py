@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given as cases
 from hypothesis import settings
 from hypothesis import strategies as st
+from leukreg_gan.class_sources import Attributes, ClassSources, Donor
+from leukreg_gan.condition_plan import UNSAID, Draw, Group, Part, Plan, encode
 from leukreg_gan.conditions import Conditions, conditions_for
-from leukreg_gan.plan import UNSAID, Draw, Group, Part, Plan, encode
-from leukreg_gan.ways import Attributes, Donor, Ways
 
 from leukreg import DataError, ImageSpec
 from tests.gan.condition_images import SIZE, given, labels_of, told_alike
@@ -20,7 +20,7 @@ IMAGE = ImageSpec(size=SIZE)
 
 
 def few(counts: dict[str, int], targets: tuple[str, ...] | None = None) -> Conditions:
-    return conditions_for(given(counts), labels_of(counts), IMAGE, targets, Ways())
+    return conditions_for(given(counts), labels_of(counts), IMAGE, targets, ClassSources())
 
 
 def test_each_image_is_told_its_class() -> None:
@@ -57,7 +57,7 @@ def test_a_class_without_images_is_refused_with_both_ways_out(
 
 
 def test_mistakes_of_the_recipe_are_told_at_once() -> None:
-    ways = Ways(way="few", donor=Donor(root="x"), attributes=Attributes(table="y.csv"))
+    ways = ClassSources(way="few", donor=Donor(root="x"), attributes=Attributes(table="y.csv"))
     with pytest.raises(DataError) as caught:
         conditions_for(given({"a": 1}), labels_of({"a": 1}), IMAGE, ("aa",), ways)
     said = str(caught.value).splitlines()
@@ -69,14 +69,14 @@ def test_mistakes_of_the_recipe_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("way", ["donor", "attributes"])
 def test_a_way_needs_its_table(way: str) -> None:
-    ways = Ways(way=way)  # type: ignore[arg-type]
+    ways = ClassSources(way=way)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=f'way = "{way}" needs {way} = '):
         conditions_for(given({"a": 1}), labels_of({"a": 1}), IMAGE, None, ways)
 
 
 def test_pixels_follow_the_rows() -> None:
     images = given({"a": 2, "b": 2})
-    made = conditions_for(images, labels_of({"a": 2, "b": 2}), IMAGE, None, Ways())
+    made = conditions_for(images, labels_of({"a": 2, "b": 2}), IMAGE, None, ClassSources())
     assert np.array_equal(made.pixels(images), images.given)
 
 

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as cases
 from hypothesis import strategies as st
+from leukreg_gan.class_sources import ClassSources, Donor
 from leukreg_gan.conditions import Conditions, conditions_for
-from leukreg_gan.donor import CONFOUNDED, fit_match
-from leukreg_gan.stain import look
-from leukreg_gan.ways import Donor, Ways
+from leukreg_gan.donor import CONFOUNDED, fit_match, stain_statistics
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -46,7 +45,7 @@ def made(
     donor: Donor, counts: dict[str, int] = HOME, targets: tuple[str, ...] | None = ("monocyte",),
     images: Given | None = None,
 ) -> Conditions:  # fmt: skip
-    ways = Ways(way="donor", donor=donor)
+    ways = ClassSources(way="donor", donor=donor)
     return conditions_for(images or given(counts), labels_of(counts), IMAGE, targets, ways)
 
 
@@ -68,7 +67,7 @@ def test_donors_stand_after_home_and_apart_from_it(root: Path) -> None:
 
 def test_only_the_folders_that_are_read_are_looked_at(root: Path) -> None:
     def files(**keys: Any) -> set[Path]:
-        return {*Ways(way="donor", donor=Donor(root=str(root), **keys)).files()}
+        return {*ClassSources(way="donor", donor=Donor(root=str(root), **keys)).files()}
 
     assert files() == {root}
     read = {root / name for name in ("[x] Mono*", "deep/mono", "Lympho (small)")}
@@ -114,19 +113,19 @@ def test_stain_is_matched_or_left(root: Path) -> None:
     again = made(Donor(root=str(root), classes=MAPPED, stain="none"), images=images)
     matched = made(Donor(root=str(root), classes=MAPPED), images=images)
     assert np.array_equal(left.donors, again.donors)
-    home = look(images.given[6:])  # the class that both have
-    far = np.abs(look(left.donors).mean - home.mean).max()
+    home = stain_statistics(images.given[6:])  # the class that both have
+    far = np.abs(stain_statistics(left.donors).mean - home.mean).max()
     assert far > 0.2
-    assert np.abs(look(matched.donors[7:]).mean - home.mean).max() < 0.02
-    assert np.abs(look(matched.donors[7:]).deviation - home.deviation).max() < 0.02
+    assert np.abs(stain_statistics(matched.donors[7:]).mean - home.mean).max() < 0.02
+    assert np.abs(stain_statistics(matched.donors[7:]).deviation - home.deviation).max() < 0.02
     assert not told_alike(left, matched)
 
 
 def test_a_source_without_a_class_in_common_is_said(root: Path) -> None:
     told = made(Donor(root=str(root), classes={"monocyte": ("rest",)}))
     assert told.notes == (CONFOUNDED,)
-    home = look(given(HOME).given)
-    assert np.abs(look(told.donors).mean - home.mean).max() < 0.05
+    home = stain_statistics(given(HOME).given)
+    assert np.abs(stain_statistics(told.donors).mean - home.mean).max() < 0.05
 
 
 @settings(
@@ -206,7 +205,7 @@ def test_a_root_that_is_not_there_is_not_available(root: Path) -> None:
         donor.ready()
     assert "data.root" not in str(caught.value)
     with pytest.raises(NotAvailable):
-        Ways(way="donor", donor=donor).ready()
+        ClassSources(way="donor", donor=donor).ready()
     replace(donor, root=str(root)).ready()
 
 

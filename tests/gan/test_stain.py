@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leukreg_gan.stain import TOGETHER, Look, Match, axes, colours, look, together
+from leukreg_gan.donor import (
+    TOGETHER,
+    StainMatch,
+    StainStatistics,
+    axes,
+    colours,
+    stain_statistics,
+    together,
+)
 from numpy.typing import NDArray
 
 
@@ -28,7 +36,7 @@ SEEDS = st.integers(0, 2**32)
 @given(donor=SEEDS, home=SEEDS)
 def test_mean_and_deviation_become_those_of_home(donor: int, home: int) -> None:
     theirs, ours = pictures(donor), pictures(home)
-    match = Match(look(theirs), look(ours))
+    match = StainMatch(stain_statistics(theirs), stain_statistics(ours))
     moved = (axes(theirs) - match.source.mean) / match.source.deviation
     exact = moved * match.target.deviation + match.target.mean
     flat = exact.reshape(-1, 3)
@@ -38,7 +46,7 @@ def test_mean_and_deviation_become_those_of_home(donor: int, home: int) -> None:
     matched = match(theirs)
     assert np.array_equal(matched, np.clip(np.rint(shown), 0, 255).astype(np.uint8))
     if shown.min() >= 0 and shown.max() <= 255:  # else what no screen shows is cut
-        after = look(matched)
+        after = stain_statistics(matched)
         assert after.mean == pytest.approx(match.target.mean, abs=0.01)
         assert after.deviation == pytest.approx(match.target.deviation, abs=0.01)
 
@@ -48,7 +56,9 @@ def test_a_stained_and_tinted_copy_comes_back() -> None:
     density = -np.log((ours.astype(float) + 1) / 256) * [1.15, 0.9, 1.2] + [0.02, 0.1, 0.05]
     theirs = np.clip(np.exp(-density) * 256 - 1, 0, 255).astype(np.uint8)
     before = np.abs(theirs.astype(int) - ours).mean()
-    after = np.abs(Match(look(theirs), look(ours))(theirs).astype(int) - ours).mean()
+    after = np.abs(
+        StainMatch(stain_statistics(theirs), stain_statistics(ours))(theirs).astype(int) - ours
+    ).mean()
     assert before > 10
     assert after < before / 3
 
@@ -57,7 +67,7 @@ def test_a_stained_and_tinted_copy_comes_back() -> None:
 @given(seed=SEEDS, n=st.integers(1, TOGETHER + 3))
 def test_each_picture_is_matched_alike_however_many_there_are(seed: int, n: int) -> None:
     theirs = pictures(seed, n, side=4)
-    match = Match(look(theirs), look(pictures(seed + 1)))
+    match = StainMatch(stain_statistics(theirs), stain_statistics(pictures(seed + 1)))
     matched = match(theirs)
     assert np.array_equal(matched, match(theirs))
     assert np.array_equal(matched, np.concatenate([match(theirs[i : i + 1]) for i in range(n)]))
@@ -68,7 +78,7 @@ def test_each_picture_is_matched_alike_however_many_there_are(seed: int, n: int)
 @given(seed=SEEDS)
 def test_a_source_that_looks_like_home_is_left_as_it_is(seed: int) -> None:
     own = pictures(seed)
-    assert np.array_equal(Match(look(own), look(own))(own), own)
+    assert np.array_equal(StainMatch(stain_statistics(own), stain_statistics(own))(own), own)
 
 
 def test_the_axes_can_be_gone_back_from() -> None:
@@ -84,17 +94,19 @@ def test_grey_lies_on_the_first_axis() -> None:
 
 def test_pictures_of_one_colour_are_moved_and_not_scaled() -> None:
     plain = np.full((1, 4, 4, 3), 90, np.uint8)
-    matched = Match(look(plain), look(pictures(1)))(plain)
+    matched = StainMatch(stain_statistics(plain), stain_statistics(pictures(1)))(plain)
     assert len(np.unique(matched.reshape(-1, 3), axis=0)) == 1
-    assert look(matched).mean == pytest.approx(look(pictures(1)).mean, abs=0.01)
+    assert stain_statistics(matched).mean == pytest.approx(
+        stain_statistics(pictures(1)).mean, abs=0.01
+    )
 
 
 def test_groups_count_alike_however_many_images_they_have() -> None:
     one, other = pictures(1, n=6), pictures(2, n=6)
-    both = look(np.concatenate([one, other]))
-    merged = together([look(one), look(other)])
+    both = stain_statistics(np.concatenate([one, other]))
+    merged = together([stain_statistics(one), stain_statistics(other)])
     assert merged.mean == pytest.approx(both.mean)
     assert merged.deviation == pytest.approx(both.deviation)
-    lopsided = together([look(np.repeat(one, 5, axis=0)), look(other)])
+    lopsided = together([stain_statistics(np.repeat(one, 5, axis=0)), stain_statistics(other)])
     assert lopsided.mean == pytest.approx(both.mean)
-    assert isinstance(merged, Look)
+    assert isinstance(merged, StainStatistics)

@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from leukreg_gan import checkpoint, training
+from leukreg_gan import checkpoint, handlers, training
+from leukreg_gan.class_sources import ClassSources
 from leukreg_gan.conditions import conditions_for
-from leukreg_gan.handlers import collapse
-from leukreg_gan.judge import spread, spreads
-from leukreg_gan.material import held_out
+from leukreg_gan.snapshots import spread, spreads
 from leukreg_gan.training import Job, Trained, train
-from leukreg_gan.ways import Ways
+from leukreg_gan.training_set import held_out
 from PIL import Image
 
 from leukreg import SILENT, DataError, ImageSpec, LeukregError, TrainingError
@@ -57,7 +56,7 @@ def colours(pixels: np.ndarray) -> np.ndarray:
 def job(folder: Path, judged: bool = True, size: int = 32, **keys: Any) -> Job:
     images = discs.discs(size=size)
     labels = discs.labels_of(images)
-    conditions = conditions_for(images, labels, ImageSpec(size=size), None, Ways())
+    conditions = conditions_for(images, labels, ImageSpec(size=size), None, ClassSources())
     alone = [str(row) for row in conditions.rows]
     held = held_out(conditions.labels.tolist(), alone, 3) if judged else np.zeros(0, np.int64)
     return Job(
@@ -226,7 +225,7 @@ def test_the_best_snapshot_is_kept_of_the_late_ones_if_there_are_any(
     best: int,
 ) -> None:
     each = iter(np.repeat(kids, 3))  # two classes, and the heap of both
-    monkeypatch.setattr("leukreg_gan.judge.distance", lambda real, fake: float(next(each)))
+    monkeypatch.setattr("leukreg_gan.snapshots.distance", lambda real, fake: float(next(each)))
     trained = train(job(tmp_path, steps=9, decay=decay), SILENT)
     assert trained.state.best_step == best
     assert trained.state.best == kids[best // 3 - 1]
@@ -236,8 +235,8 @@ def test_a_late_snapshot_of_pictures_all_alike_is_no_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kids = iter(np.repeat([3.0, 2.0, 1.0], 3))
-    monkeypatch.setattr("leukreg_gan.judge.distance", lambda real, fake: float(next(kids)))
-    monkeypatch.setattr("leukreg_gan.handlers.snapshot.ALIKE", 1e9)
+    monkeypatch.setattr("leukreg_gan.snapshots.distance", lambda real, fake: float(next(kids)))
+    monkeypatch.setattr("leukreg_gan.handlers.ALIKE", 1e9)
     trained = train(job(tmp_path, steps=9), SILENT)
     assert trained.state.best_step == 3
 
@@ -271,8 +270,8 @@ def test_a_loss_that_is_no_number_names_the_step(tmp_path: Path) -> None:
 def test_a_discriminator_with_nothing_to_learn_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collapse, "NOTHING", 1e9)
-    monkeypatch.setattr(collapse, "IDLE", 3)
+    monkeypatch.setattr(handlers, "NOTHING", 1e9)
+    monkeypatch.setattr(handlers, "IDLE", 3)
     said = Said()
     trained = train(job(tmp_path, steps=20, snapshot_every=2), said)
     assert trained.state.step == 3
@@ -290,7 +289,7 @@ def test_images_that_are_all_alike_end_it(tmp_path: Path, monkeypatch: pytest.Mo
     )
     said = Said()
     trained = train(job(tmp_path, steps=60), said)
-    assert trained.state.step == 3 * collapse.FLAT
+    assert trained.state.step == 3 * handlers.FLAT
     assert "collapsed" in said.lines[-1]
     assert trained.weights
     again = train(job(tmp_path, steps=60), SILENT)
@@ -310,7 +309,7 @@ def test_a_class_whose_images_are_all_alike_is_named_and_ends_nothing(
     trained = train(job(tmp_path, steps=12), said)
     assert not trained.state.stopped
     line = trained.state.lines[-1]
-    assert line.spreads["red"] < collapse.ALIKE < line.spreads["blue"]
+    assert line.spreads["red"] < handlers.ALIKE < line.spreads["blue"]
     assert line.spread == pytest.approx((line.spreads["red"] + line.spreads["blue"]) / 2)
     assert said.lines[-1].endswith("; nearly alike are the images of red (0.00)")
     with (tmp_path / "log.csv").open(newline="") as file:

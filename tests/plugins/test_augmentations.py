@@ -15,9 +15,16 @@ from leukreg_plugins.augmentations import (
     History,
     StainJitter,
 )
-from leukreg_plugins.nn.colour import HED, Light, Stain
-from leukreg_plugins.nn.geometry import Affine, _grid, right_angles
-from leukreg_plugins.nn.texture import Blur, Erase
+from leukreg_plugins.nn.transforms import (
+    HED,
+    Affine,
+    Blur,
+    Erase,
+    Light,
+    Stain,
+    _grid,
+    right_angles,
+)
 from torch.nn import functional as F
 
 from leukreg import ImageSpec
@@ -76,9 +83,9 @@ def test_ranges_of_zero_change_nothing(still: Any) -> None:
 
 
 def test_chunks_change_nothing_but_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    from leukreg_plugins.nn import augment
+    from leukreg_plugins.nn import transforms
 
-    monkeypatch.setattr(augment, "CHUNK_PIXELS", 32 * 32 * 4)
+    monkeypatch.setattr(transforms, "CHUNK_PIXELS", 32 * 32 * 4)
     batch = _images(10)
     out = History(rotation=0.0, shift=0.0, zoom=0.0, flip="none").build(ImageSpec(size=32))(batch)
     assert torch.equal(out, batch)

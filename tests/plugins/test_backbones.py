@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from leukreg_plugins import weights as weights_module
+from leukreg_plugins import pretrained_weights as weights_module
 from leukreg_plugins.backbones import (
     BACKBONES,
     Cellnet,
@@ -22,8 +22,8 @@ from leukreg_plugins.backbones import (
     ResNet50,
     Timm,
 )
-from leukreg_plugins.nn.cut import cut
-from leukreg_plugins.nn.timm_weights import import_timm
+from leukreg_plugins.nn.timm_stages import cut
+from leukreg_plugins.pretrained_weights import import_timm
 
 from leukreg import LeukregError, NotAvailable
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leukreg_plugins.losses import ClassBalanced, CrossEntropy, Focal
+from leukreg_plugins.losses import ClassBalancedLoss, CrossEntropy, Focal
 from torch.nn import functional as F
 
 from leukreg import Labels
@@ -119,7 +119,7 @@ def test_class_balanced_weighs_by_the_papers_formula() -> None:
     logits, targets = batch()
     beta = 0.99
     w = torch.tensor([(1 - beta) / (1 - beta**n) for n in (50, 5, 20)], dtype=torch.float64)
-    loss = ClassBalanced(beta=beta, over="cross-entropy").build(labels())
+    loss = ClassBalancedLoss(beta=beta, over="cross-entropy").build(labels())
     torch.testing.assert_close(
         loss(logits, targets), F.cross_entropy(logits, targets, w), rtol=1e-6, atol=1e-7
     )
@@ -128,12 +128,12 @@ def test_class_balanced_weighs_by_the_papers_formula() -> None:
 def test_class_balanced_takes_the_recipes_weights_too_and_gamma_only_for_focal() -> None:
     logits, targets = batch()
     with_weights = labels(weights=(1.0, 9.0, 1.0))
-    own = ClassBalanced(over="cross-entropy", gamma=5.0)
+    own = ClassBalancedLoss(over="cross-entropy", gamma=5.0)
     assert own.build(labels())(logits, targets) != own.build(with_weights)(logits, targets)
-    flat = ClassBalanced(beta=0.0, over="cross-entropy", gamma=5.0).build(with_weights)
+    flat = ClassBalancedLoss(beta=0.0, over="cross-entropy", gamma=5.0).build(with_weights)
     torch.testing.assert_close(
         flat(logits, targets),
         F.cross_entropy(logits, targets, torch.tensor([1.0, 9.0, 1.0]).double()),
     )
-    focal = ClassBalanced(beta=0.0, gamma=2.0).build(labels())
+    focal = ClassBalancedLoss(beta=0.0, gamma=2.0).build(labels())
     torch.testing.assert_close(focal(logits, targets), Focal().build(labels())(logits, targets))

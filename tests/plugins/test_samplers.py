@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leukreg_plugins.samplers import ClassBalanced, PatientBalanced, Shuffle
+from leukreg_plugins.samplers import ClassBalancedSampler, PatientBalanced, Shuffle
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=120)
 
@@ -33,7 +33,7 @@ def test_class_balanced_sees_classes_and_rows_within_a_class_equally_often(
     rows: list[tuple[int, int]], seed: int
 ) -> None:
     targets = [c for c, _ in rows]
-    drawn = list(ClassBalanced().build(targets, ["x"] * len(rows), _generator(seed)))
+    drawn = list(ClassBalancedSampler().build(targets, ["x"] * len(rows), _generator(seed)))
     assert len(drawn) == len(rows)
     per_class = Counter(dict.fromkeys(targets, 0))
     per_class.update(targets[row] for row in drawn)
@@ -85,7 +85,7 @@ def test_synthetic_rows_get_their_share_of_a_class_that_has_both(
 ) -> None:
     targets = [0] * 60 + [1] * (real + made)
     origins = ["real"] * (60 + real) + ["synthetic"] * made
-    sampler = ClassBalanced(synthetic=share)
+    sampler = ClassBalancedSampler(synthetic=share)
     drawn = list(sampler.build(targets, ["p"] * len(targets), _generator(seed), origins))
     found = Counter((targets[row], origins[row]) for row in drawn)
     assert len(drawn) == len(targets)
@@ -99,14 +99,14 @@ def test_synthetic_rows_get_their_share_of_a_class_that_has_both(
 
 def test_without_a_share_origins_change_nothing() -> None:
     targets, groups = [0, 0, 0, 1, 1], ["p"] * 5
-    plain = list(ClassBalanced().build(targets, groups, _generator(3)))
+    plain = list(ClassBalancedSampler().build(targets, groups, _generator(3)))
     kinds = ["real", "synthetic", "real", "synthetic", "synthetic"]
-    assert list(ClassBalanced().build(targets, groups, _generator(3), kinds)) == plain
+    assert list(ClassBalancedSampler().build(targets, groups, _generator(3), kinds)) == plain
 
 
 def test_order_is_the_generators_and_differs_from_epoch_to_epoch() -> None:
     targets, groups = [0] * 30 + [1] * 10, [str(i // 4) for i in range(40)]
-    for sampler in (Shuffle(), ClassBalanced(), PatientBalanced()):
+    for sampler in (Shuffle(), ClassBalancedSampler(), PatientBalanced()):
         first = list(sampler.build(targets, groups, _generator(5)))
         assert first == list(sampler.build(targets, groups, _generator(5)))
         assert first != list(sampler.build(targets, groups, _generator(6)))

@@ -1,0 +1,261 @@
+"""Where pretrained weights come from: a file, the Hugging Face hub's cache, or the hub itself.
+
+The hub's client retries for about 47 seconds when there is no network, even with the file in its
+cache. So the cache is looked at first, and the network is tried once, briefly, before any download.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from leukreg import LeukregError, NotAvailable, expanded, import_torchvision
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FILES = ("model.safetensors", "pytorch_model.bin")
+"""Names that weights have on the hub, the preferred one first."""
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+PROBE_SECONDS = 0.8
+"""How long the network gets to accept one connection before it counts as absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubWeights:
+    """Published weights of a model: a repository on the Hugging Face hub."""
+
+    repo: str
+    """Such as "timm/resnet18.a1_in1k"."""
+    files: tuple[str, ...] = FILES
+
+    def cached(self) -> Path | None:
+        """The file in the hub's cache on this machine, or None. Touches no network."""
+        from huggingface_hub import try_to_load_from_cache
+
+        for name in self.files:
+            found = try_to_load_from_cache(self.repo, name)
+            if isinstance(found, str):
+                return Path(found)
+        return None
+
+    def ready(self) -> None:
+        """Raise NotAvailable, within a second, unless the weights are cached or the hub answers."""
+        if self.cached() is None and (reason := _unreachable(_hub_address())):
+            raise NotAvailable(self._missing(reason))
+
+    def fetch(self) -> Path:
+        """The weights file, downloaded where it is not in the cache.
+
+        Raises:
+            NotAvailable: It is neither in the cache nor to be had from the hub.
+        """
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
+
+        if (path := self.cached()) is not None:
+            return path
+        self.ready()
+        for name in self.files:
+            try:
+                return Path(hf_hub_download(self.repo, name))
+            except EntryNotFoundError:
+                continue
+            except Exception as error:  # the client lets many HTTP libraries' errors through
+                raise NotAvailable(self._missing(f"download failed: {_line(error)}")) from error
+        raise NotAvailable(self._missing(f"it has none of the files {', '.join(self.files)}"))
+
+    def _missing(self, reason: str) -> str:
+        return (
+            f"the weights {self.repo} are not in the Hugging Face cache of this machine, and the "
+            f"hub cannot be used ({reason}). On a machine with a network, download "
+            f"https://huggingface.co/{self.repo}/resolve/main/{self.files[0]} and name the file: "
+            f'weights = "path/to/{self.files[0]}"; or start from weights = "random"'
+        )
+
+
+def local_file(weights: str) -> Path:
+    """The weights file that a recipe names.
+
+    Raises:
+        LeukregError: It is neither a keyword nor the name of a weights file.
+        NotAvailable: There is no such file.
+    """
+    path = expanded(weights)
+    if path.suffix.lower() not in SUFFIXES:
+        close = difflib.get_close_matches(weights, ("imagenet", "random"), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise LeukregError(
+            f'weights = "{weights}" is neither "imagenet" nor "random" nor the path of a weights '
+            f"file ({', '.join(SUFFIXES)}){hint}"
+        )
+    if not path.is_file():
+        raise NotAvailable(
+            f'there is no weights file "{weights}" (looked for {path.absolute()}); put it there, '
+            f'name another, or start from weights = "random"'
+        )
+    return path
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unreachable(url: str) -> str | None:
+    """Why this address cannot be asked, or None if it can. Takes a second at most."""
+    return _unreachable(_address(url))
+
+
+def _hub_address() -> tuple[str, int]:
+    from huggingface_hub import constants
+
+    return _address(constants.ENDPOINT)
+
+
+def _address(asked: str) -> tuple[str, int]:
+    """Host and port to try: the proxy that requests would go through, or the host itself."""
+    url = urlsplit(asked)
+    host = url.hostname or "huggingface.co"
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if proxy and not proxy_bypass(host):
+        url = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return url.hostname or host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def _unreachable(address: tuple[str, int]) -> str | None:
+    """Why the hub cannot be asked, or None if it can. Takes a second at most."""
+    from huggingface_hub import constants
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    if offline or constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    outcome: list[str] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, timeout=PROBE_SECONDS).close()
+            outcome.append("")
+        except OSError as error:
+            outcome.append(f"no connection to {address[0]}: {_line(error)}")
+
+    # Name resolution knows no timeout of its own, so it waits in a thread that may be left behind.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return (outcome[0] or None) if outcome else f"no answer from {address[0]}"
+
+
+def _line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+_LOADER = "timm.models._builder"
+"""timm says only in this log which tensors a weights file lacked; it goes on without them."""
+
+
+def import_timm() -> ModuleType:
+    """timm, importable beside any build of torchvision."""
+    import_torchvision()
+    import timm
+
+    return timm
+
+
+def create(name: str, weights: Path | None) -> nn.Module:
+    """timm's model ``name`` without its classifier.
+
+    Raises:
+        LeukregError: The weights file cannot be read, or is not of this model.
+    """
+    if weights is None:
+        return _create(name)
+    overlay = {"file": str(weights), "custom_load": False}
+    with _load_log() as lines:
+        try:
+            model = _create(name, pretrained=True, pretrained_cfg_overlay=overlay)
+        except Exception as error:  # torch, safetensors and pickle each raise their own
+            raise LeukregError(
+                f"the weights file {weights} does not fit the model {name}: {_short(error)}"
+            ) from error
+    for line in lines:
+        if problem := _problem(line, model):
+            raise LeukregError(f"the weights file {weights} is not of the model {name}: {problem}")
+    return model
+
+
+def _create(name: str, **options: Any) -> nn.Module:
+    """Prefer any input size where an architecture knows a way to take more than one."""
+    timm = import_timm()
+    architecture = name.split(".")[0]
+    ways: list[dict[str, Any]] = [{}]
+    config = timm.get_pretrained_cfg(architecture)
+    if config is not None and config.fixed_input_size:
+        ways = [{"dynamic_img_size": True}, {"strict_img_size": False}, {}]
+    for way in ways[:-1]:
+        try:
+            return cast("nn.Module", timm.create_model(name, num_classes=0, **way, **options))
+        except TypeError:  # this architecture has no such option
+            continue
+    return cast("nn.Module", timm.create_model(name, num_classes=0, **options))
+
+
+@contextmanager
+def _load_log() -> Iterator[list[str]]:
+    lines: list[str] = []
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger(_LOADER)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def _problem(line: str, model: nn.Module) -> str | None:
+    """What a line of timm's log says against the file; extra tensors of a classifier are fine."""
+    if not line.startswith(("Missing keys (", "Unexpected keys (")):
+        return None
+    names = line.split("(", 1)[1].split(")", 1)[0].split(", ")
+    if line.startswith("Missing"):
+        return f"it lacks {_some(names)}"
+    children = {child for child, _ in model.named_children()} - _classifier(model)
+    extra = [name for name in names if name.split(".")[0] in children]
+    return f"it also has {_some(extra)}" if extra else None
+
+
+def _classifier(model: nn.Module) -> set[str]:
+    named = cast(Any, model).pretrained_cfg.get("classifier") or ()
+    named = (named,) if isinstance(named, str) else named
+    return {"head", *(name.split(".")[0] for name in named)}
+
+
+def _some(names: list[str]) -> str:
+    names = sorted(names)
+    more = f" and {len(names) - 3} more tensors" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _short(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3])[:400] or type(error).__name__
