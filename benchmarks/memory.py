@@ -31,7 +31,7 @@ def train(folder: Path) -> int:
     """Prepare, split and train; returns this process's peak memory in MB."""
     import material
 
-    from leukreg.engine import train_fold
+    from leukreg.engine.training import train_fold
     from leukreg.prepare import prepare
     from leukreg.recipe import parse
 

@@ -14,10 +14,10 @@ import material
 import torch
 from ratio import Ratio, paired, report
 
-from leukreg.engine import train_fold
 from leukreg.engine.assembly import assemble
 from leukreg.engine.device import compute_for, session
-from leukreg.engine.dropout import mc_probabilities
+from leukreg.engine.mc_dropout import mc_probabilities
+from leukreg.engine.training import train_fold
 from leukreg.recipe import Recipe
 
 ROUNDS = 5

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from leukreg.engine.files import load
+from leukreg.engine.checkpoints import load
 from leukreg.runs import read
 
 TARGET = Path("plugins/leukreg_plugins/cells.safetensors")

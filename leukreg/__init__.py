@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from leukreg.data.listing import require_folder as require_folder
     from leukreg.data.listing import same_but_for_form as same_but_for_form
     from leukreg.data.table_reader import read_table as read_table
-    from leukreg.engine.trained import trained_backbone as trained_backbone
+    from leukreg.engine.trained_backbone import trained_backbone as trained_backbone
     from leukreg.errors import DataError as DataError
     from leukreg.errors import LeukregError as LeukregError
     from leukreg.errors import NotAvailable as NotAvailable
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from leukreg.output_folder import require_empty as require_empty
     from leukreg.paths import expanded as expanded
     from leukreg.positive import positive_in as positive_in
-    from leukreg.predict.explain import explanation as explanation
-    from leukreg.predict.table import Predicted as Predicted
-    from leukreg.predict.trained import Trained as Trained
-    from leukreg.predict.trained import load as load
+    from leukreg.predict.grad_cam import explanation as explanation
+    from leukreg.predict.prediction_table import Predicted as Predicted
+    from leukreg.predict.trained_run import Trained as Trained
+    from leukreg.predict.trained_run import load as load
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
     from leukreg.registry.kinds import ClassGenerator as ClassGenerator
@@ -120,7 +120,7 @@ _MODULE_OF = {
     "Origin": "leukreg.types",
     "PassedOver": "leukreg.types",
     "Picture": "leukreg.types",
-    "Predicted": "leukreg.predict.table",
+    "Predicted": "leukreg.predict.prediction_table",
     "Predictions": "leukreg.types",
     "Printed": "leukreg.audit.printed_figure",
     "Problem": "leukreg.errors",
@@ -138,7 +138,7 @@ _MODULE_OF = {
     "Section": "leukreg.types",
     "Severity": "leukreg.types",
     "Table": "leukreg.types",
-    "Trained": "leukreg.predict.trained",
+    "Trained": "leukreg.predict.trained_run",
     "TrainingError": "leukreg.errors",
     "WriteError": "leukreg.errors",
     "alike": "leukreg.data.listing",
@@ -151,7 +151,7 @@ _MODULE_OF = {
     "derive": "leukreg.seeds",
     "examine": "leukreg.audit.conflict",
     "expanded": "leukreg.paths",
-    "explanation": "leukreg.predict.explain",
+    "explanation": "leukreg.predict.grad_cam",
     "from_cell": "leukreg.text",
     "groups_of": "leukreg.data.groups",
     "hookimpl": "leukreg.registry.plugin",
@@ -159,7 +159,7 @@ _MODULE_OF = {
     "inception_network": "leukreg.synthesis.distances",
     "kid": "leukreg.synthesis.distances",
     "list_folder": "leukreg.data.listing",
-    "load": "leukreg.predict.trained",
+    "load": "leukreg.predict.trained_run",
     "load_tensors": "leukreg.files",
     "only_class": "leukreg.audit.conflict",
     "open_extractor": "leukreg.synthesis.extractor",
@@ -178,7 +178,7 @@ _MODULE_OF = {
     "same_but_for_form": "leukreg.data.listing",
     "shortened": "leukreg.report.table_layout",
     "sweep": "leukreg.files",
-    "trained_backbone": "leukreg.engine.trained",
+    "trained_backbone": "leukreg.engine.trained_backbone",
     "units_in_words": "leukreg.evaluate.bootstrap",
     "units_of": "leukreg.evaluate.bootstrap",
     "write_file": "leukreg.files",

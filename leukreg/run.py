@@ -62,7 +62,7 @@ def run(
     refuse_changed(folder, data.images)
     folder.keep_data(data.images, data.folds)
     if recipe.synthesis is not None and recipe.synthesis.place == "training-fold":
-        from leukreg.engine import rehearse
+        from leukreg.engine.rehearsal import rehearse
         from leukreg.synthesis import check_folds
 
         samples, seed = data.images.samples, recipe.seed
@@ -85,7 +85,7 @@ def run_fold(
 
     The data come back with the fold's synthetic rows appended, so that row numbers stay unique.
     """
-    from leukreg.engine import train_fold
+    from leukreg.engine.training import train_fold
 
     spec, images = recipe.synthesis, data.images
     fidelity: tuple[Mapping[str, Any], ...] = ()
@@ -122,7 +122,7 @@ def run_fold(
 
 def _say_lost(folder: RunFolder, place: Path, progress: Progress) -> None:
     """A fold that had begun is not trained anew without a word; its old predictions go."""
-    from leukreg.engine import lost
+    from leukreg.engine.checkpoints import lost
 
     name = lost(place)
     if name is None:
@@ -150,7 +150,7 @@ def _predicted(
     progress: Progress,
 ) -> Predictions:
     """Predictions of a fold, read back where an earlier stretch of the run made them."""
-    from leukreg.engine import predict_rows
+    from leukreg.engine.inference import predict_rows
     from leukreg.runs.predictions import read_predictions, write_predictions
 
     path = model.parent / name

@@ -27,7 +27,7 @@ optimizer = { use = "adam", lr = 1e-3 }
 def write_run(folder: Path, classes: tuple[str, ...] = ("a", "b")) -> Path:
     """The recipe, the classes and the model of the first fold, as a finished run leaves them."""
     from leukreg.engine.assembly import assemble
-    from leukreg.engine.files import save
+    from leukreg.engine.checkpoints import save
     from leukreg.recipe import parse
 
     recipe = parse(RECIPE)

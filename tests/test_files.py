@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukreg import files
-from leukreg.engine.files import save
+from leukreg.engine.checkpoints import save
 from leukreg.errors import RunError, WriteError
 from leukreg.output_folder import new_folder
 

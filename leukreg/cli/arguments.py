@@ -10,7 +10,7 @@ import click
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
-    from leukreg.predict import Predicted
+    from leukreg.predict.prediction_table import Predicted
 
 runs_folder = click.option(
     "--runs",

@@ -58,8 +58,9 @@ def command(
     the drop against the original with its interval, and the findings of the audit.
     """
     from leukreg.audit.rules import has_errors
-    from leukreg.predict import load
-    from leukreg.predict.external import evaluate, parse_mapping
+    from leukreg.predict.external_source import parse_mapping
+    from leukreg.predict.external_validation import evaluate
+    from leukreg.predict.trained_run import load
     from leukreg.registry import installed
     from leukreg.report.console import RichProgress, open_console, show
 

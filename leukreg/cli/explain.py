@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from leukreg.predict import Predicted
+    from leukreg.predict.prediction_table import Predicted
 
     Heat = NDArray[np.float32]
 
@@ -43,9 +43,9 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
     from leukreg.output_folder import new_folder, require_replaceable
-    from leukreg.predict import explanation, load
-    from leukreg.predict.explain import place_of
-    from leukreg.predict.walk import find_images
+    from leukreg.predict.grad_cam import explanation, feature_map_of
+    from leukreg.predict.inputs import find_images
+    from leukreg.predict.trained_run import load
     from leukreg.report.console import RichProgress, open_console
 
     require_replaceable(folder)
@@ -67,7 +67,7 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
                 _write(place / name, files[row], heat, _lines(found, row, answer, heat))
                 advance()
     say_readings(found)
-    where = place_of(trained.models[0], trained.recipe.image.size)
+    where = feature_map_of(trained.models[0], trained.recipe.image.size)
     pictures = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
     say(f"{pictures} written to {folder} (Grad-CAM of {where}).")
     if min(where.height, where.width) < FINE:
@@ -113,7 +113,7 @@ def _write(path: Path, file: Path, heat: Heat, lines: tuple[str, ...]) -> None:
     import io
 
     from leukreg.files import write_file
-    from leukreg.predict.pictures import side_by_side
+    from leukreg.predict.heat_map import side_by_side
 
     buffer = io.BytesIO()
     side_by_side(file, heat, lines).save(buffer, "PNG")

@@ -35,10 +35,9 @@ def command(
     folds together; safetensors holds the weights of each fold. Each is run in its own runtime on
     real images, and kept only if it answers as leukreg does, within 1e-4.
     """
-    from leukreg.predict import load
-    from leukreg.predict.export.formats import require
-    from leukreg.predict.export.write import export
-    from leukreg.predict.walk import find_images
+    from leukreg.predict.deployment import export, require
+    from leukreg.predict.inputs import find_images
+    from leukreg.predict.trained_run import load
     from leukreg.report.console import RichProgress, open_console
 
     require(kind)

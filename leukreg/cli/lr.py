@@ -13,7 +13,7 @@ from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from leukreg.data import ImageStore
-    from leukreg.engine import RangeTest
+    from leukreg.engine.range_test import RangeTest
     from leukreg.progress import Progress
     from leukreg.recipe import Recipe
     from leukreg.recipe.model import PhaseSpec
@@ -47,7 +47,7 @@ def command(
     """
     import tempfile
 
-    from leukreg.engine import range_test
+    from leukreg.engine.range_test import range_test
     from leukreg.prepare import labels_of
     from leukreg.recipe import load, take_fallbacks
     from leukreg.report.console import RichProgress, open_console

@@ -11,7 +11,7 @@ from leukreg.cli.arguments import image_paths, run_named, runs_folder, say_readi
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
-    from leukreg.predict import Predicted
+    from leukreg.predict.prediction_table import Predicted
 
 FINDINGS = 1
 STDOUT = Path("-")
@@ -42,8 +42,8 @@ def command(
     Flags: far from the training data (distance above 1), copy or near copy of a training image.
     For research, not for diagnosis.
     """
-    from leukreg.predict import load
-    from leukreg.predict.walk import find_images
+    from leukreg.predict.inputs import find_images
+    from leukreg.predict.trained_run import load
     from leukreg.report import prediction_report as shown
     from leukreg.report.console import RichProgress, open_console
 

@@ -105,7 +105,7 @@ def _check_plan(recipe: Recipe) -> None:
 
     The gate's extractor is opened too: without its weights nothing need begin.
     """
-    from leukreg.engine import plan
+    from leukreg.engine.unfreeze import plan
     from leukreg.synthesis.gate import gate_extractor
     from leukreg.types import Labels
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -103,3 +104,23 @@ def _links(name: str, module: nn.Module) -> list[Link]:
         return [(name, module)]
     children = module.named_children()
     return [link for child, part in children for link in _links(f"{name}.{child}", part)]
+
+
+class PooledBackbone(nn.Module):
+    """From uint8 images ``(b, 3, h, w)`` to features ``(b, dimensions)``, in eval mode."""
+
+    def __init__(self, model: Classifier, size: int) -> None:
+        super().__init__()
+        self.normaliser = model.normaliser
+        self.stages = model.stages
+        self.size = size
+        self.dimensions = int(model.backbone.channels)  # type: ignore[arg-type]
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = images.float()
+        if images.shape[-2:] != (self.size, self.size):
+            pixels = nn.functional.interpolate(
+                pixels, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False
+            )
+        return cast(Tensor, self.stages(self.normaliser(pixels)).mean((2, 3)))

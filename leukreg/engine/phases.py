@@ -3,35 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from torch import nn
 
-from leukreg.engine.batches import epoch_batches
-from leukreg.engine.blame import in_training, parts_of
+from leukreg.engine.batches import EpochBatches, epoch_batches, sampled_order
+from leukreg.engine.checkpoints import Checkpoints, FoldState, PhasePlan, PhaseState, digests
+from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import reseed
-from leukreg.engine.evaluator import evaluate
-from leukreg.engine.feeds import Feeds, setup_feeds
-from leukreg.engine.handlers.bar import ReportSteps, summary
-from leukreg.engine.handlers.best import BestEpoch, Monitor
-from leukreg.engine.handlers.clip import ClipGradients
-from leukreg.engine.handlers.keep import KeepCheckpoint
-from leukreg.engine.handlers.log import LogEpochs, Validate
-from leukreg.engine.handlers.nan import StopOnNan
-from leukreg.engine.handlers.schedule import StepSchedule
-from leukreg.engine.job import FoldJob
-from leukreg.engine.outcome import PhasePlan
-from leukreg.engine.state import FoldState, PhaseState, digests
-from leukreg.engine.trainer import setup_trainer
+from leukreg.engine.frozen_features import Feeds, Material, setup_feeds
+from leukreg.engine.handlers import (
+    BestEpoch,
+    ClipGradients,
+    KeepCheckpoint,
+    LogEpochs,
+    Monitor,
+    ReportSteps,
+    StepSchedule,
+    StopOnNan,
+    Validate,
+    summary,
+)
+from leukreg.engine.trainer import evaluate, in_training, parts_of, setup_trainer
 from leukreg.engine.unfreeze import groups, touched, train_mode, unfreeze
 from leukreg.errors import DataError, LeukregError
-from leukreg.recipe.model import PhaseSpec
+from leukreg.progress import Progress
+from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.registry.plugin_call import breach, call
 from leukreg.seeds import derive
 from leukreg.types import PhaseLog
+
+
+@dataclass(frozen=True, slots=True)
+class FoldJob:
+    """Everything that the phases of a fold share."""
+
+    recipe: Recipe
+    fold: int
+    model: Classifier
+    criterion: nn.Module
+    material: Material
+    keeper: Checkpoints
+    progress: Progress
+
+    def where(self, phase: PhaseSpec) -> str:
+        """Fold and phase as people read them: folds are counted from 1, in files from 0."""
+        return f"fold {self.fold + 1}, phase {phase.name!r}"
+
+    def epoch_seed(self, phase: PhaseSpec, epoch: int) -> int:
+        return derive(self.recipe.seed, "fold", self.fold, "phase", phase.name, "epoch", epoch)
+
+    def epoch_batches(self, phase: PhaseSpec, feeds: Feeds, epoch: int) -> EpochBatches:
+        """The training batches of an epoch: the same ones whenever they are asked for."""
+        seed = self.epoch_seed(phase, epoch)
+        rows, training = self.material.train, self.recipe.training
+        sampler = self.recipe.sampler
+        order = sampled_order(sampler, rows, rows.groups(), derive(seed, "sampler"))
+        feed = feeds.train(derive(seed, "views"))
+        return epoch_batches(order, rows, feed, training.batch_size, self.material.compute)
 
 
 def run_phase(

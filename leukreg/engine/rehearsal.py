@@ -12,19 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from leukreg.engine.assembly import assemble
-from leukreg.engine.batches import Batch, checked, sampled_order
-from leukreg.engine.blame import in_training, parts_of
+from leukreg.engine.assembly import Criterion, assemble
+from leukreg.engine.batches import Batch, Rows, checked, rows_of, sampled_order
+from leukreg.engine.checkpoints import PhasePlan
 from leukreg.engine.classifier import Classifier, as_module
-from leukreg.engine.criterion import Criterion
 from leukreg.engine.device import Compute, compute_for, reseed, session
-from leukreg.engine.evaluator import evaluate
-from leukreg.engine.fold import fold_labels
-from leukreg.engine.outcome import PhasePlan
-from leukreg.engine.planning import phase_plans
-from leukreg.engine.rows import Rows, rows_of
-from leukreg.engine.trainer import setup_trainer
-from leukreg.engine.unfreeze import groups, train_mode, unfreeze
+from leukreg.engine.trainer import evaluate, in_training, parts_of, setup_trainer
+from leukreg.engine.training import fold_labels
+from leukreg.engine.unfreeze import groups, phase_plans, train_mode, unfreeze
 from leukreg.errors import LeukregError, TrainingError
 from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.registry.plugin_call import call
@@ -58,7 +53,7 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePla
     optimizers, schedules. No image is read, and random states are put back.
 
     Raises:
-        Problems: As :func:`leukreg.engine.plan`.
+        Problems: As :func:`leukreg.engine.unfreeze.plan`.
         PluginFault: A plugin fails or breaks its contract.
         TrainingError: The step fails for another reason.
     """

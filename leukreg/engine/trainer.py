@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import logging
+import traceback
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from ignite.engine import Engine
-from torch import nn
+from torch import Tensor, nn
 
 from leukreg.engine.batches import Batch
+from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import Compute
-from leukreg.engine.evaluator import Answers
-from leukreg.registry.plugin_call import Choice, blamed
+from leukreg.errors import LeukregError, PluginFault, TrainingError
+from leukreg.recipe.model import PhaseSpec, Recipe
+from leukreg.registry.plugin_call import (
+    Choice,
+    blamed,
+    failed,
+    is_outer,
+    module_of,
+    named,
+    out_of_memory,
+    place_of,
+)
 
 _QUIET = logging.getLogger("leukreg.engine")
 _QUIET.setLevel(logging.CRITICAL + 1)
@@ -65,3 +78,94 @@ def quiet(engine: Engine) -> Engine:
     """Keep ignite from printing what the caller will say better."""
     engine.logger = _QUIET
     return engine
+
+
+class Answers(NamedTuple):
+    """Logits ``(n, k)`` in float32 and targets ``(n,)`` of some rows."""
+
+    logits: Tensor
+    targets: Tensor
+
+    @classmethod
+    def joined(cls, parts: Iterable[Answers]) -> Answers:
+        """The answers of several batches as one set."""
+        logits, targets = zip(*parts, strict=True)
+        return cls(torch.cat(logits), torch.cat(targets))
+
+
+@torch.no_grad()
+def loss_of(criterion: nn.Module, answers: Answers) -> float:
+    """The loss of the rows as one set.
+
+    A mean of batches' losses would be another figure: a loss with class weights divides each batch
+    by the weights of its own rows. So the criterion is asked once about all rows, in eval mode.
+    """
+    training = criterion.training
+    criterion.eval()
+    try:
+        return float(criterion(*answers))
+    finally:
+        criterion.train(training)
+
+
+@torch.no_grad()
+def evaluate(
+    tail: nn.Module, criterion: nn.Module, batches: Iterable[Batch], compute: Compute
+) -> tuple[float, float]:
+    """Loss and accuracy (0 to 1) over all rows of the batches; ``tail`` is in eval mode."""
+    parts = []
+    for batch in batches:
+        with compute.autocast():
+            logits = tail(batch.inputs)
+        parts.append(Answers(logits.float(), batch.targets))
+    answers = Answers.joined(parts)
+    right = answers.logits.argmax(dim=1) == answers.targets
+    return loss_of(criterion, answers), float(right.double().mean())
+
+
+Part = tuple[Choice, nn.Module | None]
+"""A chosen plugin, and the module that it built, where it builds one."""
+
+
+def parts_of(recipe: Recipe, model: Classifier, phase: PhaseSpec) -> list[Part]:
+    """The plugins whose code runs in a training step, besides those that are called by name."""
+    spec = recipe.model
+    pairs: list[tuple[Choice | None, nn.Module | None]] = [
+        (spec.backbone, model.backbone),
+        (spec.attention, model.attention),
+        (spec.head, model.head),
+        (phase.schedule, None),
+    ]
+    return [(choice, module) for choice, module in pairs if choice is not None]
+
+
+def in_training(where: str, error: Exception, parts: Sequence[Part]) -> LeukregError:
+    """What to raise for an error of a training step; ``where`` says which step.
+
+    A plugin is blamed only where its own code stands in the traceback: networks of a library fail
+    for reasons that lie in the recipe.
+    """
+    text = f"{where}: {type(error).__name__}: {error}"
+    if out_of_memory(error):
+        return TrainingError(f"{text}. A smaller training.batch_size or image.size needs less")
+    if "more than 1 value per channel" in str(error):
+        return TrainingError(f"{text}. Batch norm needs training.batch_size = 2 or more")
+    suspects = [] if is_outer(error) else _suspects(error, parts)
+    if not suspects:
+        return TrainingError(text)
+    who = " or ".join(named(choice) for choice in suspects)
+    fault = failed(f"{where}: {who} failed", suspects[0].plugin, error)
+    return PluginFault(fault, suspects[0].owner)
+
+
+def _suspects(error: Exception, parts: Sequence[Part]) -> list[Choice]:
+    """The plugins whose own code raised: one where the failing module is known to be its own."""
+    mine = [
+        (choice, module) for choice, module in parts if place_of(error, module_of(choice.plugin))
+    ]
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        owner = frame.f_locals.get("self")
+        for choice, module in mine:
+            if module is not None and any(each is owner for each in module.modules()):
+                return [choice]
+    return [choice for choice, _ in mine]

@@ -143,7 +143,8 @@ def model_maps(
     answer = result.predictions.probabilities.argmax(axis=1) if decision is None else decision
     folder, own = _models(result)
     try:
-        from leukreg.predict import explanation, load
+        from leukreg.predict.grad_cam import explanation
+        from leukreg.predict.trained_run import load
 
         heats = explanation(
             load(folder),
@@ -171,7 +172,7 @@ def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     import numpy as np
 
     from leukreg.data.decode import decode, squash
-    from leukreg.predict.pictures import overlay
+    from leukreg.predict.heat_map import overlay
 
     image = squash(decode(read_regular(path)).image, 2 * SIDE)
     return np.asarray(overlay(image, heat))

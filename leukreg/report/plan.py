@@ -16,7 +16,7 @@ from leukreg.types import Fold, Labels, Samples, Table
 if TYPE_CHECKING:
     from leukreg.data import ImageStore
     from leukreg.data.groups import Dropped
-    from leukreg.engine import PhasePlan
+    from leukreg.engine.checkpoints import PhasePlan
     from leukreg.recipe import Recipe
 
 
@@ -32,7 +32,7 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     Raises:
         LeukregError: The data or the model do not allow what the recipe asks for.
     """
-    from leukreg.engine import rehearse
+    from leukreg.engine.rehearsal import rehearse
     from leukreg.prepare import beside_of, list_samples, open_rows
     from leukreg.recipe import check_task
 

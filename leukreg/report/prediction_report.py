@@ -18,7 +18,7 @@ from leukreg.types import Section, Table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from leukreg.predict import Predicted
+    from leukreg.predict.prediction_table import Predicted
     from leukreg.types import RunResult
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from leukreg.testing.common import check_options
 from leukreg.testing.examples import (
     ExampleImages,
     example_evidence,
@@ -25,17 +24,17 @@ from leukreg.testing.examples import (
     example_samples,
     write_example_images,
 )
-from leukreg.testing.extractors import check_extractor
-from leukreg.testing.images import check_generator, check_source
-from leukreg.testing.networks import (
+from leukreg.testing.image_checks import check_extractor, check_generator, check_source
+from leukreg.testing.network_checks import (
     check_attention,
     check_augmentation,
     check_backbone,
     check_head,
     check_loss,
 )
-from leukreg.testing.results import check_audit, check_command, check_metric, check_report
-from leukreg.testing.steering import (
+from leukreg.testing.option_checks import check_options
+from leukreg.testing.result_checks import check_audit, check_command, check_metric, check_report
+from leukreg.testing.training_checks import (
     check_class_weights,
     check_optimizer,
     check_sampler,

@@ -314,7 +314,7 @@ def _swapped(root: Path, side: str, tested: str = "ab") -> Path:
 def evaluated(bench: Bench, original: RunResult) -> RunResult:
     """A run's models on images of another class set, one of them a training image."""
     from leukreg import load
-    from leukreg.predict.external.evaluate import evaluate
+    from leukreg.predict.external_validation import evaluate
 
     others = Table(bench.folder / "others", seed=7)
     others.add("a", "", 4)

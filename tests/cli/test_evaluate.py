@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from leukreg.cli.main import main
-from leukreg.predict.trained import load
+from leukreg.predict.trained_run import load
 from tests.trained import write_cells
 
 

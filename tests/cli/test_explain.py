@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from leukreg.cli.main import main
-from leukreg.predict.pictures import overlay, side_by_side
-from leukreg.predict.trained import load
+from leukreg.predict.heat_map import overlay, side_by_side
+from leukreg.predict.trained_run import load
 
 
 def test_each_image_becomes_a_picture(

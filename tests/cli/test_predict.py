@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from leukreg.cli.main import main
-from leukreg.predict.trained import load
+from leukreg.predict.trained_run import load
 from tests.trained import COLOURS, draw
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from leukreg.cli.main import main
-from leukreg.engine import train_fold
-from leukreg.engine.checkpoint import Checkpoints
+from leukreg.engine.checkpoints import Checkpoints
+from leukreg.engine.training import train_fold
 from leukreg.runs import RunFolder, list_runs, read
 from tests.trained import RECIPE, write_cells
 
@@ -41,7 +41,7 @@ def stopped_after_a_fold(monkeypatch: pytest.MonkeyPatch, stop: Callable[[], Non
         return train_fold(recipe, labels, images, fold, *more)
 
     with monkeypatch.context() as patched:
-        patched.setattr("leukreg.engine.train_fold", dying)
+        patched.setattr("leukreg.engine.training.train_fold", dying)
         return main(["run", "mine.toml"])
 
 

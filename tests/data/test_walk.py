@@ -18,7 +18,7 @@ from leukreg.data.decode import decode
 from leukreg.data.listing import count_folder, list_folder, list_images
 from leukreg.data.walk import HIDDEN, STRAY, image_endings, is_image, summed, walk
 from leukreg.errors import DataError, Problems
-from leukreg.predict.walk import find_images
+from leukreg.predict.inputs import find_images
 from leukreg.synthesis.request import _walked as stamped
 
 NAMES = ["a", "b", "[x] y", "@eaDir", "__MACOSX", ".hid", "__pycache__", "Deep er"]

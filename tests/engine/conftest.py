@@ -12,4 +12,4 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(autouse=True)
 def every_epoch_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Epochs of the tests last milliseconds; write a checkpoint after each all the same."""
-    monkeypatch.setattr("leukreg.engine.checkpoint.EVERY", 0.0)
+    monkeypatch.setattr("leukreg.engine.checkpoints.EVERY", 0.0)

@@ -19,12 +19,13 @@ warnings.simplefilter("ignore")
 import engine_fakes as fakes  # noqa: E402
 import torch  # noqa: E402
 
-from leukreg.engine import checkpoint, train_fold  # noqa: E402
+from leukreg.engine import checkpoints  # noqa: E402
+from leukreg.engine.training import train_fold  # noqa: E402
 
 
 def main(folder: Path, seed: int, kills: int) -> None:
     torch.set_num_threads(1)
-    checkpoint.EVERY = 0.01
+    checkpoints.EVERY = 0.01
     rng = random.Random(seed)
     recipe = fakes.long_recipe()
     killed = 0

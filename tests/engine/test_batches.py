@@ -10,9 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukreg.engine.batches import bounds, checked, epoch_batches, pixel_feed, sampled_order
+from leukreg.engine.batches import (
+    bounds,
+    checked,
+    epoch_batches,
+    pixel_feed,
+    rows_of,
+    sampled_order,
+)
 from leukreg.engine.device import compute_for
-from leukreg.engine.rows import rows_of
 from leukreg.errors import DataError, PluginError
 from leukreg.recipe.model import TrainingSpec
 

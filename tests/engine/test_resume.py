@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from leukreg.engine import FoldOutcome, checkpoint, predict_rows, train_fold
-from leukreg.engine.fingerprint import fingerprint_of
+from leukreg.engine import checkpoints
+from leukreg.engine.checkpoints import FoldOutcome
+from leukreg.engine.inference import predict_rows
+from leukreg.engine.training import fingerprint_of, train_fold
 from leukreg.errors import RunError
 
 HERE = Path(__file__).parent
@@ -103,7 +105,7 @@ def test_a_kill_while_a_file_is_written_does_no_harm(
 def test_checkpoints_that_are_far_apart_lose_no_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: FoldOutcome
 ) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY", 1e9)
+    monkeypatch.setattr(checkpoints, "EVERY", 1e9)
     with pytest.raises(Killed):
         train(tmp_path / "resumed", Mortal(60))
     assert same_outcome(whole, train(tmp_path / "resumed"))
@@ -114,7 +116,8 @@ def test_checkpoints_that_are_far_apart_lose_no_bit(
 @pytest.mark.parametrize("seed", range(2))
 def test_predictions_survive_kill_minus_nine(tmp_path: Path, whole: FoldOutcome, seed: int) -> None:
     command = [sys.executable, HERE / "resume_script.py", tmp_path / "killed", str(seed), "6"]
-    environment = os.environ | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(HERE), *sys.path])  # this checkout, whichever is installed
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     killed, status = map(int, done.stdout.split())
@@ -168,7 +171,7 @@ def test_other_frozen_weights_are_refused(tmp_path: Path) -> None:
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("leukreg.engine.fold.write_outcome", dies)
+        patch.setattr("leukreg.engine.training.write_outcome", dies)
         with pytest.raises(Killed):
             train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), tmp_path)
     with pytest.raises(RunError, match=r"frozen weights are not those this run began with"):

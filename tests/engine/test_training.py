@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from leukreg.engine import FoldOutcome, train_fold
+from leukreg.engine.checkpoints import FoldOutcome
+from leukreg.engine.training import train_fold
 from leukreg.errors import DataError, PluginError, PluginFault, Problems, RunError, TrainingError
 from leukreg.recipe.model import LossSpec, Recipe
 from leukreg.types import Fold, Labels

@@ -6,9 +6,8 @@ import engine_fakes as fakes
 import pytest
 from torch import nn
 
-from leukreg.engine import plan
 from leukreg.engine.assembly import assemble
-from leukreg.engine.unfreeze import chosen, layers, touched, train_mode, trainable, unfreeze
+from leukreg.engine.unfreeze import chosen, layers, plan, touched, train_mode, trainable, unfreeze
 from leukreg.errors import Problems
 from leukreg.recipe.mistakes import Mark
 

@@ -16,8 +16,7 @@ from PIL import Image
 
 from leukreg.data.decode import cached_image
 from leukreg.errors import DataError, Problems
-from leukreg.predict.inputs import Read, ahead, given_images
-from leukreg.predict.walk import find_images
+from leukreg.predict.inputs import Read, ahead, find_images, given_images
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-import leukreg.predict
 from leukreg import registry
 from leukreg.progress import SILENT, Progress
 from leukreg.registry import installed
@@ -28,7 +27,7 @@ from leukreg.report.console import sections
 from leukreg.report.page import MOST_ROWS, Head, Page, page_of, run_page
 from leukreg.report.page_pictures import Album, laid_over, model_maps
 from leukreg.testing.examples import example_result
-from leukreg.testing.results import rows
+from leukreg.testing.result_checks import rows
 from leukreg.types import Finding, Notice, Picture, RunResult, Section, Table
 from tests.factory import build_result
 from tests.report.pages import Reader, with_pictures
@@ -266,8 +265,8 @@ def test_rows_are_explained_by_the_models_that_scored_them(
         asked.extend(given)
         return np.linspace(0, 1, 2 * 16, dtype=np.float32).reshape(2, 4, 4)
 
-    monkeypatch.setitem(leukreg.predict.__dict__, "load", lambda folder: folder)
-    monkeypatch.setitem(leukreg.predict.__dict__, "explanation", explanation)
+    monkeypatch.setattr("leukreg.predict.trained_run.load", lambda folder: folder)
+    monkeypatch.setattr("leukreg.predict.grad_cam.explanation", explanation)
     facts = {"evaluated_from": {"folder": "other"}} if elsewhere else {}
     gone = replace(
         result.predictions, path=("/nowhere", *result.predictions.path[1:]), decision=None

@@ -115,10 +115,10 @@ def work(recipe_path: Path, root: Path, folder: Path | None, kill_at: int | None
 def _main(
     cache: Path, recipe: Path, root: Path, folder: Path | None, kill_at: int | None, heard: Path
 ) -> None:
-    import leukreg.engine.checkpoint
+    import leukreg.engine.checkpoints
 
     os.environ["LEUKREG_CACHE"] = str(cache)
-    leukreg.engine.checkpoint.EVERY = 0.0  # epochs last milliseconds here; keep each
+    leukreg.engine.checkpoints.EVERY = 0.0  # epochs last milliseconds here; keep each
     heard.write_text(str(work(recipe, root, folder, kill_at)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from run_tiny import TINY, in_process, work
 
-from leukreg.engine import train_fold
+from leukreg.engine.training import train_fold
 from leukreg.errors import RunError
 from leukreg.registry import installed
 from leukreg.runs import read
@@ -70,7 +70,7 @@ def test_a_run_whose_generator_reads_another_file_by_now_is_not_gone_on_with(
         return train_fold(recipe, labels, images, fold, *more)
 
     with monkeypatch.context() as dying:
-        dying.setattr("leukreg.engine.train_fold", killed)
+        dying.setattr("leukreg.engine.training.train_fold", killed)
         with pytest.raises(KeyboardInterrupt):
             work(recipe, tmp_path / "runs", None, None)
     folder, date = _only(tmp_path / "runs"), donors.stat().st_mtime_ns

@@ -1,0 +1,313 @@
+"""The frozen front of a network, and its features, alike whatever batch an image comes in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leukreg.engine.batches import Augment, Feed, Rows, pixel_feed
+from leukreg.engine.classifier import Classifier, Link, Normaliser, as_module, run
+from leukreg.engine.device import Compute, reseed
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.model import PhaseSpec, TrainingSpec
+from leukreg.seeds import derive
+
+STATELESS: tuple[type[nn.Module], ...] = (
+    Normaliser,
+    nn.Identity,
+    nn.Flatten,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.AvgPool2d,
+    nn.MaxPool2d,
+    nn.ReLU,
+    nn.GELU,
+    nn.SiLU,
+)
+"""Modules that do the same in train and eval mode and have nothing to train."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Modules at the front of the model that do not change while a phase lasts.
+
+    They run on chunks of exactly ``chunk`` images, a short one padded: a convolution's last bits
+    may depend on the batch size, so with a fixed size an image has the same features in whatever
+    batch it comes, and features kept from before are those that would be computed now.
+    """
+
+    links: tuple[Link, ...]
+    chunk: int
+    compute: Compute
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features of uint8 images ``(n, 3, size, size)``, ready for the rest of the model."""
+        return unpack(self.packed(images), self.compute)
+
+    @torch.no_grad()
+    def packed(self, images: Tensor) -> Tensor:
+        """Features in the layout they are stored in: images first, densely packed."""
+        with self.compute.autocast():
+            parts = [self._chunk(part) for part in torch.split(images, self.chunk)]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def _chunk(self, images: Tensor) -> Tensor:
+        n = len(images)
+        if n < self.chunk:
+            images = torch.cat([images, images[-1:].expand(self.chunk - n, -1, -1, -1)])
+        return pack(run(self.links, images), self.compute)[:n]
+
+
+def pack(features: Tensor, compute: Compute) -> Tensor:
+    """Features in the order of memory in which they are stored."""
+    if compute.channels_last and features.ndim == 4:
+        features = features.permute(0, 2, 3, 1)
+    return features.contiguous()
+
+
+def unpack(packed: Tensor, compute: Compute) -> Tensor:
+    """Stored features as the rest of the model takes them."""
+    if compute.channels_last and packed.ndim == 4:
+        return packed.permute(0, 3, 1, 2)
+    return packed
+
+
+def frozen_length(chain: Sequence[Link]) -> int:
+    """How many links at the front are frozen; 0 where nothing with parameters is among them."""
+    length = 0
+    for index, (_, module) in enumerate(chain):
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters) and _all_eval(module):
+            length = index + 1
+        elif parameters or not isinstance(module, STATELESS):
+            break
+        elif length:
+            length = index + 1
+    return length
+
+
+def frozen_prefix(
+    model: Classifier, images: Tensor, batch_size: int, compute: Compute
+) -> Prefix | None:
+    """The frozen front of the model, or None; ``images`` are uint8 ones to try it on.
+
+    Where features turn out to depend on an image's place in the chunk, chunks of one are taken.
+    """
+    chain = model.chain()
+    length = frozen_length(chain)
+    if length == 0:
+        return None
+    prefix = Prefix(tuple(chain[:length]), batch_size, compute)
+    return prefix if _placeless(prefix, images) else replace(prefix, chunk=1)
+
+
+def _placeless(prefix: Prefix, images: Tensor) -> bool:
+    images = images[: prefix.chunk]
+    straight = prefix.packed(images)
+    turned = prefix.packed(images.flip(0)).flip(0)
+    alone = prefix.packed(images[-1:])
+    return torch.equal(straight, turned) and torch.equal(straight[-1:], alone)
+
+
+def _all_eval(module: nn.Module) -> bool:
+    return not any(part.training for part in module.modules())
+
+
+BUDGET = 4 * 2**30
+"""Bytes of features that are kept at most; above it they are computed anew every epoch."""
+IN_MEMORY = 256 * 2**20
+"""Bytes up to which features stay in memory; larger ones are mapped from a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Stored features: ``views`` views of every file, view after view."""
+
+    store: Tensor
+    file_of: NDArray[np.int64]
+    """The number of its file, for each position."""
+    files: int
+    views: int
+    compute: Compute
+
+    def feed(self, seed: int) -> Feed:
+        """Feed stored features; each row draws one of its views, by ``seed``."""
+
+        def feed(order: NDArray[np.int64]) -> Callable[[int, int], Tensor]:
+            generator = np.random.default_rng(seed)
+            views = generator.integers(self.views, size=len(order))
+            slots = torch.from_numpy(views * self.files + self.file_of[order])
+
+            def inputs(start: int, end: int) -> Tensor:
+                chosen = self.store.index_select(0, slots[start:end])
+                return unpack(self.compute.put(chosen), self.compute)
+
+            return inputs
+
+        return feed
+
+
+def bytes_per_view(prefix: Prefix, rows: Rows) -> int:
+    """Bytes that one view of all files of these rows takes."""
+    one = prefix.packed(prefix.compute.put(rows.pixels(np.zeros(1, dtype=np.int64))))
+    return one.numel() * one.element_size() * len(rows.files()[0])
+
+
+def compute_features(
+    prefix: Prefix,
+    rows: Rows,
+    views: int = 1,
+    augment: Augment | None = None,
+    seed: int = 0,
+    path: Path | None = None,
+    progress: Progress = SILENT,
+) -> Features:
+    """Run every file through the prefix, once per view.
+
+    A view's augmentation is drawn chunk by chunk from ``seed``. ``path`` is the file that
+    features too large for memory are mapped from; the caller removes it.
+    """
+    first, file_of = rows.files()
+    starts = range(0, len(first), prefix.chunk)
+    store: Tensor | None = None
+    with progress.task("features of the frozen layers", len(first) * views) as advance:
+        for view in range(views):
+            for start in starts:
+                images = prefix.compute.put(rows.pixels(first[start : start + prefix.chunk]))
+                if augment is not None:
+                    reseed(derive(seed, "view", view, "file", start))
+                    images = augment(images.contiguous())
+                part = prefix.packed(images).cpu()
+                if store is None:
+                    store = allocate((views * len(first), *part.shape[1:]), part.dtype, path)
+                at = view * len(first) + start
+                store[at : at + len(part)] = part
+                advance(len(part))
+    assert store is not None
+    return Features(store, file_of, len(first), views, prefix.compute)
+
+
+def allocate(shape: Sequence[int], dtype: torch.dtype, path: Path | None) -> Tensor:
+    """Room for features: in memory where they are few, else mapped from the file ``path``."""
+    count = math.prod(shape)
+    if path is None or count * dtype.itemsize <= IN_MEMORY:
+        return torch.empty(tuple(shape), dtype=dtype)
+    path.unlink(missing_ok=True)
+    return torch.from_file(str(path), shared=True, size=count, dtype=dtype).view(*shape)
+
+
+DEFAULT_VIEWS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """The part of the model that trains, and what it is fed."""
+
+    tail: nn.Module
+    train: Callable[[int], Feed]
+    """The feed of an epoch, by its seed."""
+    validation: Feed | None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The rows of a fold and what is done to their images."""
+
+    train: Rows
+    validation: Rows | None
+    augment: Augment | None
+    compute: Compute
+    folder: Path
+    seed: int = 0
+    """Of the augmented views whose features are kept."""
+
+
+@contextmanager
+def setup_feeds(
+    model: Classifier,
+    material: Material,
+    training: TrainingSpec,
+    phase: PhaseSpec,
+    progress: Progress,
+) -> Iterator[Feeds]:
+    """The feeds of a phase whose layers are unfrozen already; kept features go when it ends."""
+    compute, rows = material.compute, material.train
+    some = np.linspace(0, len(rows) - 1, min(len(rows), training.batch_size)).astype(np.int64)
+    prefix = frozen_prefix(model, compute.put(rows.pixels(some)), training.batch_size, compute)
+    chain = model.chain()
+    tail: nn.Module = as_module(chain[len(prefix.links) if prefix else 0 :])
+    if compute.compile:
+        tail = torch.compile(tail)  # type: ignore[assignment]
+    if prefix is None:
+        yield _from_pixels(tail, material, None, {"frozen": [], "views": 0})
+        return
+    facts: dict[str, Any] = {"frozen": [name for name, _ in prefix.links], "chunk": prefix.chunk}
+    views, size, why = _affordable_views(prefix, material, training.feature_views, phase.epochs)
+    facts |= {"views": views, "bytes": size, "why": why}
+    if views == 0:
+        yield _from_pixels(tail, material, prefix, facts)
+        return
+    paths = [material.folder / f"features-{side}.bin" for side in ("train", "validation")]
+    try:
+        yield _from_features(tail, material, prefix, views, paths, facts, progress)
+    finally:
+        for path in paths:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _from_pixels(
+    tail: nn.Module, material: Material, prefix: Prefix | None, facts: dict[str, Any]
+) -> Feeds:
+    compute = material.compute
+    train = pixel_feed(material.train, compute, prefix, material.augment)
+    held = material.validation
+    validation = None if held is None else pixel_feed(held, compute, prefix)
+    return Feeds(tail, lambda seed: train, validation, facts)
+
+
+def _from_features(
+    tail: nn.Module,
+    material: Material,
+    prefix: Prefix,
+    views: int,
+    paths: list[Path],
+    facts: dict[str, Any],
+    progress: Progress,
+) -> Feeds:
+    train = compute_features(
+        prefix, material.train, views, material.augment, material.seed, paths[0], progress
+    )
+    validation = None
+    if material.validation is not None:
+        held = compute_features(prefix, material.validation, path=paths[1], progress=progress)
+        validation = held.feed(0)
+    return Feeds(tail, train.feed, validation, facts)
+
+
+def _affordable_views(
+    prefix: Prefix, material: Material, asked: int | None, epochs: int
+) -> tuple[int, int, str]:
+    """Views to keep, the bytes they take, and why so many; 0 computes features every epoch."""
+    if asked == 0:
+        return 0, 0, "feature_views = 0"
+    varied = material.augment is not None
+    wanted = min(epochs, asked or DEFAULT_VIEWS) if varied else 1
+    view = bytes_per_view(prefix, material.train)
+    fixed = 0 if material.validation is None else bytes_per_view(prefix, material.validation)
+    fitting = max(0, (BUDGET - fixed) // view)
+    if fitting >= wanted:
+        return wanted, wanted * view + fixed, "as asked for" if asked else "by default"
+    why = f"{wanted} views take {wanted * view + fixed} bytes, {BUDGET} are allowed"
+    views = int(fitting) if asked is None else 0
+    return views, views * view + fixed if views else 0, why

@@ -1,1 +1,0 @@
-"""What happens around a training step: one handler, one file."""

@@ -1,0 +1,142 @@
+"""Predictions of a trained model, with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leukreg.engine.assembly import assemble
+from leukreg.engine.batches import Rows, rows_of
+from leukreg.engine.checkpoints import load
+from leukreg.engine.classifier import Classifier
+from leukreg.engine.device import Compute, compute_for, reseed, session
+from leukreg.engine.mc_dropout import entropy, mc_probabilities, views
+from leukreg.errors import RunError
+from leukreg.files import OF_RUN
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.model import EvaluateSpec, Recipe
+from leukreg.registry.kinds import Images
+from leukreg.seeds import derive
+from leukreg.types import Labels, Predictions
+
+
+def predict_rows(
+    recipe: Recipe,
+    labels: Labels,
+    model_path: Path,
+    images: Images,
+    rows: Sequence[int],
+    fold_index: int,
+    progress: Progress = SILENT,
+) -> Predictions:
+    """Score these rows with a fold's model; with ``evaluate.mc_dropout`` or ``evaluate.tta``, the
+    mean over passes and views.
+
+    The same rows in the same order give the same figures; dropout is seeded batch by batch.
+
+    Raises:
+        RunError: The model file is missing, unreadable or belongs to other classes.
+    """
+    with session(compute := compute_for(recipe.training)):
+        model = load_model(recipe, labels, model_path, compute)
+        scored = rows_of(images, rows, labels)
+        figures = [
+            np.zeros((len(scored), len(labels))),
+            np.zeros(len(scored)),
+            np.zeros(len(scored)),
+        ]
+        size = recipe.training.batch_size
+        with progress.task(f"fold {fold_index + 1}, predictions", len(scored)) as advance:
+            for start in range(0, len(scored), size):
+                reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", start))
+                part = np.arange(start, min(start + size, len(scored)))
+                pixels = compute.put(scored.pixels(part))
+                for whole, found in zip(
+                    figures, score_pixels(model, pixels, recipe.evaluate, compute), strict=True
+                ):
+                    whole[part] = found
+                advance(len(part))
+    return _predictions(scored, labels, fold_index, *figures)
+
+
+def load_model(recipe: Recipe, labels: Labels, path: Path, compute: Compute) -> Classifier:
+    """The trained model of a fold, in eval mode on its device."""
+    content = load(path, OF_RUN)
+    if content.get("classes") != list(labels.names):
+        raise RunError(f"{path} tells apart {content.get('classes')}, not {list(labels.names)}")
+    model = assemble(recipe, labels)
+    try:
+        model.load_state_dict(content["weights"])
+    except RuntimeError as error:
+        raise RunError(f"{path} does not fit this recipe's model: {error}") from error
+    model.to(compute.device)
+    model.set_channels_last(compute.channels_last)
+    return model.eval()
+
+
+@torch.no_grad()
+def score_pixels(
+    model: Classifier, pixels: Tensor, spec: EvaluateSpec, compute: Compute
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean probabilities ``(n, k)``, entropy and mutual information ``(n,)`` in nats.
+
+    With ``tta`` and ``mc_dropout`` together the passes are spread over the views, at least one
+    each, and the mutual information is that between the class and both, view and dropout mask.
+    Dropout draws from torch's global generator: seed it first.
+
+    Args:
+        pixels: uint8 images ``(n, 3, size, size)``, on the model's device.
+    """
+    passes = _passes(model, pixels, spec, compute)
+    mean = passes.mean(0)
+    total = entropy(mean)
+    # By rounding alone a difference of equals may come out below 0.
+    shared = (total - entropy(passes).mean(0)).clamp(min=0)
+    if len(passes) == 1:
+        shared = torch.zeros_like(total)
+    return mean.cpu().numpy(), total.cpu().numpy(), shared.cpu().numpy()
+
+
+def _passes(model: Classifier, pixels: Tensor, spec: EvaluateSpec, compute: Compute) -> Tensor:
+    """Class probabilities ``(passes, n, k)``, float64, over views and draws of dropout."""
+    count = spec.tta.views if spec.tta else 1
+    mc = spec.mc_dropout
+    found = []
+    for view in views(pixels, count):
+        if mc is not None:
+            found.append(mc_probabilities(model, view, math.ceil(mc.passes / count), compute))
+            continue
+        with compute.autocast():
+            logits = model(view)
+        found.append(logits.double().softmax(-1).unsqueeze(0))
+    return torch.cat(found) if len(found) > 1 else found[0]
+
+
+def _predictions(
+    scored: Rows,
+    labels: Labels,
+    fold: int,
+    probabilities: NDArray[np.float64],
+    uncertainty: NDArray[np.float64],
+    mutual_information: NDArray[np.float64],
+) -> Predictions:
+    samples = [scored.images.samples.rows[row] for row in scored.rows.tolist()]
+    return Predictions(
+        classes=labels.names,
+        row=scored.rows,
+        id=tuple(sample.id for sample in samples),
+        path=tuple(sample.path for sample in samples),
+        patient=tuple(sample.patient for sample in samples),
+        origin=tuple(sample.origin for sample in samples),
+        fold=np.full(len(scored), fold, dtype=np.int64),
+        label=scored.targets.numpy(),
+        probabilities=probabilities,
+        uncertainty=uncertainty,
+        mutual_information=mutual_information,
+    )

@@ -1,0 +1,377 @@
+"""External validation: a run's models on images from elsewhere, beside the run's own figures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukreg.audit import audit, evidence_of
+from leukreg.data import open_images
+from leukreg.data.decode import readings
+from leukreg.data.groups import grouped
+from leukreg.data.image_store import ImageStore
+from leukreg.errors import DataError, NotAvailable
+from leukreg.evaluate import Scored, score
+from leukreg.evaluate.bootstrap import Measured, Resampling, percentiles, resampling, with_intervals
+from leukreg.evaluate.conformal import SetFigures
+from leukreg.evaluate.rows import take
+from leukreg.evaluate.scoring import declared, default_metric, main_ones
+from leukreg.facts import earlier_looks, listed
+from leukreg.predict.ensemble import together
+from leukreg.predict.external_source import Mapped, elsewhere, map_classes
+from leukreg.predict.inputs import Read
+from leukreg.predict.trained_run import Trained
+from leukreg.predict.training_images import exact_duplicates, near_duplicates
+from leukreg.prepare import list_samples
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.model import EvaluateSpec, Recipe
+from leukreg.registry import Registry, installed
+from leukreg.runs import RunFolder
+from leukreg.runs.environment import data_digest, environment, ids_digest
+from leukreg.runs.listing import EVALUATED_FROM
+from leukreg.seeds import derive
+from leukreg.types import Predictions, RunResult, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Images of the other source that show a picture the run was trained on."""
+
+    exact: Mapping[str, str]
+    """File id here to file id there."""
+    near: Mapping[str, str]
+    unknown: str = ""
+    """Why near copies could not be looked for; empty where they were."""
+
+    def __len__(self) -> int:
+        return len(self.exact) + len(self.near)
+
+
+def evaluate(
+    trained: Trained,
+    data: Path,
+    mapping: Mapping[str, str] | None = None,
+    source: str = "folder",
+    options: Sequence[str] = (),
+    leave_out_copies: bool = False,
+    runs: Path = Path("runs"),
+    registry: Registry | None = None,
+    progress: Progress = SILENT,
+) -> RunResult:
+    """Score a run's models on images from elsewhere, with everything that a run is scored with.
+
+    The run's calibration, threshold and prediction sets are applied as they are; nothing is fitted
+    on the other images. Fact ``evaluated_from`` of the result holds the original's figures, the
+    drops with their intervals, and what became of classes and copies.
+
+    Args:
+        trained: The run.
+        data: The folder or table of the other source.
+        mapping: The other's class names to the run's; equal names need none.
+        source: Name of the source plugin.
+        options: Further options of it, ``KEY=VALUE`` each, such as ``patient_level=1``.
+        leave_out_copies: Do not score images that are copies of training images.
+        runs: Where the folder of the evaluation is made.
+        registry: Where plugins are found; by default all that are installed.
+        progress: Told of images done.
+
+    Raises:
+        Problems: A mapping or an option is wrong, or no class is shared.
+        DataError: There are no images, or all are copies and left out.
+    """
+    registry = registry or installed()
+    recipe = elsewhere(trained.result, source, data, options, registry)
+    samples = list_samples(recipe, progress)
+    mapped = map_classes(samples, trained.result.samples.classes, mapping or {})
+    store = open_images(mapped.samples, recipe.image, "skip", progress)
+    copied = _copied(trained, store, progress)
+    rows = tuple(
+        row
+        for row, sample in enumerate(store.samples.rows)
+        if not leave_out_copies or sample.id not in {**copied.exact, **copied.near}
+    )
+    if not rows:
+        raise DataError(f"{data}: every image is a copy of a training image; none is left to score")
+    result = _result(trained, recipe, store, rows, mapped, copied, registry, runs, progress)
+    return RunFolder.made(runs, recipe, result)
+
+
+def _copied(trained: Trained, store: ImageStore, progress: Progress) -> Copied:
+    ids = list(dict.fromkeys(sample.id for sample in store.samples.rows))
+    first = {sample.id: row for row, sample in reversed(list(enumerate(store.samples.rows)))}
+    exact = exact_duplicates(trained.result, [store.digests[name] for name in ids])
+    known = {name: other for name, other in zip(ids, exact, strict=True) if other is not None}
+    try:
+        own = trained.own_images(progress)
+    except NotAvailable as error:
+        return Copied(known, {}, str(error))
+    near = near_duplicates(own, store.thumbs([first[name] for name in ids]), exact, progress)
+    found = {name: other for name, other in zip(ids, near, strict=True) if other is not None}
+    return Copied(known, found, own.note())
+
+
+def _result(
+    trained: Trained,
+    recipe: Recipe,
+    store: ImageStore,
+    rows: tuple[int, ...],
+    mapped: Mapped,
+    copied: Copied,
+    registry: Registry,
+    runs: Path,
+    progress: Progress,
+) -> RunResult:
+    seen = predicted(trained, store, rows, progress)
+    seen = grouped(seen, store.samples.rows, store.digests, store.twins(progress))
+    figures = scored(trained, recipe, seen, registry, progress)
+    changes, how = drops(
+        trained.result.predictions, figures.predictions, recipe.evaluate, recipe.seed, registry
+    )
+    digests = store.digests
+    test_set = ids_digest(digests[name] for name in figures.predictions.id)
+    facts: dict[str, Any] = {
+        EVALUATED_FROM: _origin(trained, mapped, copied, len(store) - len(rows))
+        | {"drops": [asdict(change) for change in changes], "how": how},
+        "listed": listed(store.samples),
+        "broken_plugins": list(registry.faults()),
+        "passed_over": [asdict(one) for one in store.samples.passed],
+        "assumed_of_list": list(store.samples.assumed),
+        "readings": [asdict(one) for one in readings(store.facts.values())],
+        "test_set": test_set,
+        "test_looks": earlier_looks(runs / "-", test_set),
+        "digests": {"data": data_digest(store.samples, digests)},
+    }
+    result = RunResult(
+        folder=runs,
+        name=recipe.name,
+        recipe=recipe.resolved,
+        samples=store.samples,
+        folds=(),  # nothing was split, and nothing trained
+        epochs=(),
+        phases=(),
+        notices=tuple(
+            replace(notice, what=f"{notice.what} of {trained.result.name}")
+            for notice in trained.result.notices
+        ),
+        predictions=figures.predictions,
+        validation=None,
+        scores=figures.scores,
+        confusion=figures.confusion,
+        threshold=figures.threshold,
+        threshold_from=figures.threshold_from,
+        findings=(),
+        environment=environment(),
+        facts=facts,
+        seconds=0.0,
+        pixels=digests,
+        twins=store.twins(progress),
+        statistics=store.statistics,
+    )
+    return replace(result, findings=audit(evidence_of(result), recipe.audit, registry))
+
+
+def _origin(trained: Trained, mapped: Mapped, copied: Copied, left_out: int) -> dict[str, Any]:
+    """What is kept of the original and of what became of the other source's images."""
+    result = trained.result
+    return {
+        "run": result.name,
+        "folder": str(result.folder.absolute()),
+        "folds": len(result.folds),
+        "images": len(result.predictions),
+        "scores": [asdict(score) for score in result.scores],
+        "taken": dict(mapped.taken),
+        "unmapped": dict(mapped.unmapped),
+        "missing": list(mapped.missing),
+        "broken": len(mapped.samples.broken),
+        "copies": {"exact": dict(copied.exact), "near": dict(copied.near)},
+        "copies_unknown": copied.unknown,
+        "copies_left_out": left_out,
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """One row of an opened store, read as a picture."""
+
+    store: ImageStore
+    row: int
+
+    @property
+    def name(self) -> str:
+        return self.store.samples.rows[self.row].path
+
+    def read(self, size: int, marks: bool = True) -> Read:
+        """The image as the store has it, at the store's own size."""
+        digest = self.store.digests[self.store.samples.rows[self.row].id]
+        return Read(self.store.pixels([self.row]).tobytes(), digest)
+
+
+def predicted(
+    trained: Trained, store: ImageStore, rows: Sequence[int], progress: Progress = SILENT
+) -> Predictions:
+    """These rows of a store as the run's models see them together, not yet decided."""
+    seen = trained.scan([Stored(store, row) for row in rows], progress)
+    joined = together(seen, trained.result)
+    samples = [store.samples.rows[row] for row in rows]
+    classes = trained.result.samples.classes
+    return Predictions(
+        classes=classes,
+        row=np.array(rows, dtype=np.int64),
+        id=tuple(sample.id for sample in samples),
+        path=tuple(sample.path for sample in samples),
+        patient=tuple(sample.patient for sample in samples),
+        origin=tuple(sample.origin for sample in samples),
+        fold=np.zeros(len(rows), dtype=np.int64),
+        label=np.array([classes.index(sample.label) for sample in samples], dtype=np.int64),
+        probabilities=joined.probabilities,
+        uncertainty=joined.uncertainty,
+        mutual_information=joined.mutual_information,
+        sets=joined.sets,
+    )
+
+
+def scored(
+    trained: Trained,
+    recipe: Recipe,
+    predictions: Predictions,
+    registry: Registry,
+    progress: Progress = SILENT,
+) -> Scored:
+    """The figures; nothing is fitted on these rows."""
+    found = score(predictions, None, recipe.evaluate, recipe.seed, registry, progress)
+    kept = replace(found.predictions, sets=predictions.sets)
+    scores = tuple(_said(one, trained.result.name) for one in found.scores)
+    if predictions.sets is not None:
+        scores += _set_scores(kept, recipe, progress)
+    return replace(found, predictions=kept, scores=scores)
+
+
+def _said(one: Score, run: str) -> Score:
+    return replace(one, why=f"of {run}, fixed before") if one.name == "threshold" else one
+
+
+def _set_scores(predictions: Predictions, recipe: Recipe, progress: Progress) -> tuple[Score, ...]:
+    metric = SetFigures()
+    plain = tuple(metric.build(predictions))
+    draws = resampling(predictions, recipe.evaluate.bootstrap, recipe.seed)
+    if draws is None:
+        return plain
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        measured = [Measured("conformal", metric, plain)]
+        return with_intervals(measured, predictions, draws, progress)
+
+
+Key = tuple[str, str | None]
+Draws = Mapping[Key, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """One figure on both sides."""
+
+    name: str
+    label: str | None
+    """The class it belongs to; None for the whole."""
+    original: float | None
+    here: float | None
+    drop: float | None
+    """Original less here; None where either is undefined."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval of the drop."""
+
+
+def drops(
+    original: Predictions,
+    here: Predictions,
+    spec: EvaluateSpec,
+    seed: int,
+    registry: Registry,
+) -> tuple[tuple[Drop, ...], str]:
+    """The figures of both sides with the drop, and how its interval was made.
+
+    Only rows of classes that both have are compared, and means over the classes (such as the
+    balanced accuracy) are of these classes. The two sides are resampled independently of each
+    other, each by patient where its patients are known.
+    """
+    shared = sorted(set(original.label.tolist()) & set(here.label.tolist()))
+    sides = [take(rows, np.flatnonzero(np.isin(rows.label, shared))) for rows in (original, here)]
+    names = [here.classes[index] for index in shared]
+    metrics, known = _metrics(registry), declared(registry)
+    means = {one.name: one.mean_of for one in main_ones(known) if one.mean_of is not None}
+    asked = _Asked(metrics, means, names)
+    values = [_drawn(asked, rows, np.ones((len(rows), 1))) for rows in sides]
+    plans = [
+        resampling(rows, spec.bootstrap, derive(seed, "drop", side))
+        for side, rows in enumerate(sides)
+    ]
+    draws: list[Draws] = [{}, {}]
+    first, second = plans
+    how = "no interval: fewer than two rows or patients on a side, or none was asked for"
+    if first is not None and second is not None:
+        draws = [_all(asked, rows, plan)
+                 for rows, plan in zip(sides, (first, second), strict=True)]  # fmt: skip
+        how = f"{first.says()} of the original and {second.of} here, independently"
+    whole = [one for one in main_ones(known) if one.higher_is_better is not None]
+    keys: list[Key] = [(one.name, None) for one in whole]
+    keys += [(one.mean_of, name) for one in whole if one.headline and one.mean_of for name in names]
+    return tuple(_drop(key, values, draws) for key in keys if key in values[0]), how
+
+
+def _drop(key: Key, values: Sequence[Draws], draws: Sequence[Draws]) -> Drop:
+    one, two = (float(side[key][0]) for side in values)
+    bounds = None
+    if all(key in side for side in draws):
+        bounds = percentiles(draws[0][key] - draws[1][key])
+    defined = np.isfinite(one) and np.isfinite(two)
+    return Drop(
+        name=key[0],
+        label=key[1],
+        original=one if np.isfinite(one) else None,
+        here=two if np.isfinite(two) else None,
+        drop=one - two if defined else None,
+        low=bounds[0] if bounds and defined else None,
+        high=bounds[1] if bounds and defined else None,
+    )
+
+
+def _metrics(registry: Registry) -> list[Any]:
+    """Every metric that resamples fast, whatever the recipe names."""
+    found = [default_metric(name, registry) for name in registry.names("metric")]
+    return [metric for metric in found if callable(getattr(metric, "resampled", None))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    metrics: Sequence[Any]
+    means: Mapping[str, str]
+    """Figures of the whole, and those of single classes that they are the means of."""
+    names: Sequence[str]
+    """Classes that both sides have."""
+
+
+def _all(asked: _Asked, rows: Predictions, plan: Resampling) -> Draws:
+    parts = [_drawn(asked, rows, weights) for weights in plan.weights()]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _drawn(asked: _Asked, rows: Predictions, weights: NDArray[np.float64]) -> Draws:
+    found: dict[Key, NDArray[np.float64]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for metric in asked.metrics:
+            with suppress(Exception):  # a stranger's may raise anything; the run's scores say so
+                found |= metric.resampled(rows, weights)
+    for name, single in asked.means.items():
+        parts = [found[single, label] for label in asked.names if (single, label) in found]
+        if parts:
+            found[name, None] = np.mean(parts, axis=0)
+    return found

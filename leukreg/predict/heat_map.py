@@ -1,0 +1,140 @@
+"""Where in a picture the cells of a feature map lie.
+
+A map is usually laid over its picture as if each cell stood for its square of pixels. Networks with
+even sizes and padded strides see otherwise: in a ResNet each cell looks half a cell further up and
+left. The heat would then lie beside the blood cell that caused it, so the shift is measured: where
+the gradient of a cell with respect to the pixels has its centre.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional
+
+from leukreg.data.decode import decode
+from leukreg.engine.classifier import Link, run
+from leukreg.paths import read_regular
+
+DRAWS = 4
+"""Noise pictures over which the centre is averaged."""
+
+
+def shift_of(links: Sequence[Link], size: int, device: str) -> tuple[float, float]:
+    """How far the cells lie from their squares, in pixels down and right; (0, 0) where unknown.
+
+    Args:
+        links: From normalised pixels to the map.
+        size: Side of the pictures; the measure is taken in one twice as large, far from edges.
+        device: Where the modules are.
+    """
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn((DRAWS, 3, 2 * size, 2 * size), generator=generator).to(device)
+    try:
+        with torch.enable_grad():
+            maps = run(links, noise.requires_grad_())
+            down, right = maps.shape[-2] // 2, maps.shape[-1] // 2
+            cell = maps[..., down, right]
+            weights = torch.randn(cell.shape, generator=generator).to(device)
+            (gradient,) = torch.autograd.grad((cell * weights).sum(), noise)
+    except RuntimeError:  # a network for one size only
+        return 0.0, 0.0
+    power = gradient.square().sum((0, 1))
+    total = float(power.sum())
+    if total <= 0 or 2 * size < maps.shape[-1]:
+        return 0.0, 0.0
+    places = torch.arange(2 * size, device=device) + 0.5
+    y = float((power.sum(1) * places).sum()) / total
+    x = float((power.sum(0) * places).sum()) / total
+    height, width = 2 * size / maps.shape[-2], 2 * size / maps.shape[-1]
+    return y - (down + 0.5) * height, x - (right + 0.5) * width
+
+
+def laid_over(maps: Tensor, size: int, shift: tuple[float, float]) -> Tensor:
+    """Maps ``(b, 1, h, w)`` at ``size`` pixels a side, their cells where they lie."""
+    places = torch.arange(size, device=maps.device) + 0.5
+    down, right = (2 * (places - by) / size - 1 for by in shift)
+    grid = torch.stack(torch.meshgrid(down, right, indexing="ij")[::-1], dim=-1)
+    return functional.grid_sample(
+        maps,
+        grid.expand(len(maps), -1, -1, -1),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+
+
+HEIGHT = 320
+"""Pixels of the image's longer side."""
+MARGIN = 12
+COLOURS = "viridis"
+"""From dark blue to yellow: even in lightness, told apart by colour-blind people, and no colour of
+a Romanowsky stain at its bright end."""
+STRENGTH = 0.75
+"""How much of the picture the hottest place hides."""
+
+
+def side_by_side(path: Path, heat: NDArray[np.float32], lines: tuple[str, ...]) -> Image.Image:
+    """The picture of a file beside itself with the heat map, ``lines`` of text above.
+
+    Args:
+        path: A readable image file.
+        heat: Shape ``(size, size)``, 0 to 1, of the picture squashed to a square.
+        lines: Text, one line each.
+    """
+    original = _fitted(decode(read_regular(path)).image)
+    warm = overlay(original, heat)
+    font = _font(15)
+    text = MARGIN + 20 * len(lines)
+    # Narrow pictures leave room for the words above them.
+    words = max((int(font.getlength(line)) for line in lines), default=0)
+    inner = max(2 * original.width + 2 * MARGIN + 14, words)
+    sheet = Image.new("RGB", (inner + 2 * MARGIN, text + original.height + 2 * MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, MARGIN + 20 * number), line, fill="black", font=font)
+    top = text + MARGIN
+    sheet.paste(original, (MARGIN, top))
+    sheet.paste(warm, (2 * MARGIN + original.width, top))
+    sheet.paste(_scale(original.height), (3 * MARGIN + 2 * original.width, top))
+    return sheet
+
+
+def overlay(image: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
+    """The image, hidden where it is hot by the colours of the heat."""
+    layer = Image.fromarray(heat.astype(np.float32)).resize(image.size, Image.Resampling.BILINEAR)
+    values = np.clip(np.asarray(layer), 0, 1)
+    alpha = STRENGTH * values[..., None]
+    mixed = (1 - alpha) * np.asarray(image, np.float32) + alpha * _colours(values)
+    return Image.fromarray(mixed.round().astype(np.uint8))
+
+
+def _colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps[COLOURS](values)[..., :3] * 255, dtype=np.float32)
+
+
+def _scale(height: int) -> Image.Image:
+    """A strip of the colours, the highest on top."""
+    values = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(14, axis=1)
+    return overlay(Image.new("RGB", (14, height), "white"), values)
+
+
+def _fitted(image: Image.Image) -> Image.Image:
+    factor = HEIGHT / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    from matplotlib import get_data_path
+
+    # matplotlib's own copy of DejaVu, which has far more scripts than Pillow's default.
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)
