@@ -45,6 +45,7 @@ class Prepared:
 def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
     """List, open and split the samples; synthetic ones first where the recipe says so."""
     from leukreg.data import make_folds
+    from leukreg.data.near_duplicates import searched
     from leukreg.recipe import check_task
 
     samples = list_samples(recipe, progress)
@@ -58,7 +59,7 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
         from leukreg.synthesis import before_split
 
         placed = before_split(images, spec, recipe.image, recipe.seed, synthetic, progress)
-        images, fidelity = placed.images, placed.figures
+        images, fidelity = searched(placed.images, progress), placed.figures
     absent = spec.classes if spec is not None else ()
     folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
     found = count_files(recipe.data.source, samples, images.samples, dropped)
@@ -80,10 +81,12 @@ def open_rows(
     """The images of the rows that a run takes, and the copies among them that it leaves out."""
     from leukreg.data import open_images
     from leukreg.data.groups import drop_duplicates
+    from leukreg.data.near_duplicates import searched
 
     images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    images = searched(images, progress)
     if recipe.data.folds.duplicates == "drop":
-        return drop_duplicates(images, progress)
+        return drop_duplicates(images)
     return images, ()
 
 

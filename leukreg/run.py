@@ -58,7 +58,7 @@ def run(
     from leukreg.evaluate import refuse_too_few
 
     data = prepare(recipe, folder.file("synthetic"), progress)
-    refuse_too_few(recipe, data.images, data.folds, progress)
+    refuse_too_few(recipe, data.images, data.folds)
     refuse_changed(folder, data.images)
     folder.keep_data(data.images, data.folds)
     if recipe.synthesis is not None and recipe.synthesis.place == "training-fold":
@@ -199,10 +199,12 @@ def conclude(
     """Score and audit the folds' predictions, and keep everything."""
     from leukreg.audit import audit, evidence_of
     from leukreg.data.groups import grouped
+    from leukreg.data.near_duplicates import searched
     from leukreg.evaluate import joined, score
 
-    images, twins = data.images, data.images.twins(progress)
-    rows, pixels = images.samples.rows, images.digests
+    # Folds have appended the images that were made for them.
+    images = data.images if recipe.synthesis is None else searched(data.images, progress)
+    rows, pixels, twins = images.samples.rows, images.digests, images.near_duplicates
     predictions = grouped(joined([one.predictions for one in results]), rows, pixels, twins)
     watched = [result.validation for result in results if result.validation is not None]
     validation = grouped(joined(watched), rows, pixels, twins) if watched else None

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from leukreg.data.image_store import ImageStore
 from leukreg.errors import DataError, Problem, Problems
-from leukreg.progress import SILENT, Progress
 from leukreg.types import Predictions, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from leukreg.data.image_store import ImageStore
     from leukreg.recipe.model import FoldsSpec
 
 
-Twins = Iterable[tuple[str, str]]
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+"""Pairs of file ids."""
 
 
 def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
@@ -42,12 +42,15 @@ def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
             _refuse_unknown(rows)
         ties += by_patient(rows)
     if spec.duplicates != "ignored":
-        ties += by_picture(rows, images.digests, images.twins())
+        ties += by_picture(rows, images.digests, images.near_duplicates)
     return joined(len(rows), ties)
 
 
 def grouped(
-    predictions: Predictions, rows: Sequence[Sample], pixels: Mapping[str, str], twins: Twins
+    predictions: Predictions,
+    rows: Sequence[Sample],
+    pixels: Mapping[str, str],
+    near: Pairs,
 ) -> Predictions:
     """The predictions with the group of each row: by patient where known, and by picture.
 
@@ -57,17 +60,17 @@ def grouped(
     Args:
         rows: The samples of the run.
         pixels: Digest of the decoded pixels by file id.
-        twins: Pairs of file ids whose pictures are near copies.
+        near: Pairs of file ids whose pictures are nearly equal.
     """
-    return replace(predictions, group=groups_of(rows, pixels, twins)[predictions.row])
+    return replace(predictions, group=groups_of(rows, pixels, near)[predictions.row])
 
 
-def groups_of(rows: Sequence[Sample], pixels: Mapping[str, str], twins: Twins) -> NDArray[np.int64]:
+def groups_of(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) -> NDArray[np.int64]:
     """The group number of each sample, ``(n,)``: by patient where known, and by picture.
 
     Arguments as for :func:`grouped`.
     """
-    return joined(len(rows), [*by_patient(rows), *by_picture(rows, pixels, twins)])
+    return joined(len(rows), [*by_patient(rows), *by_picture(rows, pixels, near)])
 
 
 def _refuse_unknown(rows: Sequence[Sample]) -> None:
@@ -90,11 +93,11 @@ def by_patient(rows: Sequence[Sample]) -> list[list[int]]:
     return same(row.patient for row in rows)
 
 
-def by_picture(rows: Sequence[Sample], pixels: Mapping[str, str], twins: Twins) -> list[list[int]]:
+def by_picture(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) -> list[list[int]]:
     """Rows of each picture: the same file, equal pixels, near copies, and what was made from it."""
     first = {row.id: index for index, row in reversed(list(enumerate(rows)))}
     ties = same(pixels.get(row.id, row.id) for row in rows)
-    ties += [[first[one], first[other]] for one, other in twins if one in first and other in first]
+    ties += [[first[one], first[other]] for one, other in near if one in first and other in first]
     ties += [
         [index, first[row.lineage.parent]]
         for index, row in enumerate(rows)
@@ -134,9 +137,7 @@ class Dropped:
     """The file that is kept; None where the copies' labels disagree, and none is."""
 
 
-def drop_duplicates(
-    images: ImageStore, progress: Progress = SILENT
-) -> tuple[ImageStore, tuple[Dropped, ...]]:
+def drop_duplicates(images: ImageStore) -> tuple[ImageStore, tuple[Dropped, ...]]:
     """The images with one file of each picture, and what was dropped.
 
     Files are copies where their pixels are equal or nearly so, or where a chain of such copies
@@ -150,7 +151,7 @@ def drop_duplicates(
     rows = images.samples.rows
     real = [number for number, row in enumerate(rows) if row.origin != "synthetic"]
     own = [rows[number] for number in real]
-    groups = joined(len(own), by_picture(own, images.digests, images.twins(progress))).tolist()
+    groups = joined(len(own), by_picture(own, images.digests, images.near_duplicates)).tolist()
     members: dict[int, dict[str, int]] = {}
     for number, group in zip(real, groups, strict=True):
         members.setdefault(group, {}).setdefault(rows[number].id, number)

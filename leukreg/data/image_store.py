@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from leukreg.data.decode import (
     digest,
     guarded,
 )
+from leukreg.data.groups import Pairs
 from leukreg.data.pixel_cache import Pack, write_pack
 from leukreg.data.walk import instead
 from leukreg.errors import DataError, Problem, Problems
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 MAPPED_BYTES = 128 * 2**20
 """Mapped pages are given back after so much was read, which keeps a process small."""
-
-Opener = Callable[[Samples, ImageSpec], "ImageStore"]
 
 
 class _Reader:
@@ -74,8 +73,8 @@ class ImageStore:
     """Where each row's pixels lie; copies share a place."""
     facts: Mapping[str, Facts]
     """By file id."""
-    opener: Opener
-    """Opens further samples the way these were opened."""
+    pairs: Pairs | None = None
+    """See :attr:`near_duplicates`; None where nobody looked for them."""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -91,12 +90,12 @@ class ImageStore:
         self._reader.copy([self.places[row] for row in rows], out)
         return out
 
-    @functools.cached_property
+    @property
     def digests(self) -> dict[str, str]:
         """Digest of the decoded pixels at native size, by file id."""
         return {name: fact.pixels for name, fact in self.facts.items()}
 
-    @functools.cached_property
+    @property
     def statistics(self) -> dict[str, tuple[float, ...]]:
         """Colour, size and bytes by file id (see :attr:`leukreg.types.Evidence.statistics`)."""
         return {name: fact.statistics for name, fact in self.facts.items()}
@@ -111,40 +110,42 @@ class ImageStore:
             out[indices] = pack.thumbs()[[self.places[rows[index]][1] for index in indices]]
         return out
 
-    def twins(self, progress: Progress = SILENT) -> tuple[tuple[str, str], ...]:
-        """Pairs of file ids whose pictures are near copies; exact copies are not among them."""
-        if "_twins" not in vars(self):
-            from leukreg.data.near_duplicates import find_near_duplicates
+    @property
+    def near_duplicates(self) -> Pairs:
+        """Pairs of file ids whose pictures are nearly equal (equal pixels are not among them).
 
-            vars(self)["_twins"] = find_near_duplicates(self, progress)
-        found: tuple[tuple[str, str], ...] = vars(self)["_twins"]
-        return found
+        They come from :func:`leukreg.data.near_duplicates.searched`. A split that was made without
+        a search would part copies in silence, so that asking before one is an error of the caller.
+        """
+        if self.pairs is None:
+            raise ValueError("nobody has looked for near duplicates among these images")
+        return self.pairs
 
     def only(self, rows: Sequence[int]) -> ImageStore:
         """A store of these rows alone, numbered anew from 0 in this order."""
         chosen = tuple(self.samples.rows[row] for row in rows)
         facts = {row.id: self.facts[row.id] for row in chosen}
-        left = replace(
+        pairs = self.pairs
+        return replace(
             self,
             samples=replace(self.samples, rows=chosen),
             places=tuple(self.places[row] for row in rows),
             facts=facts,
+            pairs=pairs and tuple(pair for pair in pairs if facts.keys() >= {*pair}),
         )
-        pairs = vars(self).get("_twins")
-        if pairs is not None:  # looked for already
-            vars(left)["_twins"] = tuple(pair for pair in pairs if facts.keys() >= {*pair})
-        return left
 
     def extended(self, rows: tuple[Sample, ...]) -> ImageStore:
         """The same store with ``rows`` appended (synthetic images, say); old row numbers hold.
 
+        Near duplicates among the new rows are not looked for.
+
         Raises:
             Problems: A new file cannot be read.
         """
-        more = self.opener(Samples(rows=rows, classes=self.samples.classes), self.image)
+        more = open_images(Samples(rows=rows, classes=self.samples.classes), self.image)
         return replace(
             self,
-            samples=replace(self.samples.extended(more.samples.rows)),
+            samples=self.samples.extended(more.samples.rows),
             places=self.places + more.places,
             facts={**self.facts, **more.facts},
         )
@@ -213,8 +214,7 @@ def open_images(
             raise DataError(f"{row.path} left the cache while it was opened; run again")
         places.append(place)
         facts[row.id] = place[0].facts[place[1]]
-    opener = functools.partial(open_images, broken="stop")
-    return ImageStore(listed, image, tuple(places), facts, opener)
+    return ImageStore(listed, image, tuple(places), facts)
 
 
 def _hash(

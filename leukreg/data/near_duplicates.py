@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,11 @@ NEIGHBOURS = 5
 MOST = 16
 SAME_DESCRIPTION = 0.8
 BLOCK = 512
+
+
+def searched(images: ImageStore, progress: Progress = SILENT) -> ImageStore:
+    """The images, with their near duplicates found (see :attr:`ImageStore.near_duplicates`)."""
+    return replace(images, pairs=find_near_duplicates(images, progress))
 
 
 def find_near_duplicates(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from leukreg.data.decode import Facts, Reading, readings
 from leukreg.data.image_store import ImageStore, open_images
+from leukreg.data.near_duplicates import find_near_duplicates
 from leukreg.data.walk import Parts, walk
 from leukreg.errors import Problems
 from leukreg.progress import SILENT, Progress
@@ -133,7 +134,7 @@ def _exact(images: ImageStore) -> tuple[Copies, ...]:
 
 def _near(images: ImageStore, progress: Progress) -> tuple[Copies, ...]:
     rows = {row.id: row for row in images.samples.rows}
-    pairs = images.twins(progress)
+    pairs = find_near_duplicates(images, progress)
     return tuple(Copies((rows[one], rows[other]), exact=False) for one, other in pairs)
 
 

@@ -12,7 +12,6 @@ from leukreg.data.groups import groups_of
 from leukreg.errors import Problem, Problems, TrainingError
 from leukreg.evaluate.bootstrap import units_of
 from leukreg.evaluate.conformal import rows_needed
-from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import ConformalSpec, EvaluateSpec, Recipe
 from leukreg.types import Fold, Predictions
 
@@ -77,9 +76,7 @@ def unfitted(
     return _too_few(spec, predictions.classes, held)
 
 
-def refuse_too_few(
-    recipe: Recipe, images: ImageStore, folds: Sequence[Fold], progress: Progress = SILENT
-) -> None:
+def refuse_too_few(recipe: Recipe, images: ImageStore, folds: Sequence[Fold]) -> None:
     """Stop before training where a fold's validation rows are too few.
 
     Raises:
@@ -90,7 +87,7 @@ def refuse_too_few(
         return
     number = {name: index for index, name in enumerate(samples.classes)}
     label = np.array([number[row.label] for row in samples.rows], dtype=np.int64)
-    unit = groups_of(samples.rows, images.digests, images.twins(progress))
+    unit = groups_of(samples.rows, images.digests, images.near_duplicates)
     inside = {fold.index: np.array(fold.validation, dtype=np.int64) for fold in folds}
     held = {fold: _held(label[rows], unit[rows], len(number)) for fold, rows in inside.items()}
     found = _too_few(spec, samples.classes, held)

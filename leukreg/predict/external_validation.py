@@ -17,6 +17,7 @@ from leukreg.data import open_images
 from leukreg.data.decode import readings
 from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore
+from leukreg.data.near_duplicates import searched
 from leukreg.errors import DataError, NotAvailable
 from leukreg.evaluate import Scored, score
 from leukreg.evaluate.bootstrap import Measured, Resampling, percentiles, resampling, with_intervals
@@ -90,7 +91,7 @@ def evaluate(
     recipe = elsewhere(trained.result, source, data, options, registry)
     samples = list_samples(recipe, progress)
     mapped = map_classes(samples, trained.result.samples.classes, mapping or {})
-    store = open_images(mapped.samples, recipe.image, "skip", progress)
+    store = searched(open_images(mapped.samples, recipe.image, "skip", progress), progress)
     copied = _copied(trained, store, progress)
     rows = tuple(
         row
@@ -106,7 +107,7 @@ def evaluate(
 def _copied(trained: Trained, store: ImageStore, progress: Progress) -> Copied:
     ids = list(dict.fromkeys(sample.id for sample in store.samples.rows))
     first = {sample.id: row for row, sample in reversed(list(enumerate(store.samples.rows)))}
-    exact = exact_duplicates(trained.result, [store.digests[name] for name in ids])
+    exact = exact_duplicates(trained.result, [store.facts[name].pixels for name in ids])
     known = {name: other for name, other in zip(ids, exact, strict=True) if other is not None}
     try:
         own = trained.own_images(progress)
@@ -129,7 +130,7 @@ def _result(
     progress: Progress,
 ) -> RunResult:
     seen = predicted(trained, store, rows, progress)
-    seen = grouped(seen, store.samples.rows, store.digests, store.twins(progress))
+    seen = grouped(seen, store.samples.rows, store.digests, store.near_duplicates)
     figures = scored(trained, recipe, seen, registry, progress)
     changes, how = drops(
         trained.result.predictions, figures.predictions, recipe.evaluate, recipe.seed, registry
@@ -171,7 +172,7 @@ def _result(
         facts=facts,
         seconds=0.0,
         pixels=digests,
-        twins=store.twins(progress),
+        twins=store.near_duplicates,
         statistics=store.statistics,
     )
     return replace(result, findings=audit(evidence_of(result), recipe.audit, registry))
@@ -209,7 +210,7 @@ class Stored:
 
     def read(self, size: int, marks: bool = True) -> Read:
         """The image as the store has it, at the store's own size."""
-        digest = self.store.digests[self.store.samples.rows[self.row].id]
+        digest = self.store.facts[self.store.samples.rows[self.row].id].pixels
         return Read(self.store.pixels([self.row]).tobytes(), digest)
 
 

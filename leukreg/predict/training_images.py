@@ -76,7 +76,7 @@ def open_training_images(
     except DataError as error:  # such as a cache that cannot be written
         raise NotAvailable(str(error)) from error
     for index, sample in enumerate(store.samples.rows):
-        if result.pixels.get(sample.id) in (None, store.digests[sample.id]):
+        if result.pixels.get(sample.id) in (None, store.facts[sample.id].pixels):
             place |= dict.fromkeys(numbers[sample.id], index)
     if len(place) < ENOUGH * len(chosen):
         raise NotAvailable(_gone(len(place), len(chosen)))

@@ -84,7 +84,7 @@ def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT)
         absent = recipe.synthesis.classes if recipe.synthesis else ()
         folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
     _check_synthesis(recipe, images, folds, progress)
-    refuse_too_few(recipe, images, folds, progress)
+    refuse_too_few(recipe, images, folds)
     classes = images.samples.classes
     rows = [("all rows", *_counts(images.samples, range(len(images.samples))))]
     for fold in folds:
@@ -119,12 +119,14 @@ def _before_split(
     spec = recipe.synthesis
     if spec is None or spec.place != "before-split":
         return images, 0
+    from leukreg.data.near_duplicates import searched
     from leukreg.synthesis import before_split, check_everything
 
     if check_everything(images, spec, recipe.image, recipe.seed, progress):
         return images, sum(spec.count(name) for name in spec.classes)
     spec = replace(spec, gate=None)
-    return before_split(images, spec, recipe.image, recipe.seed, folder, progress).images, 0
+    images = before_split(images, spec, recipe.image, recipe.seed, folder, progress).images
+    return searched(images, progress), 0
 
 
 def _side(recipe: Recipe, samples: Samples, fold: Fold, side: str, folds: int) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ class DataImages(Protocol):
     @property
     def statistics(self) -> Mapping[str, tuple[float, ...]]: ...
 
-    def twins(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def near_duplicates(self) -> tuple[tuple[str, str], ...]: ...
 
 
 Confusion = tuple[tuple[int, ...], ...]
@@ -112,7 +113,7 @@ class Contents:
         """Everything the data say of themselves, and how they were split."""
         self.write_samples(images.samples)
         self.write_folds(folds)
-        self.write_images(images.digests, images.statistics, images.twins())
+        self.write_images(images.digests, images.statistics, images.near_duplicates)
         self.write_digests({"data": data_digest(images.samples, images.digests)})
 
     def write_facts(self, facts: Mapping[str, Any]) -> None:

@@ -131,9 +131,9 @@ def _copies(
 ) -> Iterator[tuple[str, str]]:
     """Path of each image that copies a held-out one, and which."""
     rows, numbers = images.samples.rows, list(held)
-    known = {images.digests[rows[row].id]: row for row in numbers}
+    known = {images.facts[rows[row].id].pixels: row for row in numbers}
     paths = [row.path for row in new.samples.rows]
-    same = [known.get(new.digests[row.id]) for row in new.samples.rows]
+    same = [known.get(new.facts[row.id].pixels) for row in new.samples.rows]
     for path, row in zip(paths, same, strict=True):
         if row is not None:
             yield path, f"is {rows[row].id} ({held[row]})"

@@ -14,11 +14,11 @@ from leukreg.registry.kinds import Images
 from leukreg.types import Fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from leukreg.data.groups import Twins
+    from leukreg.data.groups import Pairs
     from leukreg.data.image_store import ImageStore
 
 
@@ -53,14 +53,14 @@ class RealImages:
     """Validation rows that are no test rows; may be empty."""
     digests: Mapping[str, str]
     """Of the pixels, by file id."""
-    twins: Callable[[], Twins] = tuple
-    """Finds the pairs of near copies, which takes a while; by default none."""
+    near_duplicates: Pairs = ()
+    """Pairs of file ids."""
 
     @functools.cached_property
     def _pictures(self) -> dict[str, int]:
         """File id to the number of its picture."""
         rows = (*self.unseen.samples.rows, *self.fitted.samples.rows)
-        numbers = joined(len(rows), by_picture(rows, self.digests, self.twins())).tolist()
+        numbers = joined(len(rows), by_picture(rows, self.digests, self.near_duplicates)).tolist()
         return dict(zip((row.id for row in rows), numbers, strict=True))
 
     def unseen_of(self, label: str) -> list[int]:

@@ -17,6 +17,7 @@ from leukreg_plugins.audits.leakage import CopiesAcrossSplit, CopiesDisagree
 from PIL import Image, ImageEnhance
 
 from leukreg.data.image_store import open_images
+from leukreg.data.near_duplicates import searched
 from leukreg.types import Evidence, Fold, ImageSpec, Sample, Samples
 
 CELLS = Path(__file__).parents[3] / "shared" / "data" / "pbc128"
@@ -82,10 +83,10 @@ class Planted:
 
     def evidence(self) -> Evidence:
         samples = Samples(rows=tuple(self.rows), classes=CLASSES)
-        images = open_images(samples, ImageSpec(size=64))
+        images = searched(open_images(samples, ImageSpec(size=64)))
         fold = Fold(index=0, train=tuple(self.train), validation=(), test=tuple(self.test))
         return Evidence(
-            samples=images.samples, pixels=images.digests, twins=images.twins(),
+            samples=images.samples, pixels=images.digests, twins=images.near_duplicates,
             statistics=images.statistics, folds=(fold,),
         )  # fmt: skip
 

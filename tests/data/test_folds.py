@@ -28,7 +28,7 @@ class Table:
 
     samples: Samples
     same: tuple[tuple[int, ...], ...] = ()
-    near: tuple[tuple[str, str], ...] = ()
+    near_duplicates: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -39,9 +39,6 @@ class Table:
         for group in self.same:
             found |= {self.samples.rows[row].id: f"same-{group[0]}" for row in group}
         return found
-
-    def twins(self) -> tuple[tuple[str, str], ...]:
-        return self.near
 
 
 def table(
@@ -116,7 +113,7 @@ def test_groups_never_cross_and_every_row_is_tested_once(
         for row, name in side.items():
             by_patient.setdefault(of.samples.rows[row].patient, set()).add(name)
         assert all(len(names) == 1 for names in by_patient.values())
-        for one, other in of.twins():
+        for one, other in of.near_duplicates:
             assert side[rows[one]] == side[rows[other]]
         for group in of.same:
             assert len({side[row] for row in group}) == 1

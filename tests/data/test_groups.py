@@ -13,6 +13,7 @@ from PIL import Image
 from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.data.folds import make_folds
 from leukreg.data.groups import Dropped, drop_duplicates
+from leukreg.data.near_duplicates import searched
 from leukreg.errors import DataError, Problems
 from leukreg.recipe.model import FoldsSpec
 from leukreg.types import ImageSpec
@@ -31,7 +32,7 @@ def put(root: Path, name: str, number: int, side: int = 96) -> None:
 
 
 def opened(root: Path, level: int | None = None) -> ImageStore:
-    return open_images(list_folder(root, patient_level=level), ImageSpec(size=16))
+    return searched(open_images(list_folder(root, patient_level=level), ImageSpec(size=16)))
 
 
 def test_one_file_of_each_picture_stays_the_largest_then_the_first(tmp_path: Path) -> None:

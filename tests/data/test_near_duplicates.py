@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukreg.data import list_folder, open_images
+from leukreg.data import list_folder, make_folds, open_images
 from leukreg.data.decode import THUMB
-from leukreg.data.near_duplicates import ALIKE, likeness, near_duplicate_pairs
+from leukreg.data.near_duplicates import ALIKE, likeness, near_duplicate_pairs, searched
+from leukreg.recipe.model import FoldsSpec
 from leukreg.types import ImageSpec, Sample, Samples
 from tests.data.conftest import picture
 
@@ -77,9 +78,16 @@ def test_twins_of_a_store_leave_exact_copies_out(
     path = tmp_path / "near.png"
     stained(picture(0)).save(path)
     near = Sample(id="b/near.png", path=str(path), label="b")
-    images = open_images(samples.extended((near, near)), ImageSpec(size=32))
-    assert images.twins() == (("a/0000.png", "b/near.png"), ("b/0020.png", "b/near.png"))
-    assert images.twins() is images.twins()
+    images = searched(open_images(samples.extended((near, near)), ImageSpec(size=32)))
+    pairs = (("a/0000.png", "b/near.png"), ("b/0020.png", "b/near.png"))
+    assert images.near_duplicates == images.only(range(22)).near_duplicates == pairs
+    assert images.only(range(20)).near_duplicates == ()
+
+
+def test_a_split_without_a_search_is_an_error(write: Callable[..., Samples]) -> None:
+    images = open_images(write("ab"), ImageSpec(size=32))
+    with pytest.raises(ValueError, match="nobody has looked"):
+        make_folds(images, FoldsSpec(), 0)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="real cells are not on this machine")

@@ -397,9 +397,7 @@ def test_keeping_data_notes_its_digest_beside_others(tmp_path: Path, make_result
         samples = result.samples
         digests = result.pixels
         statistics = result.statistics
-
-        def twins(self) -> tuple[tuple[str, str], ...]:
-            return result.twins
+        near_duplicates = result.twins
 
     weights = tmp_path / "weights"
     weights.write_bytes(b"abc")
