@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from material import RECIPE
 
-from leukreg.evaluate import score
+from leukreg.evaluate.scoring import score
 from leukreg.recipe import parse
 from leukreg.registry import installed
 from leukreg.runs import RunFolder

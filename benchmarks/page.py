@@ -17,7 +17,7 @@ import numpy as np
 from material import RECIPE
 from PIL import Image
 
-from leukreg.evaluate import score
+from leukreg.evaluate.scoring import score
 from leukreg.recipe import parse
 from leukreg.registry import installed
 from leukreg.runs import RunFolder

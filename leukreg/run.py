@@ -55,7 +55,7 @@ def run(
         RunError: The data have changed since the run began.
         TrainingError: Training could not go on.
     """
-    from leukreg.evaluate import refuse_too_few
+    from leukreg.evaluate.feasibility import refuse_too_few
 
     data = prepare(recipe, folder.file("synthetic"), progress)
     refuse_too_few(recipe, data.images, data.folds)
@@ -200,14 +200,16 @@ def conclude(
     from leukreg.audit import audit, evidence_of
     from leukreg.data.groups import grouped
     from leukreg.data.near_duplicates import searched
-    from leukreg.evaluate import joined, score
+    from leukreg.evaluate.scoring import score
 
     # Folds have appended the images that were made for them.
     images = data.images if recipe.synthesis is None else searched(data.images, progress)
     rows, pixels, twins = images.samples.rows, images.digests, images.near_duplicates
-    predictions = grouped(joined([one.predictions for one in results]), rows, pixels, twins)
+    predictions = grouped(
+        Predictions.joined([one.predictions for one in results]), rows, pixels, twins
+    )
     watched = [result.validation for result in results if result.validation is not None]
-    validation = grouped(joined(watched), rows, pixels, twins) if watched else None
+    validation = grouped(Predictions.joined(watched), rows, pixels, twins) if watched else None
     scored = score(predictions, validation, recipe.evaluate, recipe.seed, registry, progress)
     result = RunResult(
         folder=folder.path,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -280,6 +281,30 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.id)
+
+    def take(self, rows: NDArray[np.int64]) -> Predictions:
+        """The rows at these positions, in this order; a position may stand several times."""
+        positions = rows.tolist()
+        chosen: dict[str, Any] = {}
+        for name in (one.name for one in fields(self) if one.name != "classes"):
+            column = getattr(self, name)
+            if isinstance(column, tuple):
+                chosen[name] = tuple(map(column.__getitem__, positions))
+            elif column is not None:
+                chosen[name] = column[rows]
+        return replace(self, **chosen)
+
+    @staticmethod
+    def joined(parts: Sequence[Predictions]) -> Predictions:
+        """The rows of all parts, one after the other; what scoring adds is left out."""
+        import numpy as np
+
+        columns: dict[str, Any] = {}
+        for name in (one.name for one in fields(Predictions) if one.default is MISSING):
+            values = [getattr(part, name) for part in parts]
+            tuples = isinstance(values[0], tuple)
+            columns[name] = tuple(chain.from_iterable(values)) if tuples else np.concatenate(values)
+        return Predictions(**{**columns, "classes": parts[0].classes})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from leukreg.data.groups import grouped
-from leukreg.evaluate import score
+from leukreg.evaluate.scoring import score
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
 from leukreg.registry import installed
 from leukreg.types import (

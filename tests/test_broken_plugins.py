@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leukreg.cli.main import main
-from leukreg.evaluate import score
+from leukreg.evaluate.scoring import score
 from leukreg.recipe.model import EvaluateSpec
 from leukreg.registry import installed
 from leukreg.testing.examples import example_predictions

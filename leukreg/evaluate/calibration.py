@@ -8,14 +8,13 @@ passes or views, it is the mean that is scaled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
-from leukreg.evaluate.rows import take
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.types import Predictions, Score
 
@@ -114,29 +113,26 @@ def fit_temperatures(
     found = []
     with progress.task("temperatures", len(chosen) * max(1, count)) as advance:
         for fold in chosen:
-            own = take(validation, np.flatnonzero(validation.fold == fold))
+            own = validation.take(np.flatnonzero(validation.fold == fold))
             value, why = fit_temperature(own.probabilities, own.label)
             one = Temperature(fold=fold, temperature=value, rows=len(own), why=why)
             draws = None if why else resampling(own, count, seed)
             if draws is None:
                 advance(max(1, count))
-            found.append(one if draws is None else _bounded(one, own, draws, advance))
+            elif bounds := _interval(own, draws, advance):
+                one = replace(one, low=bounds[0], high=bounds[1], by=draws.says())
+            found.append(one)
     return tuple(found)
 
 
-def _bounded(
-    one: Temperature, own: Predictions, draws: Resampling, advance: Advance
-) -> Temperature:
-    """The temperature with its interval; none where half the resamples have no best one."""
+def _interval(own: Predictions, draws: Resampling, advance: Advance) -> tuple[float, float] | None:
+    """The temperature's interval; none where half the resamples have no best one."""
     values = np.full(draws.count, np.nan)
     for place, weights in enumerate(draws.counts()):
         value, why = fit_temperature(own.probabilities, own.label, weights, 1e-4)
         values[place] = np.nan if why.startswith("not fitted") else value
         advance()
-    bounds = percentiles(values)
-    if bounds is None:
-        return one
-    return replace(one, low=bounds[0], high=bounds[1], by=draws.says())
+    return percentiles(values)
 
 
 def fit_temperature(
@@ -190,11 +186,6 @@ def fit_temperature(
     return value, ""
 
 
-def facts_of_temperatures(method: str, fitted: Iterable[Temperature]) -> dict[str, Any]:
-    """What a run keeps of its calibration, as plain values."""
-    return {"method": method, "folds": [asdict(one) for one in fitted]}
-
-
 Resampled = Mapping[tuple[str, str | None], Floats]
 RAW, CHANGE = "raw_", "_change"
 """``raw_brier`` is the figure of the raw probabilities, ``brier_change`` the calibrated one minus
@@ -237,8 +228,3 @@ class Uncalibrated:
             return {**raw, **change}
 
         return both
-
-
-def judges_probabilities(metric: Any) -> bool:
-    """Whether a metric says of itself that calibration is what it measures."""
-    return bool(getattr(metric, "of_probabilities", False))

@@ -200,41 +200,29 @@ class SetFigures:
 
     def build(self, predictions: Predictions) -> Iterator[Score]:
         ones = np.ones((len(predictions), 1))
-        for (name, label), value in self.resampled(predictions, ones).items():
-            if np.isnan(value[0]):
+        for (name, label), (value,) in self.resampled(predictions, ones).items():
+            if np.isnan(value):
                 why = "no rows" if label is None else f"no row of {label}"
                 yield Score(name=name, value=None, label=label, why=why)
             else:
-                yield Score(name=name, value=float(value[0]), label=label)
+                yield Score(name=name, value=float(value), label=label)
 
     def resampled(
         self, predictions: Predictions, weights: Floats
     ) -> Mapping[tuple[str, str | None], Floats]:
         """Each figure over resamples, ``(b,)``; ``weights`` has shape ``(n, b)``."""
-        rows = _each_row(predictions)
+        sets = predictions.sets
+        assert sets is not None, "rows without sets"
+        size = sets.sum(axis=1)
+        covered = sets[np.arange(len(predictions)), predictions.label]
+        rows = np.stack([covered, size, size == 1, size == 0]).astype(np.float64)
         found: dict[tuple[str, str | None], Floats] = {}
         for label in (None, *predictions.classes):
-            if label is None:
-                means = _means(rows, weights)
-            else:
+            own = slice(None)
+            if label is not None:
                 own = predictions.label == predictions.classes.index(label)
-                means = _means(rows[:, own], weights[own])
+            total = weights[own].sum(axis=0)
+            means = np.full((len(FIGURES), weights.shape[1]), np.nan)
+            np.divide(rows[:, own] @ weights[own], total, out=means, where=total > 0)
             found |= {(name, label): mean for name, mean in zip(FIGURES, means, strict=True)}
         return found
-
-
-def _each_row(predictions: Predictions) -> Floats:
-    """Covered, size, single, empty: four figures a row, ``(4, n)``."""
-    sets = predictions.sets
-    assert sets is not None, "rows without sets"
-    size = sets.sum(axis=1)
-    covered = sets[np.arange(len(predictions)), predictions.label]
-    return np.stack([covered, size, size == 1, size == 0]).astype(np.float64)
-
-
-def _means(values: Floats, weights: Floats) -> Floats:
-    """Weighted means ``(4, b)``; NaN where nothing weighs."""
-    total = weights.sum(axis=0)
-    out = np.full((len(values), weights.shape[1]), np.nan)
-    np.divide(values @ weights, total, out=out, where=total > 0)
-    return out

@@ -21,32 +21,14 @@ if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
 
 
-def problems(
-    spec: EvaluateSpec, classes: tuple[str, ...], validation_rows: int | None = None
-) -> tuple[Problem, ...]:
-    """Impossible requests of ``[evaluate]``, to be asked before anything is trained.
-
-    Args:
-        spec: The checked table.
-        classes: Class names of the task.
-        validation_rows: Rows held out for validation, where already known.
-    """
+def problems(spec: EvaluateSpec, classes: tuple[str, ...]) -> tuple[Problem, ...]:
+    """Requests of ``[evaluate]`` that are impossible with these classes."""
     found: list[Problem] = []
     if spec.positive is not None and spec.positive not in classes:
         found.append(Problem(f"evaluate.positive: no class {spec.positive!r} in {list(classes)}"))
-    if spec.threshold is None:
-        return tuple(found)
-    if len(classes) != 2:
+    if spec.threshold is not None and len(classes) != 2:
         found.append(
             Problem(f"evaluate.threshold: needs two classes, the data have {len(classes)}")
-        )
-    fitted = spec.threshold.rule != "fixed" and spec.threshold.fitted_on == "validation"
-    if fitted and validation_rows == 0:
-        found.append(
-            Problem(
-                "evaluate.threshold: is fitted on validation rows and there are none; "
-                "set data.folds.validation above 0, or rule = 'fixed'"
-            )
         )
     return tuple(found)
 
@@ -60,45 +42,54 @@ class _Held:
     of_class: tuple[int, ...]
     """Groups with rows of each class."""
 
+    @classmethod
+    def of(cls, label: NDArray[np.int64], unit: NDArray[np.int64], k: int) -> _Held:
+        of_class = tuple(len(np.unique(unit[label == c])) for c in range(k))
+        return cls(len(label), len(np.unique(unit)), of_class)
+
 
 def unfitted(
     spec: EvaluateSpec, predictions: Predictions, validation: Predictions | None
 ) -> tuple[Problem, ...]:
     """Folds of the scored rows whose validation rows cannot carry what is to be fitted on them."""
-    k = len(predictions.classes)
-    folds = sorted({int(fold) for fold in predictions.fold})
     if validation is None:
-        none = np.zeros(0, dtype=np.int64)
-        return _too_few(spec, predictions.classes, {fold: _held(none, none, k) for fold in folds})
+        validation = predictions.take(np.zeros(0, dtype=np.int64))
     unit, label = units_of(validation), validation.label
-    inside = {fold: validation.fold == fold for fold in folds}
-    held = {fold: _held(label[here], unit[here], k) for fold, here in inside.items()}
+    held = {}
+    for fold in sorted({int(fold) for fold in predictions.fold}):
+        here = validation.fold == fold
+        held[fold] = _Held.of(label[here], unit[here], len(predictions.classes))
     return _too_few(spec, predictions.classes, held)
 
 
 def refuse_too_few(recipe: Recipe, images: ImageStore, folds: Sequence[Fold]) -> None:
-    """Stop before training where a fold's validation rows are too few.
+    """Stop before training where validation rows are too few for what is to be fitted on them.
 
     Raises:
-        Problems: For calibration there are none, or fewer than the stated coverage needs.
+        Problems: For a threshold or for calibration there are none, or there are fewer than the
+            stated coverage needs.
     """
     samples, spec = images.samples, recipe.evaluate
-    if spec.calibration is None and spec.conformal is None:
-        return
     number = {name: index for index, name in enumerate(samples.classes)}
     label = np.array([number[row.label] for row in samples.rows], dtype=np.int64)
     unit = groups_of(samples.rows, images.digests, images.near_duplicates)
-    inside = {fold.index: np.array(fold.validation, dtype=np.int64) for fold in folds}
-    held = {fold: _held(label[rows], unit[rows], len(number)) for fold, rows in inside.items()}
-    found = _too_few(spec, samples.classes, held)
+    held = {
+        fold.index: _Held.of(label[rows], unit[rows], len(number))
+        for fold, rows in ((f, np.array(f.validation, dtype=np.int64)) for f in folds)
+    }
+    found = list(_too_few(spec, samples.classes, held))
+    rule = spec.threshold
+    fitted = rule is not None and rule.rule != "fixed" and rule.fitted_on == "validation"
+    if fitted and not any(one.rows for one in held.values()):
+        found.append(
+            Problem(
+                "evaluate.threshold: is fitted on validation rows and there are none; "
+                "set data.folds.validation above 0, or rule = 'fixed'"
+            )
+        )
     if found:
         keys = [problem.message.partition(":")[0] for problem in found]
         raise Problems([recipe.problem(k, p.message) for k, p in zip(keys, found, strict=True)])
-
-
-def _held(label: NDArray[np.int64], unit: NDArray[np.int64], k: int) -> _Held:
-    of_class = tuple(len(np.unique(unit[label == c])) for c in range(k))
-    return _Held(len(label), len(np.unique(unit)), of_class)
 
 
 def _too_few(
@@ -127,17 +118,17 @@ def _too_few(
 
 def _lacking(spec: ConformalSpec, classes: tuple[str, ...], held: Mapping[int, _Held]) -> str:
     """Where there are fewest rows, in words; "" where there are enough."""
-    need = rows_needed(spec.coverage)
-    if not spec.by_class:
-        least = min(held, key=lambda fold: held[fold].groups, default=None)
-        if least is None or (n := held[least].groups) >= need:
-            return ""
-        return f"{_folds([least], held)} has {n:,}"
+    sizes = {"": {fold: one.groups for fold, one in held.items()}}
+    if spec.by_class:
+        sizes = {
+            f" of {name!r}": {fold: one.of_class[index] for fold, one in held.items()}
+            for index, name in enumerate(classes)
+        }
     short = []
-    for index, name in enumerate(classes):
-        least = min(held, key=lambda fold: held[fold].of_class[index], default=None)
-        if least is not None and (n := held[least].of_class[index]) < need:
-            short.append((n, f"{_folds([least], held)} has {n:,} of {name!r}"))
+    for of, by_fold in sizes.items():
+        least = min(by_fold, key=lambda fold: by_fold[fold], default=None)
+        if least is not None and (n := by_fold[least]) < rows_needed(spec.coverage):
+            short.append((n, f"{_folds([least], held)} has {n:,}{of}"))
     more = f" (and {len(short) - 1} other classes lack rows)" if len(short) > 2 else ""
     more = " (and 1 other class lacks rows)" if len(short) == 2 else more
     return min(short)[1] + more if short else ""

@@ -1,30 +1,24 @@
-"""From predictions to scores."""
+"""From predictions to scores: what is fitted on validation rows, metrics, and their intervals."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from leukreg.errors import Problems
 from leukreg.evaluate.bootstrap import (
-    Measured,
+    Floats,
+    Resampling,
+    percentiles,
     resampling,
     units_in_words,
     units_of,
-    with_intervals,
 )
-from leukreg.evaluate.calibration import (
-    Uncalibrated,
-    calibrated,
-    facts_of_temperatures,
-    fit_temperatures,
-    judges_probabilities,
-    raw_of,
-)
+from leukreg.evaluate.calibration import Uncalibrated, calibrated, fit_temperatures, raw_of
 from leukreg.evaluate.conformal import SetFigures, conformal_sets, facts_of_conformal, fit_conformal
 from leukreg.evaluate.feasibility import problems, refuse_broken, unfitted
 from leukreg.evaluate.threshold import choose, decide
@@ -33,6 +27,10 @@ from leukreg.recipe.model import EvaluateSpec
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.types import Figure, Predictions, Score
+
+Key = tuple[str, str | None]
+SLOW = 200
+"""Resamples for a metric that has no ``resampled`` of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,76 +54,6 @@ class Scored:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What was fitted on them beside thresholds: ``calibration``, ``conformal``; plain
     values. ``thresholds`` has those of the folds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjusted:
-    """The scored and the validation rows, calibrated and with sets where that was asked for."""
-
-    predictions: Predictions
-    validation: Predictions | None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """``calibration`` and ``conformal``: what was fitted, as plain values."""
-
-
-def adjusted(
-    predictions: Predictions,
-    validation: Predictions | None,
-    spec: EvaluateSpec,
-    seed: int,
-    progress: Progress = SILENT,
-) -> Adjusted:
-    """Calibrate both tables and give the scored rows their sets, fold by fold.
-
-    Begins from raw probabilities, so that rows which were adjusted before come out the same. Sets
-    are made from the calibrated probabilities: the ones that stand beside them.
-    """
-    predictions = raw_of(predictions)
-    if validation is None:
-        return Adjusted(predictions=predictions, validation=None)
-    validation = raw_of(validation)
-    folds = sorted({int(fold) for fold in (*validation.fold, *predictions.fold)})
-    facts: dict[str, Any] = {}
-    if spec.calibration is not None:
-        fitted = fit_temperatures(validation, folds, spec.bootstrap, seed, progress)
-        values = {one.fold: one.temperature for one in fitted}
-        predictions, validation = calibrated(predictions, values), calibrated(validation, values)
-        facts["calibration"] = facts_of_temperatures(spec.calibration.method, fitted)
-    if spec.conformal is not None:
-        conformal = fit_conformal(validation, folds, spec.conformal, seed)
-        predictions = replace(predictions, sets=conformal_sets(predictions, conformal))
-        facts["conformal"] = facts_of_conformal(conformal)
-    return Adjusted(predictions=predictions, validation=validation, facts=facts)
-
-
-Figures = Mapping[str, Figure]
-"""By the name of their scores, in the order of the metrics."""
-
-
-def declared(registry: Registry) -> Figures:
-    """What the installed metrics declare in ``figures``; the first of a name counts."""
-    found: dict[str, Figure] = {}
-    for entry in registry:
-        if entry.kind == "metric":
-            for figure in getattr(entry.cls, "figures", ()):
-                found.setdefault(figure.name, figure)
-    return found
-
-
-def main_ones(figures: Figures) -> list[Figure]:
-    """Those that stand where results are compared or summed up."""
-    return [figure for figure in figures.values() if figure.main]
-
-
-def of_classes(figures: Figures) -> list[Figure]:
-    """Those of single classes that have a mean over the classes."""
-    means = {figure.mean_of for figure in figures.values()}
-    return [figure for figure in figures.values() if figure.name in means]
-
-
-def mean_of(figures: Figures, name: str) -> str | None:
-    """The figure of the whole that is the mean of ``name`` over the classes."""
-    return next((figure.name for figure in figures.values() if figure.mean_of == name), None)
 
 
 def score(
@@ -156,24 +84,48 @@ def score(
     if found:
         raise Problems(found, closing="nothing was scored.")
     refuse_broken(predictions)
-    both = adjusted(predictions, validation, spec, seed, progress)
-    cut = None
-    if spec.threshold is not None:
-        cut = choose(both.predictions, both.validation, spec)
-    decided = replace(both.predictions, decision=decide(both.predictions, cut))
-    metrics = [*_metrics(spec, registry), *_own(spec, registry)]
-    measured = [_measure(name, metric, decided) for name, metric in metrics]
-    scores = _scores(measured, decided, spec.bootstrap, seed, progress)
+    # From raw probabilities, so that rows which were adjusted before come out the same.
+    rows, validation = raw_of(predictions), None if validation is None else raw_of(validation)
+    facts: dict[str, Any] = {}
+    if validation is not None:
+        rows, validation, facts = _adjusted(rows, validation, spec, seed, progress)
+    cut = None if spec.threshold is None else choose(rows, validation, spec)
+    rows = replace(rows, decision=decide(rows, cut))
+    scores = scores_of(_metrics(spec, registry), rows, spec.bootstrap, seed, progress)
     return Scored(
         scores=scores if cut is None else (*scores, cut.score()),
-        confusion=confusion(decided),
+        confusion=confusion(rows),
         threshold=None if cut is None else cut.threshold,
         threshold_from=None if cut is None else cut.source,
-        predictions=decided,
+        predictions=rows,
         thresholds={} if cut is None else dict(cut.by_fold),
-        validation=both.validation,
-        facts={**both.facts, **({} if cut is None else cut.facts())},
+        validation=validation,
+        facts={**facts, **({} if cut is None else cut.facts())},
     )
+
+
+def _adjusted(
+    predictions: Predictions,
+    validation: Predictions,
+    spec: EvaluateSpec,
+    seed: int,
+    progress: Progress,
+) -> tuple[Predictions, Predictions, dict[str, Any]]:
+    """Both tables calibrated, sets of the scored rows, and what was fitted for it, fold by fold."""
+    folds = sorted({int(fold) for fold in (*validation.fold, *predictions.fold)})
+    facts: dict[str, Any] = {}
+    if spec.calibration is not None:
+        fitted = fit_temperatures(validation, folds, spec.bootstrap, seed, progress)
+        values = {one.fold: one.temperature for one in fitted}
+        predictions, validation = calibrated(predictions, values), calibrated(validation, values)
+        each = [asdict(one) for one in fitted]
+        facts["calibration"] = {"method": spec.calibration.method, "folds": each}
+    if spec.conformal is not None:
+        # From the calibrated probabilities: the ones that stand beside the sets.
+        conformal = fit_conformal(validation, folds, spec.conformal, seed)
+        predictions = replace(predictions, sets=conformal_sets(predictions, conformal))
+        facts["conformal"] = facts_of_conformal(conformal)
+    return predictions, validation, facts
 
 
 def confusion(predictions: Predictions) -> tuple[tuple[int, ...], ...]:
@@ -184,11 +136,21 @@ def confusion(predictions: Predictions) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(count) for count in line) for line in counts)
 
 
-def _metrics(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]]:
-    if spec.metrics:
-        return [(choice.name, choice.plugin) for choice in spec.metrics]
-    names = dict.fromkeys(entry.name for entry in registry if entry.kind == "metric")
-    return [(name, default_metric(name, registry)) for name in names]
+def _metrics(spec: EvaluateSpec, registry: Registry) -> list[tuple[str, Any]]:
+    """The chosen metrics, or all; and what calibration and sets are measured by, in any case."""
+    found = [(choice.name, choice.plugin) for choice in spec.metrics]
+    if not spec.metrics:
+        names = dict.fromkeys(entry.name for entry in registry if entry.kind == "metric")
+        found = [(name, default_metric(name, registry)) for name in names]
+    if spec.calibration is not None:
+        found += [
+            (f"{name}, raw", Uncalibrated(metric))
+            for name, metric in found
+            if getattr(metric, "of_probabilities", False)
+        ]
+    if spec.conformal is not None:
+        found.append(("conformal", SetFigures()))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,42 +171,142 @@ def default_metric(name: str, registry: Registry) -> Any:
         return _Unusable(error)
 
 
-def _own(spec: EvaluateSpec, registry: Registry) -> Iterable[tuple[str, Any]]:
-    """What calibration and conformal sets are measured by, whatever metrics were chosen."""
-    if spec.calibration is not None:
-        for name, metric in _metrics(spec, registry):
-            if judges_probabilities(metric):
-                yield f"{name}, raw", Uncalibrated(metric)
-    if spec.conformal is not None:
-        yield "conformal", SetFigures()
+class _Asked:
+    """A metric, what it gave on the scored rows, and what it gives on resamples of them.
+
+    One that fails is undefined, or has no interval: the training behind it must not be lost.
+    """
+
+    def __init__(self, name: str, metric: Any, rows: Predictions) -> None:
+        self.name = name
+        self.metric = metric
+        self.fast = callable(getattr(metric, "resampled", None))
+        self.drawn: dict[Key, list[Floats]] = {}
+        self.broken = ""
+        try:
+            self.scores: tuple[Score, ...] = tuple(metric.build(rows))
+        except Exception as error:  # a stranger's metric may raise anything
+            why = noted(f"metric {name!r} failed", metric, error)
+            self.scores = (Score(name=name, value=None, why=why),)
+
+    def again(self, rows: Predictions, weights: Floats | None = None) -> None:
+        """Ask it once more, of rows that were drawn, or of many draws by weights ``(n, b)``."""
+        if self.broken:
+            return
+        try:
+            for key, values in self._values(rows, weights):
+                block = np.asarray(values, np.float64)
+                self.drawn.setdefault(key, []).append(
+                    block.reshape(1 if weights is None else weights.shape[1])
+                )
+        except Exception as error:
+            self.broken = noted(f"no interval: {self.name} failed", self.metric, error)
+
+    def _values(self, rows: Predictions, weights: Floats | None) -> Iterable[tuple[Key, Any]]:
+        if weights is not None:
+            found: Mapping[Key, Floats] = self.metric.resampled(rows, weights)
+            return found.items()
+        again: Iterator[Score] = self.metric.build(rows)
+        return (((s.name, s.label), np.nan if s.value is None else s.value) for s in again)
+
+    def bounded(self, score: Score, draws: Resampling) -> Score:
+        """A score with its interval, or why it has none."""
+        blocks = self.drawn.get((score.name, score.label))
+        if score.value is None or (blocks is None and not self.broken):
+            return score
+        if self.broken or blocks is None:
+            return _with_why(score, self.broken)
+        values = np.concatenate(blocks)
+        bounds, undefined = percentiles(values), int((~np.isfinite(values)).sum())
+        if bounds is None:
+            text = f"no interval: undefined in {undefined} of {len(values)} resamples"
+            return _with_why(score, text)
+        text = draws.says(len(values))
+        text += f", undefined in {undefined} of them" if undefined else ""
+        return _with_why(replace(score, low=bounds[0], high=bounds[1]), text)
 
 
-def _measure(name: str, metric: Any, predictions: Predictions) -> Measured:
-    """A metric that fails is said to be undefined: the training behind it must not be lost."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Measured(name, metric, tuple(metric.build(predictions)))
-    except Exception as error:
-        why = noted(f"metric {name!r} failed", metric, error)
-        return Measured(name, metric, (Score(name=name, value=None, why=why),))
+def _with_why(score: Score, text: str) -> Score:
+    return replace(score, why="; ".join(part for part in (score.why, text) if part))
 
 
-def _scores(
-    measured: list[Measured], rows: Predictions, count: int, seed: int, progress: Progress
+def scores_of(
+    metrics: Iterable[tuple[str, Any]],
+    rows: Predictions,
+    count: int,
+    seed: int,
+    progress: Progress = SILENT,
 ) -> tuple[Score, ...]:
-    plain = tuple(score for one in measured for score in one.scores)
+    """The scores that metrics give, by name, each with ``low``, ``high`` and how they were made.
+
+    Args:
+        metrics: Any metrics, own or a stranger's.
+        rows: Decided rows.
+        count: Resamples; 0 for no intervals.
+        seed: They are drawn from it.
+    """
     draws = resampling(rows, count, seed)
-    if draws is None:
-        return tuple(_without(score, rows, count) for score in plain)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return with_intervals(measured, rows, draws, progress)
+        asked = [_Asked(name, metric, rows) for name, metric in metrics]
+        if draws is not None:
+            _resample(asked, rows, draws, progress)
+            return tuple(one.bounded(score, draws) for one in asked for score in one.scores)
+    only = f"{units_in_words(units_of(rows), rows.patient, rows.id)} only"
+    why = f"no interval: {'none asked for' if count == 0 else only}"
+    return tuple(
+        score if score.value is None or score.why else replace(score, why=why)
+        for one in asked
+        for score in one.scores
+    )
 
 
-def _without(score: Score, rows: Predictions, count: int) -> Score:
-    if score.value is None or score.why:
-        return score
-    only = units_in_words(units_of(rows), rows.patient, rows.id)
-    reason = "none asked for" if count == 0 else f"{only} only"
-    return replace(score, why=f"no interval: {reason}")
+def _resample(
+    asked: list[_Asked], rows: Predictions, draws: Resampling, progress: Progress
+) -> None:
+    fast = [one for one in asked if one.fast]
+    with progress.task("intervals", draws.count) as advance:
+        for weights in draws.weights():
+            for one in fast:
+                one.again(rows, weights)
+            advance(weights.shape[1])
+    slow = [one for one in asked if not one.fast and one.scores]
+    if not slow:
+        return
+    few, positions = replace(draws, count=min(SLOW, draws.count)), np.arange(len(rows))
+    with progress.task("intervals of further metrics", few.count) as advance:
+        for counts in few.counts():
+            drawn = rows.take(np.repeat(positions, counts))
+            for one in slow:
+                one.again(drawn)
+            advance()
+
+
+Figures = Mapping[str, Figure]
+"""By the name of their scores, in the order of the metrics."""
+
+
+def declared(registry: Registry) -> Figures:
+    """What the installed metrics declare in ``figures``; the first of a name counts."""
+    found: dict[str, Figure] = {}
+    for entry in registry:
+        if entry.kind == "metric":
+            for figure in getattr(entry.cls, "figures", ()):
+                found.setdefault(figure.name, figure)
+    return found
+
+
+def main_ones(figures: Figures) -> list[Figure]:
+    """Those that stand where results are compared or summed up."""
+    return [figure for figure in figures.values() if figure.main]
+
+
+def of_classes(figures: Figures) -> list[Figure]:
+    """Those of single classes that have a mean over the classes."""
+    means = {figure.mean_of for figure in figures.values()}
+    return [figure for figure in figures.values() if figure.name in means]
+
+
+def mean_of(figures: Figures, name: str) -> str | None:
+    """The figure of the whole that is the mean of ``name`` over the classes."""
+    return next((figure.name for figure in figures.values() if figure.mean_of == name), None)

@@ -19,11 +19,9 @@ from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore
 from leukreg.data.near_duplicates import searched
 from leukreg.errors import DataError, NotAvailable
-from leukreg.evaluate import Scored, score
-from leukreg.evaluate.bootstrap import Measured, Resampling, percentiles, resampling, with_intervals
+from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
 from leukreg.evaluate.conformal import SetFigures
-from leukreg.evaluate.rows import take
-from leukreg.evaluate.scoring import declared, default_metric, main_ones
+from leukreg.evaluate.scoring import Scored, declared, default_metric, main_ones, score, scores_of
 from leukreg.facts import earlier_looks, listed
 from leukreg.predict.ensemble import together
 from leukreg.predict.external_source import Mapped, elsewhere, map_classes
@@ -250,24 +248,13 @@ def scored(
     kept = replace(found.predictions, sets=predictions.sets)
     scores = tuple(_said(one, trained.result.name) for one in found.scores)
     if predictions.sets is not None:
-        scores += _set_scores(kept, recipe, progress)
+        count, seed = recipe.evaluate.bootstrap, recipe.seed
+        scores += scores_of([("conformal", SetFigures())], kept, count, seed, progress)
     return replace(found, predictions=kept, scores=scores)
 
 
 def _said(one: Score, run: str) -> Score:
     return replace(one, why=f"of {run}, fixed before") if one.name == "threshold" else one
-
-
-def _set_scores(predictions: Predictions, recipe: Recipe, progress: Progress) -> tuple[Score, ...]:
-    metric = SetFigures()
-    plain = tuple(metric.build(predictions))
-    draws = resampling(predictions, recipe.evaluate.bootstrap, recipe.seed)
-    if draws is None:
-        return plain
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        measured = [Measured("conformal", metric, plain)]
-        return with_intervals(measured, predictions, draws, progress)
 
 
 Key = tuple[str, str | None]
@@ -304,7 +291,7 @@ def drops(
     other, each by patient where its patients are known.
     """
     shared = sorted(set(original.label.tolist()) & set(here.label.tolist()))
-    sides = [take(rows, np.flatnonzero(np.isin(rows.label, shared))) for rows in (original, here)]
+    sides = [rows.take(np.flatnonzero(np.isin(rows.label, shared))) for rows in (original, here)]
     names = [here.classes[index] for index in shared]
     metrics, known = _metrics(registry), declared(registry)
     means = {one.name: one.mean_of for one in main_ones(known) if one.mean_of is not None}

@@ -77,7 +77,7 @@ def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT)
     """Rows per class and side of every fold, synthetic ones counted in and named."""
     from leukreg.data import make_folds
     from leukreg.data.decode import readings
-    from leukreg.evaluate import refuse_too_few
+    from leukreg.evaluate.feasibility import refuse_too_few
 
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
         images, uncounted = _before_split(recipe, images, Path(folder), progress)

@@ -132,14 +132,15 @@ def of_fold(images: ImageStore, fold: Fold) -> RealImages:
     tested = set(fold.test)
     unseen = [row for row in fold.validation if row not in tested]
     return RealImages(
-        subset(images, fold.train), subset(images, unseen), images.digests, images.twins
+        subset(images, fold.train), subset(images, unseen), images.digests, images.near_duplicates
     )
 
 
 def of_everything(images: ImageStore) -> RealImages:
     """All rows, before any split: none is unseen."""
     everything = range(len(images.samples))
-    return RealImages(subset(images, everything), subset(images, ()), images.digests, images.twins)
+    fitted, unseen = subset(images, everything), subset(images, ())
+    return RealImages(fitted, unseen, images.digests, images.near_duplicates)
 
 
 def _real_of(images: Images, label: str) -> dict[str, int]:

@@ -142,7 +142,7 @@ def test_proportions_hold_to_the_nearest_row(
 @settings(deadline=None, max_examples=20)
 @given(grouped_tables(), st.integers(0, 99))
 def test_proportions_hold_within_the_largest_group(of: Table, seed: int) -> None:
-    of = replace(of, near=(), same=())
+    of = replace(of, near_duplicates=(), same=())
     [fold] = folds(of, seed, test=0.25)
     largest = max(Counter(row.patient for row in of.samples.rows).values())
     for name, size in of.samples.counts().items():

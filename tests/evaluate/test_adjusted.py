@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from leukreg.errors import Problems
-from leukreg.evaluate import refuse_too_few, score, take, temperatures_of
-from leukreg.evaluate.calibration import Uncalibrated
+from leukreg.evaluate.calibration import Uncalibrated, temperatures_of
 from leukreg.evaluate.conformal import SetFigures
-from leukreg.evaluate.scoring import Scored
+from leukreg.evaluate.feasibility import refuse_too_few
+from leukreg.evaluate.scoring import Scored, score
 from leukreg.recipe import parse
 from leukreg.recipe.mistakes import Mark
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec, ThresholdSpec
@@ -33,7 +33,7 @@ def two(n: int = 600, temperature: float = 2.5, k: int = 4) -> tuple[Predictions
         fold=np.arange(2 * n) % 2,
         patient=tuple(f"P{i // 4}" for i in range(2 * n)),
     )
-    return take(rows, np.arange(n)), take(rows, np.arange(n, 2 * n))
+    return rows.take(np.arange(n)), rows.take(np.arange(n, 2 * n))
 
 
 def scored(rows: Predictions, validation: Predictions | None, **options: Any) -> Scored:
@@ -170,7 +170,7 @@ def test_an_absent_class_and_no_rows_are_undefined() -> None:
     assert found["set_size", None].value == 2
     assert found["set_coverage", "Pre-B"].value is None
     assert found["set_coverage", "Pre-B"].why == "no row of Pre-B"
-    empty = take(rows, np.zeros(0, dtype=np.int64))
+    empty = rows.take(np.zeros(0, dtype=np.int64))
     assert all(one.value is None and one.why for one in SetFigures().build(empty))
 
 
@@ -198,7 +198,7 @@ def test_validation_rows_that_carry_nothing_are_refused_together() -> None:
     assert "98 % coverage needs 49 validation rows, fold 1 has 0" in str(caught.value)
     with pytest.raises(Problems, match=r"fold 1 has 10 .*count as one.; lower the"):
         scored(rows, validation, **options)
-    one = take(validation, np.flatnonzero(validation.fold == 1))
+    one = validation.take(np.flatnonzero(validation.fold == 1))
     with pytest.raises(Problems, match="no validation rows to fit it on in fold 1"):
         scored(rows, one, **CALIBRATED)
 
@@ -230,6 +230,19 @@ def test_too_few_rows_are_told_before_training_with_their_line() -> None:
     assert "or set by_class = false\n" in second
     with pytest.raises(Problems, match="the only fold has 4 of 'B'"):
         refuse_too_few(recipe, listed(samples), [few])
+
+
+def test_a_threshold_without_validation_rows_is_refused_before_training() -> None:
+    recipe = replace(parse(RECIPE), evaluate=EvaluateSpec(threshold=ThresholdSpec()))
+    rows = tuple(Sample(id=str(i), path=str(i), label="AB"[i % 2]) for i in range(10))
+    samples = Samples(rows=rows, classes=("A", "B"))
+    some = Fold(index=0, train=(), validation=(0,), test=())
+    none = Fold(index=1, train=(), validation=(), test=())
+    refuse_too_few(recipe, listed(samples), [some, none])
+    with pytest.raises(Problems, match=r"evaluate.threshold: .* set data.folds.validation above 0"):
+        refuse_too_few(recipe, listed(samples), [none])
+    fixed = EvaluateSpec(threshold=ThresholdSpec(rule="fixed"))
+    refuse_too_few(replace(recipe, evaluate=fixed), listed(samples), [none])
 
 
 def test_copies_and_patients_count_as_one_where_rows_are_too_few() -> None:

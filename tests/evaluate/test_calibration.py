@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.evaluate import calibrated, raw_of, temperatures_of
 from leukreg.evaluate.calibration import (
     HIGH,
+    calibrated,
     entropy,
-    facts_of_temperatures,
     fit_temperature,
     fit_temperatures,
+    raw_of,
+    temperatures_of,
     tempered,
 )
-from leukreg.evaluate.rows import joined, take
+from leukreg.types import Predictions
 from tests.evaluate.simulated import simulated, softmax, table
 
 unhurried = settings(deadline=None, max_examples=50)  # the first call imports scipy
@@ -87,7 +88,7 @@ def test_where_there_is_no_best_temperature_it_is_said() -> None:
 
 def test_each_fold_has_its_own_from_its_own_rows() -> None:
     one, two = simulated(4000, 2.0, seed=1), simulated(4000, 0.5, seed=2)
-    both = joined([one, replace(two, fold=two.fold + 1)])
+    both = Predictions.joined([one, replace(two, fold=two.fold + 1)])
     first, second = fit_temperatures(both, [0, 1])
     assert first.temperature == pytest.approx(2.0, rel=0.1)
     assert second.temperature == pytest.approx(0.5, rel=0.1)
@@ -105,7 +106,7 @@ def test_each_fold_has_its_own_from_its_own_rows() -> None:
 def test_weights_count_as_repeated_rows() -> None:
     rows = simulated(80, 2.0, seed=1)
     weights = np.random.default_rng(1).integers(0, 3, 80)
-    again = take(rows, np.repeat(np.arange(80), weights))
+    again = rows.take(np.repeat(np.arange(80), weights))
     once, _ = fit_temperature(again.probabilities, again.label)
     assert fit_temperature(rows.probabilities, rows.label, weights)[0] == pytest.approx(once)
 
@@ -124,7 +125,7 @@ def test_the_interval_holds_a_known_temperature_about_as_often_as_it_says() -> N
 
 def test_patients_are_drawn_whole_for_the_interval() -> None:
     rows = simulated(200, 2.0, seed=1)
-    alike = take(rows, np.repeat(np.arange(200), 5))
+    alike = rows.take(np.repeat(np.arange(200), 5))
     alike = replace(alike, patient=tuple(f"P{i // 5}" for i in range(1000)))
     (one,) = fit_temperatures(alike, [0], 100, 4)
     (plain,) = fit_temperatures(rows, [0], 100, 4)
@@ -155,7 +156,7 @@ def test_raw_probabilities_are_kept_and_calibrating_begins_from_them() -> None:
 def test_temperatures_come_back_from_a_runs_facts() -> None:
     rows = simulated(500, 2.0, seed=1)
     fitted = fit_temperatures(replace(rows, fold=np.arange(500) % 3), range(3))
-    facts = {"calibration": facts_of_temperatures("temperature", fitted)}
+    facts = {"calibration": {"folds": [asdict(one) for one in fitted]}}
     assert json.loads(json.dumps(facts)) == facts
     assert temperatures_of(facts) == {one.fold: one.temperature for one in fitted}
     assert temperatures_of({}) == {}

@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import betabinom
 
-from leukreg.evaluate import calibrated, conformal_of, conformal_sets, voted_sets
-from leukreg.evaluate.calibration import fit_temperature
+from leukreg.evaluate.calibration import calibrated, fit_temperature
 from leukreg.evaluate.conformal import (
     Conformal,
+    conformal_of,
+    conformal_sets,
     facts_of_conformal,
     fit_conformal,
     nonconformity,
     rank,
     rows_needed,
+    voted_sets,
 )
-from leukreg.evaluate.rows import joined, take
 from leukreg.recipe.model import ConformalSpec
 from leukreg.types import Predictions
 from tests.evaluate.simulated import simulated, table
@@ -52,9 +53,9 @@ def test_coverage_has_its_exact_distribution(method: str, n: int, coverage: floa
     hits = []
     for draw in range(DRAWS):
         rows = simulated(n + SCORED, 0.5, seed=draw)
-        own = take(rows, np.arange(n))
+        own = rows.take(np.arange(n))
         conformal = fit_conformal(own, [0], spec, 4)
-        hits.append(int(covered(take(rows, np.arange(n, n + SCORED)), conformal).sum()))
+        hits.append(int(covered(rows.take(np.arange(n, n + SCORED)), conformal).sum()))
     expected = SCORED * rank(n, coverage) / (n + 1)
     error = betabinom(SCORED, rank(n, coverage), n + 1 - rank(n, coverage)).std() / DRAWS**0.5
     assert abs(np.mean(hits) - expected) < 3.5 * error
@@ -66,11 +67,11 @@ def test_a_temperature_fitted_on_the_same_rows_does_no_harm() -> None:
     misses = []
     for draw in range(DRAWS):
         rows = simulated(60 + SCORED, 3.0, seed=draw)
-        own = take(rows, np.arange(60))
+        own = rows.take(np.arange(60))
         value, _ = fit_temperature(own.probabilities, own.label)
         rows = calibrated(rows, {0: value})
-        conformal = fit_conformal(take(rows, np.arange(60)), [0], ConformalSpec(), 4)
-        misses.append(1 - covered(take(rows, np.arange(60, 60 + SCORED)), conformal).mean())
+        conformal = fit_conformal(rows.take(np.arange(60)), [0], ConformalSpec(), 4)
+        misses.append(1 - covered(rows.take(np.arange(60, 60 + SCORED)), conformal).mean())
     assert np.mean(misses) == pytest.approx(1 - rank(60, 0.9) / 61, abs=0.01)
 
 
@@ -81,7 +82,7 @@ def test_by_class_every_class_is_covered_where_plain_sets_leave_one_out() -> Non
         rows = simulated(1600, 1.0, seed=draw, k=3)
         p = rows.probabilities * np.array([1.0, 1.0, 0.15])  # the third class is held in contempt
         rows = replace(rows, probabilities=p / p.sum(axis=1, keepdims=True))
-        own, rest = take(rows, np.arange(800)), take(rows, np.arange(800, 1600))
+        own, rest = rows.take(np.arange(800)), rows.take(np.arange(800, 1600))
         for by_class, found in shares.items():
             conformal = fit_conformal(own, [0], replace(spec, by_class=by_class), 4)
             hit = covered(rest, conformal)
@@ -141,7 +142,7 @@ def test_scores_written_out() -> None:
 def test_an_image_has_the_same_set_wherever_it_stands() -> None:
     own, rows = simulated(100, 2.0, seed=1), simulated(40, 2.0, seed=2, start=100)
     conformal = fit_conformal(own, [0], ConformalSpec(method="aps"), 4)
-    turned = conformal_sets(take(rows, np.arange(40)[::-1]), conformal)
+    turned = conformal_sets(rows.take(np.arange(40)[::-1]), conformal)
     assert np.array_equal(turned[::-1], conformal_sets(rows, conformal))
     renamed = replace(rows, id=tuple(f"x{name}" for name in rows.id))
     assert not np.array_equal(conformal_sets(renamed, conformal), conformal_sets(rows, conformal))
@@ -175,7 +176,7 @@ def test_known_numbers_of_rows() -> None:
 
 def test_each_fold_has_its_own_limits() -> None:
     one, two = simulated(200, 0.3, seed=1), simulated(200, 5.0, seed=2)
-    both = joined([one, replace(two, fold=two.fold + 1)])
+    both = Predictions.joined([one, replace(two, fold=two.fold + 1)])
     conformal = fit_conformal(both, [0, 1], ConformalSpec(), 4)
     assert conformal.limits[0] == fit_conformal(one, [0], ConformalSpec(), 4).limits[0]
     assert conformal.limits[0] != conformal.limits[1]
@@ -192,7 +193,7 @@ def test_copies_of_a_row_do_not_move_the_limits(
     """However often each picture is listed, it weighs as one."""
     own, spec = simulated(n, 2.0, seed, k=3), ConformalSpec(coverage=0.8, by_class=by_class)
     again = np.repeat(np.arange(n), np.random.default_rng(seed).integers(1, times + 1, n))
-    copied = replace(take(own, again), group=again)
+    copied = replace(own.take(again), group=again)
     one, other = (fit_conformal(rows, [0], spec, 4) for rows in (own, copied))
     assert other.limits == one.limits
     assert other.groups == one.groups == one.rows

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leukreg.errors import Problems, TrainingError
-from leukreg.evaluate import problems, score, take
 from leukreg.evaluate.bootstrap import percentiles, resampling
+from leukreg.evaluate.scoring import score
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
 from leukreg.registry import installed
 from leukreg.registry.plugin_call import Choice
@@ -146,7 +146,7 @@ def test_one_patient_only_gives_no_interval_and_says_so() -> None:
 
 def test_an_absent_class_is_undefined_with_a_reason_and_nothing_warns() -> None:
     rows = example_predictions(3, n=60)
-    rows = take(rows, np.flatnonzero(rows.label != 2))
+    rows = rows.take(np.flatnonzero(rows.label != 2))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = found(rows)
@@ -165,7 +165,7 @@ def test_resamples_that_lack_a_class_are_counted() -> None:
 
 
 def test_no_rows_at_all() -> None:
-    rows = take(example_predictions(3), np.zeros(0, dtype=np.int64))
+    rows = example_predictions(3).take(np.zeros(0, dtype=np.int64))
     scores = found(rows)
     assert scores["accuracy", None] == Score(name="accuracy", value=None, why="no rows")
     assert score(rows, None, EvaluateSpec(), 0, installed()).confusion == ((0, 0, 0),) * 3
@@ -192,13 +192,6 @@ def test_impossible_requests_are_refused_together() -> None:
     assert "no class 'AML'" in str(caught.value)
     assert "needs two classes, the data have 3" in str(caught.value)
     assert "2 problems; nothing was scored." in str(caught.value)
-
-
-def test_a_threshold_without_validation_rows_can_be_refused_beforehand() -> None:
-    spec = EvaluateSpec(threshold=ThresholdSpec())
-    assert problems(spec, ("A", "B"), validation_rows=10) == ()
-    (problem,) = problems(spec, ("A", "B"), validation_rows=0)
-    assert "data.folds.validation" in problem.message
 
 
 @pytest.mark.parametrize("bad", [np.nan, -0.5, np.inf])

@@ -139,10 +139,8 @@ def test_means_over_classes_are_undefined_with_a_class(rows: Predictions) -> Non
 def test_weighted_figures_equal_those_of_repeated_rows(
     rows: Predictions, data: st.DataObject
 ) -> None:
-    from leukreg.evaluate import take
-
     times = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
-    repeated = take(rows, np.repeat(np.arange(len(rows)), times))
+    repeated = rows.take(np.repeat(np.arange(len(rows)), times))
     weights = np.stack([np.array(times), np.ones(len(rows))], axis=1).astype(np.float64)
     for metric in METRICS:
         once = {(s.name, s.label): s.value for s in metric().build(repeated)}

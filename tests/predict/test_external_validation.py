@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import leukreg
 from leukreg.errors import DataError, PluginError, Problems, RunError
-from leukreg.evaluate.rows import take
 from leukreg.predict.external_source import map_classes, parse_mapping
 from leukreg.predict.external_validation import Drop, drops, evaluate
 from leukreg.predict.trained_run import load
@@ -89,7 +88,7 @@ def test_the_drop_of_a_known_loss_is_within_its_interval(make_result: Any) -> No
 def test_only_classes_that_both_have_are_compared(make_result: Any) -> None:
     first: RunResult = make_result(classes=("a", "b", "c"), counts=(60, 50, 40), bootstrap=0)
     rows = first.predictions
-    without = take(rows, np.flatnonzero(rows.label != 1))
+    without = rows.take(np.flatnonzero(rows.label != 1))
     found = by_key(drops(rows, without, SPEC, 0, installed())[0])
     assert ("recall", "b") not in found
     recalls = [found["recall", name] for name in ("a", "c")]

@@ -8,7 +8,8 @@ from typing import Any
 from leukreg_plugins.reporting.uncertainty import calibration, passes, sets, spread
 
 from leukreg import RunResult, Section
-from leukreg.evaluate import raw_of, score
+from leukreg.evaluate.calibration import raw_of
+from leukreg.evaluate.scoring import score
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec
 from leukreg.registry import installed
 from tests.factory import build_result

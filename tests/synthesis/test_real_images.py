@@ -96,6 +96,6 @@ def test_each_picture_is_looked_at_once(pictures: int, times: int, seen: int) ->
 
 def test_near_copies_are_one_picture() -> None:
     pairs = (("100.png", "101.png"), ("101.png", "102.png"))
-    real = RealImages(marked(0, 0), marked(100, 30), {}, lambda: pairs)
+    real = RealImages(marked(0, 0), marked(100, 30), {}, pairs)
     assert marks(real.held("a").pixels) == [100, *range(103, 130)]
     assert real.copies_of("a") == 2
