@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -53,6 +54,16 @@ def from_cell(cell: str) -> str:
     import json
 
     return str(json.loads(f'"{cell[1:]}"')) if cell.startswith("\\") else cell
+
+
+def csv_text(rows: Iterable[Iterable[str]]) -> str:
+    """Rows of cells as CSV with bare line feeds, whatever the machine."""
+    import csv
+    import io
+
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
 
 
 def middle_cut(text: str, longest: int) -> str:

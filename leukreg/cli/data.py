@@ -48,7 +48,7 @@ def command(
     Where patients are unknown, the layout that shows is proposed in lines for a recipe.
     """
     from leukreg.data.survey import survey
-    from leukreg.report.console import RichProgress, open_console, render
+    from leukreg.report.console import RichProgress, open_console, print_sections
     from leukreg.report.survey_tables import proposal, sections
 
     if path is None and patient:  # leukreg data --patient PATH
@@ -70,9 +70,7 @@ def command(
     shown = [*sections(found, path, everything)]
     if not is_table and not patient and not patient_level:
         shown += proposal(path)
-    console = open_console()
-    for index, section in enumerate(shown):
-        render(section, console, titled=index > 0)
+    print_sections(shown, open_console())
     return 1 if found.faulty else 0
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from leukreg.progress import Advance
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
-from leukreg.report.table_layout import GAP, Block, blocks, wrapped
+from leukreg.report.table_layout import GAP, Block, blocks, is_list, wrapped
 from leukreg.text import visible
 from leukreg.types import RunResult, Section, Table
 
@@ -38,15 +38,15 @@ def sections(result: RunResult, registry: Registry, page: bool = False) -> tuple
             text = (f"! {noted(f'This section could not be made ({owner})', report, error)}",)
             found.append(Section(title=f"Report {entry.name}", text=text, order=90))
     if page:
-        return tuple(sorted(found, key=_place))
-    return tuple(sorted((s for s in found if s.console), key=lambda section: section.order))
+        return tuple(sorted(found, key=lambda s: s.order if s.page is None else s.page))
+    return tuple(sorted((s for s in found if s.console), key=lambda s: s.order))
 
 
-def _place(section: Section) -> int:
-    return section.order if section.page is None else section.page
+def title_of(result: RunResult) -> str:
+    return str(result.recipe.get("title") or result.recipe.get("name") or result.name)
 
 
-_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
+MARKS = {"error": "bold red", "warning": "yellow", "note": "cyan", "waived": "dim"}
 MARGIN = "  "
 """Before every line of a table."""
 WIDEST = 110
@@ -69,12 +69,16 @@ def open_console(err: bool = False) -> Console:
 
 def show(result: RunResult, console: Console, registry: Registry) -> None:
     """Print the report of a run."""
-    title = str(result.recipe.get("title") or result.recipe.get("name") or result.name)
-    print_line(console, title, "bold")
+    print_line(console, title_of(result), "bold")
     folder = safe(f"Run folder: {result.folder}", console)
     console.print(Text(folder, style="dim"), soft_wrap=True)  # whole, so that it can be copied
     print_line(console, "For research, not for diagnosis.", "dim")
-    for index, section in enumerate(sections(result, registry)):
+    print_sections(sections(result, registry), console)
+
+
+def print_sections(sections: Iterable[Section], console: Console) -> None:
+    """Print sections, the first without its title: it stands under the command."""
+    for index, section in enumerate(sections):
         render(section, console, titled=index > 0)
 
 
@@ -96,7 +100,7 @@ def print_table(table: Table, console: Console) -> None:
 
     One of two columns without names is a list of entries: a mark and lines of text.
     """
-    if table.columns == ("", ""):
+    if is_list(table):
         for mark, text in table.rows:
             print_entry(mark, text.split("\n"), console)
         return
@@ -105,26 +109,22 @@ def print_table(table: Table, console: Console) -> None:
         rows=tuple(tuple(safe(cell, console) for cell in row) for row in table.rows),
     )
     width = console.width - len(MARGIN) if console.is_terminal else None
-    for number, block in enumerate(blocks(known, width, "…" if _unicode(console) else "..")):
+    utf = (console.encoding or "").lower().startswith("utf")
+    for number, block in enumerate(blocks(known, width, "…" if utf else "..")):
         if number:
             console.print()
-        _print_block(block, console)
+        _print_cells(block, block.head, console)
+        across = sum(block.widths) + GAP * (len(block.widths) - 1)
+        console.print(Text(MARGIN + ("─" if utf else "-") * across), soft_wrap=True)
+        for row in block.rows:
+            _print_cells(block, row, console)
     if table.caption:
         print_line(console, f"{MARGIN}{table.caption}", "dim")
 
 
-def _print_block(block: Block, console: Console) -> None:
-    rule = "─" if _unicode(console) else "-"
-    _print_cells(block, block.head, console)
-    across = sum(block.widths) + GAP * (len(block.widths) - 1)
-    console.print(Text(MARGIN + rule * across), soft_wrap=True)
-    for row in block.rows:
-        _print_cells(block, row, console)
-
-
 def _print_cells(block: Block, row: tuple[str, ...], console: Console) -> None:
     for line in block.lines(row):
-        parts = [Text(part, style=_STYLES.get(part.strip(), "")) for part in line]
+        parts = [Text(part, style=MARKS.get(part.strip(), "")) for part in line]
         text = Text(MARGIN) + Text(" " * GAP).join(parts)
         text.rstrip()
         console.print(text, soft_wrap=True)
@@ -142,7 +142,7 @@ def print_entry(mark: str, lines: Iterable[str], console: Console) -> None:
         for part in wrapped(text, width - MARK):
             entry = Text(head + part, style="dim" if index else "")
             if head.strip():
-                entry.stylize(_STYLES.get(mark, "bold"), 0, len(mark))
+                entry.stylize(MARKS.get(mark, "bold"), 0, len(mark))
             console.print(entry, soft_wrap=True)
             head = " " * MARK
 
@@ -157,10 +157,6 @@ def print_line(console: Console, line: str, style: str = "") -> None:
 def safe(text: str, console: Console) -> str:
     """The text as far as the console's encoding has it, control characters made visible."""
     return visible(text, console.encoding or "ascii")
-
-
-def _unicode(console: Console) -> bool:
-    return (console.encoding or "").lower().startswith("utf")
 
 
 EVERY = 5.0
@@ -216,7 +212,7 @@ class RichProgress:
         if self._open == 0:
             bars.start()
         self._open += 1
-        task = bars.add_task(self._fitted(title), total=total, note="")
+        task = bars.add_task(_shortened(safe(title, self._console)), total=total, note="")
 
         def advance(steps: int = 1, note: str = "") -> None:
             extra = {"note": safe(note, self._console)} if note else {}
@@ -229,9 +225,6 @@ class RichProgress:
             self._open -= 1
             if self._open == 0:
                 bars.stop()
-
-    def _fitted(self, title: str) -> str:
-        return _shortened(safe(title, self._console))
 
     @contextmanager
     def _lines(self, title: str, total: int | None) -> Iterator[Advance]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.progress import SILENT, Progress
+from leukreg.report.comparability import leaves
 from leukreg.runs.status import read_status
 from leukreg.text import visible
 from leukreg.types import RunResult
@@ -205,18 +206,7 @@ def parameters(result: RunResult) -> dict[str, str]:
     """The recipe as it was run, one parameter per key; published figures are left out."""
     kept = {key: value for key, value in result.recipe.items() if key != "reported"}
     keys = _Keys()
-    return {keys.free(key): value[:_LONGEST_VALUE] for key, value in _leaves(kept)}
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list | tuple) and any(isinstance(inner, Mapping) for inner in value):
-        for place, inner in enumerate(value):
-            yield from _leaves(inner, f"{key}.{place}")
-    elif value is not None:
-        yield key, visible(str(value))
+    return {keys.free(key): visible(str(value))[:_LONGEST_VALUE] for key, value in leaves(kept)}
 
 
 def figures(result: RunResult) -> list[tuple[str, float]]:

@@ -1,109 +1,36 @@
-"""The page: one HTML file that needs nothing else, its figures and tables as files beside it."""
+"""The page: one HTML file that needs nothing else, its figures and tables as files beside it.
+
+The template is given sections as they are. What it shows is made visible and quoted as it is put
+in, so that nothing a user called things can become a part of the page.
+"""
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from leukreg.evaluate.scoring import Figures, declared
 from leukreg.progress import SILENT, Progress
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
-from leukreg.report.comparison import Column, Subject, columns_of, comparison, side_by_side
-from leukreg.report.console import sections
+from leukreg.report.comparison import Subject, comparison
+from leukreg.report.console import MARKS, sections, title_of
 from leukreg.report.page_pictures import Album, Explainer, Tile, laid_over
 from leukreg.report.plot import Drawn, close, draw, style, unremarked
-from leukreg.report.table_layout import numeric
-from leukreg.text import as_cell, visible
+from leukreg.report.table_layout import is_list, numeric, right_aligned
+from leukreg.text import as_cell, csv_text, visible
 from leukreg.types import RunResult, Section, Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-
-def slug(text: str) -> str:
-    """Lower-case letters, digits and hyphens: part of a file name and of a link."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:40].strip("-") or "part"
-
-
 MOST_ROWS = 200
-"""Rows that the page shows; the file has them all."""
-_MARKS = frozenset({"error", "warning", "note", "waived"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    lines: tuple[str, ...]
-    mark: str = ""
-    """A severity, where the cell is one."""
-    number: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A table, ready for the template."""
-
-    name: str
-    """What a screen reader calls it."""
-    caption: str
-    head: tuple[Cell, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    entries: bool
-    """A list of entries: a mark and lines of text."""
-    left_out: int
-    file: str
-
-
-def shown(table: Table, name: str, file: str) -> Shown:
-    """A table as the page shows it: cells by line, numbers known as such, not too many rows."""
-    kept = table.rows[:MOST_ROWS]
-    right = [
-        place > 0 and numeric(row[place] for row in table.rows)
-        for place in range(len(table.columns))
-    ]
-    return Shown(
-        name=visible(table.caption or name),
-        caption=visible(table.caption),
-        head=tuple(_cell(c, n) for c, n in zip(table.columns, right, strict=True)),
-        rows=tuple(tuple(_cell(c, n) for c, n in zip(row, right, strict=True)) for row in kept),
-        entries=table.columns == ("", ""),
-        left_out=len(table.rows) - len(kept),
-        file=file,
-    )
-
-
-def _cell(text: str, number: bool) -> Cell:
-    lines = tuple(visible(line) for line in text.split("\n"))
-    return Cell(lines=lines, mark=text if text in _MARKS else "", number=number)
-
-
-def as_csv(table: Table) -> bytes:
-    """The table as a CSV file in UTF-8; lines of a cell are parted by semicolons.
-
-    Texts are as :func:`leukreg.text.as_cell` has them, figures as they stand.
-    """
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(map(_plain, table.columns))
-    writer.writerows(map(_plain, row) for row in table.rows)
-    return buffer.getvalue().encode("utf-8")
-
-
-def _plain(cell: str) -> str:
-    return cell if numeric([cell]) and "\n" not in cell else as_cell("; ".join(cell.split("\n")))
-
-
-LOUD = "! "
-"""Begins a line that is a warning."""
+"""Rows of a table that the page shows; the file has them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,130 +58,15 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    text: str
-    loud: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """A section, ready for the template."""
+    """A section, and what only the page knows of it."""
 
+    section: Section
     anchor: str
-    title: str
-    lines: tuple[_Line, ...]
-    tables: tuple[Shown, ...]
+    figure: Drawn | None
+    links: tuple[str, ...]
+    """To the files of its tables, then of its figure."""
     tiles: tuple[Tile, ...]
-    figure: Drawn | None = None
-    caption: str = ""
-    file: str = ""
-
-
-@dataclass(slots=True)
-class _Builder:
-    head: Head
-    album: Album
-    anchors: Counter[str] = field(default_factory=Counter)
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def part(self, number: int, section: Section) -> _Part:
-        title = visible(section.title)
-        anchor = self._anchor(slug(title))
-        stem = f"{number:02d}-{slug(title)}"
-        drawn, complaint = self._figure(section, f"f{number}", title)
-        lines = [_line(text) for text in (*section.text, *complaint)]
-        return _Part(
-            anchor=anchor,
-            title=title,
-            lines=tuple(lines),
-            tables=tuple(self._tables(section, stem, title)),
-            tiles=self.album.tiles(section.pictures),
-            figure=drawn,
-            caption=visible(section.caption),
-            file="" if drawn is None else self._keep(f"{stem}.svg", drawn.svg.encode("utf-8")),
-        )
-
-    def _anchor(self, name: str) -> str:
-        self.anchors[name] += 1
-        return name if self.anchors[name] == 1 else f"{name}-{self.anchors[name]}"
-
-    def _figure(
-        self, section: Section, prefix: str, title: str
-    ) -> tuple[Drawn | None, tuple[str, ...]]:
-        """The figure, drawn now where it is a function; or the line that says why there is none."""
-        if section.figure is None:
-            return None, ()
-        figure = section.figure
-        try:
-            with unremarked():
-                figure = figure() if callable(figure) else figure
-            if figure is None:
-                return None, ()
-            return draw(figure, prefix, visible(section.caption) or f"Figure: {title}"), ()
-        except Exception as error:  # a stranger's figure may raise anything
-            return None, (f"! {noted('This figure could not be drawn', section.figure, error)}",)
-        finally:
-            close(figure)
-
-    def _tables(self, section: Section, stem: str, title: str) -> Iterator[Shown]:
-        for number, table in enumerate(section.tables, start=1):
-            name = f"{stem}-{number}.csv" if len(section.tables) > 1 else f"{stem}.csv"
-            yield shown(table, title, self._keep(name, as_csv(table)))
-
-    def _keep(self, name: str, data: bytes) -> str:
-        self.files[name] = data
-        return f"{quote(self.head.folder)}/{name}"
-
-
-def page_of(
-    head: Head, sections: Sequence[Section], album: Album, progress: Progress = SILENT
-) -> Page:
-    """Make a page of these sections, in this order."""
-    builder = _Builder(head, album)
-    parts = []
-    with style(), progress.task("page", len(sections)) as advance:
-        for number, section in enumerate(sections, start=1):
-            parts.append(builder.part(number, section))
-            advance(note=section.title)
-    html = _templates().get_template("page.html.j2").render(head=_seen(head), parts=parts)
-    return Page(of=head.of, folder=head.folder, html=html, files=builder.files)
-
-
-def _seen(head: Head) -> Head:
-    return Head(
-        title=visible(head.title),
-        lines=tuple(map(visible, head.lines)),
-        of=visible(head.of),
-        folder=visible(head.folder),
-    )
-
-
-def _line(text: str) -> _Line:
-    loud = text.startswith(LOUD)
-    return _Line(text=visible(text[len(LOUD) :] if loud else text), loud=loud)
-
-
-@functools.cache
-def _templates() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from leukreg import __version__
-
-    environment = Environment(
-        loader=PackageLoader("leukreg.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["version"] = __version__
-    return environment
-
-
-def _broken(registry: Registry) -> tuple[Section, ...]:
-    """What is missing in the page itself."""
-    faults = tuple(f"! {fault}" for fault in registry.faults())
-    return (Section(title="Broken plugins", text=faults),) if faults else ()
 
 
 def run_page(
@@ -271,11 +83,13 @@ def run_page(
         folder: Name of the folder beside the page.
         explain: Lays explanation maps over pictures; it may need the model, the rest does not.
     """
+    faults = tuple(f"! {fault}" for fault in registry.faults())
+    broken = (Section(title="Broken plugins", text=faults),) if faults else ()
     with style():
-        parts = (*_broken(registry), *sections(result, registry, page=True))
+        parts = (*broken, *sections(result, registry, page=True))
     maps = laid_over(result, parts, explain, progress)
     head = Head(
-        title=str(result.recipe.get("title") or result.recipe.get("name") or result.name),
+        title=title_of(result),
         lines=(f"Run {result.name}", f"Run folder: {result.folder}"),
         of=f"run {result.name}",
         folder=folder,
@@ -297,16 +111,104 @@ def comparison_page(
         of=f"comparison {' '.join(names)}",
         folder=folder,
     )
-    columns, known = columns_of(subjects), declared(registry)
-    sections = [_with_figure(part, columns, known) for part in comparison(subjects, registry)]
-    return page_of(head, sections, Album(), progress)
+    return page_of(head, comparison(subjects, registry), Album(), progress)
 
 
-def _with_figure(section: Section, columns: Sequence[Column], known: Figures) -> Section:
-    if section.title != "Figures":
-        return section
-    caption = (
-        "Each figure of each run with its 95 % interval (filled), and as published (open diamond, "
-        "without an interval)."
+def page_of(
+    head: Head, sections: Sequence[Section], album: Album, progress: Progress = SILENT
+) -> Page:
+    """Make a page of these sections, in this order."""
+    files: dict[str, bytes] = {}
+    anchors: Counter[str] = Counter()
+    parts = []
+    with style(), progress.task("page", len(sections)) as advance:
+        for number, section in enumerate(sections, start=1):
+            name = slug(visible(section.title))
+            anchors[name] += 1
+            again = f"-{anchors[name]}" if anchors[name] > 1 else ""
+            shown, figure = _drawn(section, f"f{number}")
+            own = dict(_files(shown, figure, f"{number:02d}-{name}"))
+            files |= own
+            part = _Part(
+                section=shown,
+                anchor=name + again,
+                figure=figure,
+                links=tuple(f"{quote(head.folder)}/{file}" for file in own),
+                tiles=album.tiles(section.pictures),
+            )
+            parts.append(part)
+            advance(note=section.title)
+    html = _templates().get_template("page.html.j2").render(head=head, parts=parts)
+    return Page(of=head.of, folder=head.folder, html=html, files=files)
+
+
+def _drawn(section: Section, prefix: str) -> tuple[Section, Drawn | None]:
+    """The figure, drawn now where it is a function; where it fails, a line more says so."""
+    figure = section.figure
+    try:
+        with unremarked():
+            figure = figure() if callable(figure) else figure
+        if figure is None:
+            return section, None
+        return section, draw(figure, prefix, section.caption or f"Figure: {section.title}")
+    except Exception as error:  # a stranger's figure may raise anything
+        line = f"! {noted('This figure could not be drawn', section.figure, error)}"
+        return replace(section, text=(*section.text, line)), None
+    finally:
+        close(figure)
+
+
+def _files(section: Section, figure: Drawn | None, stem: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the files of a section: its tables, then its figure."""
+    for number, table in enumerate(section.tables, start=1):
+        place = f"-{number}" if len(section.tables) > 1 else ""
+        yield f"{stem}{place}.csv", as_csv(table)
+    if figure is not None:
+        yield f"{stem}.svg", figure.svg.encode("utf-8")
+
+
+def as_csv(table: Table) -> bytes:
+    """The table as a CSV file in UTF-8; lines of a cell are parted by semicolons.
+
+    Texts are as :func:`leukreg.text.as_cell` has them, figures as they stand.
+    """
+    return csv_text(map(_plain, row) for row in (table.columns, *table.rows)).encode("utf-8")
+
+
+def _plain(cell: str) -> str:
+    return cell if numeric([cell]) and "\n" not in cell else as_cell("; ".join(cell.split("\n")))
+
+
+def slug(text: str) -> str:
+    """Lower-case letters, digits and hyphens: part of a file name and of a link."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:40].strip("-") or "part"
+
+
+@functools.cache
+def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from leukreg import __version__
+
+    environment = Environment(
+        loader=PackageLoader("leukreg.report"),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return replace(section, figure=lambda: side_by_side(columns, known), caption=caption)
+    environment.globals |= {
+        "version": __version__,
+        "marks": MARKS,
+        "most_rows": MOST_ROWS,
+        "is_list": is_list,
+        "right_aligned": right_aligned,
+    }
+    return environment
+
+
+def _shown(value: object) -> object:
+    """What the template shows, before it is quoted; its own macros are quoted already."""
+    return visible(value) if type(value) is str else value

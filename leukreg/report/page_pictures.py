@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from leukreg.errors import LeukregError
 from leukreg.paths import read_regular
 from leukreg.progress import Progress
-from leukreg.text import visible
 from leukreg.types import Picture, RunResult, Section
 
 if TYPE_CHECKING:
@@ -29,21 +28,21 @@ MOST_BYTES = 3_000_000
 
 Maps = Mapping[int, "NDArray[np.uint8]"]
 """Explanation maps laid over their pictures, RGB ``(s, s, 3)``, by place in the predictions."""
+Explainer = Callable[["RunResult", Sequence[int], Progress], Maps]
+"""Lays maps over the pictures of some rows; a row that cannot be explained is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """A picture, ready for the template."""
+    """A picture with its pixels, ready for the template."""
 
+    picture: Picture
     source: str
     """A data URI; empty where there is no picture."""
-    map: str
-    """The same for its explanation map."""
     why: str
-    """Why there is no picture."""
-    alt: str
-    mark: str
-    caption: tuple[str, ...]
+    """Why there is none."""
+    map: str
+    """The data URI of its explanation map, or nothing."""
 
 
 class Album:
@@ -54,8 +53,6 @@ class Album:
         self._maps: Maps = maps or {}
         self._read: dict[str, tuple[str, str]] = {}
         self._bytes = 0
-        self.missing = 0
-        """Pictures that were asked for and could not be had."""
 
     def tiles(self, pictures: Iterable[Picture]) -> tuple[Tile, ...]:
         from leukreg.data.decode import guarded
@@ -67,15 +64,7 @@ class Album:
         if picture.path not in self._read:
             self._read[picture.path] = self._thumbnail(picture)
         source, why = self._read[picture.path]
-        self.missing += not source
-        return Tile(
-            source=source,
-            map=self._map(picture.row),
-            why=why,
-            alt=visible(f"Image {picture.id}"),
-            mark=picture.origin,
-            caption=tuple(visible(line) for line in picture.caption),
-        )
+        return Tile(picture=picture, source=source, why=why, map=self._map(picture.row))
 
     def _thumbnail(self, picture: Picture) -> tuple[str, str]:
         from leukreg.data.decode import Unreadable, decode
@@ -118,20 +107,7 @@ class Album:
         return f"data:image/jpeg;base64,{data}"
 
 
-class Explainer(Protocol):
-    def __call__(
-        self, result: RunResult, rows: Sequence[int], progress: Progress
-    ) -> Mapping[int, NDArray[np.uint8]]:
-        """Pictures with their maps laid over them, RGB ``(s, s, 3)``, by place in the predictions.
-
-        A row that cannot be explained is left out.
-        """
-        ...
-
-
-def model_maps(
-    result: RunResult, rows: Sequence[int], progress: Progress
-) -> Mapping[int, NDArray[np.uint8]]:
+def model_maps(result: RunResult, rows: Sequence[int], progress: Progress) -> Maps:
     """Grad-CAM of the answer, by the model of the fold that scored each row.
 
     Images from elsewhere are explained by all models of the run that was evaluated on them. Nothing
@@ -141,16 +117,17 @@ def model_maps(
     there = [row for row in rows if Path(places[row]).is_file()]
     decision = result.predictions.decision
     answer = result.predictions.probabilities.argmax(axis=1) if decision is None else decision
-    folder, own = _models(result)
+    origin = result.facts.get("evaluated_from")
+    folder = Path(str(origin["folder"])) if origin else None
     try:
         from leukreg.predict.grad_cam import explanation
         from leukreg.predict.trained_run import load
 
         heats = explanation(
-            load(folder),
+            load(folder or result.folder),
             [Path(places[row]) for row in there],
             [classes[answer[row]] for row in there],
-            [int(result.predictions.fold[row]) for row in there] if own else None,
+            [int(result.predictions.fold[row]) for row in there] if folder is None else None,
             progress,
         )
     except (LeukregError, ImportError) as error:
@@ -158,14 +135,6 @@ def model_maps(
         return {}
     pairs = zip(there, heats, strict=True)
     return {row: _overlay(Path(places[row]), heat) for row, heat in pairs}
-
-
-def _models(result: RunResult) -> tuple[Path, bool]:
-    """The folder of the models that scored the rows, and whether it is the run's own."""
-    origin = result.facts.get("evaluated_from")
-    if isinstance(origin, Mapping) and origin.get("folder"):
-        return Path(str(origin["folder"])), False
-    return result.folder, True
 
 
 def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -180,7 +149,7 @@ def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def laid_over(
     result: RunResult, sections: Sequence[Section], explain: Explainer | None, progress: Progress
-) -> Mapping[int, NDArray[np.uint8]]:
+) -> Maps:
     """Maps of all rows that pictures ask for; none where nobody explains."""
     if explain is None:
         return {}

@@ -200,4 +200,4 @@ def _is_coloured_in(figure: Any) -> bool:
 def _quoted(text: str) -> str:
     from html import escape
 
-    return escape(_NO_XML.sub("\ufffd", text), quote=True)
+    return escape(_NO_XML.sub("\ufffd", visible(text)), quote=True)

@@ -54,6 +54,19 @@ def numeric(cells: Iterable[str]) -> bool:
     return all(_NUMERIC.fullmatch(part) for cell in cells for part in cell.split("\n"))
 
 
+def right_aligned(table: Table) -> list[bool]:
+    """Whether each column stands on the right: figures do, names of rows do not."""
+    return [
+        place > 0 and numeric(row[place] for row in table.rows)
+        for place in range(len(table.columns))
+    ]
+
+
+def is_list(table: Table) -> bool:
+    """Two columns without names are no table but a list: a mark and lines of text."""
+    return table.columns == ("", "")
+
+
 def wrapped(text: str, width: int, hang: str = "") -> list[str]:
     """Lines of at most ``width``, broken at blanks only, never before a per cent sign."""
     words = text.replace(" %", _GLUED).split()

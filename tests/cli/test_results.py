@@ -14,7 +14,7 @@ import pytest
 from leukreg.cli.main import main
 from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, Recipe
 from leukreg.registry.plugin_call import Choice
-from leukreg.report.comparison import differences
+from leukreg.report.comparability import differences
 from leukreg.runs import RunFolder
 from leukreg.types import Finding, ImageSpec, RunResult
 
@@ -120,7 +120,9 @@ def test_compare_needs_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_missing_digest_is_said(make_result: Make) -> None:
     result = make_result(bootstrap=0)
     bare = replace(result, facts={})
-    assert list(differences([result, bare])) == ["Not every run has recorded a digest of its data."]
+    assert list(differences({"A": result, "B": bare})) == [
+        "Not every run has recorded a digest of its data."
+    ]
 
 
 def test_nothing_heavy_is_imported(tmp_path: Path, make_result: Make) -> None:
