@@ -7,23 +7,27 @@ are ever cleared, so a mistaken ``LEUKREG_CACHE`` costs nobody their files.
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
+import tempfile
 import time
-from collections.abc import Iterable
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukreg.data.pixel_cache import TEMPORARY, Pack, is_left_behind
 from leukreg.errors import DataError
+from leukreg.files import is_gone
 from leukreg.paths import cache_root as cache_root
 
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by leukreg; safe to delete.\n"
 COSTLY = "# It took hours to make.\n"
 """Second line in the tag of an area that is cleared only where that is asked for."""
+TEMPORARY = "tmp-"
+"""How the names of folders begin that are being written, or are going."""
 STALE_SECONDS = 24 * 3600
-"""Half-written packs older than this belong to a process that was killed."""
+"""Half-written folders older than this belong to a process that was killed."""
+_HOST = re.sub(r"[^\w-]", "_", platform.node())
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,21 @@ def cache_area(name: str, costly: bool = False) -> Path:
     return area
 
 
+def cache_part(area: str, name: str) -> Path:
+    """The folder ``name`` of an area, made, with leftovers of killed processes removed.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    folder = cache_area(area) / name
+    try:
+        folder.mkdir(exist_ok=True)
+        sweep(folder)
+    except OSError as error:
+        raise DataError(not_writable(folder, error)) from error
+    return folder
+
+
 def not_writable(area: Path, error: OSError) -> str:
     """What to tell a reader whose cache cannot be written."""
     return (
@@ -72,9 +91,7 @@ def not_writable(area: Path, error: OSError) -> str:
 
 def entries() -> tuple[Entry, ...]:
     """Everything in the cache, largest first."""
-    found = [
-        _measure(area.name, part) for area in _areas() for part in area.iterdir() if part.is_dir()
-    ]
+    found = [_measure(area, part) for area in _areas() for part in area.iterdir() if part.is_dir()]
     return tuple(sorted(found, key=lambda entry: (-entry.bytes, entry.area, entry.name)))
 
 
@@ -89,10 +106,8 @@ def clear(name: str | None = None, costly: bool = False) -> tuple[Entry, ...]:
     What took hours to make is kept unless it is named, or ``costly`` says that it goes too. A
     running process keeps reading what it has opened (on systems where files outlive their name).
     """
-    if name is None:
-        chosen = tuple(entry for entry in entries() if costly or not entry.costly)
-    else:
-        chosen = named(name)
+    every = entries() if name is None else named(name)
+    chosen = tuple(entry for entry in every if costly or name is not None or not entry.costly)
     for entry in chosen:
         # Gone at once for those who look: a half-deleted entry would read as a damaged one.
         going = entry.path.with_name(f"{TEMPORARY}{entry.name}-{os.getpid()}")
@@ -101,78 +116,26 @@ def clear(name: str | None = None, costly: bool = False) -> tuple[Entry, ...]:
     return tuple(entry for entry in chosen if not entry.path.exists())
 
 
-class PixelCache:
-    """The packs of one size and one decoder."""
-
-    def __init__(self, folder: Path, size: int) -> None:
-        self.folder = folder
-        self.size = size
-        self._packs: dict[str, Pack] = {}
-        self._places: dict[str, tuple[Pack, int]] = {}
-        self.damaged = 0
-        """Packs that were not as they were written, and are gone."""
-        self.look()
-
-    def look(self) -> None:
-        """Take in packs that have appeared since, also those of other processes."""
-        for path in sorted(self.folder.glob("pack-*")):
-            if path.name not in self._packs:
-                pack = Pack.open(path, self.size)
-                if pack is not None:
-                    self.add(pack)
-                else:
-                    self._remove(path)
-
-    def check(self, contents: Iterable[str], pool: Executor) -> None:
-        """Hold the packs in which these lie against their checksums, and drop damaged ones."""
-        packs = list(dict.fromkeys(self._places[c][0] for c in contents if c in self._places))
-        for pack, sound in zip(packs, pool.map(Pack.is_sound, packs), strict=True):
-            if not sound:
-                self._drop(pack)
-
-    def _drop(self, pack: Pack) -> None:
-        self._remove(pack.folder)
-        others = [one for one in self._packs.values() if one is not pack]
-        self._packs, self._places = {}, {}
-        for one in others:
-            self.add(one)
-
-    def _remove(self, folder: Path) -> None:
-        self.damaged += folder.is_dir()  # and not cleared meanwhile
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def add(self, pack: Pack) -> None:
-        self._packs[pack.folder.name] = pack
-        for position, fact in enumerate(pack.facts):
-            self._places.setdefault(fact.content, (pack, position))
-
-    def find(self, content: str) -> tuple[Pack, int] | None:
-        """The pack and the position in it where this content lies."""
-        return self._places.get(content)
-
-
-def pixel_cache(size: int, decoder: str) -> PixelCache:
-    """The pixel cache for square images of ``size``, leftovers of killed processes removed."""
-    folder = cache_area("pixels") / f"{size}px-{decoder}"
-    try:
-        folder.mkdir(exist_ok=True)
-        sweep(folder)
-    except OSError as error:
-        raise DataError(not_writable(folder, error)) from error
-    return PixelCache(folder, size)
+def temporary_folder(parent: Path) -> Path:
+    """A new folder that names its machine and process: others share a cache, and one may die."""
+    owner = f"-{_HOST}.{os.getpid()}"
+    for _ in range(3):  # somebody may clear the cache at this very moment
+        parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=owner, dir=parent))
+    return Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=owner, dir=parent))
 
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half-written; those of other machines a day later."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        if is_left_behind(leftover):
-            shutil.rmtree(leftover, ignore_errors=True)
-            continue
+        owner, _, process = leftover.name.rpartition(".")
+        ours = owner.endswith(f"-{_HOST}") and process.isdecimal()
         try:
             newest = max(path.stat().st_mtime for path in (leftover, *leftover.iterdir()))
         except OSError:
             continue
-        if time.time() - newest > STALE_SECONDS:
+        if (ours and is_gone(int(process))) or time.time() - newest > STALE_SECONDS:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
@@ -183,22 +146,20 @@ def _areas() -> list[Path]:
     return [path for path in sorted(root.iterdir()) if (path / "CACHEDIR.TAG").is_file()]
 
 
-def _measure(area: str, path: Path) -> Entry:
+def _measure(area: Path, path: Path) -> Entry:
     stats = []
     for file in path.rglob("*"):
-        try:
+        with suppress(OSError):
             if file.is_file():
                 stats.append(file.stat())
-        except OSError:
-            continue
     return Entry(
-        area=area,
+        area=area.name,
         name=path.name,
         path=path,
         files=len(stats),
         bytes=sum(stat.st_size for stat in stats),
         changed=max((stat.st_mtime for stat in stats), default=path.stat().st_mtime),
-        costly=_costly(path.parent),
+        costly=_costly(area),
     )
 
 

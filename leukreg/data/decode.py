@@ -9,46 +9,26 @@ squashes too; single-cell images are square, and nothing changes.
 from __future__ import annotations
 
 import hashlib
-import io
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from leukreg.data.jpeg import START as JPEG
 from leukreg.data.jpeg import read_jpeg
-from leukreg.data.raster import (
-    BOMB,
-    CMYK,
-    MAX_PIXELS,
-    SAVE_ONE,
-    SIXTEEN,
-    WIDE,
-    Decoded,
-    grey,
-    over_white,
-)
-from leukreg.data.raster import Unreadable as Unreadable
+from leukreg.data.raster import BOMB, SIXTEEN, Decoded, Unreadable, read_other
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-FORMATS = (
-    "AVIF", "BMP", "DIB", "GIF", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "WEBP",
-)  # fmt: skip
-"""What Pillow is asked for: it would run other programs for some of its further ones."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PNG = b"\x89PNG\r\n\x1a\n"
-_DEPTH = 24
-"""Where a PNG says how many bits its values have."""
 
 
 def decoder_version() -> str:
@@ -88,9 +68,7 @@ def decode(data: bytes) -> Decoded:
             from leukreg.data.tiff import read_tiff
 
             return read_tiff(data)
-        if data.startswith(_PNG):
-            _check_png(data)
-        return _with_pillow(data)
+        return read_other(data)
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -105,78 +83,11 @@ def decode(data: bytes) -> Decoded:
         raise Unreadable(f"damaged or truncated ({_first_line(error)})") from None
 
 
-def upright(image: Image.Image) -> Decoded:
-    """An opened picture in mode RGB, turned as its metadata say; :func:`decode` says how.
-
-    Raises:
-        Unreadable: Its pixels are of unknown scale.
-    """
-    return _to_rgb(ImageOps.exif_transpose(image))
-
-
 def squash(image: Image.Image, size: int) -> Image.Image:
     """The whole picture in ``size`` x ``size`` pixels, antialiased (Pillow, bilinear)."""
     if image.size == (size, size):
         return image
     return image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
-
-
-def _check_png(data: bytes) -> None:
-    """Refuse a PNG of which a part that pixels depend on is damaged: Pillow skips its checksums."""
-    at, kind = len(_PNG), b""
-    while kind != b"IEND":
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        end = at + 8 + length
-        if end + 4 > len(data):
-            raise Unreadable("truncated (its last part is missing)")
-        needed = kind[:1].isupper() or kind in (b"tRNS", b"fdAT", b"fcTL", b"acTL")
-        if needed and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            raise Unreadable(f"damaged (the checksum of its part {kind.decode('latin-1')} differs)")
-        at = end + 4
-
-
-def _with_pillow(data: bytes) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise Unreadable(BOMB)
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1:
-            raise Unreadable(f"an animation of {frames:,} pictures; {SAVE_ONE}")
-        kind = image.format or "unknown"
-        image.load()
-        decoded = _to_rgb(ImageOps.exif_transpose(image))
-        if kind != "PNG" or data[_DEPTH] != 16:
-            return replace(decoded, format=kind)
-        # Pillow drops the lower half of 16 bits of colour, so the peak is known to 256.
-        peak = _peak(image) if image.mode.startswith("I") else 256 * _peak(image) + 255
-        return replace(decoded, format=kind, notes=(SIXTEEN, *decoded.notes), peak=peak)
-
-
-def _peak(image: Image.Image) -> int:
-    """The highest value of a colour."""
-    colours = image.convert("RGB") if image.mode in ("LA", "RGBA") else image
-    return int(np.max(colours.getextrema()))
-
-
-def _to_rgb(image: Image.Image) -> Decoded:
-    if image.mode == "F":
-        raise Unreadable("floating-point pixels of unknown scale; convert the image to 8 bit")
-    if image.mode in ("LAB", "HSV"):
-        raise Unreadable(f"colours of the kind {image.mode}; convert the image to RGB")
-    if image.mode.startswith("I"):
-        return Decoded(_from_integers(np.asarray(image)), "")
-    if image.has_transparency_data:
-        laid, notes = over_white(image)
-        return Decoded(laid, "", notes)
-    return Decoded(image.convert("RGB"), "", (CMYK,) if image.mode == "CMYK" else ())
-
-
-def _from_integers(values: NDArray[np.generic]) -> Image.Image:
-    """Grey of 16 bits; Pillow's own conversion would clip it at 255, to white."""
-    wide = values.astype(np.int64)
-    if wide.size and (wide.min() < 0 or wide.max() > WIDE):
-        raise Unreadable("32-bit pixels of unknown scale; convert the image to 8 bit")
-    return Image.fromarray(grey(wide)).convert("RGB")
 
 
 def _looks_like(data: bytes) -> str:

@@ -1,35 +1,39 @@
-"""The images of a run: its samples, with pixels read from the cache on demand."""
+"""The images of a run: every file read and hashed, every new content decoded once, into the cache.
+
+Hashing each file each time is what makes the cache never stale: a file that was changed in place,
+with its size and time kept, has another digest, and so another place in the cache.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from leukreg.data.cache_folder import PixelCache, not_writable, pixel_cache
 from leukreg.data.decode import (
     THUMB,
     CachedImage,
     Facts,
-    Unreadable,
     cached_image,
     decoder_version,
     digest,
     guarded,
 )
 from leukreg.data.groups import Pairs
-from leukreg.data.pixel_cache import Pack, write_pack
+from leukreg.data.pixel_cache import Pack, PixelCache
+from leukreg.data.raster import Unreadable
 from leukreg.data.walk import instead
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.paths import read_regular, require_regular
-from leukreg.progress import SILENT, Advance, Progress
+from leukreg.progress import SILENT, Progress
 from leukreg.types import BrokenImage, ImageSpec, Sample, Samples
 
 if TYPE_CHECKING:
@@ -38,6 +42,10 @@ if TYPE_CHECKING:
     from leukreg.registry.kinds import Images
 
 
+MOST = 50
+"""Unreadable files that are named one by one; more are counted."""
+PACK_BYTES = 48 * 2**20
+"""Pixels in one pack: what a kill can cost, and about what preparing holds in memory."""
 MAPPED_BYTES = 128 * 2**20
 """Mapped pages are given back after so much was read, which keeps a process small."""
 
@@ -173,12 +181,6 @@ def subset(images: Images, rows: Sequence[int]) -> Subset:
     return Subset(images, tuple(rows), replace(images.samples, rows=chosen, broken=()))
 
 
-MOST = 50
-"""Unreadable files that are named one by one; more are counted."""
-PACK_BYTES = 48 * 2**20
-"""Pixels in one pack: what a kill can cost, and about what preparing holds in memory."""
-
-
 def open_images(
     samples: Samples,
     image: ImageSpec,
@@ -195,107 +197,88 @@ def open_images(
         Problems: Files that cannot be read, all of them, with ``broken="stop"`` or when none can.
         DataError: There are no samples, or the cache cannot be written.
     """
-    cache = pixel_cache(image.size, decoder_version())
-    faults: dict[str, str] = {}
+    cache = PixelCache(image.size, decoder_version())
     with ThreadPoolExecutor(_threads()) as pool, guarded():
-        contents = _hash(samples, pool, faults, progress)
+        contents, faults = _hash(samples, pool, progress)
         cache.check(contents.values(), pool)
-        _prepare(contents, cache, pool, faults, progress)
+        faults |= _prepare(contents, cache, pool, progress)
     if cache.damaged:
         progress.say(
             f"{cache.damaged:,} damaged pack{'s' * (cache.damaged != 1)} of decoded pixels in "
             f"{cache.folder} removed; their images were decoded again"
         )
-    listed = _judge(samples, faults, broken)
+    readable = _readable(samples, faults, broken)
     places, facts = [], {}
-    for row in listed.rows:
+    for row in readable.rows:
         place = cache.find(contents[row.path])
         if place is None:
             raise DataError(f"{row.path} left the cache while it was opened; run again")
         places.append(place)
         facts[row.id] = place[0].facts[place[1]]
-    return ImageStore(listed, image, tuple(places), facts)
+    return ImageStore(readable, image, tuple(places), facts)
 
 
 def _hash(
-    samples: Samples, pool: ThreadPoolExecutor, faults: dict[str, str], progress: Progress
-) -> dict[str, str]:
-    """Digest of the bytes of every file, by path; unreadable ones go to ``faults``."""
+    samples: Samples, pool: Executor, progress: Progress
+) -> tuple[dict[str, str], dict[str, str]]:
+    """By path the digest of the bytes of every file, and why others cannot be read."""
     paths = list(dict.fromkeys(row.path for row in samples.rows))
-    contents = {}
+    contents, faults = {}, {}
     with progress.task("Reading files", len(paths)) as advance:
-        for path, (content, fault) in zip(paths, pool.map(_hash_file, paths), strict=True):
+        for path, found in zip(paths, pool.map(_hash_file, paths), strict=True):
             advance()
-            contents[path] = content
-            if fault:
-                faults[path] = fault
-    return contents
+            if isinstance(found, OSError):
+                faults[path] = _cannot_open(found)
+            else:
+                contents[path] = found
+    return contents, faults
 
 
-def _hash_file(path: str) -> tuple[str, str]:
+def _hash_file(path: str) -> str | OSError:
     try:
         require_regular(Path(path))
         with Path(path).open("rb") as file:
-            state = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
-        return "", _cannot_open(error)
-    return state.hexdigest(), ""
+        return error
 
 
 def _prepare(
-    contents: dict[str, str],
-    cache: PixelCache,
-    pool: ThreadPoolExecutor,
-    faults: dict[str, str],
-    progress: Progress,
-) -> None:
-    """Decode what the cache does not have, pack by pack."""
+    contents: dict[str, str], cache: PixelCache, pool: Executor, progress: Progress
+) -> dict[str, str]:
+    """Decode what the cache does not have, pack by pack; by path why others cannot be decoded."""
     paths: dict[str, list[str]] = {}
     for path, content in contents.items():
-        if path not in faults:
-            paths.setdefault(content, []).append(path)
+        paths.setdefault(content, []).append(path)
     missing = [content for content in paths if cache.find(content) is None]
+    faults: dict[str, str] = {}
     if not missing:
-        return
+        return faults
+
+    def decoded(todo: Sequence[str]) -> Iterator[CachedImage]:
+        files = [paths[content][0] for content in todo]
+        found = pool.map(_decode_file, files, todo, itertools.repeat(cache.size))
+        for content, result in zip(todo, found, strict=True):
+            advance()
+            if isinstance(result, CachedImage):
+                yield result
+            else:
+                faults.update(dict.fromkeys(paths[content], result))
+
     with progress.task("Decoding images", len(missing)) as advance:
-        for batch in _batches(missing, max(16, PACK_BYTES // (3 * cache.size**2))):
+        size = max(16, PACK_BYTES // (3 * cache.size**2))
+        for start in range(0, len(missing), size):
+            batch = missing[start : start + size]
             cache.look()  # another run may have done it meanwhile
             cache.check(batch, pool)
             todo = [content for content in batch if cache.find(content) is None]
             advance(len(batch) - len(todo))
-            made = _decode_all(todo, paths, cache.size, pool, faults, advance)
-            _keep(made, cache)
+            cache.keep(decoded(todo))
+    return faults
 
 
-def _keep(pictures: Iterable[CachedImage], cache: PixelCache) -> None:
-    try:
-        pack = write_pack(cache.folder, pictures, cache.size)
-    except OSError as error:
-        raise DataError(not_writable(cache.folder, error)) from error
-    if pack is not None:
-        cache.add(pack)
-
-
-def _decode_all(
-    contents: Sequence[str],
-    paths: dict[str, list[str]],
-    size: int,
-    pool: ThreadPoolExecutor,
-    faults: dict[str, str],
-    advance: Advance,
-) -> Iterator[CachedImage]:
-    jobs = [(paths[content][0], content, size) for content in contents]
-    for content, result in zip(contents, pool.map(_decode_file, jobs), strict=True):
-        advance()
-        if isinstance(result, CachedImage):
-            yield result
-        else:
-            faults.update(dict.fromkeys(paths[content], result))
-
-
-def _decode_file(job: tuple[str, str, int]) -> CachedImage | str:
+def _decode_file(path: str, content: str, size: int) -> CachedImage | str:
     """The picture, or the reason why there is none."""
-    path, content, size = job
     try:
         data = read_regular(Path(path))
         if digest(data) != content:
@@ -307,7 +290,8 @@ def _decode_file(job: tuple[str, str, int]) -> CachedImage | str:
         return str(error)
 
 
-def _judge(samples: Samples, faults: dict[str, str], broken: str) -> Samples:
+def _readable(samples: Samples, faults: dict[str, str], broken: str) -> Samples:
+    """The samples without those whose file cannot be read."""
     new = tuple(BrokenImage(path=path, reason=reason) for path, reason in sorted(faults.items()))
     known = (*samples.broken, *new)
     rows = tuple(row for row in samples.rows if row.path not in faults)
@@ -328,11 +312,6 @@ def _cannot_open(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "the file does not exist"
     return f"cannot be opened: {error.strerror or error}"
-
-
-def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _threads() -> int:

@@ -16,7 +16,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from leukreg.data.raster import BOMB, CMYK, MAX_PIXELS, Decoded, Unreadable, turned
+from leukreg.data.raster import BOMB, CMYK, MAX_PIXELS, ORIENTATION, Decoded, Unreadable, turned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -218,7 +218,7 @@ def _metadata(data: bytes) -> tuple[str, int, tuple[str, ...]]:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             kind, frames = image.format or "JPEG", getattr(image, "n_frames", 1)
-            orientation: Any = image.getexif().get(274, 1)
+            orientation: Any = image.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged metadata of a sound picture: whatever Pillow is led to
         return "JPEG", 1, ("a damaged Exif block: not turned",)
     notes = (f"the first of {frames} pictures in a camera's file (MPO)",) if frames > 1 else ()

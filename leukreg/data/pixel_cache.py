@@ -1,5 +1,6 @@
-"""A pack: some pictures in one folder, complete and never changed once it has its name.
+"""The pixel cache: images decoded once, at one size, in packs that are mapped into memory.
 
+A pack is a folder of some pictures, complete and never changed once it has its name.
 ``pixels.u8`` and ``thumbs.u8`` are bare arrays, ``index.json`` says what is where, and which
 checksums the arrays have. A pack is written under a temporary name and then renamed, so a killed
 writer leaves nothing that is read. Its files are opened with it: whoever clears the cache meanwhile
@@ -13,29 +14,25 @@ import functools
 import json
 import mmap
 import os
-import platform
-import re
 import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from leukreg.data.cache_folder import cache_part, not_writable, temporary_folder
 from leukreg.data.decode import THUMB, CachedImage, Facts, digest
 from leukreg.errors import DataError
-from leukreg.files import is_gone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-TEMPORARY = "tmp-"
-_HOST = re.sub(r"[^\w-]", "_", platform.node())
 _ARRAYS = ("pixels.u8", "thumbs.u8")
 _CHUNK = 2**22
 
@@ -114,46 +111,84 @@ class Pack:
                 each.madvise(mmap.MADV_DONTNEED)
 
 
-def write_pack(parent: Path, pictures: Iterable[CachedImage], size: int) -> Pack | None:
-    """Write the pictures as a new pack below ``parent``; None when there are none.
+class PixelCache:
+    """The packs of one size and one decoder.
 
     Raises:
-        OSError: The folder cannot be written, or the disk is full.
+        DataError: The cache cannot be written.
     """
-    temporary = temporary_folder(parent)
-    try:
+
+    def __init__(self, size: int, decoder: str) -> None:
+        self.folder = cache_part("pixels", f"{size}px-{decoder}")
+        self.size = size
+        self._packs: dict[str, Pack] = {}
+        self._places: dict[str, tuple[Pack, int]] = {}
+        self.damaged = 0
+        """Packs that were not as they were written, and are gone."""
+        self.look()
+
+    def look(self) -> None:
+        """Take in packs that have appeared since, also those of other processes."""
+        for path in sorted(self.folder.glob("pack-*")):
+            if path.name not in self._packs:
+                pack = Pack.open(path, self.size)
+                if pack is not None:
+                    self._add(pack)
+                else:
+                    self._remove(path)
+
+    def check(self, contents: Iterable[str], pool: Executor) -> None:
+        """Hold the packs in which these lie against their checksums, and drop damaged ones."""
+        packs = list(dict.fromkeys(self._places[c][0] for c in contents if c in self._places))
+        for pack, sound in zip(packs, pool.map(Pack.is_sound, packs), strict=True):
+            if not sound:
+                self._remove(pack.folder)
+                others = [one for one in self._packs.values() if one is not pack]
+                self._packs, self._places = {}, {}
+                for one in others:
+                    self._add(one)
+
+    def find(self, content: str) -> tuple[Pack, int] | None:
+        """The pack and the position in it where this content lies."""
+        return self._places.get(content)
+
+    def keep(self, pictures: Iterable[CachedImage]) -> None:
+        """Write the pictures as a new pack, where there are any.
+
+        Raises:
+            DataError: The cache cannot be written, or the disk is full.
+        """
+        try:
+            temporary = temporary_folder(self.folder)
+            try:
+                self._write(temporary, pictures)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        except OSError as error:
+            raise DataError(not_writable(self.folder, error)) from error
+
+    def _write(self, temporary: Path, pictures: Iterable[CachedImage]) -> None:
         facts, sums, maps = _fill(temporary, pictures)
         if not facts:
-            return None
-        final = parent / f"pack-{digest(''.join(fact.content for fact in facts).encode())}"
-        if sys.platform == "win32":  # nothing open is renamed there, nor cleared
-            maps = ()
+            return
+        final = self.folder / f"pack-{digest(''.join(fact.content for fact in facts).encode())}"
         # Where the cache is cleared meanwhile, what was written lives on in its maps.
         with suppress(FileNotFoundError):
             _write_index(temporary, facts, sums)
-            _settle(temporary, final, size)
-        pack = Pack(final, size, facts)
+            _settle(temporary, final, self.size)
+        pack = Pack(final, self.size, facts)
         if maps:
             vars(pack)["_maps"] = maps
-        return pack
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        self._add(pack)
 
+    def _add(self, pack: Pack) -> None:
+        self._packs[pack.folder.name] = pack
+        for position, fact in enumerate(pack.facts):
+            self._places.setdefault(fact.content, (pack, position))
 
-def temporary_folder(parent: Path) -> Path:
-    """A new folder that names its machine and process: others share a cache, and one may die."""
-    owner = f"-{_HOST}.{os.getpid()}"
-    for _ in range(3):  # somebody may clear the cache at this very moment
-        parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            return Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=owner, dir=parent))
-    return Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=owner, dir=parent))
-
-
-def is_left_behind(temporary: Path) -> bool:
-    """Whether the process that made the folder ran on this machine and is gone."""
-    owner, _, process = temporary.name.rpartition(".")
-    return owner.endswith(f"-{_HOST}") and process.isdecimal() and is_gone(int(process))
+    def _remove(self, folder: Path) -> None:
+        self.damaged += folder.is_dir()  # and not cleared meanwhile
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill(
@@ -170,9 +205,9 @@ def _fill(
             facts.append(picture.facts)
         if not facts:
             return (), (0, 0), ()
-        files = (pixels, thumbs)
-        for file in files:
+        for file in (pixels, thumbs):
             _sync(file)
+        files = (pixels, thumbs) if sys.platform != "win32" else ()  # nothing open is renamed there
         maps = tuple(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) for file in files)
     return tuple(facts), (one, other), maps
 

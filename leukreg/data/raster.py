@@ -1,17 +1,28 @@
-"""A decoded picture, the reason why there is none, and what every decoder does at its end."""
+"""A decoded picture, or the reason why there is none; and what Pillow decodes, PNG above all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+import zlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "WEBP",
+)  # fmt: skip
+"""What Pillow is asked for: it would run other programs for some of its further ones."""
+ORIENTATION = 274
+"""The tag that says how a picture is turned, in Exif and in TIFF."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_DEPTH = 24
+"""Where a PNG says how many bits its values have."""
 MAX_PIXELS = 89_478_485
 """Pillow's own limit: what decodes to more is taken for a decompression bomb."""
 BOMB = f"more than {MAX_PIXELS:,} pixels: refused as a decompression bomb"
@@ -60,16 +71,70 @@ def over_white(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
     """The picture upright, by the orientation of its metadata (Exif tag 274, 1 to 8)."""
-    method = _TURNS.get(orientation)
-    return image if method is None else image.transpose(method)
+    if orientation == 1:
+        return image
+    image.getexif()[ORIENTATION] = orientation
+    return ImageOps.exif_transpose(image)
 
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+def read_other(data: bytes) -> Decoded:
+    """Decode what Pillow reads, a PNG above all, to RGB, upright.
+
+    Raises:
+        Unreadable: Damaged, an animation, too large, or of unknown scale.
+    """
+    if data.startswith(_PNG):
+        _check_png(data)
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise Unreadable(BOMB)
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1:
+            raise Unreadable(f"an animation of {frames:,} pictures; {SAVE_ONE}")
+        kind = image.format or "unknown"
+        image.load()
+        decoded = upright(image)
+        if kind != "PNG" or data[_DEPTH] != 16:
+            return replace(decoded, format=kind)
+        colours = image.convert("RGB") if image.mode in ("LA", "RGBA") else image
+        peak = int(np.max(colours.getextrema()))
+        if not image.mode.startswith("I"):
+            peak = 256 * peak + 255  # Pillow drops the lower half of 16 bits of colour
+        return replace(decoded, format=kind, notes=(SIXTEEN, *decoded.notes), peak=peak)
+
+
+def upright(image: Image.Image) -> Decoded:
+    """An opened picture in mode RGB, turned as its metadata say (see ``leukreg.data.decode``).
+
+    Raises:
+        Unreadable: Its pixels are of unknown scale.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        raise Unreadable("floating-point pixels of unknown scale; convert the image to 8 bit")
+    if image.mode in ("LAB", "HSV"):
+        raise Unreadable(f"colours of the kind {image.mode}; convert the image to RGB")
+    if image.mode.startswith("I"):
+        # Grey of 16 bits; Pillow's own conversion would clip it at 255, to white.
+        wide = np.asarray(image).astype(np.int64)
+        if wide.size and (wide.min() < 0 or wide.max() > WIDE):
+            raise Unreadable("32-bit pixels of unknown scale; convert the image to 8 bit")
+        return Decoded(Image.fromarray(grey(wide)).convert("RGB"), "")
+    if image.has_transparency_data:
+        laid, notes = over_white(image)
+        return Decoded(laid, "", notes)
+    return Decoded(image.convert("RGB"), "", (CMYK,) if image.mode == "CMYK" else ())
+
+
+def _check_png(data: bytes) -> None:
+    """Refuse a PNG of which a part that pixels depend on is damaged: Pillow skips its checksums."""
+    at, kind = len(_PNG), b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if end + 4 > len(data):
+            raise Unreadable("truncated (its last part is missing)")
+        needed = kind[:1].isupper() or kind in (b"tRNS", b"fdAT", b"fcTL", b"acTL")
+        if needed and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise Unreadable(f"damaged (the checksum of its part {kind.decode('latin-1')} differs)")
+        at = end + 4

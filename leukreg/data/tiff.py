@@ -22,6 +22,7 @@ from leukreg.data.raster import (
     CMYK,
     LAID_OVER,
     MAX_PIXELS,
+    ORIENTATION,
     SAVE_ONE,
     SIXTEEN,
     Decoded,
@@ -43,7 +44,7 @@ _SAMPLES = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4
 _JPEG = 7
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 """Kinds of transparency: colours that are multiplied by it, and colours that are not."""
-_ORIENTATION, _XMP = 274, 700
+_XMP = 700
 _IN_XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 _STACKS = {"Z": "a z-stack", "T": "a time series"}
 _COLOURS = {
@@ -264,7 +265,7 @@ def _coloured(page: TiffPage, values: Values) -> NDArray[np.uint8]:
 
 
 def _orientation(page: TiffPage) -> int:
-    tag = page.tags.get(_ORIENTATION)
+    tag = page.tags.get(ORIENTATION)
     if tag is not None:
         return int(tag.value)
     about = page.tags.get(_XMP)

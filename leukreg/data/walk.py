@@ -197,7 +197,7 @@ def image_endings() -> frozenset[str]:
     """Endings of the formats that are read, in lower case."""
     from PIL import Image
 
-    from leukreg.data.decode import FORMATS
+    from leukreg.data.raster import FORMATS
 
     Image.init()
     read = {*FORMATS, "JPEG", "MPO", "TIFF"}

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukreg.data.decode import Unreadable, decode, pixel_digest, squash, thumbnail, upright
+from leukreg.data.decode import decode, pixel_digest, squash, thumbnail
+from leukreg.data.raster import Unreadable, upright
 from leukreg.data.walk import HIDDEN, Passed, instead, summed, walk
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.paths import expanded, read_regular

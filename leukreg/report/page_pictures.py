@@ -67,7 +67,8 @@ class Album:
         return Tile(picture=picture, source=source, why=why, map=self._map(picture.row))
 
     def _thumbnail(self, picture: Picture) -> tuple[str, str]:
-        from leukreg.data.decode import Unreadable, decode
+        from leukreg.data.decode import decode
+        from leukreg.data.raster import Unreadable
 
         if self._bytes > MOST_BYTES:
             return "", "left out: the page is full"

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from leukreg.data.cache_folder import cache_area, not_writable, sweep
-from leukreg.data.pixel_cache import temporary_folder
+from leukreg.data.cache_folder import cache_part, not_writable, sweep, temporary_folder
 from leukreg.errors import DataError, LeukregError, PluginError, PluginFault, RunError, WriteError
 from leukreg.files import is_listed, read_file, write_file
 from leukreg.progress import SILENT, Progress
@@ -196,12 +195,7 @@ class FeatureCache:
     def __init__(self, extractor: OpenExtractor, size: int) -> None:
         self.extractor = extractor
         name = f"{extractor.name}-{extractor.digest[:16]}-{size}px"
-        self.folder = cache_area("features") / name
-        try:
-            self.folder.mkdir(exist_ok=True)
-            sweep(self.folder)
-        except OSError as error:
-            raise DataError(not_writable(self.folder, error)) from error
+        self.folder = cache_part("features", name)
 
     def features(
         self,

@@ -12,7 +12,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukreg.data.decode import Decoded, Unreadable, decode, guarded
+from leukreg.data.decode import decode, guarded
+from leukreg.data.raster import Decoded, Unreadable
 
 SIDEWAYS = 6
 """Orientation of a picture that must be turned by 90 degrees clockwise."""

@@ -18,8 +18,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from leukreg.cli.main import main
 from leukreg.data import list_folder
-from leukreg.data.decode import Facts, Unreadable, decode, guarded, readings, squash
-from leukreg.data.raster import SIXTEEN
+from leukreg.data.decode import Facts, decode, guarded, readings, squash
+from leukreg.data.raster import SIXTEEN, Unreadable
 from leukreg.data.survey import survey
 from tests.data.conftest import picture
 from tests.data.encoders import XMP, encoded, pixels, read, reason, sideways

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from leukreg.data.decode import Unreadable, decode
+from leukreg.data.decode import decode
+from leukreg.data.raster import Unreadable
 from tests.data.conftest import picture
 from tests.data.encoders import (
     XMP,

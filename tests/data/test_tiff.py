@@ -183,7 +183,8 @@ def test_nothing_but_our_own_words_reach_the_terminal() -> None:
     damaged[40:80] = b"\xff" * 40
     script = (
         "import sys\n"
-        "from leukreg.data.decode import decode, Unreadable\n"
+        "from leukreg.data.decode import decode\n"
+        "from leukreg.data.raster import Unreadable\n"
         "try: decode(sys.stdin.buffer.read())\n"
         "except Unreadable as error: print(error)\n"
     )
