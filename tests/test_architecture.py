@@ -37,8 +37,8 @@ def _order() -> list[list[str]]:
 ORDER = _order()
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 SLOW = {
-    "ignite", "matplotlib", "numpy", "pandas", "PIL", "pyarrow", "scipy", "sklearn", "timm",
-    "torch", "torch_fidelity", "torchvision",
+    "ignite", "matplotlib", "numpy", "ortools", "pandas", "PIL", "pyarrow", "scipy", "sklearn",
+    "timm", "torch", "torch_fidelity", "torchvision",
 }  # fmt: skip
 
 
@@ -126,6 +126,11 @@ def _loaded(code: str, cache: Path) -> set[str]:
 
 def test_finding_plugins_imports_nothing_slow(tmp_path: Path) -> None:
     code = "import leukreg.cli.main; from leukreg.registry import installed; installed()"
+    assert _loaded(code, tmp_path) & SLOW == set()
+
+
+def test_the_audit_is_there_without_what_only_its_search_needs(tmp_path: Path) -> None:
+    code = "from leukreg.audit import read_reported; import leukreg.audit.conflict"
     assert _loaded(code, tmp_path) & SLOW == set()
 
 

@@ -1,101 +1,48 @@
-"""Rebuild the confusion matrices that a table of printed figures can come from."""
+"""Rebuild the confusion matrices that a table of printed figures can come from.
+
+A class is described by its marginals: ``s`` rows truly of it (support), ``t`` of them found (true
+positives), ``p`` rows predicted as it. Every rate of a test of ``n`` rows is a ratio of sums::
+
+    recall       t / s                        specificity  (n - s - p + t) / (n - s)
+    precision    t / p                        accuracy     sum of t / n
+    F1           2 t / (s + p)
+
+so that the interval of a printed figure is two linear inequalities in whole numbers. Over the
+classes, supports and predicted rows both sum to ``n``. A matrix with given marginals exists exactly
+when, besides, no class has more wrong rows and wrong predictions together than there are wrong rows
+in all (a cut in the transport of wrong rows whose diagonal is closed). CP-SAT of OR-Tools finds
+what satisfies all of them, or proves that nothing does, in whole numbers.
+"""
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from leukreg.audit.marginals import FULL, Effort, Items, TooMany, class_items
 from leukreg.audit.printed_figure import Printed
-from leukreg.audit.published_table import Reported
-from leukreg.audit.search import Marginals, loosely, search
+from leukreg.audit.published_table import LARGEST, Reported
 
+if TYPE_CHECKING:
+    from ortools.sat.python.cp_model import CpModel, IntVar
+
+Marginals = tuple[tuple[int, int, int], ...]
+"""Per class: support, true positives, predicted rows."""
 Matrix = tuple[tuple[int, ...], ...]
-
-
-def example(marginals: Marginals) -> Matrix:
-    """One matrix with these marginals: wrong rows flow from true to predicted classes (Ford and
-    Fulkerson, 1956), never to their own.
-
-    Raises:
-        ValueError: There is none.
-    """
-    k = len(marginals)
-    rows = [s - t for s, t, _ in marginals]
-    columns = [p - t for _, t, p in marginals]
-    cells = [[0] * k for _ in range(k)]
-    while any(rows):
-        path = _augmenting(cells, rows, columns)
-        if path is None:
-            raise ValueError("no matrix has these marginals")
-        amount = min(
-            rows[path[0]],
-            columns[path[-1]],
-            *(cells[path[i + 1]][path[i]] for i in range(1, len(path) - 1, 2)),
-        )
-        for i in range(0, len(path) - 1, 2):
-            cells[path[i]][path[i + 1]] += amount
-        for i in range(1, len(path) - 1, 2):
-            cells[path[i + 1]][path[i]] -= amount
-        rows[path[0]] -= amount
-        columns[path[-1]] -= amount
-    for c, (_, t, _) in enumerate(marginals):
-        cells[c][c] = t
-    return tuple(tuple(row) for row in cells)
-
-
-def _augmenting(cells: list[list[int]], rows: list[int], columns: list[int]) -> list[int] | None:
-    """Row, column, row, ..., column: steps to a column add a wrong row, steps back take one off."""
-    k = len(rows)
-    paths = [[r] for r in range(k) if rows[r]]
-    seen_rows = {path[0] for path in paths}
-    seen_columns: set[int] = set()
-    for path in paths:
-        for column in range(k):
-            if column == path[-1] or column in seen_columns:
-                continue
-            seen_columns.add(column)
-            if columns[column]:
-                return [*path, column]
-            for row in range(k):
-                if row not in seen_rows and row != column and cells[row][column]:
-                    seen_rows.add(row)
-                    paths.append([*path, column, row])
-    return None
-
-
-def is_only(matrix: Matrix) -> bool:
-    """Whether no other matrix has the same marginals: nothing can be moved round a cycle."""
-    k = len(matrix)
-    return not any(
-        _returns(matrix, row, column) for row in range(k) for column in range(k) if row != column
-    )
-
-
-def _returns(matrix: Matrix, start: int, column: int) -> bool:
-    """Whether one more wrong row in this cell can be made up for by moving others."""
-    k = len(matrix)
-    columns, seen_rows = [column], {start}
-    for at in columns:
-        for row in range(k):
-            if row == at or not matrix[row][at]:
-                continue
-            if row == start and at != column:
-                return True
-            if row not in seen_rows:
-                seen_rows.add(row)
-                columns += [c for c in range(k) if c != row and c not in columns]
-    return False
-
+Figure = tuple[str, str, Printed]
+"""Class ("" for the whole), name, value."""
 
 MOST_ANSWERS = 1_000
 LARGEST_TEST = 200_000
 """Tests with more rows are not searched."""
 MOST_CLASSES = 24
+LARGEST_TRIED = 400
+"""Where the size of a test is not stated, so many are tried, smallest first."""
+DECIDE, BRIEFLY = 2.0, 0.1
+"""What is spent on finding whether anything fits, and then on listing all that does: CP-SAT's
+deterministic time (a few seconds each), so that an answer does not depend on the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,22 +53,21 @@ class Reconstruction:
     rows: int | None = None
     """Test rows."""
     answers: tuple[Marginals, ...] = ()
-    """Support, true positives and predicted rows of each class; at most 1,000 answers."""
+    """At most 1,000 answers, sorted."""
     complete: bool = False
     """Whether ``answers`` are all there are."""
     why: str = ""
-    """Why nothing could be decided, or why the figures are impossible."""
+    """Why nothing could be decided."""
 
     @property
     def matrix(self) -> Matrix | None:
         """A matrix that prints all figures, rows true in the order of the classes."""
-        return example(self.answers[0]) if self.answers else None
+        return matrices_of(self.answers[0], 1)[0] if self.answers else None
 
     @property
     def unique(self) -> bool:
         """Whether one matrix, and no other, prints all figures."""
-        matrix = self.matrix
-        return bool(self.complete and len(self.answers) == 1 and matrix and is_only(matrix))
+        return self.complete and len(self.answers) == 1 and len(matrices_of(self.answers[0])) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,21 +75,16 @@ class Puzzle:
     """The figures of a table as constraints: each may be left out."""
 
     classes: tuple[str, ...]
-    rows: int
+    rows: int | None
+    """Test rows; None where a test of any size will do."""
     supports: tuple[tuple[str, int], ...]
-    figures: tuple[tuple[str, str, Printed], ...]
-    """Class ("" for the whole), figure, value."""
+    figures: tuple[Figure, ...]
 
-    def without(self, *left_out: int) -> Puzzle:
-        kept = tuple(f for i, f in enumerate(self.figures) if i not in left_out)
-        return Puzzle(self.classes, self.rows, self.supports, kept)
+    def only(self, kept: Sequence[int]) -> Puzzle:
+        return replace(self, figures=tuple(self.figures[i] for i in kept))
 
-    def only(self, kept: tuple[int, ...]) -> Puzzle:
-        figures = tuple(self.figures[i] for i in kept)
-        return Puzzle(self.classes, self.rows, self.supports, figures)
-
-    def of(self, label: str) -> dict[str, Printed]:
-        return {name: value for owner, name, value in self.figures if owner == label}
+    def without(self, left_out: int) -> Puzzle:
+        return self.only([i for i in range(len(self.figures)) if i != left_out])
 
 
 def puzzle_of(reported: Reported) -> Puzzle | str:
@@ -156,30 +97,27 @@ def puzzle_of(reported: Reported) -> Puzzle | str:
     figures = figures_of(reported)
     if not figures:
         return "it prints no figure that follows from a confusion matrix"
-    if rows is None:
-        return "the number of test images is not stated"
-    if not 0 < rows <= LARGEST_TEST:
-        return f"a test of {rows} rows is not searched (1 to {LARGEST_TEST:,} are)"
     supports = tuple((c, n) for c, n in reported.test_supports().items() if c in reported.classes)
-    if sum(n for _, n in supports) > rows:
+    if rows is not None and not 0 < rows <= LARGEST_TEST:
+        return f"a test of {rows} rows is not searched (1 to {LARGEST_TEST:,} are)"
+    if rows is not None and sum(n for _, n in supports) > rows:
         return "the stated supports sum to more than the test images"
     return Puzzle(reported.classes, rows, supports, figures)
 
 
-def figures_of(reported: Reported) -> tuple[tuple[str, str, Printed], ...]:
-    """The printed figures that follow from a confusion matrix: class ("" for the whole), name."""
+def figures_of(reported: Reported) -> tuple[Figure, ...]:
+    """The printed figures that follow from a confusion matrix."""
     figures = [
         (label, name, value)
         for label in reported.classes
         for name, value in reported.of(label).items()
         if name != "auc"
     ]
-    accuracy = reported.figure("accuracy")
-    if accuracy is not None and not accuracy.undefined:
-        figures.append(("", "accuracy", accuracy))
-    balanced = reported.figure("balanced_accuracy")
-    if balanced is not None and not balanced.undefined and len(reported.classes) == 2:
-        figures.append(("", "balanced_accuracy", balanced))
+    whole = ("accuracy", "balanced_accuracy") if len(reported.classes) == 2 else ("accuracy",)
+    for name in whole:
+        value = reported.figure(name)
+        if value is not None and not value.undefined:
+            figures.append(("", name, value))
     return tuple(figures)
 
 
@@ -191,88 +129,166 @@ def reconstruct(reported: Reported, limit: int = MOST_ANSWERS) -> Reconstruction
     is shown by an answer, anything else is "undecided".
     """
     puzzle = puzzle_of(reported)
-    if isinstance(puzzle, str):
-        return Reconstruction(status="undecided", rows=reported.test_total(), why=puzzle)
-    return solve(puzzle, limit)
+    if not isinstance(puzzle, str) and puzzle.rows is not None:
+        return solve(puzzle, limit)
+    why = puzzle if isinstance(puzzle, str) else "the number of test images is not stated"
+    return Reconstruction(status="undecided", rows=reported.test_total(), why=why)
 
 
-def solve(puzzle: Puzzle, limit: int = MOST_ANSWERS, effort: Effort = FULL) -> Reconstruction:
+def solve(puzzle: Puzzle, limit: int = MOST_ANSWERS, effort: float = DECIDE) -> Reconstruction:
     """As ``reconstruct``, for any choice of the figures."""
-    hits = _hits(puzzle)
-    n = puzzle.rows
-    if hits[0] > hits[1]:
-        return Reconstruction(status="impossible", rows=n, why="no count of hits prints so")
-    try:
-        classes = [_items(puzzle, label, hits, effort) for label in puzzle.classes]
-    except TooMany:
-        why = "there are too many candidates to search"
-        return Reconstruction(status="undecided", rows=n, why=why)
-    for label, items in zip(puzzle.classes, classes, strict=True):
-        if len(items) == 0:
-            return Reconstruction(status="impossible", rows=n, why=label)
-    found, all_seen = _taken(puzzle, hits, classes, effort, limit)
-    if not found and not all_seen:
-        return _loose(puzzle, hits, classes, effort)
-    status: Literal["fits", "impossible"] = "fits" if found else "impossible"
-    return Reconstruction(status=status, rows=n, answers=found, complete=bool(found) and all_seen)
+    model, classes, n = _model(puzzle)
+    wanted = [n, *(count for one in classes for count in one)]
+    found, decided = _solutions(model, wanted, 1, effort)
+    if not found:
+        why = "" if decided else "the figures leave more candidates than are searched"
+        status: Literal["impossible", "undecided"] = "impossible" if decided else "undecided"
+        return Reconstruction(status=status, rows=puzzle.rows, why=why)
+    complete = False
+    if limit > 1:
+        listed, complete = _solutions(model, wanted, limit + 1, BRIEFLY)
+        found = sorted(set(listed)) or found
+    answers = tuple(tuple(zip(x[1::3], x[2::3], x[3::3], strict=True)) for x in found[:limit])
+    return Reconstruction(status="fits", rows=found[0][0], answers=answers, complete=complete)
 
 
-def _taken(
-    puzzle: Puzzle, hits: tuple[int, int], classes: list[Items], effort: Effort, limit: int
-) -> tuple[tuple[Marginals, ...], bool]:
-    """At most ``limit`` answers, and whether they are all."""
-    found: list[Marginals] = []
-    try:
-        for answer in _kept(puzzle, hits, classes, effort):
-            if len(found) == limit:
-                return tuple(found), False
-            found.append(answer)
-    except TooMany:
-        return tuple(found), False
-    return tuple(found), True
+def smallest_test(puzzle: Puzzle) -> Reconstruction | None:
+    """All that the smallest test which prints the figures can come from; None where more than
+    ``LARGEST_TRIED`` rows are needed."""
+    for rows in range(1, LARGEST_TRIED + 1):
+        sized = replace(puzzle, rows=rows)
+        if solve(sized, 1, BRIEFLY).status == "fits":
+            return solve(sized)
+    return None
 
 
-def _kept(
-    puzzle: Puzzle, hits: tuple[int, int], classes: list[Items], effort: Effort
-) -> Iterator[Marginals]:
-    balanced = puzzle.of("").get("balanced_accuracy")
-    for answer in search(puzzle.rows, hits, classes, effort):
-        if balanced is None or balanced.holds(balanced_accuracy(answer)):
-            yield answer
+def matrices_of(marginals: Marginals, most: int = 2) -> list[Matrix]:
+    """Matrices with these marginals, at most ``most``: none, if there is none."""
+    from ortools.sat.python.cp_model import CpModel
+
+    model, size = CpModel(), range(len(marginals))
+    cells = [[model.new_int_var(0, marginals[i][0], "") for _ in size] for i in size]
+    for i, (s, t, p) in enumerate(marginals):
+        model.add(cells[i][i] == t)
+        model.add(sum(cells[i]) == s)
+        model.add(sum(row[i] for row in cells) == p)
+    found, _ = _solutions(model, [cell for row in cells for cell in row], most, DECIDE)
+    k = len(marginals)
+    return [tuple(one[i * k : (i + 1) * k] for i in size) for one in found]
 
 
-def balanced_accuracy(marginals: Marginals) -> Fraction | None:
-    """Mean recall; None when a class has no rows."""
-    if any(s == 0 for s, _, _ in marginals):
-        return None
-    return sum((Fraction(t, s) for s, t, _ in marginals), Fraction(0)) / len(marginals)
+def ratio(
+    label: str, name: str, classes: Sequence[str], found: Sequence[Any], n: Any
+) -> tuple[Any, Any]:
+    """Numerator and denominator of a figure, unreduced; 0/0 stays 0/0.
+
+    Args:
+        found: Support, true positives and predicted rows of each class: counts, or the solver's
+            variables for them. ``n`` is the number of rows.
+    """
+    if name == "accuracy":
+        return sum(t for _, t, _ in found), n
+    if name == "balanced_accuracy":
+        (s, t, _), (o, u, _) = found
+        return t * o + u * s, 2 * s * o
+    s, t, p = found[classes.index(label)]
+    return {
+        "recall": (t, s),
+        "precision": (t, p),
+        "f1": (2 * t, s + p),
+        "specificity": (n - s - p + t, n - s),
+    }[name]
 
 
-def _loose(
-    puzzle: Puzzle, hits: tuple[int, int], classes: list[Items], effort: Effort
-) -> Reconstruction:
-    found = loosely(puzzle.rows, hits, classes, effort)
-    if found is False:
-        return Reconstruction(status="impossible", rows=puzzle.rows)
-    if found is None or found is True or "balanced_accuracy" in puzzle.of(""):
-        why = "the figures leave more candidates than are searched"
-        return Reconstruction(status="undecided", rows=puzzle.rows, why=why)
-    return Reconstruction(status="fits", rows=puzzle.rows, answers=(found,))
+def _model(puzzle: Puzzle) -> tuple[CpModel, list[tuple[IntVar, IntVar, IntVar]], IntVar]:
+    from ortools.sat.python.cp_model import CpModel
+
+    model, known = CpModel(), dict(puzzle.supports)
+    most = puzzle.rows or LARGEST
+    n = model.new_int_var(puzzle.rows or 1, most, "")
+    classes = []
+    for label in puzzle.classes:
+        s = model.new_int_var(known.get(label, 0), known.get(label, most), "")
+        t, p = model.new_int_var(0, most, ""), model.new_int_var(0, most, "")
+        model.add(t <= s)
+        model.add(t <= p)
+        classes.append((s, t, p))
+    wrong = n - sum(t for _, t, _ in classes)
+    model.add(sum(s for s, _, _ in classes) == n)
+    model.add(sum(p for _, _, p in classes) == n)
+    for s, t, p in classes:
+        model.add(s - t + p - t <= wrong)
+    for label, name, value in puzzle.figures:
+        if name == "balanced_accuracy":
+            _balanced(model, classes, value, most)
+        elif name == "f1" and value.undefined:
+            s, t, p = classes[puzzle.classes.index(label)]
+            untested = model.new_bool_var("")  # F1 is undefined where recall or precision is
+            model.add(s == 0).only_enforce_if(untested)
+            model.add(s > 0).only_enforce_if(~untested)
+            model.add(p == 0).only_enforce_if(~untested)
+        else:
+            _prints(model, ratio(label, name, puzzle.classes, classes, n), value, 2 * most)
+    return model, classes, n
 
 
-def _hits(puzzle: Puzzle) -> tuple[int, int]:
-    accuracy = puzzle.of("").get("accuracy")
-    if accuracy is None:
-        return 0, puzzle.rows
-    low, high = math.ceil(accuracy.low * puzzle.rows), math.floor(accuracy.high * puzzle.rows)
-    return max(0, low), min(puzzle.rows, high)
+def _prints(model: CpModel, parts: tuple[Any, Any], value: Printed, most: int) -> None:
+    """The ratio prints so; its denominator is at most ``most``."""
+    top, bottom = parts
+    if value.undefined:
+        model.add(bottom == 0)
+        return
+    # 0/0 satisfies both inequalities, as it may be printed as anything.
+    low, high = _least(value.low, most), -_least(-value.high, most)
+    model.add(low.denominator * top >= low.numerator * bottom)
+    model.add(high.denominator * top <= high.numerator * bottom)
+    if not value.holds(None):
+        model.add(bottom > 0)
 
 
-def _items(puzzle: Puzzle, label: str, hits: tuple[int, int], effort: Effort) -> Items:
-    known: Mapping[str, int] = dict(puzzle.supports)
-    others = sum(n for c, n in known.items() if c != label)
-    free = puzzle.rows - others
-    unknown = [c for c in puzzle.classes if c not in known and c != label]
-    low = known.get(label, 0 if unknown else free)
-    high = known.get(label, free)
-    return class_items(puzzle.rows, (low, high), puzzle.of(label), hits, effort)
+def _balanced(
+    model: CpModel, classes: list[tuple[IntVar, IntVar, IntVar]], value: Printed, most: int
+) -> None:
+    (s, t, _), (o, u, _) = classes
+    first, second, product = (model.new_int_var(0, most * most, "") for _ in range(3))
+    model.add_multiplication_equality(first, [t, o])
+    model.add_multiplication_equality(second, [u, s])
+    model.add_multiplication_equality(product, [s, o])
+    _prints(model, (first + second, 2 * product), value, 2 * most * most)
+
+
+def _least(value: Fraction, most: int) -> Fraction:
+    """The least fraction, not under ``value``, of a denominator up to ``most``.
+
+    Counts cannot tell the two apart, and the solver's 64 bits hold it.
+    """
+    near = value.limit_denominator(most)
+    if near >= value:
+        return near
+    # Its right neighbour c/d in the Farey sequence: c b - a d = 1, d as large as may be.
+    a, b = near.numerator, near.denominator
+    d = most - (most + pow(a, -1, b)) % b
+    return Fraction(1 + a * d, b * d)
+
+
+def _solutions(
+    model: CpModel, wanted: Sequence[IntVar], most: int, effort: float
+) -> tuple[list[tuple[int, ...]], bool]:
+    """At most so many values of the variables, and whether there are no others."""
+    from ortools.sat.python import cp_model
+
+    found: list[tuple[int, ...]] = []
+
+    class Collect(cp_model.CpSolverSolutionCallback):
+        def on_solution_callback(self) -> None:
+            found.append(tuple(map(self.value, wanted)))
+            if len(found) == most:
+                self.stop_search()
+
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1  # one worker gives the same answers every time
+    solver.parameters.max_deterministic_time = effort
+    solver.parameters.cp_model_presolve = False  # it takes longer than the search, up to 100 times
+    solver.parameters.enumerate_all_solutions = most > 1
+    status = solver.solve(model, Collect())
+    return found, len(found) < most and status in (cp_model.OPTIMAL, cp_model.INFEASIBLE)
