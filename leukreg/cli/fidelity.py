@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -12,10 +11,8 @@ import click
 
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.data import TABLE_ENDINGS, table_samples
-from leukreg.errors import DataError, LeukregError, RunError
-from leukreg.files import write_file
-from leukreg.paths import expanded, read_regular, require_regular
-from leukreg.report.fidelity_tables import ALL_CLASSES, KIND, as_json
+from leukreg.errors import DataError, LeukregError, Problem, Problems, RunError
+from leukreg.paths import expanded, require_regular
 from leukreg.types import Fold, Role, Sample, Samples
 
 if TYPE_CHECKING:
@@ -24,11 +21,13 @@ if TYPE_CHECKING:
 
     from leukreg.data.decode import Facts, Reading
     from leukreg.progress import Progress
-    from leukreg.synthesis.contact_sheet import Strip
     from leukreg.synthesis.extractor import OpenExtractor
     from leukreg.synthesis.fidelity import FidelityByClass
 
-
+LOOKED_AT = 64
+"""Images of a side whose own size is looked at."""
+LARGEST = 128
+"""Pixels a side that images are compared at where nothing else is asked for."""
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -83,162 +82,29 @@ def command(
     synthetic ones. Figures stand beside their floor, the same between two halves of the real
     images. Exits with 1 when over 1 % of the fakes copy training images.
     """
-    from leukreg.report.console import RichProgress, open_console, render
-    from leukreg.report.fidelity_tables import changes, sections, too_many_copies
+    from leukreg.report import fidelity_report as report
+    from leukreg.report.console import RichProgress, open_console, print_sections, render
     from leukreg.synthesis.extractor import open_extractor
 
-    refuse(json_file, is_check)
-    refuse(sheet, is_sheet)
-    before = None if against is None else read(against)
-    wanted = Wanted(root, fold - 1, cast("Role", rows))
-    pair = Pair.of(real, fake, training, wanted)
+    refuse(json_file, report.is_check)
+    refuse(sheet, report.is_sheet)
+    before = None if against is None else report.read_check(against)
+    sides = Sides.of(real, fake, training, Wanted(root, fold - 1, cast("Role", rows)))
     extractor = open_extractor(name)
     with RichProgress(open_console(err=True)) as progress:
-        images = pair.opened(size, progress)
+        images = sides.opened(size, progress)
         found = images.measured(extractor, seed, progress)
     console = open_console()
-    for index, section in enumerate(sections(found, images.heads())):
-        render(section, console, titled=index > 0)
+    print_sections(report.sections(found, tuple(images.heads())), console)
     if json_file is not None:
-        write(json_file, found, images, extractor.facts)
+        facts = {"compared": sides.names, "extractor": dict(extractor.facts)}
+        report.write_check(json_file, found, facts | {"copied": list(images.copied(found))})
     if sheet is not None:
-        write_sheet(sheet, found, images)
+        labels = images.labels(sides.fake)
+        report.write_sheet(sheet, found, labels, images.fake, images.training)
     if before is not None:  # last: where the two do not go together, the figures are kept
-        render(changes(before, found, str(against)), console)
-    return 1 if too_many_copies(found.overall) else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What is compared."""
-
-    real: Side
-    fake: Side
-    training: Side
-    """Where copies are looked for: what was asked for, what a run's generator saw, or ``real``."""
-
-    @classmethod
-    def of(cls, real: str, fake: str, training: str | None, wanted: Wanted) -> Pair:
-        """From the words of a command line.
-
-        Raises:
-            LeukregError: One of them is not there, or does not go with the others.
-        """
-        own, other = real_side(real, wanted), fake_side(fake, wanted)
-        seen = own if training is None else real_side(training, wanted)
-        if training is None and other.training is not None:
-            seen = Side(f"what made them saw ({other.name})", other.training)
-        if seen.one_class and not (own.one_class or other.one_class):
-            raise DataError(
-                f"{seen.name} has no class folders, and REAL and FAKE have: copies are looked for "
-                "class by class"
-            )
-        if not seen.one_class:
-            _require_some(seen, own, other)
-        return cls(own, other, seen)
-
-    @property
-    def by_class(self) -> bool:
-        return not (self.real.one_class or self.fake.one_class)
-
-    def opened(self, size: int | None, progress: Progress) -> Opened:
-        """Read and resize the images; by default to the smaller side's own size, 128 at most.
-
-        Raises:
-            Problems: Files that cannot be read, all of them.
-        """
-        own, other = native_size(self.real.samples), native_size(self.fake.samples)
-        chosen = size or min(own, other, LARGEST)
-        sides = [self.real, self.fake]
-        if self.training is not self.real:
-            sides.append(self.training)
-        pixels, read = pixels_of([side.samples for side in sides], chosen, progress)
-        seen = pixels[2] if len(pixels) > 2 else pixels[0]
-        return Opened(self, chosen, (own, other), pixels[0], pixels[1], seen, read)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
-    """A pair with its pixels, shapes ``(n, size, size, 3)``."""
-
-    pair: Pair
-    size: int
-    native: tuple[int, int]
-    """The shorter side of real images and fakes as they are on disk, in pixels."""
-    real: NDArray[np.uint8]
-    fake: NDArray[np.uint8]
-    training: NDArray[np.uint8]
-    readings: tuple[Reading, ...] = ()
-    """What was chosen in reading them."""
-
-    def labels(self, side: Side) -> list[str]:
-        """The class of each image of a side; all alike where there are no classes."""
-        if not self.pair.by_class:
-            return [""] * len(side.samples)
-        return [row.label for row in side.samples.rows]
-
-    def measured(self, extractor: OpenExtractor, seed: int, progress: Progress) -> FidelityByClass:
-        """Every figure, by class and over all."""
-        from leukreg.synthesis.fidelity import measure_classes
-
-        pair, alike = self.pair, self.pair.training is self.pair.real
-        return measure_classes(
-            self.real,
-            self.labels(pair.real),
-            self.fake,
-            self.labels(pair.fake),
-            extractor,
-            training=None if alike else self.training,
-            training_labels=None if alike else self.labels(pair.training),
-            each=pair.by_class,
-            seed=seed,
-            progress=progress,
-        )
-
-    def heads(self) -> tuple[str, ...]:
-        """What is compared, and what a reader must know of it."""
-        pair, (own, other) = self.pair, self.native
-        lines = [f"fakes: {pair.fake.name}", f"real: {pair.real.name}"]
-        if pair.training is not pair.real:
-            lines.append(f"copies are looked for among: {pair.training.name}")
-        lines += [
-            f"! passed over in {side.name}: {one}"
-            for side in (pair.fake, pair.real)
-            for one in side.samples.passed
-            if one.images
-        ]
-        lines += [how for side in (pair.fake, pair.real) for how in side.samples.assumed]
-        lines += [f"{'! ' * reading.doubtful}{reading}" for reading in self.readings]
-        if self.size > min(own, other):
-            which = "fakes are" if other <= own else "real images are"
-            lines.append(f"! {which} {min(own, other)} px and were enlarged to {self.size}")
-        elif own != other:
-            lines.append(
-                f"! real images are {own} px and fakes {other} px: all were brought to {self.size}"
-            )
-        if not pair.by_class:
-            flat = [side.name for side in (pair.real, pair.fake) if side.one_class]
-            lines.append(f"no figures by class: {' and '.join(flat)} without class folders")
-        return tuple(lines)
-
-
-def _require_some(seen: Side, own: Side, other: Side) -> None:
-    """Of the classes that are compared there are images to look for copies among."""
-    known = [
-        {row.label for row in side.samples.rows} for side in (own, other) if not side.one_class
-    ]
-    compared = set.intersection(*known) if known else set()
-    if compared and compared.isdisjoint(row.label for row in seen.samples.rows):
-        raise DataError(
-            f"{seen.name}: no image of a class that is compared, so there is nothing to look for "
-            "copies among; name the training images with --training"
-        )
-
-
-LOOKED_AT = 64
-"""Images of a side whose own size is looked at."""
-LARGEST = 128
-"""Pixels a side that images are compared at where nothing else is asked for."""
+        render(report.changes(before, found, str(against)), console)
+    return 1 if report.too_many_copies(found.overall) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +132,152 @@ class Side:
     """What the generator saw, where that is known: copies are looked for there."""
     one_class: bool = False
     """The images lie in no class folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is compared."""
+
+    real: Side
+    fake: Side
+    training: Side
+    """Where copies are looked for: what was asked for, what a run's generator saw, or ``real``."""
+
+    @classmethod
+    def of(cls, real: str, fake: str, training: str | None, wanted: Wanted) -> Sides:
+        """From the words of a command line.
+
+        Raises:
+            LeukregError: One of them is not there, or does not go with the others.
+        """
+        own, other = real_side(real, wanted), fake_side(fake, wanted)
+        seen = own if training is None else real_side(training, wanted)
+        if training is None and other.training is not None:
+            seen = Side(f"what made them saw ({other.name})", other.training)
+        known = [
+            {row.label for row in side.samples.rows} for side in (own, other) if not side.one_class
+        ]
+        if seen.one_class:
+            if known:
+                raise DataError(
+                    f"{seen.name} has no class folders, and REAL and FAKE have: copies are looked "
+                    "for class by class"
+                )
+            return cls(own, other, seen)
+        compared = set.intersection(*known) if known else set()
+        if compared and compared.isdisjoint(row.label for row in seen.samples.rows):
+            raise DataError(
+                f"{seen.name}: no image of a class that is compared, so there is nothing to look "
+                "for copies among; name the training images with --training"
+            )
+        return cls(own, other, seen)
+
+    @property
+    def by_class(self) -> bool:
+        return not (self.real.one_class or self.fake.one_class)
+
+    @property
+    def names(self) -> dict[str, str]:
+        sides = {"real": self.real, "fake": self.fake, "training": self.training}
+        return {what: side.name for what, side in sides.items()}
+
+    def opened(self, size: int | None, progress: Progress) -> Opened:
+        """Read and resize the images; by default to the smaller side's own size, 128 at most.
+
+        Raises:
+            Problems: Files that cannot be read, those of all sides.
+        """
+        from leukreg.data.decode import readings
+        from leukreg.data.image_store import open_images
+        from leukreg.types import ImageSpec
+
+        native = native_size(self.real.samples), native_size(self.fake.samples)
+        chosen = size or min(*native, LARGEST)
+        pixels: dict[int, NDArray[np.uint8]] = {}
+        facts: list[Facts] = []
+        problems: list[Problem] = []
+        # Where copies are looked for among the real images, these are read once.
+        for side in {id(side): side for side in (self.real, self.fake, self.training)}.values():
+            try:
+                store = open_images(side.samples, ImageSpec(size=chosen), "stop", progress)
+                pixels[id(side)] = store.pixels(range(len(store)))
+                facts += store.facts.values()
+            except Problems as error:
+                problems += error.problems
+        if problems:
+            raise Problems(list(dict.fromkeys(problems)), "nothing was compared.")
+        real, fake, seen = (pixels[id(side)] for side in (self.real, self.fake, self.training))
+        return Opened(self, chosen, native, real, fake, seen, readings(facts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """Sides with their pixels, shapes ``(n, size, size, 3)``."""
+
+    sides: Sides
+    size: int
+    native: tuple[int, int]
+    """The shorter side of real images and fakes as they are on disk, in pixels."""
+    real: NDArray[np.uint8]
+    fake: NDArray[np.uint8]
+    training: NDArray[np.uint8]
+    readings: tuple[Reading, ...]
+    """What was chosen in reading them."""
+
+    def labels(self, side: Side) -> list[str]:
+        """The class of each image of a side; all alike where there are no classes."""
+        return [row.label if self.sides.by_class else "" for row in side.samples.rows]
+
+    def measured(self, extractor: OpenExtractor, seed: int, progress: Progress) -> FidelityByClass:
+        """Every figure, by class and over all."""
+        from leukreg.synthesis.fidelity import measure_classes
+
+        sides, apart = self.sides, self.sides.training is not self.sides.real
+        return measure_classes(
+            self.real,
+            self.labels(sides.real),
+            self.fake,
+            self.labels(sides.fake),
+            extractor,
+            training=self.training if apart else None,
+            training_labels=self.labels(sides.training) if apart else None,
+            each=sides.by_class,
+            seed=seed,
+            progress=progress,
+        )
+
+    def heads(self) -> Iterator[str]:
+        """What is compared, and what a reader must know of it."""
+        sides, (own, other), least = self.sides, self.native, min(self.native)
+        yield f"fakes: {sides.fake.name}"
+        yield f"real: {sides.real.name}"
+        if sides.training is not sides.real:
+            yield f"copies are looked for among: {sides.training.name}"
+        for side in (sides.fake, sides.real):
+            for one in side.samples.passed:
+                if one.images:
+                    yield f"! passed over in {side.name}: {one}"
+        yield from (how for side in (sides.fake, sides.real) for how in side.samples.assumed)
+        yield from (f"{'! ' * reading.doubtful}{reading}" for reading in self.readings)
+        if self.size > least:
+            which = "fakes are" if other <= own else "real images are"
+            yield f"! {which} {least} px and were enlarged to {self.size}"
+        elif own != other:
+            sizes = f"real images are {own} px and fakes {other} px"
+            yield f"! {sizes}: all were brought to {self.size}"
+        if not sides.by_class:
+            flat = [side.name for side in (sides.real, sides.fake) if side.one_class]
+            yield f"no figures by class: {' and '.join(flat)} without class folders"
+
+    def copied(self, found: FidelityByClass) -> Iterator[dict[str, Any]]:
+        """Which fake copies which training image."""
+        fakes, seen = self.sides.fake.samples.rows, self.sides.training.samples.rows
+        for place in found.overall.copies:
+            yield {
+                "fake": fakes[found.fake_rows[place]].path,
+                "copies": seen[found.training_rows[found.overall.nearest[place]]].path,
+                "closeness": found.overall.closeness[place],
+            }
 
 
 def real_side(reference: str, wanted: Wanted) -> Side:
@@ -299,63 +311,13 @@ def fake_side(reference: str, wanted: Wanted) -> Side:
     fakes = tuple(row for row in everywhere if row.origin == "synthetic")
     if not fakes:
         raise DataError(f"{run}: {wanted.where} has no synthetic images")
-    seen = _seen(samples, fold, fakes)
+    # What a generator learned from: any row where it made its images before the split.
+    before = any(row.lineage is not None and row.lineage.fold is None for row in fakes)
+    numbers = range(len(samples.rows)) if before else fold.learned
+    learned = (samples.rows[number] for number in numbers)
+    seen = tuple(row for row in learned if row.origin != "synthetic")
     name = f"synthetic images of {run.name}, {wanted.where}"
     return Side(name, replace(samples, rows=fakes), replace(samples, rows=seen))
-
-
-def _seen(samples: Samples, fold: Fold, fakes: Sequence[Sample]) -> tuple[Sample, ...]:
-    """The real rows that a generator learned from: any where it made them before the split."""
-    rows = samples.rows
-    before = any(row.lineage is not None and row.lineage.fold is None for row in fakes)
-    numbers = range(len(rows)) if before else fold.learned
-    return tuple(rows[number] for number in numbers if rows[number].origin != "synthetic")
-
-
-def native_size(samples: Samples) -> int:
-    """The shorter side of the images as they are on disk: the median over some of them."""
-    import statistics
-
-    from PIL import Image
-
-    step = max(1, len(samples) // LOOKED_AT)
-    sizes = []
-    for row in samples.rows[::step]:
-        try:
-            require_regular(Path(row.path))
-            with Image.open(row.path) as image:
-                sizes.append(min(image.size))
-        except (OSError, ValueError, Image.DecompressionBombError):
-            continue  # opening them all says what is wrong with it
-    return int(statistics.median(sizes)) if sizes else LARGEST
-
-
-def pixels_of(
-    sides: Sequence[Samples], size: int, progress: Progress
-) -> tuple[list[NDArray[np.uint8]], tuple[Reading, ...]]:
-    """The pixels of every side, shape ``(n, size, size, 3)``; what was chosen in reading them.
-
-    Raises:
-        Problems: Files that cannot be read, those of all sides.
-    """
-    from leukreg.data.decode import readings
-    from leukreg.data.image_store import open_images
-    from leukreg.errors import Problem, Problems
-    from leukreg.types import ImageSpec
-
-    found: list[NDArray[np.uint8]] = []
-    facts: list[Facts] = []
-    problems: list[Problem] = []
-    for samples in sides:
-        try:
-            store = open_images(samples, ImageSpec(size=size), "stop", progress)
-            found.append(store.pixels(range(len(store))))
-            facts += store.facts.values()
-        except Problems as error:
-            problems += error.problems
-    if problems:
-        raise Problems(list(dict.fromkeys(problems)), "nothing was compared.")
-    return found, readings(facts)
 
 
 def _run(reference: str, root: Path) -> Path | None:
@@ -394,44 +356,54 @@ def _rows(samples: Samples, fold: Fold, role: Role) -> tuple[Sample, ...]:
 
 
 def _listed(reference: str) -> Side:
-    path = expanded(reference)
-    if path.suffix.lower() in TABLE_ENDINGS and not path.is_dir():
-        samples, flat = table_samples(path), False
-    else:
-        samples, flat = _folder(path)
-    if not samples.rows:
-        from leukreg.data.walk import instead
-
-        raise DataError(f"{path} holds no images{instead(samples.passed)}")
-    return Side(reference, samples, one_class=flat)
-
-
-def _folder(path: Path) -> tuple[Samples, bool]:
-    """The images of class folders, or those of a folder without any.
+    """The images of a table, of class folders, or of a folder without any.
 
     Raises:
-        DataError: It cannot be read, or holds images beside folders of images: which are meant?
+        DataError: It cannot be read, holds none, or holds images beside folders of images: which
+            are meant?
     """
     from leukreg.data.listing import list_folder, list_images, require_folder
-    from leukreg.data.walk import STRAY
+    from leukreg.data.walk import STRAY, instead
 
-    try:
-        top = require_folder(path)
-        every = list_images(top)
-        in_folders = sum("/" in row.id for row in every.rows)
-        if not in_folders:
-            return every, True
-        listed = list_folder(top)
-    except LeukregError as error:
-        raise DataError(str(error)) from error
-    beside = len(every) - in_folders
-    if beside:
-        raise DataError(
-            f"{path} holds {beside:,} images {STRAY} and {in_folders:,} in folders "
-            f"({', '.join(name for name, n in listed.counts().items() if n)}); name the folder "
-            "that is meant, or move the images into one"
-        )
-    return listed, False
+    path = expanded(reference)
+    if path.suffix.lower() in TABLE_ENDINGS and not path.is_dir():
+        samples, in_folders = table_samples(path), 1
+    else:
+        try:
+            top = require_folder(path)
+            samples = list_images(top)
+            in_folders = sum("/" in row.id for row in samples.rows)
+            beside = len(samples) - in_folders
+            samples = list_folder(top) if in_folders else samples
+        except LeukregError as error:
+            raise DataError(str(error)) from error
+        if in_folders and beside:
+            raise DataError(
+                f"{path} holds {beside:,} images {STRAY} and {in_folders:,} in folders "
+                f"({', '.join(name for name, n in samples.counts().items() if n)}); name the "
+                "folder that is meant, or move the images into one"
+            )
+    if not samples.rows:
+        raise DataError(f"{path} holds no images{instead(samples.passed)}")
+    return Side(reference, samples, one_class=not in_folders)
+
+
+def native_size(samples: Samples) -> int:
+    """The shorter side of the images as they are on disk: the median over some of them."""
+    import statistics
+
+    from PIL import Image
+
+    step = max(1, len(samples) // LOOKED_AT)
+    sizes = []
+    for row in samples.rows[::step]:
+        try:
+            require_regular(Path(row.path))
+            with Image.open(row.path) as image:
+                sizes.append(min(image.size))
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue  # opening them all says what is wrong with it
+    return int(statistics.median(sizes)) if sizes else LARGEST
 
 
 def refuse(path: Path | None, ours: Callable[[Path], bool]) -> None:
@@ -446,111 +418,3 @@ def refuse(path: Path | None, ours: Callable[[Path], bool]) -> None:
         raise DataError(f"{path} cannot be written: there is no folder {path.absolute().parent}")
     if path.exists() and not ours(path):
         raise DataError(f"{path} exists and is no earlier result; choose another name")
-
-
-def is_check(path: Path) -> bool:
-    """Whether the file holds an earlier check's figures."""
-    try:
-        return bool(_kind(json.loads(read_regular(path))) == KIND)
-    except (OSError, ValueError):
-        return False
-
-
-def is_sheet(path: Path) -> bool:
-    """Whether the file is an earlier check's sheet."""
-    from PIL import Image
-
-    from leukreg.synthesis.contact_sheet import MARK
-
-    try:
-        require_regular(path)
-        with Image.open(path) as image:
-            return bool(image.info.get("Software") == MARK)
-    except (OSError, ValueError):
-        return False
-
-
-def read(path: Path) -> dict[str, Any]:
-    """An earlier check's figures.
-
-    Raises:
-        DataError: The file is not there or holds none.
-    """
-    try:
-        content = json.loads(read_regular(path))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}") from error
-    if _kind(content) != KIND or not _has_figures(content):
-        raise DataError(f"{path} holds no figures of leukreg fidelity --json")
-    found: dict[str, Any] = content
-    return found
-
-
-def write(path: Path, found: FidelityByClass, images: Opened, extractor: Mapping[str, str]) -> None:
-    """Write every figure and the copies by name, whole or not at all.
-
-    Raises:
-        WriteError: The file cannot be written.
-    """
-    pair = images.pair
-    names = {"real": pair.real.name, "fake": pair.fake.name, "training": pair.training.name}
-    facts: dict[str, Any] = {"compared": names, "extractor": dict(extractor)}
-    facts["copied"] = list(_copied(found, images))
-    text = json.dumps(as_json(found, facts), ensure_ascii=False, indent=1)
-    write_file(path, (text + "\n").encode("utf-8", "surrogatepass"))
-
-
-def write_sheet(path: Path, found: FidelityByClass, images: Opened) -> None:
-    """Write the fakes that are nearest to training images above these, by class.
-
-    Raises:
-        WriteError: The file cannot be written.
-    """
-    from leukreg.synthesis.contact_sheet import neighbour_sheet
-
-    labels = images.labels(images.pair.fake)
-    of_row = [labels[row] for row in found.fake_rows]
-    strips = [_strip(found, images, label, of_row) for label in dict.fromkeys(of_row)]
-    write_file(path, neighbour_sheet(strips))
-
-
-def _copied(found: FidelityByClass, images: Opened) -> Iterator[dict[str, Any]]:
-    fakes, seen = images.pair.fake.samples.rows, images.pair.training.samples.rows
-    for place in found.overall.copies:
-        yield {
-            "fake": fakes[found.fake_rows[place]].path,
-            "copies": seen[found.training_rows[found.overall.nearest[place]]].path,
-            "closeness": found.overall.closeness[place],
-        }
-
-
-def _strip(found: FidelityByClass, images: Opened, label: str, labels: list[str]) -> Strip:
-    from leukreg.synthesis.contact_sheet import SHOWN, Strip
-
-    overall, copies = found.overall, set(found.overall.copies)
-    own = [place for place, of in enumerate(labels) if of == label]
-    shown = sorted(own, key=lambda place: (place not in copies, overall.closeness[place]))[:SHOWN]
-    nearest = [found.training_rows[overall.nearest[place]] for place in shown]
-    return Strip(
-        label=label or ALL_CLASSES,
-        fakes=images.fake[[found.fake_rows[place] for place in shown]],
-        nearest=images.training[nearest],
-        closeness=[overall.closeness[place] for place in shown],
-        copies=[place in copies for place in shown],
-    )
-
-
-def _has_figures(content: Mapping[str, Any]) -> bool:
-    """Whether there is a comparable table over all, and one for each class."""
-    from leukreg.synthesis.fidelity import is_comparable
-
-    classes = content.get("classes")
-    if not isinstance(classes, Mapping):
-        return False
-    return all(is_comparable(table) for table in (content.get("overall"), *classes.values()))
-
-
-def _kind(content: Any) -> Any:
-    return content.get("kind") if isinstance(content, dict) else None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukreg.cli.fidelity import Pair, Wanted
+from leukreg.cli.fidelity import Sides, Wanted
 from leukreg.cli.main import main
 from leukreg.progress import SILENT
 from leukreg.runs import read
@@ -82,7 +82,7 @@ def test_an_evaluation_and_a_comparison_tell_it_too(
     assert CLEAR in said(["evaluate", str(binary_run), "--data", str(odd)], capsys)
     other = write_cells(tmp_path / "other", ("benign",), 3, seed=2)
     wanted = Wanted(tmp_path, 0, "train")
-    opened = Pair.of(str(other), str(odd), None, wanted).opened(32, SILENT)
+    opened = Sides.of(str(other), str(odd), None, wanted).opened(32, SILENT)
     assert CLEAR in opened.heads()
 
 

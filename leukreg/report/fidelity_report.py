@@ -1,15 +1,24 @@
-"""Figures of fidelity as sections of text and tables, and as JSON."""
+"""Figures of fidelity as sections of text and tables, as JSON, and as a sheet of nearest images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leukreg.errors import DataError
+from leukreg.files import write_file
+from leukreg.paths import read_regular, require_regular
 from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from leukreg.synthesis.fidelity import Fidelity, FidelityByClass
 
+    Pixels = NDArray[np.uint8]
 
 ALL_CLASSES = "all"
 KIND = "leukreg fidelity"
@@ -29,17 +38,6 @@ def sections(found: FidelityByClass, heads: tuple[str, ...]) -> Iterator[Section
     tables = (_distances(rows), _variety(rows))
     yield Section(title="Fidelity", text=(*heads, basis), tables=tables)
     yield Section(title="To know", text=tuple(_remarks(found)))
-
-
-def as_json(found: FidelityByClass, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything as plain values, figures at full precision."""
-    return {
-        "kind": KIND,
-        **facts,
-        "overall": found.overall.table(),
-        "classes": {label: one.table() for label, one in found.classes.items()},
-        "left_out": dict(found.left_out),
-    }
 
 
 def changes(before: Mapping[str, Any], found: FidelityByClass, name: str) -> Section:
@@ -126,3 +124,110 @@ def _times(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def is_check(path: Path) -> bool:
+    """Whether the file holds an earlier check's figures."""
+    try:
+        return bool(_kind(json.loads(read_regular(path))) == KIND)
+    except (OSError, ValueError):
+        return False
+
+
+def read_check(path: Path) -> dict[str, Any]:
+    """An earlier check's figures.
+
+    Raises:
+        DataError: The file is not there or holds none.
+    """
+    try:
+        content = json.loads(read_regular(path))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is no JSON: {error}") from error
+    if _kind(content) != KIND or not _has_figures(content):
+        raise DataError(f"{path} holds no figures of leukreg fidelity --json")
+    found: dict[str, Any] = content
+    return found
+
+
+def write_check(path: Path, found: FidelityByClass, facts: Mapping[str, Any]) -> None:
+    """Write everything as plain values, figures at full precision, whole or not at all.
+
+    Args:
+        facts: What was compared, and by what.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    content = {
+        "kind": KIND,
+        **facts,
+        "overall": found.overall.table(),
+        "classes": {label: one.table() for label, one in found.classes.items()},
+        "left_out": dict(found.left_out),
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    write_file(path, (text + "\n").encode("utf-8", "surrogatepass"))
+
+
+def _has_figures(content: Mapping[str, Any]) -> bool:
+    """Whether there is a comparable table over all, and one for each class."""
+    from leukreg.synthesis.fidelity import is_comparable
+
+    classes = content.get("classes")
+    if not isinstance(classes, Mapping):
+        return False
+    return all(is_comparable(table) for table in (content.get("overall"), *classes.values()))
+
+
+def _kind(content: Any) -> Any:
+    return content.get("kind") if isinstance(content, dict) else None
+
+
+def is_sheet(path: Path) -> bool:
+    """Whether the file is an earlier check's sheet."""
+    from PIL import Image
+
+    from leukreg.synthesis.contact_sheet import MARK
+
+    try:
+        require_regular(path)
+        with Image.open(path) as image:
+            return bool(image.info.get("Software") == MARK)
+    except (OSError, ValueError):
+        return False
+
+
+def write_sheet(
+    path: Path, found: FidelityByClass, labels: Sequence[str], fakes: Pixels, training: Pixels
+) -> None:
+    """Write the fakes that are nearest to training images above these, by class; copies first.
+
+    Args:
+        labels: The class of each fake.
+        fakes: Shape ``(n, size, size, 3)``; ``training`` likewise.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    from leukreg.synthesis.contact_sheet import SHOWN, Strip, neighbour_sheet
+
+    overall, copies = found.overall, set(found.overall.copies)
+    by_class: dict[str, list[int]] = {}
+    for place, row in enumerate(found.fake_rows):
+        by_class.setdefault(labels[row], []).append(place)
+    strips = []
+    for label, own in by_class.items():
+        own.sort(key=lambda place: (place not in copies, overall.closeness[place]))
+        shown = own[:SHOWN]
+        strip = Strip(
+            label=label or ALL_CLASSES,
+            fakes=fakes[[found.fake_rows[place] for place in shown]],
+            nearest=training[[found.training_rows[overall.nearest[place]] for place in shown]],
+            closeness=[overall.closeness[place] for place in shown],
+            copies=[place in copies for place in shown],
+        )
+        strips.append(strip)
+    write_file(path, neighbour_sheet(strips))
