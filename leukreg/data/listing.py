@@ -13,7 +13,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -27,15 +28,6 @@ EXTENSIONS = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", 
 """What the history's listing took for images."""
 
 Listing = Literal["walk", "glob-twice"]
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A listed file: where it lies, its POSIX path below the root and below its class folder."""
-
-    path: Path
-    below_root: str
-    inside: PurePosixPath
 
 
 def require_folder(root: str | Path, advice: str = "") -> Path:
@@ -52,10 +44,11 @@ def require_folder(root: str | Path, advice: str = "") -> Path:
         return path
     if path.exists():
         raise NotAvailable(f"{path} is not a folder; name the folder that holds the class folders")
-    hint = ""
-    if path.parent.is_dir():
-        close = difflib.get_close_matches(path.name, _beside(path), n=1)
-        hint = f" (did you mean {path.parent / close[0]}?)" if close else ""
+    beside: list[str] = []
+    with suppress(OSError):
+        beside = sorted(each.name for each in path.parent.iterdir() if each.is_dir())
+    close = difflib.get_close_matches(path.name, beside, n=1)
+    hint = f" (did you mean {path.parent / close[0]}?)" if close else ""
     raise NotAvailable(f"the folder {path} does not exist{hint}" + (advice and f"; {advice}"))
 
 
@@ -93,7 +86,7 @@ def list_folder(
         DataError: There are no class folders, a named one is missing, or no patient id is found.
     """
     top = require_folder(root)
-    pick = PatientFinder(patient, patient_level)
+    patient_of = patient_finder(patient, patient_level)
     walked = walk(top)
     folders = _class_folders(walked, classes)
     inside, left = _inside(walked, folders)
@@ -104,23 +97,33 @@ def list_folder(
     ]
     rows: list[Sample] = []
     for name, members in folders.items():
-        files: list[_File] = []
-        for member in members:
-            if listing == "walk":
-                files += _files(walked, member, inside[member], broken)
-            else:
-                files += _glob_twice(top, top.joinpath(*member))
-        for file in _spread(files, max_per_class):
-            row = Sample(
-                id=file.below_root,
-                path=str(file.path),
+        files = [
+            (file, path, len(member))
+            for member in members
+            for file, path in (
+                _ids(walked, inside[member], broken)
+                if listing == "walk"
+                else _glob_twice(top, "/".join(member))
+            )
+        ]
+        if max_per_class is not None and len(files) > max_per_class:
+            files = [files[i * len(files) // max_per_class] for i in range(max_per_class)]
+        rows += (
+            Sample(
+                id=file,
+                path=str(path),
                 label=name,
-                patient=pick(file.below_root, file.inside.parts),
+                patient=patient_of(file, depth),
                 origin=origin,
             )
-            rows.append(row)
+            for file, path, depth in files
+        )
     if (patient or patient_level) and rows and all(row.patient is None for row in rows):
-        raise DataError(f"{top}: {pick.missed(rows[0].id)}")
+        missed = f"patient = {patient!r} matches no path; a path reads {rows[0].id!r}"
+        if patient_level:
+            missed = f"no image lies {patient_level} folders deep in its class folder, as "
+            missed += f"{rows[0].id!r} shows"
+        raise DataError(f"{top}: {missed}")
     return Samples(
         rows=tuple(rows),
         classes=tuple(folders),
@@ -137,8 +140,8 @@ def list_images(folder: Path) -> Samples:
     """
     walked = walk(folder)
     broken = [BrokenImage(path=shown(path), reason=reason) for path, reason in walked.broken]
-    files = _files(walked, (), walked.images, broken)
-    rows = tuple(Sample(id=file.below_root, path=str(file.path), label="") for file in files)
+    files = _ids(walked, walked.images, broken)
+    rows = tuple(Sample(id=file, path=str(path), label="") for file, path in files)
     passed = summed(walked.passed, folder)
     return Samples(rows=rows, classes=("",), broken=tuple(broken), passed=passed)
 
@@ -160,7 +163,7 @@ def count_folder(
     folders = _class_folders(walked, classes)
     inside, _ = _inside(walked, folders)
     counts = {
-        name: sum(len(_files(walked, member, inside[member], [])) for member in members)
+        name: sum(len(_ids(walked, inside[member], [])) for member in members)
         for name, members in folders.items()
     }
     return {name: min(n, max_per_class or n) for name, n in counts.items()}
@@ -223,8 +226,8 @@ def _find(
     here: list[Parts] = [()]
     for part in PurePosixPath(folder).parts:
         inside = [(base, name) for base in here for name in children.get(base, ())]
-        fits = _pattern(part)
-        below = [(*base, name) for base, name in inside if fits(_nfc(name))]
+        pattern = glob.escape(_nfc(part)).replace("[*]", "*")  # brackets are brackets
+        below = [(*base, name) for base, name in inside if fnmatchcase(_nfc(name), pattern)]
         if not below:
             names = list(dict.fromkeys(name for _, name in inside))
             close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
@@ -235,12 +238,6 @@ def _find(
             return []
         here = below
     return here
-
-
-def _pattern(part: str) -> Callable[[str], bool]:
-    """Whether a folder is meant by a part: only ``*`` is special, brackets are brackets."""
-    pattern = re.compile(".*".join(map(re.escape, _nfc(part).split("*"))), re.DOTALL)
-    return lambda name: pattern.fullmatch(name) is not None
 
 
 def _inside(
@@ -274,60 +271,35 @@ def _unnamed(folder: Parts, inside: Iterable[Parts]) -> str:
     return "no class names this folder" + (f", only {_nfc(name)!r}" if name else "")
 
 
-def _files(
-    walked: Walked, member: Parts, paths: Sequence[Path], broken: list[BrokenImage]
-) -> list[_File]:
+def _ids(
+    walked: Walked, paths: Sequence[Path], broken: list[BrokenImage]
+) -> list[tuple[str, Path]]:
+    """Files by id: the POSIX path below the root, in Unicode's composed form."""
     files = []
     for path in paths:
-        below = PurePosixPath(*walked.below(path))
+        below = "/".join(walked.below(path))
         try:
-            str(below).encode()
+            below.encode()
         except UnicodeEncodeError:
             broken.append(BrokenImage(path=shown(path), reason="the name is not UTF-8; rename it"))
             continue
-        files.append(_File(path, str(below), PurePosixPath(*below.parts[len(member) :])))
-    composed = Counter(_nfc(file.below_root) for file in files)
-    named = [
-        # Two files that differ in Unicode form only keep the names they have on disk.
-        file if composed[_nfc(file.below_root)] > 1 else _composed(file)
-        for file in files
-    ]
-    return sorted(named, key=lambda file: file.below_root)
+        files.append((below, path))
+    composed = Counter(_nfc(below) for below, _ in files)
+    # Two files that differ in Unicode form only keep the names they have on disk.
+    return sorted((b if composed[_nfc(b)] > 1 else _nfc(b), path) for b, path in files)
 
 
-def _glob_twice(top: Path, folder: Path) -> list[_File]:
+def _glob_twice(top: Path, name: str) -> list[tuple[str, Path]]:
     """The history's listing: two patterns from the unescaped class name, their lists joined."""
-    name = folder.relative_to(top).as_posix()
-    files: list[_File] = []
+    files = []
     for pattern in (f"{name}/*", f"{name}/**/*"):
         found = {
             hit
             for extension in EXTENSIONS
             for hit in glob.glob(pattern + extension, root_dir=top, recursive=True)  # noqa: PTH207 (the fault)
         }
-        for hit in sorted(found):
-            below = PurePosixPath(Path(hit).as_posix())
-            inside = PurePosixPath(*below.parts[len(PurePosixPath(name).parts) :])
-            files.append(_composed(_File(top / hit, below.as_posix(), inside)))
+        files += [(_nfc(Path(hit).as_posix()), top / hit) for hit in sorted(found)]
     return files
-
-
-def _spread(files: list[_File], most: int | None) -> list[_File]:
-    if most is None or len(files) <= most:
-        return files
-    return [files[i * len(files) // most] for i in range(most)]
-
-
-def _composed(file: _File) -> _File:
-    return _File(file.path, _nfc(file.below_root), file.inside)
-
-
-def _beside(path: Path) -> list[str]:
-    """The folders beside a path that is not there."""
-    try:
-        return sorted(each.name for each in path.parent.iterdir() if each.is_dir())
-    except OSError:
-        return []
 
 
 def _by_name(parts: Parts) -> tuple[str, Parts]:
@@ -338,46 +310,30 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-class PatientFinder:
-    """From a path to a patient id, by a regular expression or by a folder.
+def patient_finder(pattern: str | None, level: int | None) -> Callable[[str, int], str | None]:
+    """Whose image a file is, by its id and the depth of its class folder; unknown is None.
+
+    Args:
+        pattern: Regular expression with one group, the patient id, searched in the id.
+        level: Or the folder inside the class folder that is the patient, from 1.
 
     Raises:
         DataError: Both are given, or the expression is wrong.
     """
+    if pattern and level:
+        raise DataError("patient and patient_level exclude each other; give one of them")
+    if pattern:
+        compiled = _compiled(pattern)
+        return lambda file, _: match[1] if (match := compiled.search(file)) else None
 
-    def __init__(self, pattern: str | None, level: int | None) -> None:
-        if pattern and level:
-            raise DataError("patient and patient_level exclude each other; give one of them")
-        self._pattern = patient_pattern(pattern) if pattern else None
-        self._level = level
+    def by_folder(file: str, depth: int) -> str | None:
+        inside = file.split("/")[depth:]
+        return _nfc(inside[level - 1]) if level and level < len(inside) else None
 
-    def __call__(self, path: str, inside: Sequence[str]) -> str | None:
-        """The patient of a file, or None.
-
-        Args:
-            path: POSIX path below the root.
-            inside: Parts of the path below the class folder, the file name last.
-        """
-        if self._pattern:
-            match = self._pattern.search(path)
-            return match.group(1) if match else None
-        if self._level and self._level < len(inside):
-            return unicodedata.normalize("NFC", inside[self._level - 1])
-        return None
-
-    def missed(self, path: str) -> str:
-        """What to say when not one file has a patient; ``path`` is an example."""
-        if self._pattern:
-            return f"patient = {self._pattern.pattern!r} matches no path; a path reads {path!r}"
-        return f"no image lies {self._level} folders deep in its class folder, as {path!r} shows"
+    return by_folder
 
 
-def patient_pattern(text: str) -> re.Pattern[str]:
-    """The compiled expression.
-
-    Raises:
-        DataError: It is no regular expression, or has not exactly one group.
-    """
+def _compiled(text: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text)
     except re.error as error:
