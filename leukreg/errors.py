@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 USERS_TO_MEND = {
@@ -97,3 +97,9 @@ class Problems(LeukregError):
         count = len(self.problems)
         tail = f"{count} problem{'' if count == 1 else 's'}; {closing}"
         super().__init__("\n".join([*(str(p) for p in self.problems), tail]))
+
+
+def refuse(messages: Iterable[str]) -> None:
+    """Raise all of these as :class:`Problems`; nothing where there are none."""
+    if problems := [Problem(message) for message in messages]:
+        raise Problems(problems)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -51,21 +51,17 @@ _LONGEST = 10
 """Characters of an ending; what is longer is part of the name."""
 
 
-def _foreign() -> dict[str, str]:
-    kinds = {
-        _SLIDE: ".svs .svslide .ndpi .scn .mrxs .vms .vmu .bif .isyntax .qptiff",
-        _SCOPE: ".czi .nd2 .lif .vsi .oib .oif .lsm .ims .zvi .stk",
-        _RAW: ".cr2 .cr3 .nef .arw .dng .orf .rw2 .raf .raw",
-        _ARRAY: ".npy .npz .h5 .hdf .hdf5 .mat .pt .pkl .tfrecord .mdb .nii .mha",
-        _ARCHIVE: ".zip .tar .gz .tgz .bz2 .xz .7z .rar",
-        _FILM: ".mp4 .avi .mov .mkv .mpg .mpeg",
-        _DICOM: ".dcm .dicom .ima",
-        _UNREAD: ".heic .heif .hif .jxl .jxr .exr .hdr .xcf .svg",
-    }
-    return {ending: reason for reason, endings in kinds.items() for ending in endings.split()}
-
-
-FOREIGN = _foreign()
+_KINDS = {
+    _SLIDE: ".svs .svslide .ndpi .scn .mrxs .vms .vmu .bif .isyntax .qptiff",
+    _SCOPE: ".czi .nd2 .lif .vsi .oib .oif .lsm .ims .zvi .stk",
+    _RAW: ".cr2 .cr3 .nef .arw .dng .orf .rw2 .raf .raw",
+    _ARRAY: ".npy .npz .h5 .hdf .hdf5 .mat .pt .pkl .tfrecord .mdb .nii .mha",
+    _ARCHIVE: ".zip .tar .gz .tgz .bz2 .xz .7z .rar",
+    _FILM: ".mp4 .avi .mov .mkv .mpg .mpeg",
+    _DICOM: ".dcm .dicom .ima",
+    _UNREAD: ".heic .heif .hif .jxl .jxr .exr .hdr .xcf .svg",
+}
+FOREIGN = {ending: reason for reason, endings in _KINDS.items() for ending in endings.split()}
 """Endings of what holds images in a form that is not read, and what to do with it."""
 
 Parts: TypeAlias = tuple[str, ...]
@@ -117,10 +113,11 @@ def walk(top: Path) -> Walked:
             found.folders.append(found.below(folder))
         real = []
         for entry in entries or ():
-            skip = skipped or (HIDDEN if _is_system(entry.name) else "")
+            system = entry.name.startswith(".") or entry.name.lower() in SYSTEM
+            skip = skipped or (HIDDEN if system else "")
             if own and folder == top and entry.name in (SHEET, SNAPSHOTS):
                 skip = OURS
-            if not _is_folder(entry):
+            if not _holds(entry.is_dir):
                 _put(entry, skip, found)
                 continue
             # A link may show a folder in several classes, but within one it counts once.
@@ -219,7 +216,7 @@ def _put(entry: os.DirEntry[str], skip: str, found: Walked) -> None:
     ending = path.suffix.lower()
     if skip:
         found.passed.append(Passed(path, skip, SKIPPED[skip]))
-    elif not _is_file(entry):
+    elif not _holds(entry.is_file):
         if path.exists():
             found.passed.append(Passed(path, "no regular file", "a pipe, socket or device"))
         elif ending in image_endings():
@@ -271,19 +268,8 @@ def _begins_as_image(path: Path, head: bytes) -> bool:
         return False
 
 
-def _is_system(name: str) -> bool:
-    return name.startswith(".") or name.lower() in SYSTEM
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _holds(ask: Callable[[], bool]) -> bool:
     try:
-        return entry.is_dir()
+        return ask()
     except OSError:  # a link to itself
-        return False
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
         return False
