@@ -44,7 +44,7 @@ class Prepared:
 
 def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
     """List, open and split the samples; synthetic ones first where the recipe says so."""
-    from leukreg.data import make_folds
+    from leukreg.data.folds import make_folds
     from leukreg.data.near_duplicates import searched
     from leukreg.recipe import check_task
 
@@ -79,8 +79,8 @@ def open_rows(
     recipe: Recipe, samples: Samples, progress: Progress = SILENT
 ) -> tuple[ImageStore, tuple[Dropped, ...]]:
     """The images of the rows that a run takes, and the copies among them that it leaves out."""
-    from leukreg.data import open_images
     from leukreg.data.groups import drop_duplicates
+    from leukreg.data.image_store import open_images
     from leukreg.data.near_duplicates import searched
 
     images = open_images(samples, recipe.image, recipe.data.broken, progress)

@@ -63,7 +63,7 @@ def command(
             columns = (path_column, label_column, patient_column)
             samples = table_samples(path, *columns)
         else:
-            from leukreg.data import list_folder
+            from leukreg.data.listing import list_folder
 
             samples = list_folder(path, patient=patient or None, patient_level=patient_level)
         found = survey(samples, progress)

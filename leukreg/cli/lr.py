@@ -12,7 +12,7 @@ from leukreg.cli.arguments import recipe_keys
 from leukreg.cli.output import say
 
 if TYPE_CHECKING:
-    from leukreg.data import ImageStore
+    from leukreg.data.image_store import ImageStore
     from leukreg.engine.range_test import RangeTest
     from leukreg.progress import Progress
     from leukreg.recipe import Recipe
@@ -108,7 +108,7 @@ def _picture(recipe: Path, phase: PhaseSpec, out: Path | None) -> Path:
 
 
 def _first_fold(recipe: Recipe, progress: Progress) -> tuple[ImageStore, Fold]:
-    from leukreg.data import make_folds
+    from leukreg.data.folds import make_folds
     from leukreg.prepare import list_samples, open_rows
     from leukreg.recipe import check_task
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from leukreg.errors import DataError, Problem, Problems
+from leukreg.errors import DataError, refuse
 from leukreg.types import Predictions, Sample
 
 if TYPE_CHECKING:
@@ -38,9 +38,17 @@ def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
     rows = images.samples.rows
     ties: list[list[int]] = []
     if spec.group != "none":
-        if spec.group == "patient":
-            _refuse_unknown(rows)
-        ties += by_patient(rows)
+        without = [row.id for row in rows if row.patient is None and row.origin != "synthetic"]
+        if spec.group == "patient" and without:
+            share = "none has a" if len(without) == len(rows) else f"{len(without)} have no"
+            refuse(
+                [
+                    f'data.folds.group = "patient", but of {len(rows)} images {share} patient id '
+                    f"(such as {without[0]!r}); say where it stands with data.patient or "
+                    'data.patient_level, or set group = "none" and know that patients may cross'
+                ]
+            )
+        ties += same(row.patient for row in rows)
     if spec.duplicates != "ignored":
         ties += by_picture(rows, images.digests, images.near_duplicates)
     return joined(len(rows), ties)
@@ -70,27 +78,7 @@ def groups_of(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) ->
 
     Arguments as for :func:`grouped`.
     """
-    return joined(len(rows), [*by_patient(rows), *by_picture(rows, pixels, near)])
-
-
-def _refuse_unknown(rows: Sequence[Sample]) -> None:
-    without = [row.id for row in rows if row.patient is None and row.origin != "synthetic"]
-    if without:
-        share = "none has a" if len(without) == len(rows) else f"{len(without)} have no"
-        raise Problems(
-            [
-                Problem(
-                    f'data.folds.group = "patient", but of {len(rows)} images {share} patient id '
-                    f"(such as {without[0]!r}); say where it stands with data.patient or "
-                    'data.patient_level, or set group = "none" and know that patients may cross'
-                )
-            ]
-        )
-
-
-def by_patient(rows: Sequence[Sample]) -> list[list[int]]:
-    """Rows of each patient, as far as patients are known."""
-    return same(row.patient for row in rows)
+    return joined(len(rows), [*same(row.patient for row in rows), *by_picture(rows, pixels, near)])
 
 
 def by_picture(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) -> list[list[int]]:
@@ -152,6 +140,10 @@ def drop_duplicates(images: ImageStore) -> tuple[ImageStore, tuple[Dropped, ...]
     real = [number for number, row in enumerate(rows) if row.origin != "synthetic"]
     own = [rows[number] for number in real]
     groups = joined(len(own), by_picture(own, images.digests, images.near_duplicates)).tolist()
+
+    def pixels(name: str) -> int:
+        return images.facts[name].width * images.facts[name].height
+
     members: dict[int, dict[str, int]] = {}
     for number, group in zip(real, groups, strict=True):
         members.setdefault(group, {}).setdefault(rows[number].id, number)
@@ -159,7 +151,7 @@ def drop_duplicates(images: ImageStore) -> tuple[ImageStore, tuple[Dropped, ...]
     dropped: list[Dropped] = []
     for files in members.values():
         shown = [rows[number] for number in files.values()]
-        kept = min(shown, key=lambda row: _rank(images, row)).id
+        kept = min(shown, key=lambda row: (-pixels(row.id), row.id)).id
         agree = len({row.label for row in shown}) == 1
         stay |= {files[kept]} if agree else set()
         dropped += [
@@ -173,8 +165,3 @@ def drop_duplicates(images: ImageStore) -> tuple[ImageStore, tuple[Dropped, ...]
             "labels; look at them with `leukreg data`"
         )
     return images.only(sorted(stay)), tuple(sorted(dropped, key=lambda one: one.id))
-
-
-def _rank(images: ImageStore, row: Sample) -> tuple[int, str]:
-    fact = images.facts[row.id]
-    return -fact.width * fact.height, row.id

@@ -58,7 +58,7 @@ def find_near_duplicates(
     ids: dict[str, list[str]] = {}
     rows: dict[str, int] = {}
     for row, sample in enumerate(images.samples.rows):
-        pixels = images.digests[sample.id]
+        pixels = images.facts[sample.id].pixels
         rows.setdefault(pixels, row)
         members = ids.setdefault(pixels, [])
         if sample.id not in members:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leukreg.data.decode import Facts, Reading, readings
-from leukreg.data.image_store import ImageStore, open_images
+from leukreg.data.image_store import open_images
 from leukreg.data.near_duplicates import find_near_duplicates
 from leukreg.data.walk import Parts, walk
 from leukreg.errors import Problems
@@ -86,16 +86,24 @@ def survey(samples: Samples, progress: Progress = SILENT) -> Survey:
     except Problems as error:  # not one image can be read
         broken = tuple(BrokenImage(path=p.where or "", reason=p.message) for p in error.problems)
         return Survey(samples, _classes(samples, {}, broken), broken, (), (), 0, ())
-    rows = images.samples.rows
-    broken = images.samples.broken
+    rows: dict[str, Sample] = {}
+    labels: dict[str, set[str]] = defaultdict(set)
+    for row in images.samples.rows:
+        rows.setdefault(row.id, row)
+        if row.patient is not None:
+            labels[row.patient].add(row.label)
+    same: dict[str, list[Sample]] = defaultdict(list)
+    for row in rows.values():
+        same[images.facts[row.id].pixels].append(row)
+    pairs = find_near_duplicates(images, progress)
     return Survey(
         samples=samples,
-        classes=_classes(samples, images.facts, broken),
-        broken=broken,
-        exact=_exact(images),
-        near=_near(images, progress),
-        listed_twice=len(rows) - len({row.id for row in rows}),
-        shared=_shared(rows),
+        classes=_classes(samples, images.facts, images.samples.broken),
+        broken=images.samples.broken,
+        exact=tuple(Copies(tuple(files), exact=True) for files in same.values() if len(files) > 1),
+        near=tuple(Copies((rows[one], rows[other]), exact=False) for one, other in pairs),
+        listed_twice=len(images.samples.rows) - len(rows),
+        shared=tuple(sorted(patient for patient, own in labels.items() if len(own) > 1)),
         readings=readings(images.facts.values()),
     )
 
@@ -104,46 +112,22 @@ def _classes(
     samples: Samples, facts: Mapping[str, Facts], broken: Sequence[BrokenImage]
 ) -> tuple[Class, ...]:
     bad = {image.path for image in broken}
-    return tuple(
-        _class(name, [row for row in samples.rows if row.label == name], facts, bad)
-        for name in samples.classes
-    )
-
-
-def _class(name: str, rows: list[Sample], facts: Mapping[str, Facts], bad: set[str]) -> Class:
-    found = [facts[row.id] for row in rows if row.id in facts]
-    return Class(
-        name=name,
-        images=len(rows),
-        patients=len({row.patient for row in rows} - {None}),
-        unassigned=sum(row.patient is None for row in rows),
-        broken=sum(row.path in bad for row in rows),
-        formats=tuple(Counter(fact.format for fact in found).most_common()),
-        sizes=tuple(Counter(f"{fact.width}x{fact.height}" for fact in found).most_common()),
-        bytes=sum(fact.bytes for fact in found),
-    )
-
-
-def _exact(images: ImageStore) -> tuple[Copies, ...]:
-    same: dict[str, dict[str, Sample]] = {}
-    for row in images.samples.rows:
-        same.setdefault(images.digests[row.id], {}).setdefault(row.id, row)
-    groups = (tuple(files.values()) for files in same.values() if len(files) > 1)
-    return tuple(Copies(files, exact=True) for files in groups)
-
-
-def _near(images: ImageStore, progress: Progress) -> tuple[Copies, ...]:
-    rows = {row.id: row for row in images.samples.rows}
-    pairs = find_near_duplicates(images, progress)
-    return tuple(Copies((rows[one], rows[other]), exact=False) for one, other in pairs)
-
-
-def _shared(rows: Sequence[Sample]) -> tuple[str, ...]:
-    labels: dict[str, set[str]] = {}
-    for row in rows:
-        if row.patient is not None:
-            labels.setdefault(row.patient, set()).add(row.label)
-    return tuple(sorted(patient for patient, own in labels.items() if len(own) > 1))
+    classes = []
+    for name in samples.classes:
+        rows = [row for row in samples.rows if row.label == name]
+        found = [facts[row.id] for row in rows if row.id in facts]
+        one = Class(
+            name=name,
+            images=len(rows),
+            patients=len({row.patient for row in rows} - {None}),
+            unassigned=sum(row.patient is None for row in rows),
+            broken=sum(row.path in bad for row in rows),
+            formats=tuple(Counter(fact.format for fact in found).most_common()),
+            sizes=tuple(Counter(f"{fact.width}x{fact.height}" for fact in found).most_common()),
+            bytes=sum(fact.bytes for fact in found),
+        )
+        classes.append(one)
+    return tuple(classes)
 
 
 _ID = re.compile(r"(?:[A-Za-z]+[ _-]?)?\d+[A-Za-z]?")
@@ -167,7 +151,13 @@ def layout(root: Path) -> tuple[str, ...]:
     second = sorted({parts[0] for parts in inside})
     if _are_ids(list(first)) and len(first) > 1:
         if not inside:
-            return tuple(_patients_alone(next(iter(first))))
+            example = next(iter(first))
+            return (
+                "it looks like PATH/patient/image, and no folder says what class an image is;",
+                f"write a table with the columns path, label and patient ({example}), and say:",
+                'use = "table"',
+                'path = "TABLE.csv"',
+            )
         known = len(inside) <= MOST and not _are_ids([parts[-1] for parts in inside])
         return tuple(_patient_class(inside)) if known else ()
     if len(second) > 1 and _are_ids(second):
@@ -190,13 +180,6 @@ def _patient_class(inside: Sequence[Parts]) -> Iterator[str]:
     for name, members in folders.items():
         key, value = (json.dumps(each, ensure_ascii=False) for each in (name, members))
         yield f"{key} = {value}"
-
-
-def _patients_alone(example: str) -> Iterator[str]:
-    yield "it looks like PATH/patient/image, and no folder says what class an image is;"
-    yield f"write a table with the columns path, label and patient ({example}), and say:"
-    yield 'use = "table"'
-    yield 'path = "TABLE.csv"'
 
 
 def _in_names(files: Sequence[Parts]) -> Iterator[str]:

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.audit import audit, evidence_of
-from leukreg.data import open_images
 from leukreg.data.decode import readings
 from leukreg.data.groups import grouped
-from leukreg.data.image_store import ImageStore
+from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.near_duplicates import searched
 from leukreg.errors import DataError, NotAvailable
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.data import open_images
-from leukreg.data.image_store import ImageStore
+from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.near_duplicates import near_duplicates_between
 from leukreg.errors import DataError, NotAvailable, Problems
 from leukreg.progress import SILENT, Progress

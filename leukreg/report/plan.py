@@ -14,8 +14,8 @@ from leukreg.report.survey_tables import SHOWN, passed_table
 from leukreg.types import Fold, Labels, Samples, Table
 
 if TYPE_CHECKING:
-    from leukreg.data import ImageStore
     from leukreg.data.groups import Dropped
+    from leukreg.data.image_store import ImageStore
     from leukreg.engine.checkpoints import PhasePlan
     from leukreg.recipe import Recipe
 
@@ -75,8 +75,8 @@ def scoring_table(recipe: Recipe, classes: tuple[str, ...]) -> Table:
 
 def image_table(recipe: Recipe, images: ImageStore, progress: Progress = SILENT) -> Table:
     """Rows per class and side of every fold, synthetic ones counted in and named."""
-    from leukreg.data import make_folds
     from leukreg.data.decode import readings
+    from leukreg.data.folds import make_folds
     from leukreg.evaluate.feasibility import refuse_too_few
 
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:

@@ -17,8 +17,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from leukreg.cli.main import main
-from leukreg.data import list_folder
 from leukreg.data.decode import Facts, decode, guarded, readings, squash
+from leukreg.data.listing import list_folder
 from leukreg.data.raster import SIXTEEN, Unreadable
 from leukreg.data.survey import survey
 from tests.data.conftest import picture

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukreg.data import ImageStore, list_folder, open_images
 from leukreg.data.folds import make_folds
 from leukreg.data.groups import Dropped, drop_duplicates
+from leukreg.data.image_store import ImageStore, open_images
+from leukreg.data.listing import list_folder
 from leukreg.data.near_duplicates import searched
 from leukreg.errors import DataError, Problems
 from leukreg.recipe.model import FoldsSpec

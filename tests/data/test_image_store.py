@@ -15,9 +15,8 @@ import pytest
 from PIL import Image
 
 from leukreg.data import image_store as images_module
-from leukreg.data import open_images, subset
 from leukreg.data.cache_folder import clear
-from leukreg.data.image_store import ImageStore
+from leukreg.data.image_store import ImageStore, open_images, subset
 from leukreg.data.pixel_cache import Pack
 from leukreg.errors import DataError, Problems
 from leukreg.types import ImageSpec, Sample, Samples
@@ -201,7 +200,8 @@ def test_a_kill_while_writing_costs_one_pack(
 
 OPEN = """
 import os, pathlib, pickle, sys, time
-from leukreg.data import image_store, open_images, pixel_cache
+from leukreg.data.image_store import open_images
+from leukreg.data import image_store, pixel_cache
 from leukreg.types import ImageSpec
 {before}
 samples = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukreg.data import list_folder, make_folds, open_images
 from leukreg.data.decode import THUMB
+from leukreg.data.folds import make_folds
+from leukreg.data.image_store import open_images
+from leukreg.data.listing import list_folder
 from leukreg.data.near_duplicates import ALIKE, likeness, near_duplicate_pairs, searched
 from leukreg.recipe.model import FoldsSpec
 from leukreg.types import ImageSpec, Sample, Samples

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from leukreg.data import open_images
 from leukreg.data.cache_folder import cache_area, cache_root, clear, entries
+from leukreg.data.image_store import open_images
 from leukreg.types import ImageSpec, Samples
 
 Write = Callable[..., Samples]

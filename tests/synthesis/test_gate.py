@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from leukreg import DataError, Fold, ImageSpec, Lineage, plugin
-from leukreg.data import ImageStore, list_folder, open_images
+from leukreg.data.image_store import ImageStore, open_images
+from leukreg.data.listing import list_folder
 from leukreg.errors import GateError
 from leukreg.recipe.model import GateSpec, SynthesisSpec
 from leukreg.registry.plugin_call import Choice

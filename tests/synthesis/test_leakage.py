@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from leukreg import DataError, Fold, ImageSpec
-from leukreg.data import ImageStore, list_folder, open_images
+from leukreg.data.image_store import ImageStore, open_images
+from leukreg.data.listing import list_folder
 from leukreg.errors import NotAvailable, PluginError
 from leukreg.recipe.model import GateSpec, SynthesisSpec
 from leukreg.registry.plugin_call import Choice

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from leukreg import DataError, Fold, ImageSpec, Lineage
-from leukreg.data import ImageStore, list_folder, open_images
+from leukreg.data.image_store import ImageStore, open_images
+from leukreg.data.listing import list_folder
 from leukreg.errors import PluginError, RunError
 from leukreg.recipe.model import SynthesisSpec
 from leukreg.registry.plugin_call import Choice
