@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from leukreg.engine.classifier import Classifier, Normaliser
 from leukreg.engine.device import reseed
 from leukreg.errors import PluginError, PluginFault
 from leukreg.recipe.model import Recipe
+from leukreg.registry.kinds import InputContract
 from leukreg.registry.plugin_call import Choice, blamed, breach, call, named
 from leukreg.seeds import derive
 from leukreg.types import Labels
@@ -32,29 +33,36 @@ def assemble(recipe: Recipe, labels: Labels) -> Classifier:
         NotAvailable: A part needs something that is not on this machine.
     """
     spec = recipe.model
-    backbone = _part(recipe, spec.backbone, spec.backbone.plugin.build)
-    _check_backbone(spec.backbone, backbone)
-    channels = int(backbone.channels)  # type: ignore[arg-type]
-    attention: nn.Module = nn.Identity()
-    if spec.attention is not None:
-        choice = spec.attention
-        attention = _part(recipe, choice, choice.plugin.build, channels)
-    head = _part(recipe, spec.head, spec.head.plugin.build, channels, labels)
-    normaliser = _normaliser(spec.backbone, backbone, spec.input == "divided-twice")
+
+    def part(choice: Choice, *args: object) -> nn.Module:
+        reseed(derive(recipe.seed, "model", choice.kind))
+        return built(choice, *args)
+
+    backbone = part(spec.backbone)
+    channels = _check_backbone(spec.backbone, backbone)
+    attention = part(spec.attention, channels) if spec.attention else nn.Identity()
+    head = part(spec.head, channels, labels)
+    contract = _contract(spec.backbone, backbone)
+    normaliser = Normaliser(contract, divided_twice=spec.input == "divided-twice")
     model = Classifier(normaliser, backbone, attention, head)
     _check_shapes(model, recipe, channels, len(labels))
     return model
 
 
-def _part(recipe: Recipe, choice: Choice, build: Callable[..., object], *args: object) -> nn.Module:
-    reseed(derive(recipe.seed, "model", choice.kind))
-    module = call(choice, build, *args)
+def built(choice: Choice, *args: object) -> nn.Module:
+    """The module that the chosen plugin builds.
+
+    Raises:
+        PluginFault: It fails, or builds something else.
+    """
+    module = call(choice, choice.plugin.build, *args)
     if not isinstance(module, nn.Module):
         raise breach(choice, f" built a {type(module).__name__}, not a torch.nn.Module")
     return module
 
 
-def _check_backbone(choice: Choice, backbone: nn.Module) -> None:
+def _check_backbone(choice: Choice, backbone: nn.Module) -> int:
+    """The channels of the backbone's last feature map."""
     if not isinstance(getattr(backbone, "stages", None), nn.Sequential):
         raise breach(choice, f" has no 'stages' that is a torch.nn.Sequential; {WHOLE}")
     channels = getattr(backbone, "channels", None)
@@ -65,17 +73,18 @@ def _check_backbone(choice: Choice, backbone: nn.Module) -> None:
     if outside:
         names = ", ".join(outside[:3])
         raise breach(choice, f" has parameters outside its stages ({names}); {WHOLE}")
+    return channels
 
 
-def _normaliser(choice: Choice, backbone: nn.Module, divided_twice: bool) -> Normaliser:
-    contract = getattr(backbone, "contract", None)
+def _contract(choice: Choice, backbone: nn.Module) -> InputContract:
+    contract: Any = getattr(backbone, "contract", None)
     for name in ("mean", "std"):
         values = getattr(contract, name, None)
         if not isinstance(values, tuple | list) or len(values) != 3:
             raise breach(choice, f" needs 'contract.{name}', three figures for R, G, B")
-    if any(value <= 0 for value in contract.std):  # type: ignore[union-attr]
+    if any(value <= 0 for value in contract.std):
         raise breach(choice, ": every figure of 'contract.std' must be above 0")
-    return Normaliser(contract, divided_twice)  # type: ignore[arg-type]
+    return cast(InputContract, contract)
 
 
 @torch.no_grad()
@@ -96,10 +105,8 @@ def _check_shapes(model: Classifier, recipe: Recipe, channels: int, classes: int
     if spec.attention is not None:
         seen = _forward(spec.attention, model.attention, maps, f"feature maps {_shape(maps)}")
         if seen.shape != maps.shape:
-            raise breach(
-                spec.attention,
-                f" turns shape {_shape(maps)} into {_shape(seen)}; an attention keeps the shape",
-            )
+            shapes = f"{_shape(maps)} into {_shape(seen)}"
+            raise breach(spec.attention, f" turns shape {shapes}; an attention keeps the shape")
         maps = seen
     logits = _forward(spec.head, model.head, maps, f"feature maps {_shape(maps)}")
     if tuple(logits.shape) != (2, classes):
@@ -161,11 +168,8 @@ class Criterion(nn.Module):
 
     def __init__(self, choice: Choice, labels: Labels) -> None:
         super().__init__()
-        module = call(choice, choice.plugin.build, labels)
-        if not isinstance(module, nn.Module):
-            raise breach(choice, f" built a {type(module).__name__}, not a torch.nn.Module")
         self.choice = choice
-        self.loss = module
+        self.loss = built(choice, labels)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits ``(b, k)`` and targets ``(b,)`` to the scalar mean loss."""

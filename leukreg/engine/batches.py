@@ -1,4 +1,4 @@
-"""Batches of an epoch: which positions, and what the trained part of the model is fed."""
+"""Rows of the data, and the batches of an epoch that are made of them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from leukreg.registry.kinds import Images
 from leukreg.registry.plugin_call import Choice, breach, call, takes
 from leukreg.types import Labels
 
+Positions = NDArray[np.int64]
+Augment = Callable[[Tensor], Tensor]
+Feed = Callable[[Positions], Tensor]
+"""From the positions of a batch to its inputs, asked for in the order of an epoch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -30,12 +35,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def pixels(self, positions: NDArray[np.int64]) -> Tensor:
+    def spread(self, n: int) -> Positions:
+        """``n`` positions, or as many as there are, evenly spread over all."""
+        return np.linspace(0, len(self) - 1, min(len(self), n)).astype(np.int64)
+
+    def pixels(self, positions: Positions) -> Tensor:
         """uint8 images ``(n, 3, size, size)``, channels-last in memory."""
         pixels = self.images.pixels(self.rows[positions].tolist())
         return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(0, 3, 1, 2)
 
-    def paths(self, positions: NDArray[np.int64]) -> list[str]:
+    def paths(self, positions: Positions) -> list[str]:
         """The image files at these positions."""
         return [self.images.samples.rows[row].path for row in self.rows[positions].tolist()]
 
@@ -46,10 +55,9 @@ class Rows:
 
     def origins(self) -> list[str]:
         """Where each row comes from: "real" or "synthetic"."""
-        samples = self.images.samples.rows
-        return [samples[row].origin for row in self.rows.tolist()]
+        return [self.images.samples.rows[row].origin for row in self.rows.tolist()]
 
-    def files(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def files(self) -> tuple[Positions, NDArray[np.int64]]:
         """One position per file, and for each position the number of its file.
 
         Several rows of one file share its features.
@@ -79,15 +87,10 @@ def rows_of(images: Images, rows: Sequence[int], labels: Labels) -> Rows:
     return Rows(images, np.asarray(rows, dtype=np.int64).reshape(-1), targets)
 
 
-Augment = Callable[[Tensor], Tensor]
-Feed = Callable[[NDArray[np.int64]], Callable[[int, int], Tensor]]
-"""From an epoch's order of positions to a function that gives the inputs of a stretch of it."""
-
-
 class Batch(NamedTuple):
     """One step's inputs and targets, and the positions they come from."""
 
-    positions: NDArray[np.int64]
+    positions: Positions
     inputs: Tensor
     targets: Tensor
 
@@ -96,27 +99,20 @@ class Batch(NamedTuple):
 class EpochBatches:
     """The batches of one epoch, made when they are asked for."""
 
-    order: NDArray[np.int64]
-    bounds: tuple[tuple[int, int], ...]
-    inputs: Callable[[int, int], Tensor]
-    targets: Tensor
+    order: Positions
+    rows: Rows
+    feed: Feed
+    size: int
     compute: Compute
 
     def __len__(self) -> int:
-        return len(self.bounds)
+        return len(bounds(len(self.order), self.size))
 
     def __iter__(self) -> Iterator[Batch]:
-        for start, end in self.bounds:
-            targets = self.compute.put(self.targets[start:end])
-            yield Batch(self.order[start:end], self.inputs(start, end), targets)
-
-
-def epoch_batches(
-    order: NDArray[np.int64], rows: Rows, feed: Feed, size: int, compute: Compute
-) -> EpochBatches:
-    """Cut an epoch's order into batches of ``size``."""
-    targets = rows.targets[torch.from_numpy(order)]
-    return EpochBatches(order, bounds(len(order), size), feed(order), targets, compute)
+        for start, end in bounds(len(self.order), self.size):
+            positions = self.order[start:end]
+            targets = self.compute.put(self.rows.targets[torch.from_numpy(positions)])
+            yield Batch(positions, self.feed(positions), targets)
 
 
 def bounds(n: int, size: int) -> tuple[tuple[int, int], ...]:
@@ -135,27 +131,23 @@ def pixel_feed(
 ) -> Feed:
     """Feed images, read and augmented anew every epoch; through ``prefix`` where there is one."""
 
-    def feed(order: NDArray[np.int64]) -> Callable[[int, int], Tensor]:
-        def inputs(start: int, end: int) -> Tensor:
-            images = compute.put(rows.pixels(order[start:end]))
-            if augment is not None:
-                images = augment(images.contiguous())
-            return images if prefix is None else prefix(images)
-
-        return inputs
+    def feed(positions: Positions) -> Tensor:
+        images = compute.put(rows.pixels(positions))
+        if augment is not None:
+            images = augment(images.contiguous())
+        return images if prefix is None else prefix(images)
 
     return feed
 
 
-def sampled_order(choice: Choice, rows: Rows, groups: list[str], seed: int) -> NDArray[np.int64]:
+def sampled_order(choice: Choice, rows: Rows, seed: int) -> Positions:
     """The order of one epoch from the sampler, built anew with a generator of its own.
 
     Raises:
         PluginFault: The sampler fails, yields nothing or yields a position that does not exist.
     """
     generator = torch.Generator().manual_seed(seed)
-    targets = rows.targets.tolist()
-    make = choice.plugin.build
+    targets, groups, make = rows.targets.tolist(), rows.groups(), choice.plugin.build
     more = {"origins": rows.origins()} if takes(make, "origins") else {}
     order = call(choice, lambda: [int(p) for p in make(targets, groups, generator, **more)])
     if not order:
@@ -179,10 +171,8 @@ def checked(augment: Augment, choice: Choice) -> Augment:
             kind = getattr(result, "dtype", type(result).__name__)
             raise breach(choice, f" gives {kind}; it must give a uint8 tensor")
         if result.shape != images.shape:
-            raise breach(
-                choice,
-                f" turns shape {tuple(images.shape)} into {tuple(result.shape)}; it must keep it",
-            )
+            shapes = f"{tuple(images.shape)} into {tuple(result.shape)}"
+            raise breach(choice, f" turns shape {shapes}; it must keep it")
         return result
 
     return checking

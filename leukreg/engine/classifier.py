@@ -67,14 +67,15 @@ class Classifier(nn.Module):
         assert isinstance(stages, nn.Sequential)
         return stages
 
+    def front(self) -> list[Link]:
+        """Everything before the head."""
+        stages = self.stages.named_children()
+        named: list[Link] = [(f"backbone.stages.{name}", stage) for name, stage in stages]
+        return [("normaliser", self.normaliser), *named, ("attention", self.attention)]
+
     def chain(self) -> list[Link]:
         """The forward pass as an ordered list of modules, sequential heads taken apart."""
-        return [
-            ("normaliser", self.normaliser),
-            *((f"backbone.stages.{name}", stage) for name, stage in self.stages.named_children()),
-            ("attention", self.attention),
-            *_links("head", self.head),
-        ]
+        return [*self.front(), *_links("head", self.head)]
 
     def forward(self, images: Tensor) -> Tensor:
         return run(self.chain(), images)

@@ -29,10 +29,6 @@ class Compute:
     """What was asked for and could not be had, in words."""
 
     @property
-    def memory_format(self) -> torch.memory_format:
-        return torch.channels_last if self.channels_last else torch.contiguous_format
-
-    @property
     def scaled(self) -> bool:
         """Whether gradients need scaling: half precision underflows, bfloat16 does not."""
         return self.amp == "float16"
@@ -66,40 +62,32 @@ def compute_for(spec: TrainingSpec) -> Compute:
     Channels-last is worth 10 to 45 % on a CPU; compiling does not help training there, so it is
     done where a recipe asks for it and nowhere else.
     """
-    device, fallbacks = _device(spec.device)
-    amp = _amp(device) if spec.precision in ("auto", "amp") else None
-    if spec.precision == "amp" and amp is None:
-        fallbacks += (f"mixed precision was asked for; on {device} training runs in float32",)
-    channels_last = spec.channels_last == "yes" or (
-        spec.channels_last == "auto" and device != "mps"
-    )
-    return Compute(
-        device=device,
-        amp=amp,
-        channels_last=channels_last,
-        compile=spec.compile == "yes",
-        threads=spec.threads or torch.get_num_threads(),
-        fallbacks=fallbacks,
-    )
-
-
-def _device(asked: str) -> tuple[str, tuple[str, ...]]:
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if asked == "auto":
-        return next(name for name, there in available.items() if there), ()
-    if available[asked]:
-        return asked, ()
-    return "cpu", (f"device {asked!r} was asked for and is not available; the CPU was used",)
-
-
-def _amp(device: str) -> Literal["bfloat16", "float16"] | None:
-    if device != "cuda":
-        return None
-    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    fallbacks = []
+    device: str = spec.device
+    if device == "auto":
+        device = next(name for name, there in available.items() if there)
+    elif not available[device]:
+        said = f"device {device!r} was asked for and is not available; the CPU was used"
+        device, fallbacks = "cpu", [said]
+    amp: Literal["bfloat16", "float16"] | None = None
+    if spec.precision in ("auto", "amp") and device == "cuda":
+        amp = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    if spec.precision == "amp" and amp is None:
+        fallbacks.append(f"mixed precision was asked for; on {device} training runs in float32")
+    return Compute(
+        device=device,
+        amp=amp,
+        channels_last=spec.channels_last == "yes"
+        or (spec.channels_last == "auto" and device != "mps"),
+        compile=spec.compile == "yes",
+        threads=spec.threads or torch.get_num_threads(),
+        fallbacks=tuple(fallbacks),
+    )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leukreg.engine.batches import Augment, Feed, Rows, pixel_feed
+from leukreg.engine.batches import Augment, Feed, Positions, Rows, pixel_feed
 from leukreg.engine.classifier import Classifier, Link, Normaliser, as_module, run
 from leukreg.engine.device import Compute, reseed
+from leukreg.engine.fold_job import FoldJob
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.model import PhaseSpec, TrainingSpec
+from leukreg.recipe.model import PhaseSpec
 from leukreg.seeds import derive
 
 STATELESS: tuple[type[nn.Module], ...] = (
@@ -34,6 +35,11 @@ STATELESS: tuple[type[nn.Module], ...] = (
     nn.SiLU,
 )
 """Modules that do the same in train and eval mode and have nothing to train."""
+BUDGET = 4 * 2**30
+"""Bytes of features that are kept at most; above it they are computed anew every epoch."""
+IN_MEMORY = 256 * 2**20
+"""Bytes up to which features stay in memory; larger ones are mapped from a file."""
+DEFAULT_VIEWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Prefix:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of uint8 images ``(n, 3, size, size)``, ready for the rest of the model."""
-        return unpack(self.packed(images), self.compute)
+        return self.unpack(self.packed(images))
 
     @torch.no_grad()
     def packed(self, images: Tensor) -> Tensor:
@@ -64,21 +70,16 @@ class Prefix:
         n = len(images)
         if n < self.chunk:
             images = torch.cat([images, images[-1:].expand(self.chunk - n, -1, -1, -1)])
-        return pack(run(self.links, images), self.compute)[:n]
+        features = run(self.links, images)
+        if self.compute.channels_last and features.ndim == 4:
+            features = features.permute(0, 2, 3, 1)
+        return features.contiguous()[:n]
 
-
-def pack(features: Tensor, compute: Compute) -> Tensor:
-    """Features in the order of memory in which they are stored."""
-    if compute.channels_last and features.ndim == 4:
-        features = features.permute(0, 2, 3, 1)
-    return features.contiguous()
-
-
-def unpack(packed: Tensor, compute: Compute) -> Tensor:
-    """Stored features as the rest of the model takes them."""
-    if compute.channels_last and packed.ndim == 4:
-        return packed.permute(0, 3, 1, 2)
-    return packed
+    def unpack(self, packed: Tensor) -> Tensor:
+        """Stored features as the rest of the model takes them."""
+        if self.compute.channels_last and packed.ndim == 4:
+            return packed.permute(0, 3, 1, 2)
+        return packed
 
 
 def frozen_length(chain: Sequence[Link]) -> int:
@@ -86,7 +87,8 @@ def frozen_length(chain: Sequence[Link]) -> int:
     length = 0
     for index, (_, module) in enumerate(chain):
         parameters = list(module.parameters())
-        if parameters and not any(p.requires_grad for p in parameters) and _all_eval(module):
+        training = any(part.training for part in module.modules())
+        if parameters and not training and not any(p.requires_grad for p in parameters):
             length = index + 1
         elif parameters or not isinstance(module, STATELESS):
             break
@@ -107,25 +109,11 @@ def frozen_prefix(
     if length == 0:
         return None
     prefix = Prefix(tuple(chain[:length]), batch_size, compute)
-    return prefix if _placeless(prefix, images) else replace(prefix, chunk=1)
-
-
-def _placeless(prefix: Prefix, images: Tensor) -> bool:
-    images = images[: prefix.chunk]
-    straight = prefix.packed(images)
+    images = images[:batch_size]
+    straight, alone = prefix.packed(images), prefix.packed(images[-1:])
     turned = prefix.packed(images.flip(0)).flip(0)
-    alone = prefix.packed(images[-1:])
-    return torch.equal(straight, turned) and torch.equal(straight[-1:], alone)
-
-
-def _all_eval(module: nn.Module) -> bool:
-    return not any(part.training for part in module.modules())
-
-
-BUDGET = 4 * 2**30
-"""Bytes of features that are kept at most; above it they are computed anew every epoch."""
-IN_MEMORY = 256 * 2**20
-"""Bytes up to which features stay in memory; larger ones are mapped from a file."""
+    placeless = torch.equal(straight, turned) and torch.equal(straight[-1:], alone)
+    return prefix if placeless else replace(prefix, chunk=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +123,21 @@ class Features:
     store: Tensor
     file_of: NDArray[np.int64]
     """The number of its file, for each position."""
-    files: int
     views: int
-    compute: Compute
+    prefix: Prefix
 
     def feed(self, seed: int) -> Feed:
         """Feed stored features; each row draws one of its views, by ``seed``."""
+        generator = np.random.default_rng(seed)
+        files = len(self.store) // self.views
 
-        def feed(order: NDArray[np.int64]) -> Callable[[int, int], Tensor]:
-            generator = np.random.default_rng(seed)
-            views = generator.integers(self.views, size=len(order))
-            slots = torch.from_numpy(views * self.files + self.file_of[order])
-
-            def inputs(start: int, end: int) -> Tensor:
-                chosen = self.store.index_select(0, slots[start:end])
-                return unpack(self.compute.put(chosen), self.compute)
-
-            return inputs
+        def feed(positions: Positions) -> Tensor:
+            views = generator.integers(self.views, size=len(positions))
+            slots = torch.from_numpy(views * files + self.file_of[positions])
+            chosen = self.store.index_select(0, slots)
+            return self.prefix.unpack(self.prefix.compute.put(chosen))
 
         return feed
-
-
-def bytes_per_view(prefix: Prefix, rows: Rows) -> int:
-    """Bytes that one view of all files of these rows takes."""
-    one = prefix.packed(prefix.compute.put(rows.pixels(np.zeros(1, dtype=np.int64))))
-    return one.numel() * one.element_size() * len(rows.files()[0])
 
 
 def compute_features(
@@ -177,26 +155,25 @@ def compute_features(
     features too large for memory are mapped from; the caller removes it.
     """
     first, file_of = rows.files()
-    starts = range(0, len(first), prefix.chunk)
     store: Tensor | None = None
     with progress.task("features of the frozen layers", len(first) * views) as advance:
         for view in range(views):
-            for start in starts:
+            for start in range(0, len(first), prefix.chunk):
                 images = prefix.compute.put(rows.pixels(first[start : start + prefix.chunk]))
                 if augment is not None:
                     reseed(derive(seed, "view", view, "file", start))
                     images = augment(images.contiguous())
                 part = prefix.packed(images).cpu()
                 if store is None:
-                    store = allocate((views * len(first), *part.shape[1:]), part.dtype, path)
+                    store = _allocate((views * len(first), *part.shape[1:]), part.dtype, path)
                 at = view * len(first) + start
                 store[at : at + len(part)] = part
                 advance(len(part))
     assert store is not None
-    return Features(store, file_of, len(first), views, prefix.compute)
+    return Features(store, file_of, views, prefix)
 
 
-def allocate(shape: Sequence[int], dtype: torch.dtype, path: Path | None) -> Tensor:
+def _allocate(shape: Sequence[int], dtype: torch.dtype, path: Path | None) -> Tensor:
     """Room for features: in memory where they are few, else mapped from the file ``path``."""
     count = math.prod(shape)
     if path is None or count * dtype.itemsize <= IN_MEMORY:
@@ -205,106 +182,64 @@ def allocate(shape: Sequence[int], dtype: torch.dtype, path: Path | None) -> Ten
     return torch.from_file(str(path), shared=True, size=count, dtype=dtype).view(*shape)
 
 
-DEFAULT_VIEWS = 4
-
-
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """The part of the model that trains, and what it is fed."""
+    """The part of the model that trains, and what it is fed: images, or features kept of them."""
 
     tail: nn.Module
     train: Callable[[int], Feed]
     """The feed of an epoch, by its seed."""
     validation: Feed | None
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """The rows of a fold and what is done to their images."""
-
-    train: Rows
-    validation: Rows | None
-    augment: Augment | None
-    compute: Compute
-    folder: Path
-    seed: int = 0
-    """Of the augmented views whose features are kept."""
+    facts: dict[str, Any]
 
 
 @contextmanager
-def setup_feeds(
-    model: Classifier,
-    material: Material,
-    training: TrainingSpec,
-    phase: PhaseSpec,
-    progress: Progress,
-) -> Iterator[Feeds]:
+def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     """The feeds of a phase whose layers are unfrozen already; kept features go when it ends."""
-    compute, rows = material.compute, material.train
-    some = np.linspace(0, len(rows) - 1, min(len(rows), training.batch_size)).astype(np.int64)
-    prefix = frozen_prefix(model, compute.put(rows.pixels(some)), training.batch_size, compute)
-    chain = model.chain()
-    tail: nn.Module = as_module(chain[len(prefix.links) if prefix else 0 :])
+    compute, size = job.compute, job.recipe.training.batch_size
+    some = compute.put(job.train.pixels(job.train.spread(size)))
+    prefix = frozen_prefix(job.model, some, size, compute)
+    views, facts = 0, {"frozen": [], "views": 0}
+    if prefix is not None:
+        views, bytes_, why = _affordable_views(prefix, job, phase.epochs)
+        facts = {"frozen": [name for name, _ in prefix.links], "chunk": prefix.chunk}
+        facts |= {"views": views, "bytes": bytes_, "why": why}
+    tail: nn.Module = as_module(job.model.chain()[len(prefix.links) if prefix else 0 :])
     if compute.compile:
         tail = torch.compile(tail)  # type: ignore[assignment]
-    if prefix is None:
-        yield _from_pixels(tail, material, None, {"frozen": [], "views": 0})
+    if prefix is None or not views:
+        train = pixel_feed(job.train, compute, prefix, job.augment)
+        held = pixel_feed(job.validation, compute, prefix) if job.validation else None
+        yield Feeds(tail, lambda seed: train, held, facts)
         return
-    facts: dict[str, Any] = {"frozen": [name for name, _ in prefix.links], "chunk": prefix.chunk}
-    views, size, why = _affordable_views(prefix, material, training.feature_views, phase.epochs)
-    facts |= {"views": views, "bytes": size, "why": why}
-    if views == 0:
-        yield _from_pixels(tail, material, prefix, facts)
-        return
-    paths = [material.folder / f"features-{side}.bin" for side in ("train", "validation")]
+    paths = [job.folder / f"features-{side}.bin" for side in ("train", "validation")]
     try:
-        yield _from_features(tail, material, prefix, views, paths, facts, progress)
+        seed = job.seed(phase, "features")
+        kept = compute_features(prefix, job.train, views, job.augment, seed, paths[0], job.progress)
+        held = None
+        if job.validation is not None:
+            of_held = compute_features(prefix, job.validation, path=paths[1], progress=job.progress)
+            held = of_held.feed(0)
+        yield Feeds(tail, kept.feed, held, facts)
     finally:
         for path in paths:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
 
-def _from_pixels(
-    tail: nn.Module, material: Material, prefix: Prefix | None, facts: dict[str, Any]
-) -> Feeds:
-    compute = material.compute
-    train = pixel_feed(material.train, compute, prefix, material.augment)
-    held = material.validation
-    validation = None if held is None else pixel_feed(held, compute, prefix)
-    return Feeds(tail, lambda seed: train, validation, facts)
-
-
-def _from_features(
-    tail: nn.Module,
-    material: Material,
-    prefix: Prefix,
-    views: int,
-    paths: list[Path],
-    facts: dict[str, Any],
-    progress: Progress,
-) -> Feeds:
-    train = compute_features(
-        prefix, material.train, views, material.augment, material.seed, paths[0], progress
-    )
-    validation = None
-    if material.validation is not None:
-        held = compute_features(prefix, material.validation, path=paths[1], progress=progress)
-        validation = held.feed(0)
-    return Feeds(tail, train.feed, validation, facts)
-
-
-def _affordable_views(
-    prefix: Prefix, material: Material, asked: int | None, epochs: int
-) -> tuple[int, int, str]:
+def _affordable_views(prefix: Prefix, job: FoldJob, epochs: int) -> tuple[int, int, str]:
     """Views to keep, the bytes they take, and why so many; 0 computes features every epoch."""
+    asked = job.recipe.training.feature_views
     if asked == 0:
         return 0, 0, "feature_views = 0"
-    varied = material.augment is not None
-    wanted = min(epochs, asked or DEFAULT_VIEWS) if varied else 1
-    view = bytes_per_view(prefix, material.train)
-    fixed = 0 if material.validation is None else bytes_per_view(prefix, material.validation)
+
+    def bytes_of(rows: Rows) -> int:
+        one = prefix.packed(prefix.compute.put(rows.pixels(np.zeros(1, dtype=np.int64))))
+        return one.numel() * one.element_size() * len(rows.files()[0])
+
+    wanted = min(epochs, asked or DEFAULT_VIEWS) if job.augment is not None else 1
+    view = bytes_of(job.train)
+    fixed = 0 if job.validation is None else bytes_of(job.validation)
     fitting = max(0, (BUDGET - fixed) // view)
     if fitting >= wanted:
         return wanted, wanted * view + fixed, "as asked for" if asked else "by default"

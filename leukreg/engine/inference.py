@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leukreg.engine.assembly import assemble
-from leukreg.engine.batches import Rows, rows_of
+from leukreg.engine.batches import rows_of
 from leukreg.engine.checkpoints import load
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import Compute, compute_for, reseed, session
@@ -23,7 +23,7 @@ from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
 from leukreg.registry.kinds import Images
 from leukreg.seeds import derive
-from leukreg.types import Labels, Predictions
+from leukreg.types import Labels, Predictions, Samples
 
 
 def predict_rows(
@@ -43,26 +43,48 @@ def predict_rows(
     Raises:
         RunError: The model file is missing, unreadable or belongs to other classes.
     """
+    k = len(labels)
     with session(compute := compute_for(recipe.training)):
         model = load_model(recipe, labels, model_path, compute)
         scored = rows_of(images, rows, labels)
-        figures = [
-            np.zeros((len(scored), len(labels))),
-            np.zeros(len(scored)),
-            np.zeros(len(scored)),
-        ]
+        figures = np.zeros((len(scored), k + 2))
         size = recipe.training.batch_size
         with progress.task(f"fold {fold_index + 1}, predictions", len(scored)) as advance:
             for start in range(0, len(scored), size):
                 reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", start))
                 part = np.arange(start, min(start + size, len(scored)))
                 pixels = compute.put(scored.pixels(part))
-                for whole, found in zip(
-                    figures, score_pixels(model, pixels, recipe.evaluate, compute), strict=True
-                ):
-                    whole[part] = found
+                found = score_pixels(model, pixels, recipe.evaluate, compute)
+                figures[part] = np.column_stack(found)
                 advance(len(part))
-    return _predictions(scored, labels, fold_index, *figures)
+    columns = figures[:, :k], figures[:, k], figures[:, k + 1]
+    return predictions_of(images.samples, rows, labels.names, fold_index, *columns)
+
+
+def predictions_of(
+    samples: Samples,
+    rows: Sequence[int],
+    classes: tuple[str, ...],
+    fold: int,
+    probabilities: NDArray[np.float64],
+    uncertainty: NDArray[np.float64],
+    mutual_information: NDArray[np.float64],
+) -> Predictions:
+    """The figures of a fold's model beside the rows that they are of."""
+    chosen = [samples.rows[row] for row in rows]
+    return Predictions(
+        classes=classes,
+        row=np.array(rows, dtype=np.int64),
+        id=tuple(sample.id for sample in chosen),
+        path=tuple(sample.path for sample in chosen),
+        patient=tuple(sample.patient for sample in chosen),
+        origin=tuple(sample.origin for sample in chosen),
+        fold=np.full(len(chosen), fold, dtype=np.int64),
+        label=np.array([classes.index(sample.label) for sample in chosen], dtype=np.int64),
+        probabilities=probabilities,
+        uncertainty=uncertainty,
+        mutual_information=mutual_information,
+    )
 
 
 def load_model(recipe: Recipe, labels: Labels, path: Path, compute: Compute) -> Classifier:
@@ -116,27 +138,3 @@ def _passes(model: Classifier, pixels: Tensor, spec: EvaluateSpec, compute: Comp
             logits = model(view)
         found.append(logits.double().softmax(-1).unsqueeze(0))
     return torch.cat(found) if len(found) > 1 else found[0]
-
-
-def _predictions(
-    scored: Rows,
-    labels: Labels,
-    fold: int,
-    probabilities: NDArray[np.float64],
-    uncertainty: NDArray[np.float64],
-    mutual_information: NDArray[np.float64],
-) -> Predictions:
-    samples = [scored.images.samples.rows[row] for row in scored.rows.tolist()]
-    return Predictions(
-        classes=labels.names,
-        row=scored.rows,
-        id=tuple(sample.id for sample in samples),
-        path=tuple(sample.path for sample in samples),
-        patient=tuple(sample.patient for sample in samples),
-        origin=tuple(sample.origin for sample in samples),
-        fold=np.full(len(scored), fold, dtype=np.int64),
-        label=scored.targets.numpy(),
-        probabilities=probabilities,
-        uncertainty=uncertainty,
-        mutual_information=mutual_information,
-    )

@@ -83,7 +83,10 @@ def changes_buffers(model: nn.Module, work: Callable[[], object]) -> bool:
 
 
 def views(images: Tensor, count: int) -> Iterator[Tensor]:
-    """Views of images ``(n, c, s, s)``, the images themselves first.
+    """Views of images ``(n, c, s, s)`` for test-time augmentation, the images themselves first.
+
+    A cell has no up or down, so each view is as good as the others. The views form a group: a
+    mirrored or turned image has the same views in another order, hence the same mean.
 
     Args:
         count: 1: no more; 2: mirrored left to right; 4: turned by 90, 180, 270 degrees; 8: the

@@ -17,16 +17,13 @@ from typing import Any
 from ignite.engine import Engine, Events
 from ignite.handlers import FastaiLRFinder
 
-from leukreg.engine.assembly import Criterion, assemble
-from leukreg.engine.batches import Batch, rows_of
-from leukreg.engine.checkpoints import Checkpoints
+from leukreg.engine.batches import Batch
 from leukreg.engine.device import compute_for, reseed, session
+from leukreg.engine.fold_job import FoldJob, setup_fold
 from leukreg.engine.frozen_features import Feeds, setup_feeds
-from leukreg.engine.phases import FoldJob
-from leukreg.engine.trainer import in_training, parts_of, setup_trainer
-from leukreg.engine.training import fold_labels, material_of
-from leukreg.engine.unfreeze import groups, phase_plans, train_mode, unfreeze
-from leukreg.errors import LeukregError
+from leukreg.engine.phases import epoch_batches
+from leukreg.engine.trainer import setup_trainer, training_errors
+from leukreg.engine.unfreeze import groups, train_mode, unfreeze
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.registry.kinds import Images
@@ -74,30 +71,17 @@ def range_test(
     """
     compute = compute_for(recipe.training)
     with session(compute):
-        labels = fold_labels(recipe, labels, rows_of(images, fold.train, labels))
-        model = assemble(recipe, labels)
-        unfreeze(model, phase_plans(recipe, model)[recipe.phases.index(phase)].unfrozen)
-        model.to(compute.device)
-        model.set_channels_last(compute.channels_last)
-        train_mode(model)
-        job = FoldJob(
-            recipe=recipe,
-            fold=fold.index,
-            model=model,
-            criterion=Criterion(recipe.loss.loss, labels).to(compute.device),
-            material=material_of(recipe, labels, images, fold, folder, compute),
-            keeper=Checkpoints(folder, ""),
-            progress=progress,
-        )
-        with setup_feeds(model, job.material, recipe.training, phase, progress) as feeds:
+        job = setup_fold(recipe, labels, images, fold, compute, folder, progress)
+        unfreeze(job.model, job.plans[recipe.phases.index(phase)].unfrozen)
+        train_mode(job.model)
+        with setup_feeds(job, phase) as feeds:
             return _test(job, phase, feeds, steps)
 
 
 def _test(job: FoldJob, phase: PhaseSpec, feeds: Feeds, steps: int) -> RangeTest:
     chosen = phase.optimizer
     optimizer = call(chosen, chosen.plugin.build, groups(job.model))
-    compute = job.material.compute
-    trainer = setup_trainer(feeds.tail, job.criterion, optimizer, chosen, compute)
+    trainer = setup_trainer(feeds.tail, job.criterion, optimizer, chosen, job.compute)
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     shares = [rate / max(rates) if max(rates) > 0 else 1.0 for rate in rates]
     finder = FastaiLRFinder()
@@ -110,37 +94,32 @@ def _test(job: FoldJob, phase: PhaseSpec, feeds: Feeds, steps: int) -> RangeTest
             if not math.isfinite(state.output.loss):
                 engine.terminate()
 
+        attached = finder.attach(
+            trainer,
+            {"optimizer": optimizer},
+            lambda step: step.loss,
+            num_iter=steps,
+            start_lr=[LOW * share for share in shares],
+            end_lr=[HIGH * share for share in shares],
+            smooth_f=5 / steps,  # a mean over as much of the range, however many the steps
+        )
+        where = f"phase {phase.name!r}, step "
         with (
             warnings.catch_warnings(),
-            finder.attach(
-                trainer,
-                {"optimizer": optimizer},
-                lambda step: step.loss,
-                num_iter=steps,
-                start_lr=[LOW * share for share in shares],
-                end_lr=[HIGH * share for share in shares],
-                smooth_f=5 / steps,  # a mean over as much of the range, however many the steps
+            attached,
+            training_errors(
+                lambda: f"{where}{trainer.state.iteration}", job.recipe, job.model, phase
             ),
         ):
             warnings.simplefilter("ignore")  # that the loss did not diverge: the picture shows it
-            _run(trainer, job, phase, feeds, steps)
+            reseed(job.seed(phase, "epoch", 1))
+            trainer.run(_endless(job, phase, feeds), max_epochs=1, epoch_length=steps)
     return _read(finder)
 
 
-def _run(trainer: Engine, job: FoldJob, phase: PhaseSpec, feeds: Feeds, steps: int) -> None:
-    reseed(job.epoch_seed(phase, 1))
-    try:
-        trainer.run(_batches(job, phase, feeds), max_epochs=1, epoch_length=steps)
-    except LeukregError:
-        raise
-    except Exception as error:
-        where = f"phase {phase.name!r}, step {trainer.state.iteration}"
-        raise in_training(where, error, parts_of(job.recipe, job.model, phase)) from error
-
-
-def _batches(job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> Iterator[Batch]:
+def _endless(job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> Iterator[Batch]:
     for epoch in itertools.count(1):
-        yield from job.epoch_batches(phase, feeds, epoch)
+        yield from epoch_batches(job, phase, feeds, epoch)
 
 
 def _read(finder: FastaiLRFinder) -> RangeTest:

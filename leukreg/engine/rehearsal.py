@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from leukreg.engine.assembly import Criterion, assemble
-from leukreg.engine.batches import Batch, Rows, checked, rows_of, sampled_order
-from leukreg.engine.checkpoints import PhasePlan
-from leukreg.engine.classifier import Classifier, as_module
-from leukreg.engine.device import Compute, compute_for, reseed, session
-from leukreg.engine.trainer import evaluate, in_training, parts_of, setup_trainer
-from leukreg.engine.training import fold_labels
-from leukreg.engine.unfreeze import groups, phase_plans, train_mode, unfreeze
-from leukreg.errors import LeukregError, TrainingError
+from leukreg.engine.batches import Batch, sampled_order
+from leukreg.engine.classifier import as_module
+from leukreg.engine.device import compute_for, reseed, session
+from leukreg.engine.fold_job import FoldJob, setup_fold
+from leukreg.engine.phases import stepping_parts
+from leukreg.engine.trainer import evaluate, setup_trainer, training_errors
+from leukreg.engine.unfreeze import PhasePlan, train_mode, unfreeze
+from leukreg.errors import TrainingError
+from leukreg.progress import SILENT
 from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.registry.plugin_call import call
 from leukreg.seeds import derive
-from leukreg.types import Labels, Samples
+from leukreg.types import Fold, Labels, Samples
 
 MOST = 8
 """Images of the batch."""
@@ -57,65 +58,46 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePla
         PluginFault: A plugin fails or breaks its contract.
         TrainingError: The step fails for another reason.
     """
-    compute = compute_for(recipe.training)
+    compute, noise = compute_for(recipe.training), Noise(samples, recipe.image.size)
+    everything = Fold(index=0, train=tuple(range(len(samples))), validation=(), test=())
     with session(compute):
-        rows = rows_of(Noise(samples, recipe.image.size), range(len(samples)), labels)
-        labels = fold_labels(recipe, labels, rows)
-        model = assemble(recipe, labels)
-        plans = phase_plans(recipe, model)
-        model.to(compute.device)
-        model.set_channels_last(compute.channels_last)
-        criterion = Criterion(recipe.loss.loss, labels).to(compute.device)
-        batch = _batch(recipe, rows, compute)
-        most = max(range(len(plans)), key=lambda index: plans[index].trainable)
-        for index, (phase, plan) in enumerate(zip(recipe.phases, plans, strict=True)):
-            unfreeze(model, plan.unfrozen)
-            _phase(recipe, phase, model, criterion, batch if index == most else None, compute)
-    return plans
+        job = setup_fold(recipe, labels, noise, everything, compute, Path(), SILENT)
+        batch = _batch(job)
+        most = max(job.plans, key=lambda plan: plan.trainable)
+        for phase, plan in zip(recipe.phases, job.plans, strict=True):
+            unfreeze(job.model, plan.unfrozen)
+            parts = stepping_parts(job, phase, phase.epochs)
+            if plan is most:
+                _step(job, phase, parts, batch)
+    return job.plans
 
 
-def _batch(recipe: Recipe, rows: Rows, compute: Compute) -> Batch:
+def _batch(job: FoldJob) -> Batch:
     """A few rows of the order that the sampler gives, augmented."""
+    recipe, rows = job.recipe, job.train
     reseed(derive(recipe.seed, "rehearsal"))
-    order = sampled_order(recipe.sampler, rows, rows.groups(), recipe.seed)
+    order = sampled_order(recipe.sampler, rows, recipe.seed)
     spread = np.linspace(0, len(order) - 1, min(len(order), recipe.training.batch_size, MOST))
     positions = order[spread.astype(np.int64)]
-    images, choice = compute.put(rows.pixels(positions)), recipe.augmentation
-    if choice is not None:
-        augment = checked(call(choice, choice.plugin.build, recipe.image), choice)
-        images = augment(images.contiguous())
-    return Batch(positions, images, compute.put(rows.targets[torch.from_numpy(positions)]))
+    images = job.compute.put(rows.pixels(positions))
+    if job.augment is not None:
+        images = job.augment(images.contiguous())
+    return Batch(positions, images, job.compute.put(rows.targets[torch.from_numpy(positions)]))
 
 
-def _phase(
-    recipe: Recipe,
-    phase: PhaseSpec,
-    model: Classifier,
-    criterion: Criterion,
-    batch: Batch | None,
-    compute: Compute,
-) -> None:
-    """Build what the phase steps with, and take a step where there is a batch."""
-    optimizer = call(phase.optimizer, phase.optimizer.plugin.build, groups(model))
-    choice = phase.schedule
-    schedule: Any = choice and call(choice, choice.plugin.build, optimizer, phase.epochs)
-    if batch is None:
-        return
-    tail = as_module(model.chain())
-    scaler = torch.amp.GradScaler(compute.device) if compute.scaled else None
-    train_mode(model)
-    trainer = setup_trainer(tail, criterion, optimizer, phase.optimizer, compute, scaler)
-    try:
+def _step(job: FoldJob, phase: PhaseSpec, parts: dict[str, Any], batch: Batch) -> None:
+    tail, choice, schedule = as_module(job.model.chain()), phase.schedule, parts.get("schedule")
+    train_mode(job.model)
+    trainer = setup_trainer(
+        tail, job.criterion, parts["optimizer"], phase.optimizer, job.compute, parts.get("scaler")
+    )
+    where = f"phase {phase.name!r}, a batch of {len(batch.targets)} images of noise"
+    with training_errors(lambda: where, job.recipe, job.model, phase):
         trainer.run([batch], max_epochs=1)
         if choice is not None and not isinstance(schedule, ReduceLROnPlateau):
-            call(choice, schedule.step)
-        model.eval()
-        evaluate(tail, criterion, [batch], compute)
-    except LeukregError:
-        raise
-    except Exception as error:
-        where = f"phase {phase.name!r}, a batch of {len(batch.targets)} images of noise"
-        raise in_training(where, error, parts_of(recipe, model, phase)) from error
+            call(choice, schedule.step)  # type: ignore[union-attr]
+        job.model.eval()
+        evaluate(tail, job.criterion, [batch], job.compute)
     state: Any = trainer.state
     if not math.isfinite(state.output.loss):
         raise TrainingError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -16,19 +17,24 @@ from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import Compute
 from leukreg.errors import LeukregError, PluginFault, TrainingError
 from leukreg.recipe.model import PhaseSpec, Recipe
-from leukreg.registry.plugin_call import (
-    Choice,
-    blamed,
-    failed,
-    is_outer,
-    module_of,
-    named,
-    out_of_memory,
-    place_of,
-)
+from leukreg.registry import plugin_call
+from leukreg.registry.plugin_call import Choice, blamed, module_of, named, place_of
 
 _QUIET = logging.getLogger("leukreg.engine")
 _QUIET.setLevel(logging.CRITICAL + 1)
+
+
+class Answers(NamedTuple):
+    """Logits ``(n, k)`` in float32 and targets ``(n,)`` of some rows."""
+
+    logits: Tensor
+    targets: Tensor
+
+    @classmethod
+    def joined(cls, parts: Iterable[Answers]) -> Answers:
+        """The answers of several batches as one set."""
+        logits, targets = zip(*parts, strict=True)
+        return cls(torch.cat(logits), torch.cat(targets))
 
 
 class Step(NamedTuple):
@@ -71,26 +77,9 @@ def setup_trainer(
             scaler.update()
         return Step(float(loss.item()), Answers(logits.detach().float(), batch.targets))
 
-    return quiet(Engine(step))
-
-
-def quiet(engine: Engine) -> Engine:
-    """Keep ignite from printing what the caller will say better."""
-    engine.logger = _QUIET
+    engine = Engine(step)
+    engine.logger = _QUIET  # what ignite would print of an error, the caller says better
     return engine
-
-
-class Answers(NamedTuple):
-    """Logits ``(n, k)`` in float32 and targets ``(n,)`` of some rows."""
-
-    logits: Tensor
-    targets: Tensor
-
-    @classmethod
-    def joined(cls, parts: Iterable[Answers]) -> Answers:
-        """The answers of several batches as one set."""
-        logits, targets = zip(*parts, strict=True)
-        return cls(torch.cat(logits), torch.cat(targets))
 
 
 @torch.no_grad()
@@ -123,46 +112,53 @@ def evaluate(
     return loss_of(criterion, answers), float(right.double().mean())
 
 
-Part = tuple[Choice, nn.Module | None]
-"""A chosen plugin, and the module that it built, where it builds one."""
+@contextmanager
+def training_errors(
+    where: Callable[[], str], recipe: Recipe, model: Classifier, phase: PhaseSpec
+) -> Iterator[None]:
+    """Put the error of a training step into words; ``where`` says which step.
+
+    A plugin is blamed only where its own code stands in the traceback: networks of a library fail
+    for reasons that lie in the recipe.
+
+    Raises:
+        PluginFault: A plugin's own code failed.
+        TrainingError: Something else did.
+    """
+    try:
+        yield
+    except LeukregError:
+        raise
+    except Exception as error:
+        text = f"{where()}: {type(error).__name__}: {error}"
+        if plugin_call.out_of_memory(error):
+            text += ". A smaller training.batch_size or image.size needs less"
+        elif "more than 1 value per channel" in str(error):
+            text += ". Batch norm needs training.batch_size = 2 or more"
+        elif not plugin_call.is_outer(error) and (
+            suspects := _suspects(error, recipe, model, phase)
+        ):
+            who = " or ".join(named(choice) for choice in suspects)
+            fault = plugin_call.failed(f"{where()}: {who} failed", suspects[0].plugin, error)
+            raise PluginFault(fault, suspects[0].owner) from error
+        raise TrainingError(text) from error
 
 
-def parts_of(recipe: Recipe, model: Classifier, phase: PhaseSpec) -> list[Part]:
-    """The plugins whose code runs in a training step, besides those that are called by name."""
+def _suspects(
+    error: Exception, recipe: Recipe, model: Classifier, phase: PhaseSpec
+) -> list[Choice]:
+    """The plugins whose own code raised: one where the failing module is known to be its own.
+
+    Those that are called by name in a step (loss, optimizer) have been blamed there already.
+    """
     spec = recipe.model
-    pairs: list[tuple[Choice | None, nn.Module | None]] = [
+    parts = [
         (spec.backbone, model.backbone),
         (spec.attention, model.attention),
         (spec.head, model.head),
         (phase.schedule, None),
     ]
-    return [(choice, module) for choice, module in pairs if choice is not None]
-
-
-def in_training(where: str, error: Exception, parts: Sequence[Part]) -> LeukregError:
-    """What to raise for an error of a training step; ``where`` says which step.
-
-    A plugin is blamed only where its own code stands in the traceback: networks of a library fail
-    for reasons that lie in the recipe.
-    """
-    text = f"{where}: {type(error).__name__}: {error}"
-    if out_of_memory(error):
-        return TrainingError(f"{text}. A smaller training.batch_size or image.size needs less")
-    if "more than 1 value per channel" in str(error):
-        return TrainingError(f"{text}. Batch norm needs training.batch_size = 2 or more")
-    suspects = [] if is_outer(error) else _suspects(error, parts)
-    if not suspects:
-        return TrainingError(text)
-    who = " or ".join(named(choice) for choice in suspects)
-    fault = failed(f"{where}: {who} failed", suspects[0].plugin, error)
-    return PluginFault(fault, suspects[0].owner)
-
-
-def _suspects(error: Exception, parts: Sequence[Part]) -> list[Choice]:
-    """The plugins whose own code raised: one where the failing module is known to be its own."""
-    mine = [
-        (choice, module) for choice, module in parts if place_of(error, module_of(choice.plugin))
-    ]
+    mine = [(c, m) for c, m in parts if c is not None and place_of(error, module_of(c.plugin))]
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         owner = frame.f_locals.get("self")
         for choice, module in mine:

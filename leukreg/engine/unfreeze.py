@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
 from leukreg.engine.assembly import assemble
-from leukreg.engine.checkpoints import PhasePlan
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import compute_for, session
 from leukreg.errors import Problem, Problems
 from leukreg.recipe.model import Recipe
 from leukreg.types import Labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhasePlan:
+    """What a phase will train."""
+
+    name: str
+    trainable: int
+    """Number of trainable scalar parameters."""
+    unfrozen: tuple[str, ...]
+    """Names of the backbone layers that train."""
+    total: int
+    """Number of scalar parameters of the whole model."""
+    epochs: int
+    lr: float | None
+    """The optimizer's ``lr`` option, or None where it has none."""
 
 
 def plan(recipe: Recipe, labels: Labels) -> tuple[PhasePlan, ...]:
@@ -32,13 +48,24 @@ def phase_plans(recipe: Recipe, model: Classifier) -> tuple[PhasePlan, ...]:
     """The plans for a model that is already there; leaves the last phase's layers unfrozen."""
     plans: list[PhasePlan] = []
     problems: list[Problem] = []
-    total = sum(parameter.numel() for parameter in model.parameters())
+
+    def refuse(index: int, message: str) -> None:
+        text = f"phase {recipe.phases[index].name!r}: {message}"
+        problems.append(recipe.problem(f"phase.{index}.unfreeze", text))
+
     for index, phase in enumerate(recipe.phases):
         try:
             names = chosen(model, phase.unfreeze)
         except ValueError as error:
-            problems.append(_problem(recipe, index, str(error)))
+            refuse(index, str(error))
             continue
+        if plans and plans[-1].unfrozen == names:
+            trains = f"{len(names)} backbone layers" if names else "no backbone layer"
+            refuse(
+                index,
+                f"unfreezes nothing new: with unfreeze = {phase.unfreeze!r} it trains {trains}, as "
+                f"phase {plans[-1].name!r} before it does; join the two, or unfreeze more",
+            )
         unfreeze(model, names)
         lr = phase.optimizer.options.get("lr")
         plans.append(
@@ -46,30 +73,14 @@ def phase_plans(recipe: Recipe, model: Classifier) -> tuple[PhasePlan, ...]:
                 name=phase.name,
                 trainable=trainable(model),
                 unfrozen=names,
-                total=total,
+                total=sum(parameter.numel() for parameter in model.parameters()),
                 epochs=phase.epochs,
                 lr=float(lr) if isinstance(lr, int | float) else None,
             )
         )
-        if len(plans) > 1 and plans[-2].unfrozen == names:
-            problems.append(_problem(recipe, index, _nothing_new(recipe, index, names)))
     if problems:
         raise Problems(problems)
     return tuple(plans)
-
-
-def _nothing_new(recipe: Recipe, index: int, names: tuple[str, ...]) -> str:
-    before, phase = recipe.phases[index - 1], recipe.phases[index]
-    layers = f"{len(names)} backbone layers" if names else "no backbone layer"
-    return (
-        f"unfreezes nothing new: with unfreeze = {phase.unfreeze!r} it trains {layers}, as phase "
-        f"{before.name!r} before it does; join the two, or unfreeze more"
-    )
-
-
-def _problem(recipe: Recipe, index: int, message: str) -> Problem:
-    text = f"phase {recipe.phases[index].name!r}: {message}"
-    return recipe.problem(f"phase.{index}.unfreeze", text)
 
 
 def layers(model: Classifier) -> list[str]:
@@ -129,10 +140,7 @@ def _set_mode(module: nn.Module, above: bool) -> None:
     parameters = list(module.parameters())
     mode = any(p.requires_grad for p in parameters) if parameters else above
     own = list(module.parameters(recurse=False))
-    if own and not any(p.requires_grad for p in own):
-        module.training = False
-    else:
-        module.training = mode
+    module.training = any(p.requires_grad for p in own) if own else mode
     for child in module.children():
         _set_mode(child, mode)
 
@@ -152,15 +160,11 @@ def groups(model: Classifier) -> list[dict[str, object]]:
     return found
 
 
-def touched(model: Classifier) -> list[str]:
+def touched(model: Classifier) -> set[str]:
     """Names in the state dict that training in the present modes may change."""
-    names = []
+    names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     for prefix, module in model.named_modules():
-        dot = f"{prefix}." if prefix else ""
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter.requires_grad:
-                names.append(dot + name)
         if module.training:
-            names.extend(dot + name for name, _ in module.named_buffers(recurse=False))
-    kept = model.state_dict().keys()
-    return [name for name in names if name in kept]
+            buffers = module.named_buffers(prefix, recurse=False)
+            names.update(name for name, _ in buffers)
+    return names & model.state_dict().keys()

@@ -16,7 +16,7 @@ from leukreg.types import Fold, Labels, Samples, Table
 if TYPE_CHECKING:
     from leukreg.data.groups import Dropped
     from leukreg.data.image_store import ImageStore
-    from leukreg.engine.checkpoints import PhasePlan
+    from leukreg.engine.unfreeze import PhasePlan
     from leukreg.recipe import Recipe
 
 
@@ -27,7 +27,7 @@ def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...
     """The plan of a settled recipe. Reads every image and trains nothing.
 
     One small batch of noise goes through all that training calls (see
-    :func:`leukreg.engine.rehearse`).
+    :func:`leukreg.engine.rehearsal.rehearse`).
 
     Raises:
         LeukregError: The data or the model do not allow what the recipe asks for.

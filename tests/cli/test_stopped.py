@@ -121,7 +121,7 @@ def test_a_fold_that_lost_its_state_is_not_trained_anew_without_a_word(
     if gone == "last.pt":  # training ends once its first checkpoint is there
         write = Checkpoints.write
 
-        def dying(*given: Any, **named: Any) -> bool:
+        def dying(*given: Any, **named: Any) -> None:
             write(*given, **named)
             raise KeyboardInterrupt
 

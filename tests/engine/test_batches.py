@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukreg.engine.batches import (
+    EpochBatches,
     bounds,
     checked,
-    epoch_batches,
     pixel_feed,
     rows_of,
     sampled_order,
@@ -40,7 +40,7 @@ def test_batches_carry_the_rows_they_name() -> None:
     images = fakes.images()
     rows = rows_of(images, (5, 9, 2, 7), fakes.LABELS)
     order = np.array([3, 0, 1, 2, 3, 3])
-    batches = list(epoch_batches(order, rows, pixel_feed(rows, CPU), 4, CPU))
+    batches = list(EpochBatches(order, rows, pixel_feed(rows, CPU), 4, CPU))
     assert [len(batch.targets) for batch in batches] == [4, 2]
     inputs = torch.cat([batch.inputs for batch in batches])
     assert np.array_equal(inputs.permute(0, 2, 3, 1).numpy(), images.array[[7, 5, 9, 2, 7, 7]])
@@ -90,7 +90,7 @@ def test_a_sampler_that_breaks_its_contract_is_named(build: Any, message: str) -
     rows = rows_of(fakes.images(), range(42), fakes.LABELS)
     choice = fakes.choice("sampler", build, "odd")
     with pytest.raises(PluginError, match=rf"sampler 'odd' \(from fakes 1.0\).*{message}"):
-        sampled_order(choice, rows, rows.groups(), 1)
+        sampled_order(choice, rows, 1)
 
 
 def test_a_sampler_that_asks_for_origins_is_told_them() -> None:
@@ -101,7 +101,7 @@ def test_a_sampler_that_asks_for_origins_is_told_them() -> None:
         told.append(origins)
         return [0]
 
-    sampled_order(fakes.choice("sampler", build, "odd"), rows, rows.groups(), 1)
+    sampled_order(fakes.choice("sampler", build, "odd"), rows, 1)
     assert told == [["real"] * 42]
 
 

@@ -13,7 +13,7 @@ from leukreg.recipe.model import TrainingSpec
 def test_a_cpu_trains_in_float32_and_channels_last() -> None:
     compute = compute_for(TrainingSpec(device="cpu", threads=1))
     assert (compute.device, compute.amp, compute.compile) == ("cpu", None, False)
-    assert compute.memory_format is torch.channels_last
+    assert compute.channels_last
     assert compute.facts()["precision"] == "float32"
 
 

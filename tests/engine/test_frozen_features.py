@@ -88,7 +88,7 @@ def test_stored_features_are_those_computed_now_in_value_and_layout() -> None:
     rows = all_rows()
     prefix = Prefix(tuple(model_of(attention=build).chain()[:4]), 8, CPU)
     order = np.array([4, 4, 30, 1, 17])
-    stored = compute_features(prefix, rows).feed(0)(order)(0, 5)
+    stored = compute_features(prefix, rows).feed(0)(order)
     now = prefix(rows.pixels(order))
     assert torch.equal(stored, now)
     assert stored.stride() == now.stride()
@@ -110,7 +110,7 @@ def test_rows_of_one_file_share_features_and_large_ones_are_mapped(
     kept = compute_features(prefix, rows, views=2, augment=fakes.flip, path=path)
     assert kept.store.shape == (84, 16)
     assert path.stat().st_size == 84 * 16 * 4
-    inputs = compute_features(prefix, rows).feed(0)(np.array([3, 45]))(0, 2)
+    inputs = compute_features(prefix, rows).feed(0)(np.array([3, 45]))
     assert torch.equal(inputs[0], prefix(rows.pixels(np.array([3])))[0])
     assert torch.equal(inputs[1], inputs[0])
 
@@ -124,10 +124,10 @@ def test_views_differ_and_every_one_is_drawn() -> None:
     views = kept.store.view(3, 42, -1)
     assert not torch.equal(views[0], views[1])
     order = np.zeros(200, dtype=np.int64)
-    drawn = kept.feed(1)(order)(0, 200)
+    drawn = kept.feed(1)(order)
     assert len(torch.unique(drawn.flatten(1), dim=0)) == 3
-    assert torch.equal(drawn, kept.feed(1)(order)(0, 200))
-    assert not torch.equal(drawn, kept.feed(2)(order)(0, 200))
+    assert torch.equal(drawn, kept.feed(1)(order))
+    assert not torch.equal(drawn, kept.feed(2)(order))
 
 
 def weights(recipe: Recipe, folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

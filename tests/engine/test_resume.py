@@ -167,11 +167,11 @@ def test_other_frozen_weights_are_refused(tmp_path: Path) -> None:
     spec = fakes.model(backbone=fakes.choice("backbone", other))
     recipe = replace(recipe, model=spec)
 
-    def dies(*args: Any) -> None:
+    def dies(*args: Any, **more: Any) -> None:
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("leukreg.engine.training.write_outcome", dies)
+        patch.setattr("leukreg.engine.checkpoints.write_text", dies)
         with pytest.raises(Killed):
             train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), tmp_path)
     with pytest.raises(RunError, match=r"frozen weights are not those this run began with"):

@@ -1,0 +1,108 @@
+"""What the phases of a fold share: model, loss, rows, and what is computed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from leukreg.engine.assembly import Criterion, assemble
+from leukreg.engine.batches import Augment, Rows, checked, rows_of
+from leukreg.engine.classifier import Classifier
+from leukreg.engine.device import Compute
+from leukreg.engine.unfreeze import PhasePlan, phase_plans
+from leukreg.progress import Progress
+from leukreg.recipe.model import PhaseSpec, Recipe
+from leukreg.registry.kinds import Images
+from leukreg.registry.plugin_call import breach, call
+from leukreg.seeds import derive
+from leukreg.types import Fold, Labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldJob:
+    """What the phases of a fold share."""
+
+    recipe: Recipe
+    fold: int
+    """From 0."""
+    labels: Labels
+    """With the counts, and the class weights, of the training rows."""
+    model: Classifier
+    plans: tuple[PhasePlan, ...]
+    criterion: nn.Module
+    train: Rows
+    validation: Rows | None
+    augment: Augment | None
+    compute: Compute
+    folder: Path
+    progress: Progress
+
+    def where(self, phase: PhaseSpec) -> str:
+        """Fold and phase as people read them: folds are counted from 1, in files from 0."""
+        return f"fold {self.fold + 1}, phase {phase.name!r}"
+
+    def seed(self, phase: PhaseSpec, *what: str | int) -> int:
+        return derive(self.recipe.seed, "fold", self.fold, "phase", phase.name, *what)
+
+
+def setup_fold(
+    recipe: Recipe,
+    labels: Labels,
+    images: Images,
+    fold: Fold,
+    compute: Compute,
+    folder: Path,
+    progress: Progress,
+) -> FoldJob:
+    """Build model, loss and augmentation, the model on its device with its first weights.
+
+    Class counts, and class weights where the recipe has them, are taken from the fold's training
+    rows, whatever ``labels`` says.
+
+    Raises:
+        PluginFault: A plugin fails or breaks its contract.
+        Problems: A phase unfreezes nothing new.
+    """
+    train = rows_of(images, fold.train, labels)
+    labels = _weighted(recipe, labels, train)
+    model = assemble(recipe, labels)
+    plans = phase_plans(recipe, model)
+    model.to(compute.device)
+    model.set_channels_last(compute.channels_last)
+    criterion = Criterion(recipe.loss.loss, labels).to(compute.device)
+    choice = recipe.augmentation
+    augment = checked(call(choice, choice.plugin.build, recipe.image), choice) if choice else None
+    return FoldJob(
+        recipe=recipe,
+        fold=fold.index,
+        labels=labels,
+        model=model,
+        plans=plans,
+        criterion=criterion,
+        train=train,
+        validation=rows_of(images, fold.validation, labels) if fold.validation else None,
+        augment=augment,
+        compute=compute,
+        folder=folder,
+        progress=progress,
+    )
+
+
+def _weighted(recipe: Recipe, labels: Labels, train: Rows) -> Labels:
+    """The labels with counts and class weights of these training rows."""
+    counts = np.bincount(train.targets.numpy(), minlength=len(labels))
+    labels = replace(labels, counts=tuple(int(count) for count in counts))
+    choice = recipe.loss.class_weights
+    if choice is None:
+        return labels
+    weights = call(choice, lambda: tuple(float(w) for w in choice.plugin.build(labels)))
+    if len(weights) != len(labels) or not all(0 < w < float("inf") for w in weights):
+        raise breach(
+            choice,
+            f" gives weights {weights} for {len(labels)} classes; "
+            "it must give one positive figure per class",
+        )
+    return replace(labels, weights=weights)
