@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
@@ -39,6 +39,7 @@ TEXTS = ("title", "source", "note", "url", "positive")
 KEYS = (*RATES, *LOSSES, *COUNTS, *TALLIES, *TEXTS, "classes", "confusion", "per_class")
 LARGEST = 10_000_000
 
+T = TypeVar("T")
 Tally = tuple[tuple[str, int], ...]
 KeyPath = tuple[str | int, ...]
 Place = Callable[[KeyPath], tuple[str | None, str | None]]
@@ -76,9 +77,7 @@ class Reported:
         """The figures of one class; those of the whole count for the positive one of two."""
         own = {name: value for owner, name, value in self.per_class if owner == label}
         if label == self.positive and len(self.classes) == 2:
-            whole = {n: v for n, v in self.figures if n in ("precision", "recall", "f1")}
-            whole |= {n: v for n, v in self.figures if n == "specificity"}
-            own = whole | own
+            own = {n: v for n, v in self.figures if n in CLASS_RATES and n != "auc"} | own
         return own
 
     def count(self, name: str) -> int | None:
@@ -109,162 +108,159 @@ def read_reported(table: Mapping[str, Any], place: Place = nowhere) -> Reported:
         Problems: All mistakes at once: unknown keys, figures outside their range, negative counts,
             a matrix that is not square or does not match ``classes``.
     """
-    reader = _Reader(place)
-    reported = reader.read(table)
+    reader = _Reader(table, place)
+    reported = reader.read()
     if reader.problems:
         raise Problems(reader.problems, "nothing was checked.")
     return reported
 
 
 class _Reader:
-    """Collects the problems of one table while it is read."""
+    """Collects the mistakes of one table while it is read; after one, values may be anything."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, table: Mapping[str, Any], place: Place) -> None:
+        self.table = table
         self.place = place
         self.problems: list[Problem] = []
 
-    def problem(self, path: KeyPath | str, message: str) -> None:
-        path = (path,) if isinstance(path, str) else path
-        where, excerpt = self.place(path)
+    def mistake(self, message: str, *path: str | int) -> None:
         text = f"reported.{'.'.join(map(str, path))}: {message}"
-        self.problems.append(Problem(text, where, excerpt))
+        self.problems.append(Problem(text, *self.place(path)))
 
-    def read(self, table: Mapping[str, Any]) -> Reported:
-        self._unknown(table)
-        per_class, supports = self._per_class(table.get("per_class", {}))
-        tallies = tuple((k, self._tally(k, table[k])) for k in TALLIES if k in table)
-        confusion = self._confusion(table.get("confusion"))
-        names = [c for c, _, _ in per_class] + [c for c, _ in supports]
-        classes = self._classes(table, names, tallies, confusion)
-        figures = [(k, self._rate(k, table[k])) for k in RATES if k in table]
-        figures += [(k, self._loss(k, table[k])) for k in LOSSES if k in table]
-        counts = [(k, self._count(k, table[k])) for k in COUNTS if k in table]
-        return Reported(
-            classes=classes,
-            positive=self._positive(table, classes),
-            figures=tuple((k, v) for k, v in figures if v is not None),
-            per_class=tuple(per_class),
-            supports=supports,
-            confusion=confusion,
-            counts=tuple((k, v) for k, v in counts if v is not None),
-            tallies=tallies,
-        )
+    def take(self, read: Callable[[object], T], raw: object, *path: str | int) -> T | None:
+        try:
+            return read(raw)
+        except ValueError as error:
+            self.mistake(str(error), *path)
+            return None
 
-    def _unknown(self, table: Mapping[str, Any]) -> None:
-        for key in table:
+    def taken(self, read: Callable[[object], T], keys: Sequence[str]) -> Iterator[tuple[str, T]]:
+        """Those of the keys that are there."""
+        for key in keys:
+            if key in self.table and (value := self.take(read, self.table[key], key)) is not None:
+                yield key, value
+
+    def read(self) -> Reported:
+        for key in self.table:
             if key not in KEYS:
                 close = difflib.get_close_matches(str(key), KEYS, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(KEYS)}"
-                self.problem(str(key), f"no such figure; {hint}")
-        for key in TEXTS:
-            if key in table and not isinstance(table[key], str):
-                self.problem(key, "must be text")
+                self.mistake(f"no such figure; {hint}", str(key))
+        list(self.taken(_text, TEXTS))
+        per_class, supports = self.per_class()
+        tallies = tuple((key, self.tally(key)) for key in TALLIES if key in self.table)
+        confusion = self.confusion()
+        counted = [c for key, tally in tallies if key != "synthetic_counts" for c, _ in tally]
+        named = [c for c, _, _ in per_class] + [c for c, _ in supports]
+        classes = self.classes(dict.fromkeys([*named, *counted]))
+        if confusion is not None and len(classes) != len(confusion):
+            hint = "name its classes in their order" if not classes else f"there are {len(classes)}"
+            self.mistake(f"has {len(confusion)} rows; {hint} (reported.classes)", "confusion")
+        return Reported(
+            classes=classes,
+            positive=self.positive(classes),
+            figures=(*self.taken(_rate, RATES), *self.taken(_loss, LOSSES)),
+            per_class=per_class,
+            supports=supports,
+            confusion=confusion,
+            counts=tuple(self.taken(_count, COUNTS)),
+            tallies=tallies,
+        )
 
-    def _rate(self, key: KeyPath | str, raw: Any) -> Printed | None:
-        value = self._printed(key, raw)
-        if value is None or value.value is None or 0 <= value.value <= 1:
-            return value
-        hint = f'; for per cent write "{value.text} %"' if 1 < value.value <= 100 else ""
-        self.problem(key, f"{value.text} must lie between 0 and 1{hint}")
-        return None
-
-    def _loss(self, key: KeyPath | str, raw: Any) -> Printed | None:
-        value = self._printed(key, raw)
-        if value is not None and value.value is not None and value.value < 0:
-            self.problem(key, f"{value.text} must not be negative")
-            return None
-        return value
-
-    def _printed(self, key: KeyPath | str, raw: Any) -> Printed | None:
-        try:
-            return printed(raw)
-        except ValueError as error:
-            self.problem(key, str(error))
-            return None
-
-    def _count(self, key: KeyPath | str, raw: Any) -> int | None:
-        if isinstance(raw, bool) or not isinstance(raw, int):
-            self.problem(key, "must be a whole number")
-        elif not 0 <= raw <= LARGEST:
-            self.problem(key, f"must lie between 0 and {LARGEST:,}")
-        else:
-            return raw
-        return None
-
-    def _tally(self, key: str, raw: Any) -> Tally:
-        if not isinstance(raw, Mapping):
-            self.problem(key, "must be a table of class names and counts")
-            return ()
-        counts = [(str(c), self._count((key, str(c)), n)) for c, n in raw.items()]
-        return tuple((c, n) for c, n in counts if n is not None)
-
-    def _per_class(self, raw: Any) -> tuple[list[tuple[str, str, Printed]], Tally]:
+    def per_class(self) -> tuple[tuple[tuple[str, str, Printed], ...], Tally]:
         figures: list[tuple[str, str, Printed]] = []
         supports: list[tuple[str, int]] = []
-        if not isinstance(raw, Mapping):
-            self.problem("per_class", "must be a table of class names and their figures")
-            return [], ()
-        for label, row in raw.items():
+        table = self.table.get("per_class", {})
+        if not isinstance(table, Mapping):
+            self.mistake("must be a table of class names and their figures", "per_class")
+            table = {}
+        for label, row in table.items():
             if not isinstance(row, Mapping):
-                self.problem(("per_class", str(label)), "must be a table such as { recall = 0.9 }")
-                continue
-            for name, value in row.items():
-                key = ("per_class", str(label), str(name))
+                self.mistake("must be a table such as { recall = 0.9 }", "per_class", str(label))
+                row = {}
+            for name, raw in row.items():
+                path = ("per_class", str(label), str(name))
                 if name == "support":
-                    count = self._count(key, value)
-                    supports += [(str(label), count)] if count is not None else []
-                elif name in CLASS_RATES:
-                    rate = self._rate(key, value)
-                    figures += [(str(label), name, rate)] if rate is not None else []
-                else:
+                    supports.append((str(label), self.take(_count, raw, *path) or 0))
+                elif name not in CLASS_RATES:
                     known = ", ".join((*CLASS_RATES, "support"))
-                    self.problem(key, f"no such figure; known are {known}")
-        return figures, tuple(supports)
+                    self.mistake(f"no such figure; known are {known}", *path)
+                elif (rate := self.take(_rate, raw, *path)) is not None:
+                    figures.append((str(label), name, rate))
+        return tuple(figures), tuple(supports)
 
-    def _confusion(self, raw: Any) -> tuple[tuple[int, ...], ...] | None:
+    def tally(self, key: str) -> Tally:
+        table = self.table[key]
+        if not isinstance(table, Mapping):
+            self.mistake("must be a table of class names and counts", key)
+            return ()
+        return tuple((str(c), self.take(_count, n, key, str(c)) or 0) for c, n in table.items())
+
+    def confusion(self) -> tuple[tuple[int, ...], ...] | None:
+        rows = self.table.get("confusion")
+        if rows is None:
+            return None
+        listed = rows if isinstance(rows, list | tuple) else []
+        square = all(isinstance(row, list | tuple) and len(row) == len(listed) for row in listed)
+        if not listed or not square:
+            self.mistake("must be a square matrix: one row per true class", "confusion")
+            return None
+        return tuple(
+            tuple(self.take(_count, n, "confusion", i, j) or 0 for j, n in enumerate(row))
+            for i, row in enumerate(listed)
+        )
+
+    def classes(self, found: Collection[str]) -> tuple[str, ...]:
+        raw = self.table.get("classes")
         if raw is None:
-            return None
-        rows = raw if isinstance(raw, Sequence) and not isinstance(raw, str) else None
-        if not rows or not all(isinstance(row, Sequence) and len(row) == len(rows) for row in rows):
-            self.problem("confusion", "must be a square matrix: one row per true class")
-            return None
-        cells = [[self._count(("confusion", i, j), v) for j, v in enumerate(row)]
-                 for i, row in enumerate(rows)]  # fmt: skip
-        if any(cell is None for row in cells for cell in row):
-            return None
-        return tuple(tuple(cell or 0 for cell in row) for row in cells)
+            return tuple(found)
+        if not isinstance(raw, list | tuple) or not all(isinstance(c, str) for c in raw):
+            self.mistake("must be a list of class names", "classes")
+            return tuple(found)
+        if len(set(raw)) != len(raw):
+            self.mistake("names a class twice", "classes")
+        others = [c for c in found if c not in raw]
+        if others:
+            self.mistake(f"lacks {', '.join(map(repr, others))}, which has figures", "classes")
+        return tuple(dict.fromkeys(raw))
 
-    def _classes(
-        self,
-        table: Mapping[str, Any],
-        named: list[str],
-        tallies: tuple[tuple[str, Tally], ...],
-        confusion: tuple[tuple[int, ...], ...] | None,
-    ) -> tuple[str, ...]:
-        counted = [c for key, tally in tallies if key != "synthetic_counts" for c, _ in tally]
-        found = tuple(dict.fromkeys([*named, *counted]))
-        raw = table.get("classes")
-        if raw is not None:
-            if not isinstance(raw, list | tuple) or not all(isinstance(c, str) for c in raw):
-                self.problem("classes", "must be a list of class names")
-                return found
-            if len(set(raw)) != len(raw):
-                self.problem("classes", "names a class twice")
-            found, others = tuple(dict.fromkeys(raw)), [c for c in found if c not in raw]
-            if others:
-                self.problem("classes", f"lacks {', '.join(map(repr, others))}, which has figures")
-        if confusion is not None and len(found) != len(confusion):
-            hint = "name its classes in their order" if not found else f"there are {len(found)}"
-            self.problem("confusion", f"has {len(confusion)} rows; {hint} (reported.classes)")
-        return found
+    def positive(self, classes: tuple[str, ...]) -> str | None:
+        positive = self.table.get("positive")
+        if not isinstance(positive, str):
+            return classes[1] if len(classes) == 2 else None
+        if classes and positive not in classes:
+            message = f"{positive!r} is none of the classes {', '.join(classes)}"
+            self.mistake(message, "positive")
+        return positive
 
-    def _positive(self, table: Mapping[str, Any], classes: tuple[str, ...]) -> str | None:
-        positive = table.get("positive")
-        if isinstance(positive, str) and classes and positive not in classes:
-            self.problem("positive", f"{positive!r} is none of the classes {', '.join(classes)}")
-        if isinstance(positive, str):
-            return positive
-        return classes[1] if len(classes) == 2 else None
+
+def _rate(raw: object) -> Printed:
+    value = printed(raw)
+    if value.value is not None and not 0 <= value.value <= 1:
+        hint = f'; for per cent write "{value.text} %"' if 1 < value.value <= 100 else ""
+        raise ValueError(f"{value.text} must lie between 0 and 1{hint}")
+    return value
+
+
+def _loss(raw: object) -> Printed:
+    value = printed(raw)
+    if value.value is not None and value.value < 0:
+        raise ValueError(f"{value.text} must not be negative")
+    return value
+
+
+def _count(raw: object) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int):
+        raise ValueError("must be a whole number")
+    if not 0 <= raw <= LARGEST:
+        raise ValueError(f"must lie between 0 and {LARGEST:,}")
+    return raw
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise ValueError("must be text")
+    return raw
 
 
 RECIPE_KEYS = frozenset(
@@ -276,43 +272,35 @@ BESIDE = frozenset({"reported", "schema", "name", "title", "assumed"})
 """Keys that may stand beside a paper's ``[reported]`` table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """The figures of a file without a recipe, and where each of them stands."""
-
-    reported: Mapping[str, Any]
-    place: Place
-
-
-def paper_of(document: Document, file: str) -> Paper | None:
-    """The paper that a TOML file holds; None where it is a recipe.
+def paper_of(document: Document, file: str) -> Mapping[str, Any] | None:
+    """The table of figures that a TOML file holds, checked; None where it is a recipe.
 
     The figures stand under ``[reported]``, or as the file's own keys.
 
     Raises:
-        Problems: It holds neither figures nor a recipe, or figures and keys of other kinds.
+        Problems: It holds neither figures nor a recipe, or keys of other kinds beside figures, or
+            they cannot be read.
     """
-    tree = document.tree
+    tree: Mapping[str, Any] = document.tree
     if RECIPE_KEYS & tree.keys():
         return None
-    own = "reported" not in tree
-    if own and not tree.keys() & set(KEYS):
+    place = _placed(document.marks, ("reported",) if "reported" in tree else ())
+    if "reported" in tree:
+        table: Any = tree["reported"]
+        if not isinstance(table, Mapping):
+            raise Problems([Problem("reported: must be a table of figures", *place(()))])
+        outside = _placed(document.marks, ())
+        message = "{}: belongs to no paper; figures stand under [reported]"
+        others = [Problem(message.format(k), *outside((k,))) for k in tree if k not in BESIDE]
+        if others:
+            raise Problems(others, "nothing was checked.")
+    elif tree.keys() & set(KEYS):
+        table = {key: value for key, value in tree.items() if key != "schema"}
+    else:
         message = "holds neither published figures (a table [reported]) nor a recipe"
         raise Problems([Problem(message, file)], "nothing was checked.")
-    table = {k: v for k, v in tree.items() if k != "schema"} if own else tree["reported"]
-    if not isinstance(table, Mapping):
-        message = "reported: must be a table of figures"
-        raise Problems([Problem(message, *_shown(document.marks.get(("reported",))))])
-    strangers = [] if own else [k for k in tree if k not in BESIDE]
-    if strangers:
-        problems = [
-            Problem(f"{k}: belongs to no paper; figures stand under [reported]",
-                    *_shown(document.marks.get((k,))))
-            for k in strangers
-        ]  # fmt: skip
-        raise Problems(problems, "nothing was checked.")
-    prefix: KeyPath = () if own else ("reported",)
-    return Paper(table, marked(document.marks, prefix))
+    read_reported(table, place)
+    return cast("Mapping[str, Any]", table)
 
 
 def reported_of(recipe: Recipe) -> Reported | None:
@@ -326,17 +314,14 @@ def reported_of(recipe: Recipe) -> Reported | None:
     return read_reported(recipe.reported, lambda path: recipe.place(dotted(("reported", *path))))
 
 
-def marked(marks: Mapping[KeyPath, Mark], prefix: KeyPath) -> Place:
+def _placed(marks: Mapping[KeyPath, Mark], prefix: KeyPath) -> Place:
     """Places by the marks of a document; a key without one has that of the table it stands in."""
 
     def place(path: KeyPath) -> tuple[str | None, str | None]:
         full = (*prefix, *path)
         while full and full not in marks:
             full = full[:-1]
-        return _shown(marks.get(full))
+        mark = marks.get(full)
+        return (None, None) if mark is None else (mark.where, mark.excerpt(on_value=True))
 
     return place
-
-
-def _shown(mark: Mark | None) -> tuple[str | None, str | None]:
-    return (None, None) if mark is None else (mark.where, mark.excerpt(on_value=True))

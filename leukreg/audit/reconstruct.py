@@ -26,7 +26,7 @@ from leukreg.audit.printed_figure import Printed
 from leukreg.audit.published_table import LARGEST, Reported
 
 if TYPE_CHECKING:
-    from ortools.sat.python.cp_model import CpModel, IntVar
+    from leukreg.audit.cp_sat import Model
 
 Marginals = tuple[tuple[int, int, int], ...]
 """Per class: support, true positives, predicted rows."""
@@ -137,16 +137,16 @@ def reconstruct(reported: Reported, limit: int = MOST_ANSWERS) -> Reconstruction
 
 def solve(puzzle: Puzzle, limit: int = MOST_ANSWERS, effort: float = DECIDE) -> Reconstruction:
     """As ``reconstruct``, for any choice of the figures."""
-    model, classes, n = _model(puzzle)
+    model, n, classes = _model(puzzle)
     wanted = [n, *(count for one in classes for count in one)]
-    found, decided = _solutions(model, wanted, 1, effort)
+    found, decided = model.solutions(wanted, 1, effort)
     if not found:
         why = "" if decided else "the figures leave more candidates than are searched"
         status: Literal["impossible", "undecided"] = "impossible" if decided else "undecided"
         return Reconstruction(status=status, rows=puzzle.rows, why=why)
     complete = False
     if limit > 1:
-        listed, complete = _solutions(model, wanted, limit + 1, BRIEFLY)
+        listed, complete = model.solutions(wanted, limit + 1, BRIEFLY)
         found = sorted(set(listed)) or found
     answers = tuple(tuple(zip(x[1::3], x[2::3], x[3::3], strict=True)) for x in found[:limit])
     return Reconstruction(status="fits", rows=found[0][0], answers=answers, complete=complete)
@@ -164,15 +164,13 @@ def smallest_test(puzzle: Puzzle) -> Reconstruction | None:
 
 def matrices_of(marginals: Marginals, most: int = 2) -> list[Matrix]:
     """Matrices with these marginals, at most ``most``: none, if there is none."""
-    from ortools.sat.python.cp_model import CpModel
+    from leukreg.audit.cp_sat import Model
 
-    model, size = CpModel(), range(len(marginals))
-    cells = [[model.new_int_var(0, marginals[i][0], "") for _ in size] for i in size]
+    model, size = Model(), range(len(marginals))
+    cells = [[model.number(0, s) for _ in size] for s, _, _ in marginals]
     for i, (s, t, p) in enumerate(marginals):
-        model.add(cells[i][i] == t)
-        model.add(sum(cells[i]) == s)
-        model.add(sum(row[i] for row in cells) == p)
-    found, _ = _solutions(model, [cell for row in cells for cell in row], most, DECIDE)
+        model.hold(cells[i][i] == t, sum(cells[i]) == s, sum(row[i] for row in cells) == p)
+    found, _ = model.solutions([cell for row in cells for cell in row], most, DECIDE)
     k = len(marginals)
     return [tuple(one[i * k : (i + 1) * k] for i in size) for one in found]
 
@@ -200,61 +198,46 @@ def ratio(
     }[name]
 
 
-def _model(puzzle: Puzzle) -> tuple[CpModel, list[tuple[IntVar, IntVar, IntVar]], IntVar]:
-    from ortools.sat.python.cp_model import CpModel
+def _model(puzzle: Puzzle) -> tuple[Model, Any, list[tuple[Any, Any, Any]]]:
+    from leukreg.audit.cp_sat import Model
 
-    model, known = CpModel(), dict(puzzle.supports)
+    model, known = Model(), dict(puzzle.supports)
     most = puzzle.rows or LARGEST
-    n = model.new_int_var(puzzle.rows or 1, most, "")
+    n = model.number(puzzle.rows or 1, most)
     classes = []
     for label in puzzle.classes:
-        s = model.new_int_var(known.get(label, 0), known.get(label, most), "")
-        t, p = model.new_int_var(0, most, ""), model.new_int_var(0, most, "")
-        model.add(t <= s)
-        model.add(t <= p)
+        s = model.number(known.get(label, 0), known.get(label, most))
+        t, p = model.number(0, most), model.number(0, most)
+        model.hold(t <= s, t <= p)
         classes.append((s, t, p))
+    model.hold(sum(s for s, _, _ in classes) == n, sum(p for _, _, p in classes) == n)
     wrong = n - sum(t for _, t, _ in classes)
-    model.add(sum(s for s, _, _ in classes) == n)
-    model.add(sum(p for _, _, p in classes) == n)
-    for s, t, p in classes:
-        model.add(s - t + p - t <= wrong)
+    model.hold(*(s - t + p - t <= wrong for s, t, p in classes))
     for label, name, value in puzzle.figures:
         if name == "balanced_accuracy":
-            _balanced(model, classes, value, most)
-        elif name == "f1" and value.undefined:
-            s, t, p = classes[puzzle.classes.index(label)]
-            untested = model.new_bool_var("")  # F1 is undefined where recall or precision is
-            model.add(s == 0).only_enforce_if(untested)
-            model.add(s > 0).only_enforce_if(~untested)
-            model.add(p == 0).only_enforce_if(~untested)
+            (s, t, _), (o, u, _) = classes
+            t_o, u_s, s_o = (model.product(a, b, most * most) for a, b in ((t, o), (u, s), (s, o)))
+            _prints(model, (t_o + u_s, 2 * s_o), value, 2 * most * most)
+        elif name == "f1" and value.undefined:  # as recall is, or precision
+            s, _, p = classes[puzzle.classes.index(label)]
+            model.product(s, p, 0)
         else:
             _prints(model, ratio(label, name, puzzle.classes, classes, n), value, 2 * most)
-    return model, classes, n
+    return model, n, classes
 
 
-def _prints(model: CpModel, parts: tuple[Any, Any], value: Printed, most: int) -> None:
+def _prints(model: Model, parts: tuple[Any, Any], value: Printed, most: int) -> None:
     """The ratio prints so; its denominator is at most ``most``."""
     top, bottom = parts
     if value.undefined:
-        model.add(bottom == 0)
+        model.hold(bottom == 0)
         return
     # 0/0 satisfies both inequalities, as it may be printed as anything.
     low, high = _least(value.low, most), -_least(-value.high, most)
-    model.add(low.denominator * top >= low.numerator * bottom)
-    model.add(high.denominator * top <= high.numerator * bottom)
+    model.hold(low.denominator * top >= low.numerator * bottom)
+    model.hold(high.denominator * top <= high.numerator * bottom)
     if not value.holds(None):
-        model.add(bottom > 0)
-
-
-def _balanced(
-    model: CpModel, classes: list[tuple[IntVar, IntVar, IntVar]], value: Printed, most: int
-) -> None:
-    (s, t, _), (o, u, _) = classes
-    first, second, product = (model.new_int_var(0, most * most, "") for _ in range(3))
-    model.add_multiplication_equality(first, [t, o])
-    model.add_multiplication_equality(second, [u, s])
-    model.add_multiplication_equality(product, [s, o])
-    _prints(model, (first + second, 2 * product), value, 2 * most * most)
+        model.hold(bottom > 0)
 
 
 def _least(value: Fraction, most: int) -> Fraction:
@@ -269,26 +252,3 @@ def _least(value: Fraction, most: int) -> Fraction:
     a, b = near.numerator, near.denominator
     d = most - (most + pow(a, -1, b)) % b
     return Fraction(1 + a * d, b * d)
-
-
-def _solutions(
-    model: CpModel, wanted: Sequence[IntVar], most: int, effort: float
-) -> tuple[list[tuple[int, ...]], bool]:
-    """At most so many values of the variables, and whether there are no others."""
-    from ortools.sat.python import cp_model
-
-    found: list[tuple[int, ...]] = []
-
-    class Collect(cp_model.CpSolverSolutionCallback):
-        def on_solution_callback(self) -> None:
-            found.append(tuple(map(self.value, wanted)))
-            if len(found) == most:
-                self.stop_search()
-
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1  # one worker gives the same answers every time
-    solver.parameters.max_deterministic_time = effort
-    solver.parameters.cp_model_presolve = False  # it takes longer than the search, up to 100 times
-    solver.parameters.enumerate_all_solutions = most > 1
-    status = solver.solve(model, Collect())
-    return found, len(found) < most and status in (cp_model.OPTIMAL, cp_model.INFEASIBLE)

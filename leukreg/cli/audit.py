@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from leukreg.audit import audit, evidence_of, read_reported
+from leukreg.audit import audit, evidence_of
 from leukreg.audit.published_table import paper_of, reported_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import say
@@ -163,8 +163,7 @@ def _one(path: Path, registry: Registry) -> Audited:
     paper = paper_of(document, str(path))
     if paper is None:
         return _audit_recipe(path, registry)
-    read_reported(paper.reported, paper.place)
-    evidence = Evidence(reported=paper.reported)
+    evidence = Evidence(reported=paper)
     return Audited("paper", path, path.stem, audit(evidence, None, registry))
 
 

@@ -139,10 +139,11 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
     paper = paper_of(read_document(path), str(path))
     if paper is None:
         return _of_recipe(path, root, registry)
-    reported = read_reported(paper.reported, paper.place)
-    found = audit(Evidence(reported=paper.reported), None, registry)
-    source = _source(paper.reported)
-    return Subject(name=path.stem, reported=reported, source=source, found_reported=found)
+    found = audit(Evidence(reported=paper), None, registry)
+    source = _source(paper)
+    return Subject(
+        name=path.stem, reported=read_reported(paper), source=source, found_reported=found
+    )
 
 
 def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:

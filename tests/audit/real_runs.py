@@ -229,7 +229,7 @@ def papers() -> Iterator[Evidence]:
     for text in PAPERS:
         paper = paper_of(parse_document(textwrap.dedent(text), "paper.toml"), "paper.toml")
         assert paper is not None
-        yield Evidence(reported=paper.reported)
+        yield Evidence(reported=paper)
 
 
 def leaking(bench: Bench) -> Iterator[RunResult]:
