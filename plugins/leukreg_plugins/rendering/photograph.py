@@ -8,18 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg import derive
-from leukreg_plugins.rendering.painting import (
+from leukreg_plugins.rendering import painting
+from leukreg_plugins.rendering.smear import (
+    FIELD,
     Floats,
-    paint_debris,
-    paint_lymphoid,
-    paint_platelets,
-    paint_red_cells,
-    paint_smudges,
+    Patient,
+    Shot,
+    draw_patient,
+    draw_scene,
 )
-from leukreg_plugins.rendering.smear import FIELD, Patient, Shot, draw_patient, draw_scene
 
 DARKEST = 14.0
 """Stray light: no pixel of a photograph through a microscope is black."""
+BAR = (20, 20, 24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,32 +33,52 @@ class Camera:
     """Seed of the uneven light, which stays when the stage moves."""
     shift: tuple[float, float] = (0.0, 0.0)
     """Of the stage, in field units."""
-    gain: float = 1.0
-    blur: float = 0.0
+    gain: float
+    blur: float
     """Out of focus, in field units, on top of the patient's."""
-    scale_bar: bool = False
+    scale_bar: bool
 
 
-def draw_camera(seed: int) -> Camera:
+def render(shot: Shot, size: int, seed: int) -> NDArray[np.uint8]:
+    """The picture, shape ``(size, size, 3)``, RGB, uint8."""
+    patient, camera = draw_patient(seed, shot.patient), draw_camera(shot, seed)
+    rng = np.random.default_rng(derive(seed, "scene", shot.folder, shot.scene))
+    scene = draw_scene(rng, patient, shot.folder)
+    scale = size / FIELD
+    density = np.zeros((4, size, size), dtype=np.float32)
+    canvas = painting.Canvas(density, rng, patient, scale)
+
+    def seen(centres: Floats) -> Floats:
+        shifted = (centres + np.array(camera.shift, dtype=np.float32)) * scale
+        return np.asarray(shifted, dtype=np.float32)
+
+    painting.paint_red_cells(canvas, seen(scene.red))
+    if len(scene.smudges):
+        painting.paint_smudges(canvas, seen(scene.smudges))
+    painting.paint_lymphoid(canvas, seen(scene.lymphoid), scene.diameters * scale, scene.kinds)
+    if len(scene.platelets):
+        painting.paint_platelets(canvas, seen(scene.platelets))
+    if len(scene.debris):
+        painting.paint_debris(canvas, seen(scene.debris))
+    shown = expose(density, patient, camera, scale)
+    return _with_scale_bar(shown, patient.red_diameter, scale) if camera.scale_bar else shown
+
+
+def draw_camera(shot: Shot, seed: int) -> Camera:
     """How a picture was taken; now and then out of focus or with a scale bar."""
-    rng = np.random.default_rng(seed)
+    own = derive(seed, "camera", shot.folder, shot.scene)
+    rng = np.random.default_rng(own)
     lost, barred, gain = rng.random() < 0.05, rng.random() < 0.03, rng.normal(1, 0.02)
     blur = rng.uniform(0.9, 1.9) if lost else 0.0
-    return Camera(
-        seed=seed,
-        lamp=derive(seed, "lamp"),
-        gain=float(gain),
-        blur=float(blur),
-        scale_bar=bool(barred),
-    )
-
-
-def taken_again(camera: Camera, seed: int) -> Camera:
-    """One more picture of the same field: the stage has moved a little, the noise is new."""
-    rng = np.random.default_rng(seed)
+    lamp = derive(own, "lamp")
+    camera = Camera(seed=own, lamp=lamp, gain=gain, blur=blur, scale_bar=barred)
+    if shot.scene == shot.number:
+        return camera
+    # A near copy: the stage has moved a little, the noise is new.
+    again = derive(seed, "camera", shot.folder, shot.number)
+    rng = np.random.default_rng(again)
     x, y = rng.uniform(-1.1, 1.1, 2).tolist()
-    gain = camera.gain * float(rng.normal(1, 0.012))
-    return replace(camera, seed=seed, shift=(x, y), gain=gain)
+    return replace(camera, seed=again, shift=(x, y), gain=gain * rng.normal(1, 0.012))
 
 
 def expose(density: Floats, patient: Patient, camera: Camera, scale: float) -> NDArray[np.uint8]:
@@ -92,33 +113,6 @@ def _light(rng: np.random.Generator, patient: Patient, size: int) -> Floats:
     return np.asarray(1 + patient.uneven * (0.5 * slope - 0.45 * bowl), dtype=np.float32)
 
 
-def render(picture: Shot, size: int, seed: int) -> NDArray[np.uint8]:
-    """The picture, shape ``(size, size, 3)``, RGB, uint8."""
-    patient = draw_patient(seed, picture.patient)
-    rng = np.random.default_rng(derive(seed, "scene", picture.folder, picture.scene))
-    camera = draw_camera(derive(seed, "camera", picture.folder, picture.scene))
-    if picture.scene != picture.number:
-        camera = taken_again(camera, derive(seed, "camera", picture.folder, picture.number))
-    scene = draw_scene(rng, patient, picture.folder)
-    scale = size / FIELD
-    density = np.zeros((4, size, size), dtype=np.float32)
-
-    def seen(centres: Floats) -> Floats:
-        return np.asarray(
-            (centres + np.array(camera.shift, dtype=np.float32)) * scale, dtype=np.float32
-        )
-
-    paint_red_cells(density, rng, seen(scene.red), patient, scale)
-    paint_smudges(density, rng, seen(scene.smudges), patient.red_diameter * scale, scale)
-    paint_lymphoid(
-        density, rng, seen(scene.lymphoid), scene.diameters * scale, scene.kinds, patient, scale
-    )
-    paint_platelets(density, rng, seen(scene.platelets), patient.red_diameter * scale, scale)
-    paint_debris(density, rng, seen(scene.debris), scale)
-    shown = expose(density, patient, camera, scale)
-    return _with_scale_bar(shown, patient.red_diameter, scale) if camera.scale_bar else shown
-
-
 def _with_scale_bar(
     picture: NDArray[np.uint8], red_diameter: float, scale: float
 ) -> NDArray[np.uint8]:
@@ -130,9 +124,9 @@ def _with_scale_bar(
     size = picture.shape[0]
     length, thick = red_diameter * scale * 10 / 7.2, max(1, round(2 * scale))
     right, bottom = size - round(9 * scale), size - round(9 * scale)
-    draw.rectangle((right - length, bottom - thick, right, bottom), fill=(20, 20, 24))
+    draw.rectangle((right - length, bottom - thick, right, bottom), fill=BAR)
     if scale >= 0.75:
         font = ImageFont.load_default(size=round(9 * scale))
         at = (right - length / 2, bottom - thick - round(2 * scale))
-        draw.text(at, "10 um", fill=(20, 20, 24), font=font, anchor="ms")
+        draw.text(at, "10 um", fill=BAR, font=font, anchor="ms")
     return np.asarray(image)

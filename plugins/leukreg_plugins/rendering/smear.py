@@ -47,40 +47,36 @@ class Morphology:
     """Share of nuclei with a cleft or fold."""
     basophilia: float
     """Blueness of the cytoplasm, relative."""
+    stranger: str
+    """Class of the other cells in a field: reactive cells among benign ones, normal lymphocytes
+    among blasts."""
+    strangers: float
+    """Share of these."""
 
 
-BENIGN = Morphology(
-    cells=3.8, diameter=1.30, ratio=0.84, density=1.06, clumps=0.10, fine=0.05, openness=0.06,
-    nucleoli=0.03, prominence=0.15, irregular=0.020, cleft=0.05, basophilia=0.85,
-)  # fmt: skip
-EARLY_PRE_B = Morphology(
-    cells=5.0, diameter=1.56, ratio=0.83, density=1.00, clumps=0.07, fine=0.16, openness=0.25,
-    nucleoli=0.7, prominence=0.35, irregular=0.030, cleft=0.12, basophilia=0.95,
-)  # fmt: skip
-PRE_B = Morphology(
-    cells=4.8, diameter=1.68, ratio=0.64, density=1.00, clumps=0.13, fine=0.13, openness=0.30,
-    nucleoli=0.8, prominence=0.45, irregular=0.055, cleft=0.60, basophilia=1.10,
-)  # fmt: skip
-PRO_B = Morphology(
-    cells=6.2, diameter=1.68, ratio=0.80, density=0.96, clumps=0.08, fine=0.16, openness=0.85,
-    nucleoli=1.9, prominence=0.95, irregular=0.020, cleft=0.06, basophilia=1.05,
-)  # fmt: skip
-
-FOLDERS: dict[str, Morphology] = {
-    "Benign": BENIGN,
-    "[Malignant] early Pre-B": EARLY_PRE_B,
-    "[Malignant] Pre-B": PRE_B,
-    "[Malignant] Pro-B": PRO_B,
-}
+FOLDERS = {
+    "Benign": Morphology(
+        cells=3.8, diameter=1.30, ratio=0.84, density=1.06, clumps=0.10, fine=0.05, openness=0.06,
+        nucleoli=0.03, prominence=0.15, irregular=0.020, cleft=0.05, basophilia=0.85,
+        stranger="[Malignant] early Pre-B", strangers=0.08,
+    ),
+    "[Malignant] early Pre-B": Morphology(
+        cells=5.0, diameter=1.56, ratio=0.83, density=1.00, clumps=0.07, fine=0.16, openness=0.25,
+        nucleoli=0.7, prominence=0.35, irregular=0.030, cleft=0.12, basophilia=0.95,
+        stranger="Benign", strangers=0.12,
+    ),
+    "[Malignant] Pre-B": Morphology(
+        cells=4.8, diameter=1.68, ratio=0.64, density=1.00, clumps=0.13, fine=0.13, openness=0.30,
+        nucleoli=0.8, prominence=0.45, irregular=0.055, cleft=0.60, basophilia=1.10,
+        stranger="Benign", strangers=0.12,
+    ),
+    "[Malignant] Pro-B": Morphology(
+        cells=6.2, diameter=1.68, ratio=0.80, density=0.96, clumps=0.08, fine=0.16, openness=0.85,
+        nucleoli=1.9, prominence=0.95, irregular=0.020, cleft=0.06, basophilia=1.05,
+        stranger="Benign", strangers=0.10,
+    ),
+}  # fmt: skip
 """Folder names exactly as in the public "Blood Cell Cancer [ALL]" set."""
-
-STRANGERS: dict[str, tuple[str, float]] = {
-    "Benign": ("[Malignant] early Pre-B", 0.08),
-    "[Malignant] early Pre-B": ("Benign", 0.12),
-    "[Malignant] Pre-B": ("Benign", 0.12),
-    "[Malignant] Pro-B": ("Benign", 0.10),
-}
-"""Reactive cells among benign ones, normal lymphocytes among blasts: class and share of cells."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -133,17 +129,17 @@ def draw_patient(seed: int, name: str) -> Patient:
     return Patient(
         light=np.clip(light, 175, 252).astype(np.float32),
         absorbers=(ABSORBERS * tint * strength).astype(np.float32),
-        red_diameter=float(rng.normal(25, 1.2)),
-        red_cover=float(rng.uniform(0.20, 0.55)),
-        chains=float(rng.beta(1.2, 2.0)),
-        pallor=float(rng.uniform(0.25, 0.85)),
-        platelets=float(rng.gamma(2.0, 2.0)),
-        blur=float(rng.uniform(0.35, 0.7)),
-        noise=float(rng.uniform(0.8, 2.2)),
-        uneven=float(rng.uniform(0.02, 0.09)),
+        red_diameter=rng.normal(25, 1.2),
+        red_cover=rng.uniform(0.20, 0.55),
+        chains=rng.beta(1.2, 2.0),
+        pallor=rng.uniform(0.25, 0.85),
+        platelets=rng.gamma(2.0, 2.0),
+        blur=rng.uniform(0.35, 0.7),
+        noise=rng.uniform(0.8, 2.2),
+        uneven=rng.uniform(0.02, 0.09),
         count=float(np.exp(rng.normal(0, 0.45))),
         size=float(np.exp(rng.normal(0, 0.05))),
-        ratio=float(rng.normal(0, 0.35)),
+        ratio=rng.normal(0, 0.35),
         openness=float(np.exp(rng.normal(0, 0.25))),
         irregular=float(np.exp(rng.normal(0, 0.18))),
         nucleoli=float(np.exp(rng.normal(0, 0.25))),
@@ -234,8 +230,6 @@ def _folder(folder: str, n: int, patients: list[str], duplicates: float, seed: i
     ]
 
 
-Doubles = NDArray[np.floating[Any]]
-
 FIELD = 224.0
 MARGIN = 26.0
 """Cells are laid out this far beyond the border, so that a field cuts through some of them."""
@@ -243,110 +237,91 @@ MARGIN = 26.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Centres are x, y in field units (0 to 224); cells may lie beyond the border."""
+    """Centres are x, y in field units (0 to 224), shape ``(n, 2)``; some lie beyond the border."""
 
-    red: Doubles
-    """Shape ``(n, 2)``."""
-    lymphoid: Doubles
-    """Shape ``(m, 2)``."""
-    diameters: Doubles
-    """Shape ``(m,)``: of the lymphoid cells, in field units."""
+    red: Floats
+    lymphoid: Floats
+    diameters: Floats
+    """Of the lymphoid cells, in field units."""
     kinds: tuple[Morphology, ...]
     """One per lymphoid cell: a normal lymphocyte may lie among blasts."""
-    platelets: Doubles
-    debris: Doubles
-    smudges: Doubles
+    platelets: Floats
+    debris: Floats
+    smudges: Floats
 
 
 def draw_scene(rng: np.random.Generator, patient: Patient, folder: str) -> Scene:
     """Lay out one field of ``folder``'s class for this patient."""
+
+    def anywhere(n: int) -> Floats:
+        return rng.uniform(0, FIELD, (n, 2)).astype(np.float32)
+
     lymphoid, diameters, kinds = _lymphoid(rng, patient, folder)
-    red = _red(rng, patient, lymphoid, diameters)
     return Scene(
-        red=red,
         lymphoid=lymphoid,
         diameters=diameters,
         kinds=kinds,
-        platelets=_anywhere(rng, min(int(rng.poisson(patient.platelets)), 20)),
-        debris=_anywhere(rng, int(rng.poisson(3)) if rng.random() < 0.12 else 0),
-        smudges=_anywhere(rng, 1 if rng.random() < 0.05 else 0),
+        red=_clear_of(rng, _red(rng, patient), lymphoid, diameters, patient.red_diameter),
+        platelets=anywhere(min(int(rng.poisson(patient.platelets)), 20)),
+        debris=anywhere(int(rng.poisson(3)) if rng.random() < 0.12 else 0),
+        smudges=anywhere(1 if rng.random() < 0.05 else 0),
     )
-
-
-def _anywhere(rng: np.random.Generator, n: int) -> Doubles:
-    return rng.uniform(0, FIELD, (n, 2)).astype(np.float32)
 
 
 def _lymphoid(
     rng: np.random.Generator, patient: Patient, folder: str
-) -> tuple[Doubles, Doubles, tuple[Morphology, ...]]:
-    usual, (other, share) = FOLDERS[folder], STRANGERS[folder]
-    count = int(np.clip(rng.poisson(usual.cells * patient.count), 1, 15))
-    centres: list[NDArray[np.float64]] = []
+) -> tuple[Floats, Floats, tuple[Morphology, ...]]:
+    """Centres, diameters and kinds of cells that do not touch each other."""
+    usual = FOLDERS[folder]
+    centres: list[Floats] = []
     diameters: list[float] = []
     kinds: list[Morphology] = []
-    for number in range(count):
-        kind = FOLDERS[other] if number and rng.random() < share else usual
-        spread = rng.normal(1, 0.085)
-        diameter = float(kind.diameter * patient.size * patient.red_diameter * max(spread, 0.75))
-        place = _free_place(rng, centres, diameters, diameter)
-        if place is not None:
-            centres.append(place)
-            diameters.append(diameter)
-            kinds.append(kind)
+    for number in range(int(np.clip(rng.poisson(usual.cells * patient.count), 1, 15))):
+        # The first cell is of the class itself, and lies well inside the field.
+        strange = number and rng.random() < usual.strangers
+        kind = FOLDERS[usual.stranger] if strange else usual
+        spread = max(rng.normal(1, 0.085), 0.75)
+        diameter = kind.diameter * patient.size * patient.red_diameter * spread
+        edge = (0.1 if centres else 0.55) * diameter
+        for place in rng.uniform(edge, FIELD - edge, (40, 2)):
+            others = np.reshape(centres, (-1, 2)) - place
+            gaps = np.linalg.norm(others, axis=1) - np.array(diameters) / 2
+            if gaps.min(initial=np.inf) > diameter / 2 * 0.97:
+                centres.append(place)
+                diameters.append(diameter)
+                kinds.append(kind)
+                break
     return np.array(centres, np.float32), np.array(diameters, np.float32), tuple(kinds)
 
 
-def _free_place(
-    rng: np.random.Generator,
-    centres: list[NDArray[np.float64]],
-    diameters: list[float],
-    diameter: float,
-) -> NDArray[np.float64] | None:
-    """A place where the cell touches no other; the first cell lies well inside the field."""
-    edge = 0.55 * diameter if not centres else 0.1 * diameter
-    for place in rng.uniform(edge, FIELD - edge, (40, 2)):
-        if not centres:
-            return np.asarray(place)
-        gap = np.linalg.norm(np.array(centres) - place, axis=1) - np.array(diameters) / 2
-        if gap.min() > diameter / 2 * 0.97:
-            return np.asarray(place)
-    return None
-
-
-def _red(
-    rng: np.random.Generator, patient: Patient, lymphoid: Doubles, diameters: Doubles
-) -> Doubles:
-    """Red cells: chains (rouleaux), then single cells, hardly ever on a nucleus."""
-    width = FIELD + 2 * MARGIN
+def _red(rng: np.random.Generator, patient: Patient) -> Floats:
+    """Red cells: chains (rouleaux), then single cells."""
     d = patient.red_diameter
     cover = patient.red_cover * np.exp(rng.normal(0, 0.18))
-    wanted = int(np.clip(cover * width**2 / (np.pi / 4 * d**2), 12, 130))
-    in_chains = int(wanted * patient.chains)
-    found: list[list[float]] = []
-    while len(found) < in_chains:
-        found.extend(_chain(rng, d, width))
+    wanted = int(np.clip(cover * (FIELD + 2 * MARGIN) ** 2 / (np.pi / 4 * d**2), 12, 130))
+    found: list[tuple[float, float]] = []
+    while len(found) < int(wanted * patient.chains):
+        found += _chain(rng, d)
     tries = rng.uniform(-MARGIN, FIELD + MARGIN, (wanted * 6, 2))
     apart = d * rng.choice([0.65, 0.9, 1.02], len(tries), p=[0.12, 0.28, 0.6])
-    placed = np.full((wanted + len(found) + 1, 2), 1e6)
-    if found:
-        placed[: len(found)] = found
     n = len(found)
+    placed = np.full((wanted + n, 2), 1e6)
+    placed[:n] = np.reshape(found, (-1, 2))
     for place, gap in zip(tries, apart, strict=True):
         if n >= wanted:
             break
         if ((placed[:n] - place) ** 2).sum(axis=1).min(initial=1e9) > gap * gap:
             placed[n] = place
             n += 1
-    return _clear_of(rng, placed[:n].astype(np.float32), lymphoid, diameters, d)
+    return placed[:n].astype(np.float32)
 
 
-def _chain(rng: np.random.Generator, d: float, width: float) -> list[list[float]]:
+def _chain(rng: np.random.Generator, d: float) -> list[tuple[float, float]]:
     x, y = rng.uniform(-MARGIN, FIELD + MARGIN, 2)
     angle, stride = rng.uniform(0, 2 * np.pi), d * rng.uniform(0.5, 0.9)
     cells = []
     for _ in range(2 + int(rng.geometric(0.35))):
-        cells.append([x, y])
+        cells.append((x, y))
         angle += rng.normal(0, 0.3)
         length = stride * rng.uniform(0.85, 1.15)
         x, y = x + length * np.cos(angle), y + length * np.sin(angle)
@@ -354,14 +329,14 @@ def _chain(rng: np.random.Generator, d: float, width: float) -> list[list[float]
 
 
 def _clear_of(
-    rng: np.random.Generator, red: Doubles, lymphoid: Doubles, diameters: Doubles, d: float
-) -> Doubles:
+    rng: np.random.Generator, red: Floats, lymphoid: Floats, diameters: Floats, d: float
+) -> Floats:
     """Push red cells out from under lymphoid ones, as the spreading of a smear does."""
     for centre, diameter in zip(lymphoid, diameters, strict=True):
         away = red - centre
         distance = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-3)
         least = (diameter + d) / 2 * rng.uniform(0.88, 1.06, (len(red), 1))
-        inside = (distance < least) & (distance > 0.3 * least)
-        red = np.where(inside, centre + away / distance * least, red)
-        red = red[((distance > 0.3 * least) | inside)[:, 0]]
+        beside = distance > 0.3 * least  # those in the middle are gone
+        pushed = np.where(beside & (distance < least), centre + away / distance * least, red)
+        red = pushed[beside[:, 0]]
     return np.asarray(red, dtype=np.float32)

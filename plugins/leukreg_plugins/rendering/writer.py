@@ -7,12 +7,11 @@ import hashlib
 import io
 import json
 import os
-import queue
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from leukreg import SILENT, DataError, Progress, write_file
 from leukreg_plugins.rendering.photograph import render
@@ -98,77 +97,41 @@ def _work(pictures: Sequence[Shot], root: Path, size: int, seed: int) -> Iterato
             write_picture(picture, root, size, seed)
             yield
         return
-    jobs = [
-        {
-            "root": str(root),
-            "size": size,
-            "seed": seed,
-            "pictures": [dataclasses.asdict(picture) for picture in pictures[part::workers]],
-        }
-        for part in range(workers)
-    ]
-    yield from _in_processes([json.dumps(job) for job in jobs], len(pictures))
+    job = {"root": str(root), "size": size, "seed": seed}
+    shares = ([dataclasses.asdict(shot) for shot in pictures[n::workers]] for n in range(workers))
+    yield from _in_processes([json.dumps(job | {"pictures": share}) for share in shares])
 
 
-def _in_processes(jobs: Sequence[str], total: int) -> Iterator[None]:
+def _in_processes(jobs: Sequence[str]) -> Iterator[None]:
     # Not multiprocessing: forking beside torch's threads is unsafe, and spawning runs a user's
     # unguarded script again.
-    done: queue.SimpleQueue[bool] = queue.SimpleQueue()
     command = [sys.executable, "-m", "leukreg_plugins.rendering.writer"]
-    workers = [
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **KEEP_MEMORY},
-        )
-        for _ in jobs
-    ]
-    threads = [
-        threading.Thread(target=_feed, args=(worker, job, done), daemon=True)
-        for worker, job in zip(workers, jobs, strict=True)
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        for _ in range(total):
-            if not done.get():
-                raise DataError(f"rendering stopped: {_last_words(workers)}")
-            yield
-    finally:
-        for worker in workers:
-            worker.kill()
-        for worker, thread in zip(workers, threads, strict=True):
-            worker.wait()
-            thread.join()
-            for pipe in (worker.stdin, worker.stdout, worker.stderr):
-                if pipe:
-                    pipe.close()
-
-
-def _feed(worker: subprocess.Popen[str], job: str, done: queue.SimpleQueue[bool]) -> None:
-    """Hand a worker its job and pass on a True per picture, and a False when it has ended."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    try:
-        worker.stdin.write(job)
-        worker.stdin.close()
-        for _ in worker.stdout:
-            done.put(True)
-    except OSError:
-        pass
-    if worker.wait():
-        done.put(False)
-
-
-def _last_words(workers: Sequence[subprocess.Popen[str]]) -> str:
-    for worker in workers:
-        if worker.poll() and worker.stderr is not None:
-            lines = worker.stderr.read().strip().splitlines()
-            return lines[-1] if lines else f"a worker ended with status {worker.returncode}"
-    return "a worker ended early"
+    environment = {**os.environ, **KEEP_MEMORY}
+    workers: list[subprocess.Popen[bytes]] = []
+    ours, theirs = os.pipe()  # one for all workers: it ends when the last of them does
+    with os.fdopen(ours) as told, os.fdopen(theirs, "w") as out, TemporaryFile("w+") as errors:
+        try:
+            for job in jobs:
+                with TemporaryFile("w+") as given:
+                    given.write(job)
+                    given.seek(0)
+                    workers.append(
+                        subprocess.Popen(
+                            command, stdin=given, stdout=out, stderr=errors, env=environment
+                        )
+                    )
+            out.close()
+            for _ in told:
+                yield
+            if status := next((worker.returncode for worker in workers if worker.wait()), 0):
+                errors.seek(0)
+                lines = errors.read().strip().splitlines()
+                last_words = lines[-1] if lines else f"a worker ended with status {status}"
+                raise DataError(f"rendering stopped: {last_words}")
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
 
 
 def _cores() -> int:
@@ -178,7 +141,7 @@ def _cores() -> int:
 
 
 def main() -> None:
-    """Render the job's pictures, one after the other."""
+    """A worker: render the pictures of a job on stdin, and tell of each by a line on stdout."""
     job = json.load(sys.stdin)
     for picture in job["pictures"]:
         write_picture(Shot(**picture), Path(job["root"]), job["size"], job["seed"])
