@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from leukreg.registry.plugin import plugin as plugin
     from leukreg.report.table_layout import shortened as shortened
     from leukreg.seeds import derive as derive
-    from leukreg.synthesis.distances import inception_network as inception_network
     from leukreg.synthesis.distances import kid as kid
     from leukreg.synthesis.extractor import OpenExtractor as OpenExtractor
     from leukreg.synthesis.extractor import open_extractor as open_extractor
@@ -156,7 +155,6 @@ _MODULE_OF = {
     "groups_of": "leukreg.data.groups",
     "hookimpl": "leukreg.registry.plugin",
     "import_torchvision": "leukreg.vision",
-    "inception_network": "leukreg.synthesis.distances",
     "kid": "leukreg.synthesis.distances",
     "list_folder": "leukreg.data.listing",
     "load": "leukreg.predict.trained_run",

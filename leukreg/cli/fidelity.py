@@ -16,13 +16,10 @@ from leukreg.paths import expanded, require_regular
 from leukreg.types import Fold, Role, Sample, Samples
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from leukreg.data.decode import Facts, Reading
     from leukreg.progress import Progress
     from leukreg.synthesis.extractor import OpenExtractor
-    from leukreg.synthesis.fidelity import FidelityByClass
+    from leukreg.synthesis.fidelity import FidelityByClass, LabelledImages
 
 LOOKED_AT = 64
 """Images of a side whose own size is looked at."""
@@ -100,8 +97,7 @@ def command(
         facts = {"compared": sides.names, "extractor": dict(extractor.facts)}
         report.write_check(json_file, found, facts | {"copied": list(images.copied(found))})
     if sheet is not None:
-        labels = images.labels(sides.fake)
-        report.write_sheet(sheet, found, labels, images.fake, images.training)
+        report.write_sheet(sheet, found, images.fake, images.training)
     if before is not None:  # last: where the two do not go together, the figures are kept
         render(report.changes(before, found, str(against)), console)
     return 1 if report.too_many_copies(found.overall) else 0
@@ -189,59 +185,53 @@ class Sides:
         """
         from leukreg.data.decode import readings
         from leukreg.data.image_store import open_images
+        from leukreg.synthesis.fidelity import LabelledImages
         from leukreg.types import ImageSpec
 
         native = native_size(self.real.samples), native_size(self.fake.samples)
         chosen = size or min(*native, LARGEST)
-        pixels: dict[int, NDArray[np.uint8]] = {}
+        images: dict[int, LabelledImages] = {}
         facts: list[Facts] = []
         problems: list[Problem] = []
         # Where copies are looked for among the real images, these are read once.
         for side in {id(side): side for side in (self.real, self.fake, self.training)}.values():
             try:
                 store = open_images(side.samples, ImageSpec(size=chosen), "stop", progress)
-                pixels[id(side)] = store.pixels(range(len(store)))
+                labels = [row.label if self.by_class else "" for row in side.samples.rows]
+                images[id(side)] = LabelledImages(store.pixels(range(len(store))), labels)
                 facts += store.facts.values()
             except Problems as error:
                 problems += error.problems
         if problems:
             raise Problems(list(dict.fromkeys(problems)), "nothing was compared.")
-        real, fake, seen = (pixels[id(side)] for side in (self.real, self.fake, self.training))
+        real, fake, seen = (images[id(side)] for side in (self.real, self.fake, self.training))
         return Opened(self, chosen, native, real, fake, seen, readings(facts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """Sides with their pixels, shapes ``(n, size, size, 3)``."""
+    """Sides with their pixels; all of one class where one has no class folders."""
 
     sides: Sides
     size: int
     native: tuple[int, int]
     """The shorter side of real images and fakes as they are on disk, in pixels."""
-    real: NDArray[np.uint8]
-    fake: NDArray[np.uint8]
-    training: NDArray[np.uint8]
+    real: LabelledImages
+    fake: LabelledImages
+    training: LabelledImages
     readings: tuple[Reading, ...]
     """What was chosen in reading them."""
-
-    def labels(self, side: Side) -> list[str]:
-        """The class of each image of a side; all alike where there are no classes."""
-        return [row.label if self.sides.by_class else "" for row in side.samples.rows]
 
     def measured(self, extractor: OpenExtractor, seed: int, progress: Progress) -> FidelityByClass:
         """Every figure, by class and over all."""
         from leukreg.synthesis.fidelity import measure_classes
 
-        sides, apart = self.sides, self.sides.training is not self.sides.real
         return measure_classes(
             self.real,
-            self.labels(sides.real),
             self.fake,
-            self.labels(sides.fake),
             extractor,
-            training=self.training if apart else None,
-            training_labels=self.labels(sides.training) if apart else None,
-            each=sides.by_class,
+            training=self.training,
+            each=self.sides.by_class,
             seed=seed,
             progress=progress,
         )
@@ -272,11 +262,12 @@ class Opened:
     def copied(self, found: FidelityByClass) -> Iterator[dict[str, Any]]:
         """Which fake copies which training image."""
         fakes, seen = self.sides.fake.samples.rows, self.sides.training.samples.rows
-        for place in found.overall.copies:
+        memorized = found.overall.memorized
+        for place in memorized.copies:
             yield {
                 "fake": fakes[found.fake_rows[place]].path,
-                "copies": seen[found.training_rows[found.overall.nearest[place]]].path,
-                "closeness": found.overall.closeness[place],
+                "copies": seen[found.training_rows[memorized.nearest[place]]].path,
+                "closeness": memorized.closeness[place],
             }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,7 @@ from leukreg.paths import read_regular, require_regular
 from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from leukreg.synthesis.fidelity import Fidelity, FidelityByClass
-
-    Pixels = NDArray[np.uint8]
+    from leukreg.synthesis.fidelity import Fidelity, FidelityByClass, LabelledImages
 
 ALL_CLASSES = "all"
 KIND = "leukreg fidelity"
@@ -60,17 +55,17 @@ def changes(before: Mapping[str, Any], found: FidelityByClass, name: str) -> Sec
 
 
 def too_many_copies(found: Fidelity) -> bool:
-    return len(found.copies) > MANY * found.fake
+    return len(found.memorized.copies) > MANY * found.fake
 
 
 def _distances(rows: list[tuple[str, Fidelity]]) -> Table:
     columns = ("class", "real", "fake", "FID", "floor", "×", "KID", "±", "floor", "×")
     cells = []
     for label, one in rows:
-        fid = (_short(one.fid), _short(one.floor_fid), _times(one.fid_ratio))
-        kid = [_short(1000 * value) for value in (one.kid, one.kid_std, one.floor_kid)]
+        fid = (_short(one.fid), _short(one.floor.fid), _times(one.ratio("fid")))
+        kid = [_short(1000 * value) for value in (one.kid, one.kid_std, one.floor.kid)]
         counts = (f"{one.real:,}", f"{one.fake:,}")
-        cells.append((label, *counts, *fid, *kid, _times(one.kid_ratio)))
+        cells.append((label, *counts, *fid, *kid, _times(one.ratio("kid"))))
     return Table(columns=columns, rows=tuple(cells))
 
 
@@ -78,9 +73,9 @@ def _variety(rows: list[tuple[str, Fidelity]]) -> Table:
     names = ("precision", "recall", "density", "coverage")
     cells = []
     for label, one in rows:
-        pairs = ((getattr(one, name), getattr(one, f"floor_{name}")) for name in names)
+        pairs = ((getattr(one, name), getattr(one.floor, name)) for name in names)
         parts = (f"{value:.2f}/{floor:.2f}" for value, floor in pairs)
-        copies = f"{len(one.copies):,}" if one.training else "-"
+        copies = f"{len(one.memorized.copies):,}" if one.training else "-"
         cells.append((label, *parts, f"{one.told_apart:.2f}", copies))
     return Table(columns=("class", *names, "apart", "copies"), rows=tuple(cells))
 
@@ -92,7 +87,7 @@ def _remarks(found: FidelityByClass) -> Iterator[str]:
         "of the real images; × is the figure over it. apart: share of real and fake images that a "
         "plain classifier tells apart; 0.50 would be ideal."
     )
-    n = len(overall.copies)
+    n = len(overall.memorized.copies)
     share = f"{n:,} of {overall.fake:,} fakes copy one of {overall.training:,} training images"
     yield f"! {share}" if too_many_copies(overall) else share
     if blind := [label for label, one in found.classes.items() if not one.training]:
@@ -102,7 +97,7 @@ def _remarks(found: FidelityByClass) -> Iterator[str]:
     elif few := [label for label, one in found.classes.items() if one.refused]:
         least = 2 * overall.dimensions
         yield f"no FID of {', '.join(few)}: it needs {least:,} images a side; read KID"
-    if overall.fid is not None and overall.floor_fid is None:
+    if overall.fid is not None and overall.floor.fid is None:
         yield f"no floor of FID: half of the real images are fewer than {2 * overall.dimensions:,}"
     for label, why in found.left_out.items():
         yield f"! {label}: left out, {why}"
@@ -201,32 +196,29 @@ def is_sheet(path: Path) -> bool:
 
 
 def write_sheet(
-    path: Path, found: FidelityByClass, labels: Sequence[str], fakes: Pixels, training: Pixels
+    path: Path, found: FidelityByClass, fakes: LabelledImages, training: LabelledImages
 ) -> None:
     """Write the fakes that are nearest to training images above these, by class; copies first.
-
-    Args:
-        labels: The class of each fake.
-        fakes: Shape ``(n, size, size, 3)``; ``training`` likewise.
 
     Raises:
         WriteError: The file cannot be written.
     """
     from leukreg.synthesis.contact_sheet import SHOWN, Strip, neighbour_sheet
 
-    overall, copies = found.overall, set(found.overall.copies)
+    memorized, copies = found.overall.memorized, set(found.overall.memorized.copies)
+    seen = found.training_rows
     by_class: dict[str, list[int]] = {}
     for place, row in enumerate(found.fake_rows):
-        by_class.setdefault(labels[row], []).append(place)
+        by_class.setdefault(fakes.labels[row], []).append(place)
     strips = []
     for label, own in by_class.items():
-        own.sort(key=lambda place: (place not in copies, overall.closeness[place]))
+        own.sort(key=lambda place: (place not in copies, memorized.closeness[place]))
         shown = own[:SHOWN]
         strip = Strip(
             label=label or ALL_CLASSES,
-            fakes=fakes[[found.fake_rows[place] for place in shown]],
-            nearest=training[[found.training_rows[overall.nearest[place]] for place in shown]],
-            closeness=[overall.closeness[place] for place in shown],
+            fakes=fakes.pixels[[found.fake_rows[place] for place in shown]],
+            nearest=training.pixels[[seen[memorized.nearest[place]] for place in shown]],
+            closeness=[memorized.closeness[place] for place in shown],
             copies=[place in copies for place in shown],
         )
         strips.append(strip)

@@ -1,89 +1,117 @@
 """Distances between two sets of features: FID, KID, precision, recall, density, coverage.
 
-The only module that imports torch-fidelity. Features are computed elsewhere, once; here its own
-formulas are applied to them, in double precision. (Its KID over small sets is summed up faster, to
-the same figures.)
+Features are computed elsewhere, once; here torch-fidelity's own formulas are applied to them, in
+double precision.
 """
 
 from __future__ import annotations
 
-import io
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukreg.errors import DataError, LeukregError
-from leukreg.files import load_tensors
+from leukreg.errors import DataError
 from leukreg.seeds import derive
 from leukreg.vision import import_torchvision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import Tensor
 
     Features = NDArray[np.floating[Any]]
     Matrix = NDArray[np.float64]
 
-
 SUBSETS = 100
 """Pairs of subsets that a KID is averaged over."""
-MOST_SUBSET = 1000
+SUBSET = 1000
 """Images in a subset at most (Binkowski et al., 2018)."""
 NEIGHBOURHOOD = 3
 """Neighbours that make up an image's surroundings (Kynkaanniemi et al., 2019)."""
-INCEPTION = "2048"
-"""The layer of InceptionV3 that FID and KID are about, by its number of features."""
+NEIGHBOURS = 5
+"""A real image's surroundings reach to its fifth nearest other one (Naeem et al.)."""
+SPLITS = 10
+"""Random halvings of the real images that the floor of a KID is the mean of."""
+MOST = 10_000
+"""Images of a side at most in precision, recall, density and coverage: their cost is quadratic."""
 BLOCK = 1000
-"""Rows of a matrix of distances that are held in memory at once."""
+"""Rows of a matrix of distances or kernels that are held in memory at once."""
+MOST_APART = 400
+"""Images of a side at most that are told apart; more change the answer little."""
+PARTS = 5
+"""Each image is asked about once, by a classifier that learned from the other parts."""
+VERSION = 1
+"""Part of a kept floor's name; raise it when a definition changes."""
 
 
-def kid(
-    real: Features,
-    fake: Features,
-    seed: int = 0,
-    *,
-    subsets: int = SUBSETS,
-    subset_size: int | None = None,
-) -> tuple[float, float]:
-    """Kernel Inception Distance: its mean and standard deviation over random subsets.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How near two sets of images are to each other."""
 
-    Unbiased, so that it is near 0, and as often below as above, where both sets are alike. The
-    kernel is ``(x . y / d + 1) ** 3`` (Binkowski et al., Demystifying MMD GANs, ICLR 2018).
+    fid: float | None
+    """None where there are too few images for it."""
+    kid: float
+    kid_std: float
+    precision: float
+    recall: float
+    density: float
+    coverage: float
 
-    Args:
-        real: Features of shape ``(n, d)``.
-        fake: Features of shape ``(m, d)``.
-        subset_size: Images in each subset; by default half of the smaller set, 1000 at most and 2
-            at least, so that subsets differ and their deviation means something.
 
-    Raises:
-        DataError: A set has fewer than 2 images, or fewer than ``subset_size``.
+def figures(real: Features, fake: Features, seed: int = 0) -> Figures:
+    """Every figure over two sets of features of shapes ``(n, d)`` and ``(m, d)``.
+
+    Precision, recall, density and coverage depend on how many images there are on either side, so
+    the larger side is drawn down to the smaller one's number for them.
     """
+    return _figures(real, fake, seed, *kid(real, fake, derive(seed, "kid")))
 
-    n, m = len(real), len(fake)
-    size = subset_size or min(MOST_SUBSET, max(2, min(n, m) // 2))
-    if min(n, m) < max(2, size):
-        raise DataError(
-            f"KID needs at least {max(2, size)} images on each side; there are {n} real and {m} "
-            "fake ones"
-        )
-    drawn = Subsets(size, subsets, seed % 2**32)
-    if drawn.worth_sharing(n, m):
-        found = drawn.distances(_double(real), _double(fake))
-        return float(found.mean()), float(found.std())
-    figures = _library().metric_kid.kid_features_to_metric(
-        _tensor(real),
-        _tensor(fake),
-        kid_subsets=subsets,
-        kid_subset_size=size,
-        rng_seed=drawn.seed,
-        verbose=False,
+
+def floor(real: Features, seed: int = 0) -> Figures:
+    """The same figures between two random halves of the real images.
+
+    KID is as often below 0 as above where both sets are alike, so its floor is the mean size of it
+    (its absolute value) over several halvings, and its ``kid_std`` how these scatter.
+    """
+    half = len(real) // 2
+    # A subset that is all of a small half says all of it at once.
+    size, subsets = (half, 1) if half <= SUBSET else (SUBSET, 30)
+
+    def halves(split: int) -> tuple[Features, Features]:
+        rows = np.random.default_rng(derive(seed, "halves", split)).permutation(len(real))
+        return real[rows[:half]], real[rows[half : 2 * half]]
+
+    sizes = [
+        kid(*halves(split), derive(seed, "kid"), subset_size=size, subsets=subsets)[0]
+        for split in range(SPLITS)
+    ]
+    return _figures(*halves(0), seed, float(np.mean(np.abs(sizes))), float(np.std(sizes)))
+
+
+def _figures(real: Features, fake: Features, seed: int, mean: float, deviation: float) -> Figures:
+    n = min(len(real), len(fake), MOST)
+
+    def drawn(features: Features, side: str) -> Features:
+        if len(features) == n:
+            return features
+        rows = np.random.default_rng(derive(seed, "drawn", side)).permutation(len(features))[:n]
+        return features[np.sort(rows)]
+
+    some, others = drawn(real, "real"), drawn(fake, "fake")
+    precision, recall = precision_recall(some, others)
+    density, coverage = density_coverage(some, others)
+    enough = min(len(real), len(fake)) >= fid_least(real.shape[1])
+    return Figures(
+        fid=fid(real, fake) if enough else None,
+        kid=mean,
+        kid_std=deviation,
+        precision=precision,
+        recall=recall,
+        density=density,
+        coverage=coverage,
     )
-    return figures["kernel_inception_distance_mean"], figures["kernel_inception_distance_std"]
 
 
 def fid(real: Features, fake: Features) -> float:
@@ -117,6 +145,87 @@ def fid_least(dimensions: int) -> int:
     return 2 * dimensions
 
 
+def kid(
+    real: Features,
+    fake: Features,
+    seed: int = 0,
+    *,
+    subsets: int = SUBSETS,
+    subset_size: int | None = None,
+) -> tuple[float, float]:
+    """Kernel Inception Distance: its mean and standard deviation over random subsets.
+
+    Unbiased, so that it is near 0, and as often below as above, where both sets are alike. The
+    kernel is ``(x . y / d + 1) ** 3`` (Binkowski et al., Demystifying MMD GANs, ICLR 2018).
+
+    Args:
+        real: Features of shape ``(n, d)``.
+        fake: Features of shape ``(m, d)``.
+        subset_size: Images in each subset; by default half of the smaller set, 1000 at most and 2
+            at least, so that subsets differ and their deviation means something.
+
+    Raises:
+        DataError: A set has fewer than 2 images, or fewer than ``subset_size``.
+    """
+    n, m = len(real), len(fake)
+    size = subset_size or min(SUBSET, max(2, min(n, m) // 2))
+    if min(n, m) < max(2, size):
+        raise DataError(
+            f"KID needs at least {max(2, size)} images on each side; there are {n} real and {m} "
+            "fake ones"
+        )
+    # torch-fidelity computes every subset's kernels anew. Where subsets overlap much, it is several
+    # times faster to compute all kernels once and to add up those that each subset needs.
+    if n * n + n * m + m * m < 3 * subsets * size**2:
+        distances = _subset_distances(_double(real), _double(fake), size, subsets, seed % 2**32)
+        return float(distances.mean()), float(distances.std())
+    found = _library().metric_kid.kid_features_to_metric(
+        _tensor(real),
+        _tensor(fake),
+        kid_subsets=subsets,
+        kid_subset_size=size,
+        rng_seed=seed % 2**32,
+        verbose=False,
+    )
+    return found["kernel_inception_distance_mean"], found["kernel_inception_distance_std"]
+
+
+def _subset_distances(real: Matrix, fake: Matrix, size: int, count: int, seed: int) -> Matrix:
+    """The unbiased squared MMD of each pair of subsets, drawn as torch-fidelity draws them.
+
+    Gretton et al., A kernel two-sample test, JMLR 2012.
+    """
+    rng = np.random.RandomState(seed)
+    # Which images are in which subset: 1 or 0, so that a matrix product sums over subsets.
+    a, b = np.zeros((count, len(real))), np.zeros((count, len(fake)))
+    for own, other in zip(a, b, strict=True):
+        own[rng.choice(len(real), size, replace=False)] = 1
+        other[rng.choice(len(fake), size, replace=False)] = 1
+    within = _sums_within(real, a) + _sums_within(fake, b)
+    return within / (size * (size - 1)) - 2 * _sums_across(real, fake, a, b) / size**2
+
+
+def _sums_within(features: Matrix, chosen: Matrix) -> Matrix:
+    """Sums of the kernels within each subset, an image with itself left out."""
+    itself = _kernel((features * features).sum(1) / features.shape[1])
+    return _sums_across(features, features, chosen, chosen) - chosen @ itself
+
+
+def _sums_across(first: Matrix, second: Matrix, a: Matrix, b: Matrix) -> Matrix:
+    """Sums of the kernels between each pair of subsets, shape ``(count,)``."""
+    total = np.zeros(len(a))
+    for start in range(0, len(first), BLOCK):
+        rows = slice(start, start + BLOCK)
+        kernels = _kernel(first[rows] @ second.T / first.shape[1])
+        total += ((a[:, rows] @ kernels) * b).sum(1)
+    return total
+
+
+def _kernel(products: Matrix) -> Matrix:
+    shifted = products + 1
+    return shifted * shifted * shifted
+
+
 def precision_recall(
     real: Features, fake: Features, neighbourhood: int = NEIGHBOURHOOD
 ) -> tuple[float, float]:
@@ -140,121 +249,8 @@ def precision_recall(
     return found["precision"], found["recall"]
 
 
-def inception_network(path: Path) -> nn.Module:
-    """torch-fidelity's InceptionV3: uint8 images ``(b, 3, h, w)`` to features ``(b, 2048)``.
-
-    Args:
-        path: Its weights, as torch-fidelity publishes them; nothing in the file is run.
-
-    Raises:
-        LeukregError: The file cannot be read, or is not of this network.
-    """
-    import torch
-
-    class Inception(_library().FeatureExtractorInceptionV3):  # type: ignore[misc]
-        dimensions = int(INCEPTION)
-
-        def forward(self, images: Tensor) -> Tensor:
-            found: tuple[Tensor, ...] = super().forward(images)
-            return found[0]
-
-    try:
-        # torch-fidelity would load the file with whatever code stands in it: hand it a clean copy.
-        clean = io.BytesIO()
-        torch.save(load_tensors(path), clean)
-        clean.seek(0)
-        return Inception("inception", [INCEPTION], feature_extractor_weights_path=clean)
-    except Exception as error:  # torch-fidelity raises its own
-        reason = " ".join(str(error).split())[:300]
-        raise LeukregError(f"{path} holds no weights of InceptionV3: {reason}") from error
-
-
-def _library() -> ModuleType:
-    import_torchvision()
-    import torch_fidelity
-    import torch_fidelity.metric_fid
-    import torch_fidelity.metric_kid
-    import torch_fidelity.metric_prc
-
-    library: ModuleType = torch_fidelity
-    return library
-
-
-def _double(features: Features) -> NDArray[np.float64]:
-    import numpy as np
-
-    return np.ascontiguousarray(features, dtype=np.float64)
-
-
-def _tensor(features: Features) -> Tensor:
-    import torch
-
-    return torch.from_numpy(_double(features))
-
-
-KERNEL_ROWS = 1000
-"""Rows of a kernel matrix that are held in memory at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subsets:
-    """``count`` pairs of random subsets of ``size`` images, drawn as torch-fidelity draws them."""
-
-    size: int
-    count: int
-    seed: int
-
-    def worth_sharing(self, n: int, m: int) -> bool:
-        """Whether all kernels of ``n`` and ``m`` images are fewer than those of every subset."""
-        return n * n + n * m + m * m < 3 * self.count * self.size**2
-
-    def draw(self, n: int, m: int) -> tuple[Matrix, Matrix]:
-        """Which images are in which subset: 1 or 0, shapes ``(count, n)`` and ``(count, m)``."""
-        rng = np.random.RandomState(self.seed)
-        first, second = np.zeros((self.count, n)), np.zeros((self.count, m))
-        for own, other in zip(first, second, strict=True):
-            own[rng.choice(n, self.size, replace=False)] = 1
-            other[rng.choice(m, self.size, replace=False)] = 1
-        return first, second
-
-    def distances(self, real: Matrix, fake: Matrix) -> Matrix:
-        """The unbiased squared MMD of each pair of subsets, shape ``(count,)``.
-
-        Kernel ``(x . y / d + 1) ** 3`` (Gretton et al., A kernel two-sample test, JMLR 2012).
-        """
-        a, b = self.draw(len(real), len(fake))
-        within = _inner(real, a) + _inner(fake, b)
-        across = _sums(real, fake, a, b)
-        return within / (self.size * (self.size - 1)) - 2 * across / self.size**2
-
-
-def _inner(features: Matrix, chosen: Matrix) -> Matrix:
-    """Sums of the kernels within each subset, an image with itself left out."""
-    own = _kernel((features * features).sum(1) / features.shape[1])
-    return _sums(features, features, chosen, chosen) - chosen @ own
-
-
-def _sums(first: Matrix, second: Matrix, a: Matrix, b: Matrix) -> Matrix:
-    """Sums of the kernels between each pair of subsets, shape ``(count,)``."""
-    total = np.zeros(len(a))
-    for start in range(0, len(first), KERNEL_ROWS):
-        rows = slice(start, start + KERNEL_ROWS)
-        kernels = _kernel(first[rows] @ second.T / first.shape[1])
-        total += ((a[:, rows] @ kernels) * b).sum(1)
-    return total
-
-
-def _kernel(products: Matrix) -> Matrix:
-    shifted = products + 1
-    return shifted * shifted * shifted
-
-
-NEIGHBOURS = 5
-"""A real image's surroundings reach to its fifth nearest other one (Naeem et al.)."""
-
-
 def density_coverage(
-    real: NDArray[np.floating], fake: NDArray[np.floating], neighbours: int = NEIGHBOURS
+    real: Features, fake: Features, neighbours: int = NEIGHBOURS
 ) -> tuple[float, float]:
     """Density (1 is ideal, it may be above) and coverage (0 to 1) of fakes.
 
@@ -280,16 +276,11 @@ def density_coverage(
     return inside / (neighbours * len(fake)), float(reached.mean())
 
 
-PARTS = 5
-"""Each image is asked about once, by a classifier that learned from the other parts."""
-MOST_APART = 400
-"""Images of a side at most; more change the answer little."""
-
-
-def told_apart(real: NDArray[Any], fake: NDArray[Any], seed: int = 0) -> float:
+def told_apart(real: Features, fake: Features, seed: int = 0) -> float:
     """Share of right answers, real or synthetic, about images that did not teach; 0.5 is ideal.
 
-    A logistic regression on features, over as many images of one side as of the other.
+    A logistic regression on features, over as many images of one side as of the other (Lopez-Paz
+    and Oquab, Revisiting classifier two-sample tests, ICLR 2017).
 
     Args:
         real: Features of shape ``(n, d)``, ``n`` at least ``PARTS``; ``fake`` likewise.
@@ -314,81 +305,22 @@ def told_apart(real: NDArray[Any], fake: NDArray[Any], seed: int = 0) -> float:
     return float((answers == made).mean())
 
 
-SPLITS = 10
-"""Random halvings of the real images that the floor of a KID is the mean of."""
-MOST_FIGURES = 10_000
-"""Images of a side at most in precision, recall, density and coverage: their cost is quadratic."""
-VERSION = 1
-"""Part of a kept floor's name; raise it when a definition changes."""
+def _library() -> ModuleType:
+    import_torchvision()
+    import torch_fidelity
+    import torch_fidelity.metric_fid
+    import torch_fidelity.metric_kid
+    import torch_fidelity.metric_prc
+
+    library: ModuleType = torch_fidelity
+    return library
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """How near two sets of images are to each other."""
-
-    fid: float | None
-    """None where there are too few images for it."""
-    kid: float
-    kid_std: float
-    precision: float
-    recall: float
-    density: float
-    coverage: float
+def _double(features: Features) -> Matrix:
+    return np.ascontiguousarray(features, dtype=np.float64)
 
 
-def figures(real: Features, fake: Features, seed: int = 0) -> Figures:
-    """Every figure over two sets of features of shapes ``(n, d)`` and ``(m, d)``.
+def _tensor(features: Features) -> Tensor:
+    import torch
 
-    Precision, recall, density and coverage depend on how many images there are on either side, so
-    the larger side is drawn down to the smaller one's number for them.
-    """
-    mean, deviation = kid(real, fake, derive(seed, "kid"))
-    return _figures(real, fake, seed, mean, deviation)
-
-
-def floor(real: Features, seed: int = 0) -> Figures:
-    """The same figures between two random halves of the real images.
-
-    KID is as often below 0 as above where both sets are alike, so its floor is the mean size of it
-    (its absolute value) over several halvings, and its ``kid_std`` how these scatter.
-    """
-    sizes = [_between_halves(*_halves(real, seed, split), seed) for split in range(SPLITS)]
-    first, second = _halves(real, seed, 0)
-    return _figures(first, second, seed, float(np.mean(np.abs(sizes))), float(np.std(sizes)))
-
-
-def _figures(real: Features, fake: Features, seed: int, mean: float, deviation: float) -> Figures:
-    enough = min(len(real), len(fake)) >= fid_least(real.shape[1])
-    n = min(len(real), len(fake), MOST_FIGURES)
-    some, others = _drawn(real, n, seed, "real"), _drawn(fake, n, seed, "fake")
-    precision, recall = precision_recall(some, others)
-    density, coverage = density_coverage(some, others)
-    return Figures(
-        fid=fid(real, fake) if enough else None,
-        kid=mean,
-        kid_std=deviation,
-        precision=precision,
-        recall=recall,
-        density=density,
-        coverage=coverage,
-    )
-
-
-def _halves(real: Features, seed: int, split: int) -> tuple[Features, Features]:
-    rows = np.random.default_rng(derive(seed, "halves", split)).permutation(len(real))
-    half = len(real) // 2
-    return real[rows[:half]], real[rows[half : 2 * half]]
-
-
-def _between_halves(first: Features, second: Features, seed: int) -> float:
-    # A subset that is all of a small half says all of it at once.
-    whole = len(first) <= MOST_SUBSET
-    size, subsets = (len(first), 1) if whole else (MOST_SUBSET, 30)
-    return kid(first, second, derive(seed, "kid"), subset_size=size, subsets=subsets)[0]
-
-
-def _drawn(features: Features, n: int, seed: int, side: str) -> Features:
-    if len(features) == n:
-        return features
-    rows = np.random.default_rng(derive(seed, "drawn", side)).permutation(len(features))[:n]
-    return features[np.sort(rows)]
+    return torch.from_numpy(_double(features))

@@ -8,15 +8,16 @@ on such cells.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leukreg.progress import SILENT, Progress
-from leukreg.synthesis.extractor import known_features
+from leukreg.synthesis.extractor import shrunk
 from leukreg.synthesis.real_images import RealImages, spread
 
 if TYPE_CHECKING:
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
     Seen = NDArray[Any]
+    Answers = Callable[[Seen], NDArray[np.int64]]
 
 MOST = 400
 """Images of a class that are taught or asked about; more change the answer little."""
+TURNS = 300
+SIDE = 32
+"""Pixels a side that the network is shown; larger images are averaged over areas."""
+STEPS = 300
+BATCH = 64
+PEAK_LR = 4e-3
+WEIGHT_DECAY = 0.05
+LIGHT = 0.2
+"""Change of brightness and of contrast at most, while the network is taught."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +89,28 @@ class DownstreamScore:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """How images are seen, real ones and made ones, and how their classes are learned."""
+
+    real: Callable[[Pixels], Seen]
+    made: Callable[[Pixels], Seen]
+    taught: Callable[[Seen, NDArray[np.int64]], Answers]
+
+
+def classifier_of(name: str, extractor: OpenExtractor, progress: Progress = SILENT) -> Classifier:
+    """The classifier of that name: "regression" or "network"."""
+    if name == "network":
+        small = functools.partial(shrunk, side=SIDE)
+        return Classifier(small, small, functools.partial(_network, progress=progress))
+    return Classifier(extractor.known_features, extractor.features, _regression)
+
+
 def downstream_scores(
     reference: RealImages,
     made: Mapping[str, Pixels],
-    eye: OpenExtractor,
-    who: str,
+    extractor: OpenExtractor,
+    name: str,
     progress: Progress = SILENT,
 ) -> dict[str, DownstreamScore | None]:
     """What the made classes teach; None for a class without real images to ask about.
@@ -91,86 +119,49 @@ def downstream_scores(
     images that taught.
 
     Args:
-        who: The pupil: "regression" or "network".
+        name: Who is taught: "regression" or "network".
     """
     classes = reference.fitted.samples.classes
-    pupil = classifier_of(who, eye, progress)
-    real = {label: pupil.real(reference.taught(label, MOST, label in made)) for label in classes}
-    fake = {label: pupil.made(_thinned(pixels)) for label, pixels in made.items()}
-    asked = {label: pupil.real(reference.asked(label, MOST)) for label in made}
-    by_fakes = _right(pupil, real | fake, asked)
-    by_real = _right(pupil, real, asked)
+    own = classifier_of(name, extractor, progress)
+    real = {label: own.real(reference.taught(label, MOST, label in made)) for label in classes}
+    fake = {
+        label: own.made(pixels[spread(range(len(pixels)), MOST)]) for label, pixels in made.items()
+    }
+    asked = {label: own.real(reference.asked(label, MOST)) for label in made}
+    by_fakes = _right(own, real | fake, asked)
+    by_real = _right(own, real, asked)
     taught = sum(len(rows) > 0 for rows in (real | fake).values())
     return {
         label: DownstreamScore(
             right=by_fakes[label],
             real=by_real[label] if len(real[label]) else None,
-            of=len(asked[label]),
+            of=len(rows),
             chance=1 / taught,
-            pupil=who,
+            pupil=name,
         )
-        if len(asked[label])
+        if len(rows)
         else None
-        for label in made
+        for label, rows in asked.items()
     }
 
 
 def _right(
-    pupil: Classifier, taught: Mapping[str, Seen], asked: Mapping[str, Seen]
+    own: Classifier, taught: Mapping[str, Seen], asked: Mapping[str, Seen]
 ) -> dict[str, int]:
     """Right answers per class asked about; classes without rows are never answered."""
     there = {label: rows for label, rows in taught.items() if len(rows)}
     if len(there) < 2:  # nothing to tell apart: always the same answer
         return {label: len(rows) * (label in there) for label, rows in asked.items()}
     told = np.concatenate([np.full(len(rows), n) for n, rows in enumerate(there.values())])
-    model = pupil.taught(np.concatenate([*there.values()]), told)
-    names = [*there]
-    right = {}
-    for label, rows in asked.items():
-        answers = model.predict(rows).tolist() if len(rows) else []
-        right[label] = sum(names[answer] == label for answer in answers)
-    return right
+    answers = own.taught(np.concatenate([*there.values()]), told)
+    numbers = {label: n for n, label in enumerate(there)}
+    return {
+        label: int((answers(rows) == numbers.get(label, -1)).sum()) if len(rows) else 0
+        for label, rows in asked.items()
+    }
 
 
-def _thinned(pixels: Pixels) -> Pixels:
-    return pixels[spread(range(len(pixels)), MOST)]
-
-
-TURNS = 300
-NETWORK_SIDE = 32
-"""Pixels a side that the network is shown; larger images are averaged over areas."""
-STEPS = 300
-NETWORK_BATCH = 64
-PEAK_LR = 4e-3
-WEIGHT_DECAY = 0.05
-LIGHT = 0.2
-"""Change of brightness and of contrast at most, while the network is taught."""
-
-
-class Model(Protocol):
-    """What has been taught."""
-
-    def predict(self, seen: Seen) -> NDArray[np.int64]:
-        """Class indices ``(n,)`` of what was seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Classifier:
-    """How images are seen, real ones and made ones, and how their classes are learned."""
-
-    real: Callable[[Pixels], Seen]
-    made: Callable[[Pixels], Seen]
-    taught: Callable[[Seen, NDArray[np.int64]], Model]
-
-
-def classifier_of(name: str, eye: OpenExtractor, progress: Progress = SILENT) -> Classifier:
-    """The pupil of that name: "regression" or "network"."""
-    if name == "network":
-        return Classifier(_small, _small, lambda seen, told: _network(seen, told, progress))
-    return Classifier(lambda pixels: known_features(eye, pixels), eye.features, _regression)
-
-
-def _regression(seen: Seen, told: NDArray[np.int64]) -> Model:
+def _regression(seen: Seen, told: NDArray[np.int64]) -> Answers:
     """Logistic regression on features; it has no seed and takes a second."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -183,40 +174,11 @@ def _regression(seen: Seen, told: NDArray[np.int64]) -> Model:
     with warnings.catch_warnings():
         # Classes that fall apart are told apart ever better; the answers have long been settled.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted: Model = model.fit(seen.astype(np.float64), told)
-    return fitted
+        answers: Answers = model.fit(seen.astype(np.float64), told).predict
+    return answers
 
 
-def _small(pixels: Pixels) -> Seen:
-    """Pixels ``(n, side, side, 3)`` to at most :data:`SIDE` a side."""
-    import torch
-
-    if not len(pixels) or pixels.shape[1] <= NETWORK_SIDE:
-        return pixels
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
-    made = torch.nn.functional.adaptive_avg_pool2d(images, NETWORK_SIDE).round().byte()
-    return np.ascontiguousarray(made.permute(0, 2, 3, 1).numpy())
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network that was taught, in eval mode."""
-
-    module: nn.Module
-
-    def predict(self, seen: Seen) -> NDArray[np.int64]:
-        """Class indices ``(n,)`` of pixels ``(n, side, side, 3)``."""
-        import torch
-
-        device = next(self.module.parameters()).device
-        with torch.no_grad():
-            parts = torch.split(torch.from_numpy(seen), NETWORK_BATCH)
-            answers = [self.module(_scaled(part.to(device))).argmax(dim=1).cpu() for part in parts]
-        found: NDArray[np.int64] = torch.cat(answers).numpy()
-        return found
-
-
-def _network(seen: Seen, told: NDArray[np.int64], progress: Progress) -> Network:
+def _network(seen: Seen, told: NDArray[np.int64], progress: Progress) -> Answers:
     """A small residual network (He et al., CVPR 2016), taught from nothing on pixels.
 
     All classes are shown equally often. The same seed each time; torch's generators stay as they
@@ -234,7 +196,7 @@ def _network(seen: Seen, told: NDArray[np.int64], progress: Progress) -> Network
         optimizer = torch.optim.AdamW(module.parameters(), PEAK_LR, weight_decay=WEIGHT_DECAY)
         pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LR, total_steps=STEPS)
         for _ in range(STEPS):
-            rows = torch.multinomial(odds, NETWORK_BATCH, replacement=True)
+            rows = torch.multinomial(odds, BATCH, replacement=True)
             shown = _changed(_scaled(images[rows].to(device)))
             loss = cross_entropy(module(shown), classes[rows].to(device))
             optimizer.zero_grad(set_to_none=True)
@@ -242,7 +204,16 @@ def _network(seen: Seen, told: NDArray[np.int64], progress: Progress) -> Network
             optimizer.step()
             pace.step()
             advance()
-    return Network(module.eval())
+    module.eval()
+
+    def answers(seen: Seen) -> NDArray[np.int64]:
+        with torch.no_grad():
+            parts = torch.split(torch.from_numpy(seen), BATCH)
+            found = [module(_scaled(part.to(device))).argmax(dim=1).cpu() for part in parts]
+        numbers: NDArray[np.int64] = torch.cat(found).numpy()
+        return numbers
+
+    return answers
 
 
 def _untaught(classes: int) -> nn.Module:

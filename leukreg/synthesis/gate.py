@@ -16,7 +16,7 @@ from leukreg.errors import GateError
 from leukreg.progress import Progress
 from leukreg.seeds import derive
 from leukreg.synthesis.downstream import DownstreamScore, downstream_scores
-from leukreg.synthesis.extractor import OpenExtractor, all_of, open_extractor
+from leukreg.synthesis.extractor import OpenExtractor, open_extractor, shrunk
 from leukreg.synthesis.fidelity import LEAST_FAKE, LEAST_REAL
 from leukreg.synthesis.generator import ClassImages
 from leukreg.synthesis.real_images import FEWEST, Held, RealImages
@@ -38,6 +38,10 @@ DONE = {
     "keep": "kept all the same",
 }
 """What becomes of images that fail."""
+MOST_BYTES = 128 * 2**20
+"""Pixels that are held at their full size at once."""
+SMALL = 64
+"""Pixels a side of what is kept of each training image; copies are looked for at 16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Gate:
 
     request: Request
     gate: GateSpec
-    eye: OpenExtractor
+    extractor: OpenExtractor
     reference: RealImages
     training: Pixels
     """All images that the generator was fitted on, small: copies are looked for among them."""
@@ -136,9 +140,9 @@ class Gate:
 
         rows = np.full(len(pixels), -1, np.int64)
         if len(pixels):
-            features = self.eye.features(pixels)
+            features = self.extractor.features(pixels)
             found = find_copies(self.training, pixels, self.training_features, features)
-            for position in found.positions:
+            for position in found.copies:
                 rows[position] = found.nearest[position]
         return rows
 
@@ -152,7 +156,7 @@ class Gate:
         held = {label: self.reference.held(label) for label in batches}
         made = {label: batch.pixels for label, batch in batches.items()}
         tables = []
-        taught = downstream_scores(self.reference, made, self.eye, self.gate.pupil, progress)
+        taught = downstream_scores(self.reference, made, self.extractor, self.gate.pupil, progress)
         with progress.task("Judging images", len(batches)) as advance:
             for label, batch in batches.items():
                 table = {"class": label} | self._class(label, batch, held[label], taught[label])
@@ -202,8 +206,8 @@ class Gate:
 
         table: dict[str, Any] = {
             "generator": self.request.spec.generator.name,
-            "extractor": str(self.eye),
-            "dimensions": self.eye.dimensions,
+            "extractor": str(self.extractor),
+            "dimensions": self.extractor.dimensions,
             "size": self.request.image.size,
             "real": len(real),
             "fake": len(fake),
@@ -212,7 +216,7 @@ class Gate:
         if self.request.fold is not None:
             table["fold"] = self.request.fold
         if not table["unjudged"]:
-            table |= measure(real, fake, self.eye).table()  # as `leukreg fidelity` does
+            table |= measure(real, fake, self.extractor).table()  # as `leukreg fidelity` does
             table["training"] = len(self.training)
         if lesson is not None:
             table["fakes_only"] = lesson.table()
@@ -229,7 +233,7 @@ class Gate:
             real = self.reference.held(other).pixels
             if other == label or len(real) < LEAST_REAL:
                 continue
-            ratio = measure(real, fake, self.eye).kid_ratio
+            ratio = measure(real, fake, self.extractor).ratio("kid")
             if ratio is not None and ratio <= self.gate.kid:
                 nearest = min(nearest or (ratio, other), (ratio, other))
         return None if nearest is None else {"class": nearest[1], "kid_ratio": nearest[0]}
@@ -249,8 +253,8 @@ class Gate:
             )
         if 0 < len(held.pixels) < FEWEST:
             notes.append(
-                f"{label}: {len(held.pixels)} real images are too few for {self.eye.name} to say"
-                " much: its figures scatter widely"
+                f"{label}: {len(held.pixels)} real images are too few for {self.extractor.name} to"
+                " say much: its figures scatter widely"
             )
         if len(batch.pixels) < batch.of:
             gone = batch.of - len(batch.pixels)
@@ -273,13 +277,20 @@ def gate_extractor(gate: GateSpec | None) -> OpenExtractor | None:
 
 
 def open_gate(
-    reference: RealImages, request: Request, eye: OpenExtractor, progress: Progress
+    reference: RealImages, request: Request, extractor: OpenExtractor, progress: Progress
 ) -> Gate:
     """The judge of a request; the request has a gate."""
-    gate = request.spec.gate
+    gate, images = request.spec.gate, reference.fitted
     assert gate is not None
-    training, features = all_of(reference.fitted, request.image.size, eye, progress)
-    return Gate(request, gate, eye, reference, training, features)
+    # In parts, since there may be many large ones.
+    step = max(1, MOST_BYTES // (3 * request.image.size**2))
+    small, features = [], []
+    for start in range(0, len(images), step):
+        part = images.pixels(range(start, min(start + step, len(images))))
+        features.append(extractor.known_features(part, progress))
+        small.append(shrunk(part, SMALL))
+    training = np.concatenate(small)
+    return Gate(request, gate, extractor, reference, training, np.concatenate(features))
 
 
 def _too_few(real: int, fake: int) -> str:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg.progress import SILENT, Progress
+from leukreg.synthesis.extractor import averaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,13 +43,19 @@ OTHERS = 3
 """The neighbour that stands for how near training images are to each other."""
 BLOCK = 500
 """Pictures that are laid beside all others at once."""
+SIDE = 16
+"""Pixels a side at which distances are measured."""
+COARSE = 8
+"""Pixels a side at which the nearest are searched, which is four times as fast."""
+WAYS = 8
+"""Four turns by 90 degrees, each flipped or not."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Memorized:
     """The nearest training image of every fake, and which fakes are copies."""
 
-    positions: tuple[int, ...]
+    copies: tuple[int, ...]
     """Fakes that are copies, by their position."""
     nearest: tuple[int, ...]
     """For every fake the position of its nearest training image (of the one it copies)."""
@@ -74,7 +81,7 @@ def find_copies(
     """
     if not len(training) or not len(fake):
         return Memorized((), (), ())
-    made, whole = pictures(fake), pictures(training)
+    made, whole = SmallPictures.of(fake), SmallPictures.of(training)
     single = whole.first_of_doubles()
     known, features = whole.only(single), training_features[single].astype(np.float64)
     nearest, distance = np.zeros(len(fake), np.int64), np.zeros(len(fake), np.float32)
@@ -89,13 +96,13 @@ def find_copies(
     late = moved & (ratio > NEAR)
     nearest = np.where(late, other, nearest)
     return Memorized(
-        positions=tuple(np.flatnonzero((ratio <= NEAR) | moved).tolist()),
+        copies=tuple(np.flatnonzero((ratio <= NEAR) | moved).tolist()),
         nearest=tuple(single[nearest].tolist()),
         closeness=tuple(np.where(late, other_ratio, ratio).tolist()),
     )
 
 
-def _to_others(known: Pictures, rows: Ints) -> Floats:
+def _to_others(known: SmallPictures, rows: Ints) -> Floats:
     """Of these known pictures, the distance to the third nearest other one; 0 without others."""
     scale = np.zeros(len(known), np.float32)
     place = min(OTHERS, len(known) - 1)
@@ -107,7 +114,10 @@ def _to_others(known: Pictures, rows: Ints) -> Floats:
 
 
 def _moved(
-    made: Pictures, known: Pictures, fake: NDArray[np.float64], features: NDArray[np.float64]
+    made: SmallPictures,
+    known: SmallPictures,
+    fake: NDArray[np.float64],
+    features: NDArray[np.float64],
 ) -> tuple[NDArray[np.bool_], Ints, Floats]:
     """Which fakes are near in features and not far in pixels, of which known picture, how near."""
     from sklearn.neighbors import NearestNeighbors
@@ -132,17 +142,8 @@ def _ratio(distance: Floats, scale: Floats) -> Floats:
     return found.astype(np.float32)
 
 
-SIDE = 16
-"""Pixels a side at which distances are measured."""
-COARSE = 8
-"""Pixels a side at which the nearest are searched, which is four times as fast."""
-WAYS = 8
-"""Four turns by 90 degrees, each flipped or not."""
-AVERAGED = 256
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
+class SmallPictures:
     """Images as small pictures."""
 
     fine: Floats
@@ -150,11 +151,17 @@ class Pictures:
     coarse: Floats
     """Shape ``(n, 8, 8, 3)``."""
 
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8]) -> SmallPictures:
+        """Images of shape ``(n, size, size, 3)``."""
+        fine = averaged(pixels, SIDE)
+        return cls(fine, averaged(fine, COARSE))
+
     def __len__(self) -> int:
         return len(self.fine)
 
-    def only(self, rows: Ints) -> Pictures:
-        return Pictures(self.fine[rows], self.coarse[rows])
+    def only(self, rows: Ints) -> SmallPictures:
+        return SmallPictures(self.fine[rows], self.coarse[rows])
 
     def first_of_doubles(self) -> Ints:
         """Positions of the pictures, each one that stands here again left out."""
@@ -164,7 +171,7 @@ class Pictures:
         return np.array(list(first.values()), dtype=np.int64)
 
     def nearest(
-        self, others: Pictures, count: int = 1, itself: Ints | None = None
+        self, others: SmallPictures, count: int = 1, itself: Ints | None = None
     ) -> tuple[Ints, Floats]:
         """The nearest of the others in any of eight ways, and their distances.
 
@@ -183,13 +190,13 @@ class Pictures:
         apart = [self.apart(others.only(found[:, k])) for k in range(count)]
         return found, np.stack(apart, axis=1)
 
-    def apart(self, others: Pictures) -> Floats:
+    def apart(self, others: SmallPictures) -> Floats:
         """Distances pair by pair, in the best of eight ways, shape ``(n,)``."""
         ways = [_distance(turned(self.fine, way), others.fine) for way in range(WAYS)]
         nearest: Floats = np.min(ways, axis=0)
         return nearest
 
-    def _likeness(self, others: Pictures) -> Floats:
+    def _likeness(self, others: SmallPictures) -> Floats:
         """What falls as the coarse distance in the best way rises, shape ``(n, m)``."""
         flat = others.coarse.reshape(len(others), -1)
         best = np.full((len(self), len(others)), -np.inf, np.float32)
@@ -198,24 +205,6 @@ class Pictures:
             np.maximum(best, across, out=best)
         best -= (flat**2).sum(1) / 2
         return best
-
-
-def pictures(pixels: NDArray[np.uint8]) -> Pictures:
-    """Images of shape ``(n, size, size, 3)`` as small pictures, averaged over areas.
-
-    Averaging over areas commutes with every turn and flip, and takes noise away.
-    """
-    import torch
-
-    sizes = (SIDE, COARSE)
-    out = [np.empty((len(pixels), size, size, 3), np.float32) for size in sizes]
-    for start in range(0, len(pixels), AVERAGED):
-        part = np.ascontiguousarray(pixels[start : start + AVERAGED])
-        images = torch.from_numpy(part).permute(0, 3, 1, 2).float()
-        for size, target in zip(sizes, out, strict=True):
-            images = torch.nn.functional.adaptive_avg_pool2d(images, size)
-            target[start : start + AVERAGED] = images.permute(0, 2, 3, 1).numpy()
-    return Pictures(*out)
 
 
 def turned(small: Floats, way: int) -> Floats:

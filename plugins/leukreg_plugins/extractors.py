@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg import NotAvailable, expanded, plugin, trained_backbone
+from leukreg import (
+    LeukregError,
+    NotAvailable,
+    expanded,
+    import_torchvision,
+    load_tensors,
+    plugin,
+    trained_backbone,
+)
 from leukreg_plugins.pretrained_weights import sha256, unreachable
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from torch import Tensor, nn
 
 SHIPPED = Path(__file__).with_name("cells.safetensors")
 
@@ -66,6 +74,8 @@ class Cells:
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 ADDRESS = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE}"
 """Where torch-fidelity publishes its weights; the name ends in the file's SHA-256."""
+LAYER = "2048"
+"""The layer of InceptionV3 that FID and KID are about, by its number of features."""
 
 
 @plugin("inception")
@@ -94,9 +104,28 @@ class Inception:
             NotAvailable: The weights are not here and cannot be downloaded.
             LeukregError: The file is not of this network.
         """
-        from leukreg import inception_network
+        import torch
 
-        return inception_network(self._file())
+        import_torchvision()
+        from torch_fidelity import FeatureExtractorInceptionV3
+
+        class InceptionV3(FeatureExtractorInceptionV3):  # type: ignore[misc]
+            dimensions = int(LAYER)
+
+            def forward(self, images: Tensor) -> Tensor:
+                found: tuple[Tensor, ...] = super().forward(images)
+                return found[0]
+
+        path = self._file()
+        try:
+            # torch-fidelity would load the file with whatever code is in it: hand it a clean copy.
+            clean = io.BytesIO()
+            torch.save(load_tensors(path), clean)
+            clean.seek(0)
+            return InceptionV3("inception", [LAYER], feature_extractor_weights_path=clean)
+        except Exception as error:  # torch-fidelity raises its own
+            reason = " ".join(str(error).split())[:300]
+            raise LeukregError(f"{path} holds no weights of InceptionV3: {reason}") from error
 
     def describe(self) -> dict[str, str]:
         """The file's SHA-256."""
@@ -108,44 +137,30 @@ class Inception:
             if not path.is_file():
                 raise NotAvailable(f"extractor 'inception': there is no weights file {path}")
             return path
-        path = _folder() / FILE
-        return path if path.is_file() else _download(path)
-
-
-def _folder() -> Path:
-    from torch import hub
-
-    return Path(hub.get_dir()) / "checkpoints"
-
-
-def _download(path: Path) -> Path:
-    """Fetch the file; it appears whole and with the right digest, or not at all."""
-    reason = unreachable(ADDRESS)
-    if reason is None:
         from torch import hub
 
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            digest = FILE.rpartition("-")[2].removesuffix(".pth")
-            hub.download_url_to_file(ADDRESS, str(path), hash_prefix=digest, progress=False)
-        except (OSError, RuntimeError) as error:
-            reason = f"download failed: {error}"
-        else:
+        path = Path(hub.get_dir()) / "checkpoints" / FILE
+        if path.is_file():
             return path
-    raise NotAvailable(_missing(path, reason))
-
-
-def _missing(path: Path, reason: str) -> str:
-    return (
-        f"extractor 'inception': its weights are not on this machine, and cannot be had from "
-        f"github.com ({reason}). On a machine with a network, download\n  {ADDRESS}\nand put the "
-        f"file at\n  {path}\nor name it: --extractor inception:path/to/{FILE}; the extractor "
-        "'cells' needs no download"
-    )
+        reason = unreachable(ADDRESS)
+        if reason is None:
+            try:  # the file appears whole and with the right digest, or not at all
+                path.parent.mkdir(parents=True, exist_ok=True)
+                digest = FILE.rpartition("-")[2].removesuffix(".pth")
+                hub.download_url_to_file(ADDRESS, str(path), hash_prefix=digest, progress=False)
+                return path
+            except (OSError, RuntimeError) as error:
+                reason = f"download failed: {error}"
+        raise NotAvailable(
+            f"extractor 'inception': its weights are not on this machine, and cannot be had from "
+            f"github.com ({reason}). On a machine with a network, download\n  {ADDRESS}\nand put "
+            f"the file at\n  {path}\nor name it: --extractor inception:path/to/{FILE}; the "
+            "extractor 'cells' needs no download"
+        )
 
 
 @plugin("run")
-class Trained:
+class RunBackbone:
     """The trained backbone of a run's first fold: its last feature map, averaged over the image."""
 
     path: str
@@ -174,4 +189,4 @@ class Trained:
         return {**found.describe(), "digest": sha256(found.model_path)}
 
 
-EXTRACTORS: list[type] = [Cells, Inception, Trained]
+EXTRACTORS: list[type] = [Cells, Inception, RunBackbone]

@@ -167,6 +167,6 @@ def test_copies_are_found_and_new_cells_are_not(cells: Cells) -> None:
         cells.features[cells.real],
         np.concatenate([features, cells.features[cells.rest]]),
     )
-    assert found.positions[: len(planted)] == tuple(range(len(planted)))
+    assert found.copies[: len(planted)] == tuple(range(len(planted)))
     assert found.nearest[: len(planted)] == tuple(range(0, len(training), 10))
-    assert len(found.positions) - len(planted) < 0.01 * len(cells.rest)
+    assert len(found.copies) - len(planted) < 0.01 * len(cells.rest)

@@ -97,6 +97,13 @@ def test_a_file_in_torchs_cache_is_taken(tmp_path: Path, monkeypatch: pytest.Mon
         Inception().build()
 
 
+def test_a_file_that_is_no_inception_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"no weights")
+    with pytest.raises(LeukregError, match="no weights of InceptionV3"):
+        Inception(path=str(path)).build()
+
+
 def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> Any:

@@ -28,7 +28,7 @@ def answers(a: int = 40, b: int = 40) -> np.ndarray[tuple[int], np.dtype[np.int6
     """What a network says of ten unseen cells of each class, taught by so many others."""
     taught = np.concatenate([cells("a", 50)[:a], cells("b", 50)[:b]])
     model = network().taught(taught, np.repeat([0, 1], [a, b]))
-    return model.predict(np.concatenate([cells("a", 50)[40:], cells("b", 50)[40:]]))
+    return model(np.concatenate([cells("a", 50)[40:], cells("b", 50)[40:]]))
 
 
 def test_the_network_learns_to_tell_classes_apart() -> None:
@@ -60,5 +60,5 @@ def test_large_images_are_averaged_and_small_ones_stay() -> None:
 def test_unlearned_noise_teaches_nothing() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (40, 16, 16, 3), np.uint8)
     model = network().taught(noise, np.repeat([0, 1], 20))
-    found = model.predict(np.concatenate([cells("a", 20), cells("b", 20)]))
+    found = model(np.concatenate([cells("a", 20), cells("b", 20)]))
     assert 0.2 < (found == np.repeat([0, 1], 20)).mean() < 0.8

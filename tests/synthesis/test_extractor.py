@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
-import time
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +22,7 @@ from leukreg.data.cache_folder import clear, entries
 from leukreg.errors import DataError, PluginError
 from leukreg.progress import SILENT
 from leukreg.synthesis import extractor as features
-from leukreg.synthesis.extractor import FeatureCache, OpenExtractor, image_digests, opened
+from leukreg.synthesis.extractor import FeatureCache, OpenExtractor, opened
 from tests.synthesis.pictures import Grid, grid, pictures
 
 
@@ -66,11 +68,12 @@ def test_a_path_that_is_not_there_is_not_available(text: str) -> None:
         open_extractor(text)
 
 
-def test_an_extractor_without_a_path_takes_none() -> None:
+def test_an_extractor_without_a_path_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     registry: Any = SimpleNamespace(get=lambda kind, name: SimpleNamespace(cls=type(made(Grid))))
-    assert open_extractor("mine", registry).name == "mine"
+    monkeypatch.setattr("leukreg.registry.installed", lambda: registry)
+    assert open_extractor("mine").name == "mine"
     with pytest.raises(PluginError, match="takes nothing after a colon"):
-        open_extractor("mine:path", registry)
+        open_extractor("mine:path")
 
 
 class Short(Grid):
@@ -143,7 +146,7 @@ def test_a_run_without_a_model_is_not_available(tmp_path: Path) -> None:
 def features_of(
     images: NDArray[np.uint8], extractor: OpenExtractor | None = None
 ) -> NDArray[np.float32]:
-    return FeatureCache(extractor or grid(), 32).features(images, image_digests(images))
+    return FeatureCache(extractor or grid(), 32).features(images)
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +172,7 @@ def test_doubles_go_into_a_pack_once(cache: Path) -> None:
     images = pictures(4)[[0, 0, 1, 1, 2]]
     found = features_of(images)
     [pack] = cache.glob("*/pack-*")
-    assert len(np.load(pack / "features.npy")) == 3
+    assert len(np.load(io.BytesIO(pack.read_bytes()))["features"]) == 3
     assert np.array_equal(features_of(images), found, grid())
 
 
@@ -190,7 +193,7 @@ def test_a_damaged_pack_is_made_again(cache: Path, damage: bytes) -> None:
     images = pictures(5)
     first = features_of(images)
     [pack] = cache.glob("*/pack-*")
-    (pack / "features.npy").write_bytes(damage)
+    pack.write_bytes(damage)
     assert np.array_equal(features_of(images), first, grid())
     extractor = grid()
     features_of(images, extractor)
@@ -200,20 +203,18 @@ def test_a_damaged_pack_is_made_again(cache: Path, damage: bytes) -> None:
 def test_a_flipped_bit_is_seen_and_said(cache: Path) -> None:
     images = pictures(30)
     store = FeatureCache(grid(), 32)
-    first = store.features(images, image_digests(images))
-    floor = store.floor(image_digests(images), first, 0)
-    for name in ("features.npy", "digests.npy", "floor.json"):
-        [path] = cache.glob(f"*/*/{name}")
+    first = store.features(images)
+    floor = store.floor(images, first, 0)
+    for name, place in (("pack", -40), ("pack", 200), ("pack", -9), ("floor", -40), ("floor", -9)):
+        [path] = cache.glob(f"*/{name}-*")
         data = bytearray(path.read_bytes())
-        data[-9] ^= 1
+        data[place] ^= 1
         path.write_bytes(data)
         said = Said()
-        assert np.array_equal(store.features(images, image_digests(images), said), first)
-        assert store.floor(image_digests(images), first, 0) == floor
+        assert np.array_equal(store.features(images, said), first)
+        assert store.floor(images, first, 0) == floor
         assert path.read_bytes() != data
-        assert ["features were damaged" in line for line in said.lines] == [True] * (
-            name != "floor.json"
-        )
+        assert ["features were damaged" in line for line in said.lines] == [True] * (name == "pack")
 
 
 class Said:
@@ -239,7 +240,7 @@ def test_clearing_meanwhile_does_no_harm(cache: Path) -> None:
         return compute(pixels)
 
     extractor.module.forward = cleared
-    assert store.features(images, image_digests(images)).shape == (5, extractor.dimensions)
+    assert store.features(images).shape == (5, extractor.dimensions)
     assert list(cache.glob("*/pack-*"))
 
 
@@ -253,31 +254,32 @@ def test_a_full_disk_is_said_and_leaves_nothing(
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(DataError, match="No space left on device; make room"):
-        store.features(pictures(3), image_digests(pictures(3)))
+        store.features(pictures(3))
     assert list(cache.glob("*/*")) == []
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(cache: Path) -> None:
+def test_what_a_killed_process_left_is_removed(cache: Path) -> None:
     features_of(pictures(3))
     [folder] = cache.glob("grid-*")
-    for name, hours in (("tmp-old", 30), ("tmp-new", 1)):
-        (folder / name).mkdir()
-        then = time.time() - 3600 * hours
-        os.utime(folder / name, (then, then))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    alive = f".pack-1.{os.getpid()}.part"
+    for name in (f".pack-1.{ended.pid}.part", alive):
+        (folder / name).write_bytes(b"half")
     features_of(pictures(3))
-    assert {path.name for path in folder.glob("tmp-*")} == {"tmp-new"}
+    assert {path.name for path in folder.glob(".*")} == {alive}
 
 
 def test_a_floor_is_kept_by_content_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     images, store = pictures(30), FeatureCache(grid(), 32)
-    digests, known = image_digests(images), features_of(images)
-    found = store.floor(digests, known, 0)
+    known = features_of(images)
+    found = store.floor(images, known, 0)
     calls: list[Any] = []
     monkeypatch.setattr(features, "floor", lambda *args: calls.append(args) or found)
-    assert store.floor(digests, known, 0) == found
+    assert store.floor(images, known, 0) == found
     assert calls == []
-    store.floor(digests, known, 1)
-    store.floor(digests[:29], known[:29], 0)
+    store.floor(images, known, 1)
+    store.floor(images[:29], known[:29], 0)
     assert len(calls) == 2
 
 

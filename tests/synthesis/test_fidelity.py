@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from leukreg.errors import DataError
-from leukreg.synthesis.fidelity import Fidelity, compare, measure, measure_classes
+from leukreg.synthesis.fidelity import (
+    Fidelity,
+    LabelledImages,
+    compare,
+    measure,
+    measure_classes,
+)
 from tests.synthesis.pictures import grid, pictures
 
 
@@ -25,14 +31,14 @@ def test_everything_a_figure_rests_on_is_said(found: Fidelity) -> None:
     assert found.extractor == "grid@0123456789ab"
     assert (found.size, found.real, found.fake, found.training) == (32, 40, 30, 40)
     assert found.fid is not None
-    assert found.floor_fid is None
-    assert found.floor_kid > 0
-    assert found.kid_ratio == max(0, found.kid) / found.floor_kid
-    assert found.fid_ratio is None
+    assert found.floor.fid is None
+    assert found.floor.kid > 0
+    assert found.ratio("kid") == max(0, found.kid) / found.floor.kid
+    assert found.ratio("fid") is None
     assert found.seconds > 0
     table = found.table()
-    assert table["copies"] == len(found.copies)
-    assert table["coverage_ratio"] == found.coverage / found.floor_coverage
+    assert table["copies"] == len(found.memorized.copies)
+    assert table["coverage_ratio"] == found.coverage / found.floor.coverage
     assert {"kid_std", "floor_coverage", "extractor", "size", "real", "fake"} <= set(table)
     assert all(isinstance(value, int | float | str | None) for value in table.values())
 
@@ -49,10 +55,11 @@ def test_a_second_measurement_costs_the_fake_side_only() -> None:
 def test_copies_are_looked_for_among_the_training_images() -> None:
     real, training = pictures(40), pictures(60, seed=2)
     fake = np.concatenate([training[5:7, :, ::-1], pictures(20, seed=3)])
-    assert measure(real, fake, grid()).copies == ()
-    found = measure(real, fake, grid(), training=training)
-    assert found.copies == (0, 1)
-    assert found.nearest[:2] == (5, 6)
+    assert measure(real, fake, grid()).memorized.copies == ()
+    sides = [LabelledImages(one, ["a"] * len(one)) for one in (real, fake, training)]
+    found = measure_classes(*sides[:2], grid(), training=sides[2], each=False).overall
+    assert found.memorized.copies == (0, 1)
+    assert found.memorized.nearest[:2] == (5, 6)
     assert found.training == 60
 
 
@@ -71,7 +78,8 @@ def test_classes_have_figures_of_their_own() -> None:
         "a" * 30 + "b" * 30,
     )
     fake = np.concatenate([pictures(9, seed=2), pictures(9, seed=3, shade=90), pictures(7, seed=4)])
-    found = measure_classes(real, [*labels], fake, [*"a" * 9 + "b" * 9 + "z" * 7], extractor)
+    fakes = LabelledImages(fake, [*"a" * 9 + "b" * 9 + "z" * 7])
+    found = measure_classes(LabelledImages(real, [*labels]), fakes, extractor)
     assert extractor.module.seen == 60 + 18
     assert list(found.classes) == ["a", "b"]
     assert found.left_out == {"z": "no real images of it"}
@@ -84,9 +92,11 @@ def test_classes_have_figures_of_their_own() -> None:
 
 def test_a_class_with_too_few_or_on_one_side_is_left_out_and_said() -> None:
     real, fake = pictures(40), pictures(12, seed=1)
-    found = measure_classes(
-        real, [*"a" * 20 + "b" * 5 + "c" * 15], fake, [*"a" * 6 + "b" * 6], grid()
+    sides = (
+        LabelledImages(real, [*"a" * 20 + "b" * 5 + "c" * 15]),
+        LabelledImages(fake, [*"a" * 6 + "b" * 6]),
     )
+    found = measure_classes(*sides, grid())
     assert list(found.classes) == ["a"]
     assert "5 real and 6 fake images, too few" in found.left_out["b"]
     assert found.left_out["c"] == "no fakes of it"
@@ -97,18 +107,15 @@ def test_copies_are_told_by_their_place_among_all_images() -> None:
     training = pictures(40, seed=5)
     fake = np.concatenate([pictures(8, seed=6), training[30:31], pictures(6, seed=7)])
     found = measure_classes(
-        pictures(30),
-        [*"b" * 30],
-        fake,
-        [*"a" * 5 + "b" * 10],
+        LabelledImages(pictures(30), ["b"] * 30),
+        LabelledImages(fake, [*"a" * 5 + "b" * 10]),
         grid(),
-        training=training,
-        training_labels=[*"a" * 25 + "b" * 15],
+        training=LabelledImages(training, [*"a" * 25 + "b" * 15]),
     )
-    [place] = found.overall.copies
+    [place] = found.overall.memorized.copies
     assert found.fake_rows[place] == 8
-    assert found.training_rows[found.overall.nearest[place]] == 30
-    assert found.classes["b"].copies == (3,)
+    assert found.training_rows[found.overall.memorized.nearest[place]] == 30
+    assert found.classes["b"].memorized.copies == (3,)
 
 
 def test_wrong_sides_are_refused_with_the_reason() -> None:
@@ -118,10 +125,11 @@ def test_wrong_sides_are_refused_with_the_reason() -> None:
         measure(pictures(30), pictures(5), grid())
     with pytest.raises(DataError, match="16x16x3 and 32x32x3"):
         measure(pictures(30), pictures(30, 16), grid())
+    sides = LabelledImages(pictures(12), ["a"] * 12), LabelledImages(pictures(6), ["b"] * 6)
     with pytest.raises(
         DataError, match="no class is on both sides: real images are 'a', fakes 'b'"
     ):
-        measure_classes(pictures(12), ["a"] * 12, pictures(6), ["b"] * 6, grid())
+        measure_classes(*sides, grid())
 
 
 def test_figures_that_rest_on_other_things_are_never_compared(found: Fidelity) -> None:

@@ -272,21 +272,22 @@ def test_a_copy_of_another_class_is_a_copy(images: ImageStore, tmp_path: Path) -
 def test_training_images_may_be_read_in_parts(
     images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leukreg.synthesis.extractor.MOST_BYTES", 7 * 3 * SIZE**2)
+    monkeypatch.setattr("leukreg.synthesis.gate.MOST_BYTES", 7 * 3 * SIZE**2)
     thief = Copier(lambda label, n, seed: images.pixels(range(PER_CLASS, PER_CLASS + n)))
     (table,) = place(images, spec(thief), tmp_path).figures
     assert (table["copies"], table["training"]) == (24, 60)
 
 
 def test_large_training_images_are_kept_small_and_look_alike() -> None:
-    from leukreg.synthesis.extractor import SMALL, shrunk
-    from leukreg.synthesis.memorization import pictures
+    from leukreg.synthesis.extractor import shrunk
+    from leukreg.synthesis.gate import SMALL
+    from leukreg.synthesis.memorization import SmallPictures
 
     large = np.random.default_rng(0).integers(0, 256, (3, 2 * SMALL, 2 * SMALL, 3), np.uint8)
-    made = shrunk(large)
+    made = shrunk(large, SMALL)
     assert (made.shape, made.dtype) == ((3, SMALL, SMALL, 3), np.uint8)
-    assert np.abs(pictures(made).fine - pictures(large).fine).max() < 1
-    assert shrunk(made) is made
+    assert np.abs(SmallPictures.of(made).fine - SmallPictures.of(large).fine).max() < 1
+    assert shrunk(made, SMALL) is made
 
 
 def test_stop_stops_with_all_reasons(images: ImageStore, tmp_path: Path) -> None:

@@ -55,14 +55,14 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_copies_are_found_with_what_they_copy(change: str) -> None:
     found = copies(np.ascontiguousarray(CHANGES[change](SOME)))
-    assert found.positions == tuple(range(len(SOME)))
+    assert found.copies == tuple(range(len(SOME)))
     assert found.nearest == tuple(range(40, 70))
     assert max(found.closeness) < 0.6
 
 
 def test_new_pictures_are_no_copies() -> None:
     found = copies(pictures(1000, 48, seed=2))
-    assert len(found.positions) < 10
+    assert len(found.copies) < 10
     assert 0.8 < np.median(found.closeness) < 1.5
 
 
@@ -70,43 +70,43 @@ def test_copies_among_new_pictures_are_told_by_position() -> None:
     fake = pictures(20, 48, seed=3)
     fake[[4, 17]] = TRAINING[[9, 3], :, ::-1]
     found = copies(fake)
-    assert found.positions == (4, 17)
+    assert found.copies == (4, 17)
     assert [found.nearest[place] for place in (4, 17)] == [9, 3]
 
 
 def test_doubles_among_training_images_hide_no_copy() -> None:
     training = np.concatenate([TRAINING, TRAINING, TRAINING, TRAINING])
-    assert copies(recompressed(SOME, 75), training).positions == tuple(range(len(SOME)))
+    assert copies(recompressed(SOME, 75), training).copies == tuple(range(len(SOME)))
 
 
 def test_a_moved_copy_is_found_by_its_features() -> None:
     found = copies(np.roll(TRAINING[:20], 3, axis=2))
-    assert len(found.positions) >= 15
+    assert len(found.copies) >= 15
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_few_training_images_do(n: int) -> None:
     fake = np.concatenate([TRAINING[:1], pictures(3, 48, seed=5)])
     found = copies(fake, TRAINING[:n])
-    assert found.positions == ((0,) if n else ())
-    assert copies(fake[:0], TRAINING[:n]).positions == ()
+    assert found.copies == ((0,) if n else ())
+    assert copies(fake[:0], TRAINING[:n]).copies == ()
 
 
 @pytest.mark.parametrize("size", [16, 33, 64])
 def test_small_pictures_turn_as_the_images_do(size: int) -> None:
     images = pictures(3, size)
-    small = memorization.pictures(images)
+    small = memorization.SmallPictures.of(images)
     ways = [memorization.turned(small.fine, way) for way in range(memorization.WAYS)]
     for way, expected in enumerate(ways):
         whole = memorization.turned(images.astype(np.float32), way).astype(np.uint8)
-        assert np.allclose(memorization.pictures(whole).fine, expected, atol=1e-3)
+        assert np.allclose(memorization.SmallPictures.of(whole).fine, expected, atol=1e-3)
     assert all(not np.allclose(a, b) for i, a in enumerate(ways) for b in ways[:i])
 
 
 def test_nearest_pictures_are_those_of_a_plain_search() -> None:
     one, other = (
-        memorization.pictures(pictures(30, seed=7)),
-        memorization.pictures(pictures(50, seed=8)),
+        memorization.SmallPictures.of(pictures(30, seed=7)),
+        memorization.SmallPictures.of(pictures(50, seed=8)),
     )
     found, apart = one.nearest(other)
     ways = [memorization.turned(one.coarse, way)[:, None] for way in range(memorization.WAYS)]
