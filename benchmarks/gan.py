@@ -17,17 +17,14 @@ from pathlib import Path
 import material as pictures
 import numpy as np
 import torch
-from leukreg_gan.cgan import Settings
+from leukreg_gan.cgan import Cgan
 from leukreg_gan.cgan_training import (
-    Parts,
+    CganNetworks,
     discriminator_loss,
-    fresh_parts,
     generator_loss,
     mismatch_loss,
 )
-from leukreg_gan.class_sources import ClassSources
-from leukreg_gan.conditions import conditions_for
-from leukreg_gan.diffaug import Policy, augmented
+from leukreg_gan.diffaug import augmented
 from leukreg_gan.training import Job, train
 from leukreg_gan.training_set import training_set
 from ratio import Ratio, report
@@ -41,25 +38,16 @@ SNAPSHOT_EVERY = 500
 CLASSES = tuple(f"class {number}" for number in range(8))
 HELD = 200
 """Images of each of these classes that a snapshot is compared with: V6 holds out about as many."""
-SETTINGS = Settings(
-    size=32,
-    channels=24,
-    latent=64,
+SIZE = 32
+OPTIONS = Cgan(
     steps=STEPS,
-    batch=64,
-    generator_lr=4e-4,
-    discriminator_lr=8e-4,
     decay=0.0,
     ema=0.999,
-    r1=0.0,
-    mismatch=0.5,
     feature_steps=1,
-    feature_noise=0.0,
-    augment=Policy(colour=0.1, translation=0.0625, cutout=0.0),
-    balance="class",
     snapshot_every=10 * STEPS,
-    precision="float32",
+    device="cpu",
 )
+"""The rest as the defaults have it, which are those of V6."""
 
 
 class Stopwatch:
@@ -92,13 +80,13 @@ def our_loop(data: pictures.InMemory) -> float:
 
 def _job(data: pictures.InMemory, labels: Labels, folder: Path) -> Job:
     """A training that is judged by nothing."""
-    conditions = conditions_for(data, labels, ImageSpec(size=SETTINGS.size), None, ClassSources())
+    conditions = OPTIONS.conditions(data, labels, ImageSpec(size=SIZE), None)
     return Job(
-        settings=SETTINGS,
+        options=OPTIONS,
+        size=SIZE,
         pixels=conditions.pixels(data),
         conditions=conditions,
         names=labels.names,
-        targets=conditions.classes,
         held=np.zeros(0, np.int64),
         features=None,
         seed=1,
@@ -121,7 +109,7 @@ def snapshot_cost() -> float:
         extractor.features(data.array[:8])  # it is opened before the clock runs
         job = replace(
             plain,
-            settings=replace(SETTINGS, steps=1),
+            options=replace(OPTIONS, steps=1),
             held=held,
             features=extractor.features,
             extractor=extractor.name,
@@ -132,7 +120,7 @@ def snapshot_cost() -> float:
 
 def _eight_classes() -> pictures.InMemory:
     """Noise: what is held out, and as much again to train on."""
-    plain = pictures.images(2 * HELD * len(CLASSES), SETTINGS.size)
+    plain = pictures.images(2 * HELD * len(CLASSES), SIZE)
     rows = tuple(
         Sample(id=row.id, path=row.path, label=CLASSES[number % len(CLASSES)])
         for number, row in enumerate(plain.samples.rows)
@@ -144,20 +132,20 @@ def bare_loop(data: pictures.InMemory) -> float:
     """Seconds of as many steps of the same networks, nothing logged, watched or kept."""
     labels = np.arange(len(data)) % 2
     rows = training_set(data.array, np.eye(2, dtype=np.float32)[labels], labels)
-    parts = fresh_parts(SETTINGS, 2, 1, "cpu")
+    parts = CganNetworks(OPTIONS, SIZE, 2, 1, "cpu")
     pixels, told = rows.pixels, rows.conditions
     begin = time.perf_counter()
     for _ in range(STEPS):
-        chosen = torch.randint(len(data), (SETTINGS.batch,)).sort().values
+        chosen = torch.randint(len(data), (OPTIONS.batch,)).sort().values
         real = pixels[chosen].float().div(127.5).sub(1)
         _bare_step(parts, real, told[chosen])
     return time.perf_counter() - begin
 
 
-def _bare_step(parts: Parts, real: torch.Tensor, told: torch.Tensor) -> None:
-    generator, network, policy = parts.generator, parts.discriminator, SETTINGS.augment
+def _bare_step(parts: CganNetworks, real: torch.Tensor, told: torch.Tensor) -> None:
+    generator, network, policy = parts.generator, parts.discriminator, OPTIONS.augment
     assert parts.features is not None
-    fake = generator(torch.randn(len(real), SETTINGS.latent), told)
+    fake = generator(torch.randn(len(real), OPTIONS.latent), told)
     network.requires_grad_(True)
     both = torch.cat([augmented(real, policy), augmented(fake.detach(), policy)])
     with torch.no_grad():
@@ -169,7 +157,7 @@ def _bare_step(parts: Parts, real: torch.Tensor, told: torch.Tensor) -> None:
     wrong = told.flip(0)
     n = len(told)
     apart = own[:n] + network.match([found[:n] for found in features], wrong)
-    loss = loss + SETTINGS.mismatch * mismatch_loss(apart, (wrong != told).any(dim=1, keepdim=True))
+    loss = loss + OPTIONS.mismatch * mismatch_loss(apart, (wrong != told).any(dim=1, keepdim=True))
     parts.discriminator_optimizer.zero_grad()
     loss.backward()
     parts.discriminator_optimizer.step()
@@ -183,13 +171,13 @@ def _bare_step(parts: Parts, real: torch.Tensor, told: torch.Tensor) -> None:
 
 
 def throughput() -> bool:
-    data = pictures.images(640, SETTINGS.size)
+    data = pictures.images(640, SIZE)
     our_loop(data)
     rounds = [(bare_loop(data), our_loop(data)) for _ in range(ROUNDS)]
     # Images a second are the inverse of seconds, so theirs stands over ours.
     ratio = Ratio(tuple(bare for bare, _ in rounds), tuple(own for _, own in rounds))
     best = min(own for _, own in rounds)
-    print(f"      {STEPS * SETTINGS.batch / best:.0f} images a second")
+    print(f"      {STEPS * OPTIONS.batch / best:.0f} images a second")
     snapshot, steps = snapshot_cost(), SNAPSHOT_EVERY * best / STEPS
     print(
         f"      a snapshot with its checkpoint, {HELD} images of each of {len(CLASSES)} classes, "

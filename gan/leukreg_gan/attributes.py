@@ -1,11 +1,15 @@
-"""Attributes of the training images, read from tables, and classes that are described by them."""
+"""Classes by their attributes: tables of them, joined on the names of the training images' files.
+
+Each image is told its attributes and not its class, so that a class that no image shows can be
+described by a combination of attributes that images do show.
+"""
 
 from __future__ import annotations
 
 import difflib
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,108 +17,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg import DataError, Images, Labels, derive, read_table
-from leukreg_gan.class_sources import Attributes, Described, count
-from leukreg_gan.condition_plan import COMBINATION, UNSAID, Draw, Group, Part, Plan
+from leukreg import DataError, Images, ImageSpec, Labels, Progress, derive, read_table
+from leukreg_gan.class_sources import Attributes, Described, nearest, refuse, unknown_classes
+from leukreg_gan.conditions import (
+    COMBINATION,
+    UNSAID,
+    Conditions,
+    Draw,
+    Group,
+    Part,
+    Plan,
+    class_indices,
+    count,
+    encode,
+    no_donors,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-
 BESIDE = frozenset({"class", "label", "path", "patient", "split"})
 """Columns that are no attributes unless a recipe names them: what else leukreg's tables hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeRow:
-    """One row of a table."""
-
-    name: str
-    """Of the image file, as the key column has it."""
-    values: tuple[str, ...]
-    """In the order of the columns; empty where nothing is said."""
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The rows of all tables."""
-
-    columns: tuple[str, ...]
-    lines: tuple[AttributeRow, ...]
-
-
-def read_tables(
-    tables: Sequence[Path], key: str, columns: Sequence[str] | None
-) -> tuple[Listed, list[str]]:
-    """The rows of all tables, and what is wrong with their columns, in words.
-
-    Without ``columns``, every column of the first table but the key and those in :data:`BESIDE`.
-
-    Raises:
-        DataError: A file cannot be read as a table.
-    """
-    frames = [(path, _read(path)) for path in tables]
-    wanted = columns
-    if wanted is None:
-        wanted = [c for c in frames[0][1].columns if c and c != key and c not in BESIDE]
-    faults = []
-    for path, frame in frames:
-        for what, name in [("key", key), *(("column", name) for name in wanted)]:
-            if name not in frame.columns:
-                faults.append(
-                    f"{path} has no {what} {name!r}; {_nearest_column(name, list(frame.columns))}"
-                )
-    if not wanted:
-        faults.append(f"{frames[0][0]} has no column of attributes beside the key {key!r}")
-    if faults:
-        return Listed(tuple(wanted), ()), faults
-    lines = [line for path, frame in frames for line in _lines(path, frame, key, wanted)]
-    return Listed(tuple(wanted), tuple(lines)), []
-
-
-def assumed(tables: Sequence[Path]) -> tuple[str, ...]:
-    """How tables were read that do not say so themselves; one that cannot be read is told later."""
-    found: list[str] = []
-    for path in tables:
-        with suppress(DataError):
-            found += (f"{path.name}: {how}" for how in read_table(path).attrs.get("assumed", ()))
-    return tuple(found)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return read_table(path)
-    except DataError as error:
-        raise DataError(f"synthesis.attributes.table: {error}") from None
-
-
-def _lines(path: Path, frame: pd.DataFrame, key: str, columns: Sequence[str]) -> list[AttributeRow]:
-    names = frame[key].tolist()
-    cells = zip(*(frame[column].tolist() for column in columns), strict=True)
-    return [
-        AttributeRow(_clean(name), tuple(_clean(cell) for cell in row), f"{path} row {number}")
-        for number, (name, row) in enumerate(zip(names, cells, strict=True), start=1)
-        if name.strip()
-    ]
-
-
-def _clean(text: str) -> str:
-    return unicodedata.normalize("NFC", text.strip())
-
-
-def _nearest_column(name: str, there: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, there, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(there)}"
-
-
+RESERVED = ("class", "way", COMBINATION)
+"""What an image's lineage says beside its attributes."""
 MOST = 100
 """Values that an attribute may have; a column with more is something else."""
 SHOWN = 5
 """Mistakes of one kind that are named; more are counted."""
-RESERVED = ("class", "way", COMBINATION)
-"""What an image's lineage says beside its attributes."""
+TRIED = 2000
+"""Draws by which it is found out how often a description combines what no image combines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +61,47 @@ class Attributed:
     """Shape ``(len(rows), number of groups)``; :data:`UNSAID` where a cell is empty."""
 
 
+def conditions_by_attributes(
+    options: Attributes, images: Images, labels: Labels, image: ImageSpec,
+    targets: Sequence[str] | None, progress: Progress,
+) -> Conditions:  # fmt: skip
+    """Each image is told its attributes and not its class; a class is a choice of attributes.
+
+    Images without attributes are left out: told nothing, they would teach the generator cells that
+    no description asks for, at the cost of those that some description does.
+    """
+    with progress.task("Reading attributes"):
+        found, faults = read_attributes(options, images)
+    of = class_indices(images, labels)
+    kept = of[list(found.rows)]
+    by_class = {n: found.codes[kept == at] for at, n in enumerate(labels.names) if at in kept}
+    faults += unknown_classes(options.describe, labels.names, "described")
+    if found.groups:
+        faults += _faults_of_descriptions(options.describe, found.groups)
+        empty = [name for name, n in count(of, labels).items() if not n]
+        faults += [
+            f"{'no training image' if name in empty else 'no training image with attributes'} "
+            f"shows class {name!r}, and it is not described; say what it looks like in "
+            f"attributes.describe.{name}; the attributes are "
+            f"{', '.join(group.name for group in found.groups)}"
+            for name in targets or empty
+            if name not in by_class and name not in options.describe
+        ]
+    refuse(faults)
+    plan = plan_of(labels.names, found, by_class, options.describe)
+    return Conditions(
+        plan=plan,
+        rows=found.rows,
+        vectors=encode(found.groups, found.codes),
+        labels=kept,
+        donors=no_donors(image),
+        notes=(
+            *_notes_on_rows(found, of, labels),
+            *(_strangeness(plan, label, by_class) for label in options.describe),
+        ),
+    )
+
+
 def read_attributes(options: Attributes, images: Images) -> tuple[Attributed, list[str]]:
     """The attributes of the training images, ``images``, and what is wrong with them, in words.
 
@@ -140,21 +113,18 @@ def read_attributes(options: Attributes, images: Images) -> tuple[Attributed, li
         DataError: A file cannot be read as a table.
     """
     options.ready()
-    listed, faults = read_tables(options.tables, options.key, options.columns)
-    faults += [
-        f"the column {name!r} cannot be an attribute: an image's lineage says something else by "
-        "that name; rename it"
-        for name in listed.columns
-        if name in RESERVED
-    ]
     nothing = Attributed(groups=(), rows=(), codes=np.empty((0, 0), np.int64))
+    lines, columns, faults = _read_lines(options)
     if faults:
         return nothing, faults
-    values, faults = _join(listed, images)
-    known = {row: cells for row, cells in values.items() if any(cells)}
+    values, faults = _join(lines, images)
+    known = {row: values[row] for row in sorted(values) if any(values[row])}
     if not known:
-        faults.append(_nothing_joined(listed, options, images))
-    groups = _groups(listed.columns, known)
+        faults.append(_nothing_joined(lines, options, images))
+    groups = tuple(
+        Group(name=name, values=tuple(sorted({cells[at] for cells in known.values()} - {""})))
+        for at, name in enumerate(columns)
+    )
     faults += [
         f"the column {group.name!r} has {len(group.values)} values in training, so it is no "
         "attribute that can be learned; name the attributes in attributes.columns"
@@ -168,16 +138,133 @@ def read_attributes(options: Attributes, images: Images) -> tuple[Attributed, li
     ]
     if faults:
         return nothing, faults
-    rows = tuple(sorted(known))
-    return Attributed(groups=groups, rows=rows, codes=_code(groups, [known[r] for r in rows])), []
+    position = [{value: code for code, value in enumerate(group.values)} for group in groups]
+    codes = [
+        [own.get(cell, UNSAID) for own, cell in zip(position, cells, strict=True)]
+        for cells in known.values()
+    ]
+    return Attributed(groups=groups, rows=tuple(known), codes=np.array(codes, np.int64)), []
 
 
-def notes_on_rows(found: Attributed, of: NDArray[np.int64], labels: Labels) -> tuple[str, ...]:
-    """What a report must say of training rows left out, and of empty cells.
+# Tables, as they are on disk: one row per image, every cell a text.
 
-    Args:
-        of: Class indices of all training rows.
+
+@dataclass(frozen=True, slots=True)
+class AttributeRow:
+    """One row of a table."""
+
+    name: str
+    """Of the image file, as the key column has it."""
+    values: tuple[str, ...]
+    """In the order of the columns; empty where nothing is said."""
+    where: str
+
+
+def _read_lines(options: Attributes) -> tuple[list[AttributeRow], Sequence[str], list[str]]:
+    """The rows of all tables, the attributes' columns, and what is wrong with them, in words.
+
+    Unless columns are stated, every one of the first table but the key and those in :data:`BESIDE`.
     """
+    frames = [(path, _read(path)) for path in options.files()]
+    key, first = options.key, frames[0]
+    named = [str(c) for c in first[1].columns]
+    columns = options.columns or tuple(c for c in named if c and c != key and c not in BESIDE)
+    faults = [
+        f"{path} has no {what} {name!r}; {nearest(name, map(str, frame.columns))}"
+        for path, frame in frames
+        for what, name in [("key", key), *(("column", name) for name in columns)]
+        if name not in frame.columns
+    ]
+    if not columns:
+        faults.append(f"{first[0]} has no column of attributes beside the key {key!r}")
+    reserved = [
+        f"the column {name!r} cannot be an attribute: an image's lineage says something else by "
+        "that name; rename it"
+        for name in columns
+        if name in RESERVED
+    ]
+    if faults:
+        return [], columns, faults + reserved
+    lines = [
+        AttributeRow(_clean(name), tuple(map(_clean, cells)), f"{path} row {number}")
+        for path, frame in frames
+        for number, (name, *cells) in enumerate(frame[[key, *columns]].to_numpy().tolist(), 1)
+        if name.strip()
+    ]
+    return lines, columns, reserved
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return read_table(path)
+    except DataError as error:
+        raise DataError(f"synthesis.attributes.table: {error}") from None
+
+
+def assumed(tables: Sequence[Path]) -> tuple[str, ...]:
+    """How tables were read that do not say so themselves; one that cannot be read is told later."""
+    found: list[str] = []
+    for path in tables:
+        with suppress(DataError):
+            found += (f"{path.name}: {how}" for how in read_table(path).attrs.get("assumed", ()))
+    return tuple(found)
+
+
+def _clean(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def _join(
+    lines: Sequence[AttributeRow], images: Images
+) -> tuple[dict[int, tuple[str, ...]], list[str]]:
+    """Values by training row."""
+    places: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+    for row, sample in enumerate(images.samples.rows):
+        parts = PurePosixPath(sample.id).parts
+        places.setdefault(parts[-1], []).append((parts, row))
+    found: dict[int, AttributeRow] = {}
+    vague, contradictions = [], []
+    for line in lines:
+        named = PurePosixPath(line.name.replace("\\", "/")).parts
+        # Either may have more folders than the other: one path must be the end of the other.
+        here = [
+            (parts, row)
+            for parts, row in places.get("".join(named[-1:]), ())
+            if all(a == b for a, b in zip(reversed(parts), reversed(named), strict=False))
+        ]
+        if len({parts for parts, _ in here}) > 1:
+            vague.append(f"{line.where}: {line.name!r}")
+            continue
+        for _, row in here:
+            before = found.setdefault(row, line)
+            if before.values != line.values:
+                contradictions.append(f"{line.where} against {before.where} on {line.name!r}")
+    faults = _some(
+        vague, "names that fit several training images; name a key column with folders, too"
+    )
+    faults += _some(contradictions, "rows that contradict each other")
+    return {row: line.values for row, line in found.items()}, faults
+
+
+def _some(items: Sequence[str], what: str) -> list[str]:
+    if not items:
+        return []
+    more = f"; and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return [f"{what}: {'; '.join(items[:SHOWN])}{more}"]
+
+
+def _nothing_joined(lines: Sequence[AttributeRow], options: Attributes, images: Images) -> str:
+    if not lines:
+        return "the table has no rows"
+    return (
+        f"no training image stands in the table: column {options.key!r} has names such as "
+        f"{lines[0].name!r}, the images are called such as "
+        f"{PurePosixPath(images.samples.rows[0].id).name!r}"
+    )
+
+
+def _notes_on_rows(found: Attributed, of: NDArray[np.int64], labels: Labels) -> tuple[str, ...]:
+    """What a report must say of training rows left out, and of empty cells."""
     notes = []
     whole, kept = count(of, labels), count(of[list(found.rows)], labels)
     left = len(of) - len(found.rows)
@@ -196,145 +283,7 @@ def notes_on_rows(found: Attributed, of: NDArray[np.int64], labels: Labels) -> t
     return tuple(notes)
 
 
-def _join(listed: Listed, images: Images) -> tuple[dict[int, tuple[str, ...]], list[str]]:
-    """Values by training row."""
-    places: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-    for row, sample in enumerate(images.samples.rows):
-        parts = PurePosixPath(sample.id).parts
-        places.setdefault(parts[-1], []).append((parts, row))
-    found: dict[int, AttributeRow] = {}
-    vague, contradictions = [], []
-    for line in listed.lines:
-        rows = _rows(line, places)
-        if rows is None:
-            vague.append(f"{line.where}: {line.name!r}")
-            continue
-        for row in rows:
-            before = found.setdefault(row, line)
-            if before.values != line.values:
-                contradictions.append(f"{line.where} against {before.where} on {line.name!r}")
-    faults = _told(
-        vague, "names that fit several training images; name a key column with folders, too"
-    )
-    faults += _told(contradictions, "rows that contradict each other")
-    return {row: line.values for row, line in found.items()}, faults
-
-
-def _rows(
-    line: AttributeRow, places: Mapping[str, Sequence[tuple[tuple[str, ...], int]]]
-) -> list[int] | None:
-    """The training rows of the one image that a table row names; None where it may be several."""
-    named = PurePosixPath(line.name.replace("\\", "/")).parts
-    here = [(parts, row) for parts, row in places.get(named[-1], ()) if _agree(parts, named)]
-    several = len({parts for parts, _ in here}) > 1
-    return None if several else [row for _, row in here]
-
-
-def _agree(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether one path is the end of the other."""
-    short = min(len(one), len(other))
-    return one[-short:] == other[-short:]
-
-
-def _told(items: Sequence[str], what: str) -> list[str]:
-    if not items:
-        return []
-    more = f"; and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return [f"{what}: {'; '.join(items[:SHOWN])}{more}"]
-
-
-def _nothing_joined(listed: Listed, options: Attributes, images: Images) -> str:
-    rows = images.samples.rows
-    if not listed.lines:
-        return "the table has no rows"
-    return (
-        f"no training image stands in the table: column {options.key!r} has names such as "
-        f"{listed.lines[0].name!r}, the images are called such as "
-        f"{PurePosixPath(rows[0].id).name!r}"
-    )
-
-
-def _groups(columns: Sequence[str], known: Mapping[int, Sequence[str]]) -> tuple[Group, ...]:
-    return tuple(
-        Group(name=name, values=tuple(sorted({cells[at] for cells in known.values()} - {""})))
-        for at, name in enumerate(columns)
-    )
-
-
-def _code(groups: Sequence[Group], cells: Sequence[Sequence[str]]) -> NDArray[np.int64]:
-    codes = [{value: code for code, value in enumerate(group.values)} for group in groups]
-    return np.array(
-        [[own.get(value, UNSAID) for own, value in zip(codes, row, strict=True)] for row in cells],
-        np.int64,
-    )
-
-
-TRIED = 2000
-"""Draws by which it is found out how often a description combines what no image combines."""
-
-
-def faults_of(
-    describe: Mapping[str, Mapping[str, Described]], groups: Sequence[Group]
-) -> list[str]:
-    """What is wrong with descriptions, given the values that training images have."""
-    known = {group.name: group.values for group in groups}
-    faults = []
-    for label, as_described in describe.items():
-        if not as_described:
-            faults.append(f"attributes.describe.{label} says nothing; there are {', '.join(known)}")
-        for name, value in as_described.items():
-            where = f"attributes.describe.{label}.{name}"
-            if name not in known:
-                faults.append(
-                    f"{where}: there is no such attribute; "
-                    f"{_nearest_value(name, known, 'there are')}"
-                )
-                continue
-            weights = weighed(value)
-            if not weights:
-                faults.append(f"{where} names no value; seen in training: {_all(known[name])}")
-            faults += [
-                f"{where}: no training image has {each!r}; "
-                f"{_nearest_value(each, known[name], 'seen in training')}"
-                for each in weights
-                if each not in known[name]
-            ]
-    return faults
-
-
-def weighed(value: Described) -> dict[str, float]:
-    """Value and weight, of whatever a recipe may say."""
-    if isinstance(value, str):
-        return {value: 1.0}
-    if isinstance(value, Mapping):
-        return dict(value)
-    return {each: float(count) for each, count in Counter(value).items()}
-
-
-def as_in_images(own: NDArray[np.int64], codes: NDArray[np.int64]) -> tuple[Part, ...]:
-    """Conditions of a class as its training images, ``own``, have them.
-
-    An attribute that none of them says is drawn as all training images, ``codes``, have it; both
-    have the shape ``(rows, groups)``.
-    """
-    return _as_in_training(own, codes, range(codes.shape[1]))
-
-
-def as_described(
-    value: Mapping[str, Described], groups: Sequence[Group], codes: NDArray[np.int64]
-) -> tuple[Part, ...]:
-    """Conditions of a described class: each described attribute by itself, as it is described.
-
-    The others are drawn together, as all training images, ``codes`` ``(n, groups)``, have them.
-    """
-    parts = []
-    for position, group in enumerate(groups):
-        if group.name in value:
-            weights = weighed(value[group.name])
-            own = tuple((group.values.index(each),) for each in weights)
-            parts.append(Part(groups=(position,), codes=own, weights=tuple(weights.values())))
-    rest = [position for position, group in enumerate(groups) if group.name not in value]
-    return (*parts, *(_as_in_training(codes, codes, rest) if rest else ()))
+# How classes are drawn: as their images are, or as they are described.
 
 
 def plan_of(
@@ -362,12 +311,87 @@ def plan_of(
     return Plan(groups=found.groups, draws=draws, seen=seen)
 
 
-def strangeness(plan: Plan, label: str, by_class: Mapping[str, NDArray[np.int64]]) -> str:
-    """How much of a described class is new, how new, and which seen classes the rest looks like.
+def as_described(
+    value: Mapping[str, Described], groups: Sequence[Group], codes: NDArray[np.int64]
+) -> tuple[Part, ...]:
+    """Conditions of a described class: each described attribute by itself, as it is described.
 
-    Args:
-        by_class: Codes ``(n, groups)`` of the training images of each class.
+    The others are drawn together, as all training images, ``codes`` ``(n, groups)``, have them.
     """
+    parts = []
+    for position, group in enumerate(groups):
+        if group.name in value:
+            weights = weighed(value[group.name])
+            own = tuple((group.values.index(each),) for each in weights)
+            parts.append(Part(groups=(position,), codes=own, weights=tuple(weights.values())))
+    rest = [position for position, group in enumerate(groups) if group.name not in value]
+    return (*parts, *(as_in_images(codes, codes, rest) if rest else ()))
+
+
+def as_in_images(
+    own: NDArray[np.int64], codes: NDArray[np.int64], groups: Sequence[int] | None = None
+) -> tuple[Part, ...]:
+    """Conditions of a class as its training images, ``own``, have them.
+
+    These groups (all, by default) are drawn together from the rows that say them all, else each by
+    itself. An attribute that none of them says is drawn as all training images, ``codes``, have it;
+    both have the shape ``(rows, groups)``.
+    """
+    groups = range(codes.shape[1]) if groups is None else groups
+    chosen = own[:, list(groups)]
+    complete = chosen[(chosen != UNSAID).all(axis=1)]
+    if not len(complete) and len(groups) > 1:
+        return tuple(part for group in groups for part in as_in_images(own, codes, [group]))
+    if not len(complete):
+        return as_in_images(codes, codes, groups)
+    counts = Counter(tuple(row) for row in complete.tolist())
+    found = sorted(counts)
+    weights = tuple(float(counts[row]) for row in found)
+    return (Part(groups=tuple(groups), codes=tuple(found), weights=weights),)
+
+
+def weighed(value: Described) -> dict[str, float]:
+    """Value and weight, of whatever a recipe may say."""
+    if isinstance(value, str):
+        return {value: 1.0}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {each: float(count) for each, count in Counter(value).items()}
+
+
+def _faults_of_descriptions(
+    describe: Mapping[str, Mapping[str, Described]], groups: Sequence[Group]
+) -> list[str]:
+    """What is wrong with descriptions, given the values that training images have."""
+    known = {group.name: group.values for group in groups}
+    faults = []
+    for label, described in describe.items():
+        if not described:
+            faults.append(f"attributes.describe.{label} says nothing; there are {', '.join(known)}")
+        for name, value in described.items():
+            where = f"attributes.describe.{label}.{name}"
+            if name not in known:
+                faults.append(f"{where}: there is no such attribute; {_meant(name, known)}")
+                continue
+            seen = known[name]
+            if not weighed(value):
+                faults.append(f"{where} names no value; seen in training: {', '.join(seen)}")
+            faults += [
+                f"{where}: no training image has {each!r}; {_meant(each, seen, 'seen in training')}"
+                for each in weighed(value)
+                if each not in seen
+            ]
+    return faults
+
+
+def _meant(name: str, there: Iterable[str], what: str = "there are") -> str:
+    known = list(there)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{f'did you mean {close[0]!r}? ' if close else ''}{what}: {', '.join(known)}"
+
+
+def _strangeness(plan: Plan, label: str, by_class: Mapping[str, NDArray[np.int64]]) -> str:
+    """How much of a described class is new, how new, and which seen classes the rest looks like."""
     drawn = plan.codes(label, TRIED, np.random.default_rng(derive(0, "strangeness", label)))
     counts = {
         name: Counter(tuple(row) for row in codes.tolist()) for name, codes in by_class.items()
@@ -380,37 +404,12 @@ def strangeness(plan: Plan, label: str, by_class: Mapping[str, NDArray[np.int64]
         if counts[like][row]:
             likeness[like] += times
         else:
-            nearest = int((known != np.array(row)).sum(axis=1).min())
-            apart += [nearest] * times
-    share = f"{len(apart) / TRIED:.0%}"
-    text = f"{label}: {share} of its draws combine attributes as no training image does"
+            apart += [int((known != np.array(row)).sum(axis=1).min())] * times
+    text = (
+        f"{label}: {len(apart) / TRIED:.0%} of its draws combine attributes as no training image "
+        "does"
+    )
     if apart:
         text += f", and differ from the nearest by {np.mean(apart):.1f} of {len(plan.groups)}"
     rest = ", ".join(f"{name} {n / TRIED:.0%}" for name, n in likeness.most_common())
     return f"{text}; the others do as images of {rest}" if rest else text
-
-
-def _as_in_training(
-    own: NDArray[np.int64], codes: NDArray[np.int64], groups: Sequence[int]
-) -> tuple[Part, ...]:
-    """Draw these groups together from the rows that say them all; else each by itself."""
-    chosen = own[:, list(groups)]
-    complete = chosen[(chosen != UNSAID).all(axis=1)]
-    if not len(complete) and len(groups) > 1:
-        return tuple(part for group in groups for part in _as_in_training(own, codes, [group]))
-    if not len(complete):
-        return _as_in_training(codes, codes, groups)
-    counts = Counter(tuple(row) for row in complete.tolist())
-    found = sorted(counts)
-    weights = tuple(float(counts[row]) for row in found)
-    return (Part(groups=tuple(groups), codes=tuple(found), weights=weights),)
-
-
-def _nearest_value(name: str, there: Sequence[str] | Mapping[str, object], what: str) -> str:
-    close = difflib.get_close_matches(name, list(there), n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}{what}: {_all(there)}"
-
-
-def _all(values: Sequence[str] | Mapping[str, object]) -> str:
-    return ", ".join(values) or "none"

@@ -11,22 +11,32 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from leukreg_gan.cgan import Cgan
+from leukreg_gan.snapshots import ImageMaker
+
 FIRST = 4
 """Side of the smallest maps."""
 NARROWEST = 16
 """Fewest channels at any size: processors work on so many at once, fewer cost the same."""
-SIZES = (32, 64, 128, 256)
-"""Image sides that the networks are made for."""
+EMBEDDED = 32
+"""Figures that the condition vector is embedded in."""
+PART = 16
+"""Noise figures that drive each block's norms, beside the condition."""
+GROUPED = 8
+"""Images that are looked at together, at most."""
+SLOPE = 0.2
+HEAD = 64
+"""Channels of the networks that look at maps of features."""
 
 
 def widths(size: int, channels: int) -> tuple[int, ...]:
     """Channels of the maps of side 4, 8, ... ``size``: wide where maps are small.
 
     Raises:
-        ValueError: ``size`` is none of :data:`SIZES`.
+        ValueError: ``size`` is none of the sizes that the networks are made for.
     """
-    if size not in SIZES:
-        raise ValueError(f"the networks are made for images of {SIZES} pixels, not {size}")
+    if size not in Cgan.sizes:
+        raise ValueError(f"the networks are made for images of {Cgan.sizes} pixels, not {size}")
     large = [max(NARROWEST, channels // 2), channels * 2, channels * 4, channels * 4]
     doublings = (size // 32).bit_length() - 1
     more = [max(NARROWEST, channels // 2 ** (step + 2)) for step in range(doublings)]
@@ -53,17 +63,6 @@ class ConditionalNorm(nn.Module):
         return torch.addcmul(bias, self.norm(maps), gain + 1)
 
 
-def activated(norm: ConditionalNorm, maps: Tensor, driver: Tensor) -> Tensor:
-    """Normalised, then rectified."""
-    return F.relu(norm(maps, driver), inplace=True)
-
-
-EMBEDDED = 32
-"""Figures that the condition vector is embedded in."""
-PART = 16
-"""Noise figures that drive each block's norms, beside the condition."""
-
-
 class GeneratorBlock(nn.Module):
     """Doubles the side: a convolution before the doubling, one after it, and a way around both.
 
@@ -79,13 +78,14 @@ class GeneratorBlock(nn.Module):
         self.around = nn.Conv2d(inputs, outputs, 1, bias=False)
 
     def forward(self, maps: Tensor, driver: Tensor) -> Tensor:
-        inner = self.small(activated(self.first, maps, driver))
-        inner = F.interpolate(activated(self.second, inner, driver), scale_factor=2.0)
+        inner = self.small(F.relu(self.first(maps, driver), inplace=True))
+        inner = F.relu(self.second(inner, driver), inplace=True)
+        inner = F.interpolate(inner, scale_factor=2.0)
         doubled: Tensor = self.large(inner) + F.interpolate(self.around(maps), scale_factor=2.0)
         return doubled
 
 
-class Generator(nn.Module):
+class Generator(ImageMaker):
     """From noise ``(b, latent)`` and conditions ``(b, conditions)`` to images.
 
     These have shape ``(b, 3, size, size)`` and lie between -1 and 1. Brock et al., 2019, made
@@ -128,10 +128,6 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-GROUPED = 8
-"""Images that are looked at together, at most."""
-
-
 class Projection(nn.Module):
     """Scores ``(b,)`` of pooled features ``(b, width)`` under conditions ``(b, conditions)``.
 
@@ -168,11 +164,6 @@ class Projection(nn.Module):
         """How well images and conditions go together, ``(b,)``."""
         match: Tensor = (self.embed(conditions) * features).sum(dim=1)
         return match
-
-
-SLOPE = 0.2
-HEAD = 64
-"""Channels of the networks that look at maps of features."""
 
 
 class DiscriminatorBlock(nn.Module):

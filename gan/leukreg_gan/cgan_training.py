@@ -5,24 +5,43 @@ Scores have shape ``(b, looks)``; each look of the discriminator is taught by it
 
 from __future__ import annotations
 
-import logging
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
-from ignite.engine import Engine
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from leukreg import derive
-from leukreg_gan.cgan import Settings
+from leukreg import Progress, TrainingError, derive
 from leukreg_gan.cgan_networks import Discriminator, Generator
 from leukreg_gan.diffaug import augmented, noisy
-from leukreg_gan.feature_network import FeatureNetwork
+from leukreg_gan.feature_network import FeatureNetwork, learned, pretrain
 from leukreg_gan.training_set import RealBatch, TrainingSet
+
+if TYPE_CHECKING:
+    from leukreg_gan.cgan import Cgan
+
+BETAS = (0.0, 0.9)
+"""Adam's, as is usual with spectral normalisation (Miyato et al., 2018)."""
+PENALTY_EVERY = 16
+"""Steps between two gradient penalties, each so many times as strong (Karras et al., 2020)."""
+SETTLING = 16
+"""Batches that batch-norm statistics are measured on."""
+SETTLED = 64
+"""Images in each of them."""
+NOTHING = 0.01
+"""A discriminator's loss below which it has nothing left to learn, and so nothing to teach."""
+LOSSES = {
+    "discriminator": "discriminator's loss",
+    "generator": "generator's loss",
+    "real": "discriminator's score of real images",
+    "fake": "discriminator's score of made images",
+}
+"""What a step comes to, in words. Scores are means, those of made images are taken before the
+discriminator was taught."""
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -90,29 +109,136 @@ def settle(generator: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]) -> No
     generator.eval()
 
 
-BETAS = (0.0, 0.9)
-"""Adam's, as is usual with spectral normalisation (Miyato et al., 2018)."""
+class CganNetworks:
+    """Both networks, what moves them, and the running average; :class:`.training.Networks`."""
 
+    def __init__(self, options: Cgan, size: int, conditions: int, seed: int, device: str) -> None:
+        """Untaught, their weights drawn from ``seed``. Reseeds torch's global generator."""
+        self.options, self.size, self.conditions = options, size, conditions
+        self.seed, self.device, self.policy = seed, device, options.augment
+        torch.manual_seed(derive(seed, "generator"))
+        self.generator = self._fresh_generator()
+        torch.manual_seed(derive(seed, "features"))
+        self.features: FeatureNetwork | None = None
+        """Taught before the other two, and fixed from then on."""
+        if options.pretraining_steps:
+            self.features = FeatureNetwork(size, conditions).eval().requires_grad_(False)
+            _place(self.features, device)
+        torch.manual_seed(derive(seed, "discriminator"))
+        shown = () if self.features is None else self.features.shown
+        self.discriminator = Discriminator(size, conditions, options.channels, options.batch, shown)
+        _place(self.discriminator, device)
+        self.average = averaged(self.generator, options.ema)
+        self.generator_optimizer = torch.optim.Adam(
+            self.generator.parameters(), options.generator_lr, BETAS
+        )
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), options.discriminator_lr, BETAS
+        )
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Networks, optimizers and average."""
+    def _fresh_generator(self) -> Generator:
+        options = self.options
+        made = Generator(self.size, self.conditions, options.channels, options.latent)
+        _place(made, self.device)
+        return made
 
-    generator: Generator
-    discriminator: Discriminator
-    features: FeatureNetwork | None
-    """Taught before the other two, and fixed from then on."""
-    average: AveragedModel
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
-    settings: Settings
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, as plain values and tensors."""
+        return {name: part.state_dict() for name, part in self._named().items()}
 
-    def pace(self, share: float) -> None:
-        """Set both learning rates to a share of what the settings say."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, part in self._named().items():
+            part.load_state_dict(state[name])
+
+    def _named(self) -> dict[str, Any]:
+        names = ("features", "generator", "discriminator", "average", "generator_optimizer",
+                 "discriminator_optimizer")  # fmt: skip
+        return {name: part for name in names if (part := getattr(self, name)) is not None}
+
+    def pretrain(
+        self, data: TrainingSet, asked: TrainingSet, groups: Mapping[str, int],
+        seed: int, progress: Progress,
+    ) -> str:  # fmt: skip
+        if self.features is None:
+            return ""
+        steps, noise = self.options.pretraining_steps, self.options.feature_noise
+        pretrain(self.features, data, [*groups.values()], steps, noise, seed, progress)
+        return f"the feature network {learned(self.features, asked, groups)}"
+
+    def step(self, number: int, real: RealBatch) -> dict[str, float]:
+        pace = self.options.pace(number)
         for group in self.generator_optimizer.param_groups:
-            group["lr"] = self.settings.generator_lr * share
+            group["lr"] = self.options.generator_lr * pace
         for group in self.discriminator_optimizer.param_groups:
-            group["lr"] = self.settings.discriminator_lr * share
+            group["lr"] = self.options.discriminator_lr * pace
+        noise = torch.randn(len(real.images), self.options.latent, device=self.device)
+        with self._precision():
+            fake = self.generator(noise, real.conditions)
+        made = RealBatch(fake.float(), real.conditions)
+        taught = self._teach_discriminator(real, made, number)
+        loss = self._teach_generator(made, number)
+        self.average.update_parameters(self.generator)
+        figures = torch.stack([taught[0], loss.detach(), *taught[1:]]).tolist()
+        losses = dict(zip(LOSSES, figures, strict=True))
+        wrong = next((name for name, x in losses.items() if not math.isfinite(x)), None)
+        if wrong is not None:
+            raise TrainingError(
+                f"cgan, step {number}: the {LOSSES[wrong]} is {losses[wrong]}. Try lower learning "
+                "rates (generator_lr, discriminator_lr); the fit folder keeps the last sample grids"
+            )
+        return losses
+
+    def _teach_discriminator(
+        self, real: RealBatch, made: RealBatch, number: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, and the mean scores of real and made images."""
+        network, options = self.discriminator, self.options
+        network.requires_grad_(True)
+        penalised = options.r1 > 0 and number % PENALTY_EVERY == 0
+        seen = augmented(real.images, self.policy)
+        if penalised:
+            seen.requires_grad_(True)
+        shown = augmented(made.images.detach(), self.policy)
+        with self._precision():
+            images = torch.cat([seen, shown])
+            maps = self.maps(images, penalised, options.noise(number))
+            features = network.features(images, maps)
+            own = network.own(features)
+            told = torch.cat([real.conditions, made.conditions])
+            scores_real, scores_fake = (own + network.match(features, told)).chunk(2)
+            loss = discriminator_loss(scores_real, scores_fake)
+            total = loss
+            if options.mismatch:
+                total = loss + options.mismatch * self._mismatch(features, own, real.conditions)
+        if penalised:
+            total = total + options.r1 * PENALTY_EVERY * gradient_penalty(scores_real, seen)
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.discriminator_optimizer.step()
+        return loss.detach(), scores_real.detach().mean(), scores_fake.detach().mean()
+
+    def _mismatch(self, features: Sequence[Tensor], own: Tensor, told: Tensor) -> Tensor:
+        """Real images under another image's condition must not pass (Reed et al., 2016).
+
+        The whole score is taught. Were the part that asks for no condition left out, the two parts
+        would drive each other up without bound.
+        """
+        n = len(told)
+        wrong = told.roll(int(torch.randint(1, n, (1,))), 0)
+        scores = own[:n] + self.discriminator.match([found[:n] for found in features], wrong)
+        return mismatch_loss(scores, (wrong != told).any(dim=1, keepdim=True))
+
+    def _teach_generator(self, made: RealBatch, number: int) -> Tensor:
+        """By the made images that the discriminator was just taught with, augmented anew."""
+        self.discriminator.requires_grad_(False)
+        shown = augmented(made.images, self.policy)
+        with self._precision():
+            maps = self.maps(shown, True, self.options.noise(number))
+            loss = generator_loss(self.discriminator(shown, made.conditions, maps))
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.generator_optimizer.step()
+        return loss
 
     def maps(self, images: Tensor, teaches: bool, noise: float = 0.0) -> tuple[Tensor, ...]:
         """What the feature network shows of images; ``teaches`` lets gradients reach them.
@@ -125,170 +251,34 @@ class Parts:
         with nullcontext() if teaches else torch.no_grad():
             return self.features.maps(noisy(images, noise))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything, as plain values and tensors."""
-        return {name: part.state_dict() for name, part in self._named().items()}
+    def _precision(self) -> AbstractContextManager[Any]:
+        lower = self.options.precision == "bfloat16"
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=lower)
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name, part in self._named().items():
-            part.load_state_dict(state[name])
+    def stuck(self, losses: Mapping[str, float], steps: int) -> str:
+        if losses["discriminator"] >= NOTHING:
+            return ""
+        return (
+            f"the discriminator's loss was under {NOTHING} for {steps} steps: it tells all made "
+            "images from real ones, and the generator learns nothing"
+        )
 
-    def _named(self) -> dict[str, Any]:
-        taught = {} if self.features is None else {"features": self.features}
-        return taught | {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
+    def note(self, losses: Mapping[str, float]) -> str:
+        return f"D {losses['discriminator']:.2f}, G {losses['generator']:+.2f}"
 
-
-def fresh_parts(settings: Settings, conditions: int, seed: int, device: str) -> Parts:
-    """Untaught networks, their weights drawn from ``seed``. Reseeds torch's global generator."""
-    torch.manual_seed(derive(seed, "generator"))
-    generator = fresh_generator(settings, conditions).to(device)
-    torch.manual_seed(derive(seed, "features"))
-    features = _fresh_features(settings, conditions)
-    torch.manual_seed(derive(seed, "discriminator"))
-    discriminator = Discriminator(
-        settings.size,
-        conditions,
-        settings.channels,
-        settings.batch,
-        () if features is None else features.shown,
-    )
-    discriminator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Parts(
-        generator,
-        discriminator,
-        None if features is None else features.to(device),
-        averaged(generator, settings.ema),
-        torch.optim.Adam(generator.parameters(), settings.generator_lr, BETAS),
-        torch.optim.Adam(discriminator.parameters(), settings.discriminator_lr, BETAS),
-        settings,
-    )
+    def image_maker(self, data: TrainingSet) -> Generator:
+        """The averaged generator with batch-norm statistics of its own, in eval mode."""
+        generator = self._fresh_generator()
+        generator.load_state_dict(self.average.module.state_dict())
+        torch.manual_seed(derive(self.seed, "settle"))
+        batches = []
+        for _ in range(SETTLING):
+            told = data.conditions[data.rows(SETTLED, self.options.balance)]
+            noise = torch.randn(SETTLED, self.options.latent)
+            batches.append((noise.to(self.device), told.to(self.device)))
+        settle(generator, batches)
+        return generator
 
 
-def fresh_generator(settings: Settings, conditions: int) -> Generator:
-    """An untaught generator, channels-last, drawn from torch's global generator."""
-    made = Generator(settings.size, conditions, settings.channels, settings.latent)
-    made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return made
-
-
-def _fresh_features(settings: Settings, conditions: int) -> FeatureNetwork | None:
-    if not settings.feature_steps:
-        return None
-    network = FeatureNetwork(settings.size, conditions).eval().requires_grad_(False)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
-
-
-PENALTY_EVERY = 16
-"""Steps between two gradient penalties, each so many times as strong (Karras et al., 2020)."""
-_QUIET = logging.getLogger("leukreg_gan")
-_QUIET.setLevel(logging.CRITICAL + 1)
-
-
-class Losses(NamedTuple):
-    """What a step came to."""
-
-    discriminator: float
-    generator: float
-    real: float
-    """Mean score of the real images."""
-    fake: float
-    """Mean score of the made ones, before the discriminator was taught."""
-
-
-def setup_trainer(parts: Parts, material: TrainingSet, seed: int, device: str) -> Engine:
-    """An engine whose output are the step's :class:`Losses`; it needs no data.
-
-    All that a step draws comes from a seed of its own, so that a training goes on after a kill as
-    if nothing had happened.
-    """
-    settings = parts.settings
-
-    def step(engine: Engine, _: Any) -> Losses:
-        number = engine.state.iteration
-        torch.manual_seed(derive(seed, "step", number))
-        parts.pace(settings.share(number))
-        real = material.batch(settings.batch, settings.balance)
-        real = RealBatch(real.images.to(device), real.conditions.to(device))
-        noise = torch.randn(len(real.images), settings.latent, device=device)
-        with _precision(parts, device):
-            fake = parts.generator(noise, real.conditions)
-        made = RealBatch(fake.float(), real.conditions)
-        taught = _teach_discriminator(parts, real, made, number, device)
-        loss = _teach_generator(parts, made, number, device)
-        parts.average.update_parameters(parts.generator)
-        figures = torch.stack([taught[0], loss.detach(), *taught[1:]]).tolist()
-        return Losses(*figures)
-
-    engine = Engine(step)
-    engine.logger = _QUIET
-    return engine
-
-
-def _teach_discriminator(
-    parts: Parts, real: RealBatch, made: RealBatch, number: int, device: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss, and the mean scores of real and made images."""
-    network, settings = parts.discriminator, parts.settings
-    network.requires_grad_(True)
-    penalised = settings.r1 > 0 and number % PENALTY_EVERY == 0
-    seen = augmented(real.images, settings.augment)
-    if penalised:
-        seen.requires_grad_(True)
-    shown = augmented(made.images.detach(), settings.augment)
-    with _precision(parts, device):
-        images = torch.cat([seen, shown])
-        maps = parts.maps(images, penalised, settings.noise(number))
-        features = network.features(images, maps)
-        own = network.own(features)
-        told = torch.cat([real.conditions, made.conditions])
-        scores_real, scores_fake = (own + network.match(features, told)).chunk(2)
-        loss = discriminator_loss(scores_real, scores_fake)
-        total = loss
-        if settings.mismatch:
-            total = loss + settings.mismatch * _mismatch_loss(network, features, own, real)
-    if penalised:
-        total = total + settings.r1 * PENALTY_EVERY * gradient_penalty(scores_real, seen)
-    parts.discriminator_optimizer.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
-    parts.discriminator_optimizer.step()
-    return loss.detach(), scores_real.detach().mean(), scores_fake.detach().mean()
-
-
-def _mismatch_loss(
-    network: Discriminator, features: Sequence[Tensor], own: Tensor, real: RealBatch
-) -> Tensor:
-    """Real images under another image's condition must not pass (Reed et al., 2016).
-
-    The whole score is taught. Were the part that asks for no condition left out, the two parts
-    would drive each other up without bound.
-    """
-    told = real.conditions
-    wrong = told.roll(int(torch.randint(1, len(told), (1,))), 0)
-    n = len(told)
-    scores = own[:n] + network.match([found[:n] for found in features], wrong)
-    return mismatch_loss(scores, (wrong != told).any(dim=1, keepdim=True))
-
-
-def _teach_generator(parts: Parts, made: RealBatch, number: int, device: str) -> Tensor:
-    """By the made images that the discriminator was just taught with, augmented anew."""
-    parts.discriminator.requires_grad_(False)
-    shown = augmented(made.images, parts.settings.augment)
-    with _precision(parts, device):
-        maps = parts.maps(shown, True, parts.settings.noise(number))
-        loss = generator_loss(parts.discriminator(shown, made.conditions, maps))
-    parts.generator_optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    parts.generator_optimizer.step()
-    return loss
-
-
-def _precision(parts: Parts, device: str) -> AbstractContextManager[Any]:
-    lower = parts.settings.precision == "bfloat16"
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=lower)
+def _place(network: nn.Module, device: str) -> None:
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

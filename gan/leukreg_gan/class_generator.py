@@ -1,144 +1,59 @@
-"""The generator of images of a class: fitted once for the same content, or read from a file."""
+"""The generator of images of a class: fitted once for the same content, or read from a file.
+
+A training of the same content is looked up in the cache, and one that was killed goes on there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from leukreg import (
     SILENT,
     DataError,
     Images,
+    ImageSpec,
     Labels,
     Lineage,
     Progress,
     cache_area,
     derive,
+    expanded,
+    open_extractor,
     write_file,
 )
-from leukreg_gan.cgan import Settings
-from leukreg_gan.cgan_networks import Generator
+from leukreg_gan import training
 from leukreg_gan.checkpoint import Checkpoint
-from leukreg_gan.condition_plan import Plan
+from leukreg_gan.conditions import Conditions, Plan, count
 from leukreg_gan.generator_file import (
     Card,
     check_fit,
     check_origin,
     digest_of,
     image_digests,
-    outside,
     read_archive,
-    training_key,
     write_archive,
 )
-from leukreg_gan.snapshots import made_images, noise_for
-from leukreg_gan.training import Job, device_for, session
+from leukreg_gan.learned_generator import LearnedGenerator
+from leukreg_gan.snapshots import ImageMaker, made_images, noise_for
+from leukreg_gan.training import Job, session
 from leukreg_gan.training_set import held_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from leukreg_gan.conditions import Conditions
-    from leukreg_gan.training import Trained
-
-
 FILE = "generator.safetensors"
 AREA = "generators"
 
-Fitted = tuple[dict[str, "Tensor"], Card]
-
-
-def fitted(
-    key: str, folder: Path | None, job: Callable[[Path], Job], card: Card, progress: Progress
-) -> Fitted:
-    """The weights and card of the generator of this content: from the cache, or trained now.
-
-    What belongs to a training lies in the cache below its key, so that any run can go on with it;
-    file, log and sample grids are copied to ``folder``.
-
-    Args:
-        key: Digest of everything that decides the training; size and steps are put before it, so
-            that a listing of the cache says what it holds.
-        job: From the folder that the training lies in to the training.
-        card: What is known of the generator before it is trained.
-
-    Raises:
-        TrainingError: A loss is no number.
-        DataError: The cache or the folder cannot be written.
-    """
-    name = f"cgan-{card.size}px-{card.settings['steps']}-steps-{key}"
-    home = cache_area(AREA, costly=True) / name
-    found = _known(home / FILE, progress)
-    if found is None:
-        found = _trained(home, job(home), card, progress)
-    else:
-        weights, known = found
-        # In no key: what this recipe says of the same images in other words.
-        found = (
-            weights,
-            replace(known, classes=card.classes, plan=card.plan, attribution=card.attribution),
-        )
-        progress.say(
-            f"cgan: these very images were trained on before with these options ({name[:-20]}); "
-            "the generator is used again, nothing is trained"
-        )
-    if folder is not None:
-        _publish(home, folder)
-        write_archive(folder / FILE, *found)
-    return found
-
-
-def _known(path: Path, progress: Progress) -> Fitted | None:
-    if not path.exists():
-        return None
-    try:
-        return read_archive(path)
-    except DataError as error:
-        progress.say(f"cgan: {error}; the generator is trained anew")
-        return None
-
-
-def _trained(home: Path, job: Job, card: Card, progress: Progress) -> Fitted:
-    from leukreg_gan.training import train
-
-    trained = train(job, progress)
-    complete = _complete(card, trained)
-    write_archive(home / FILE, trained.weights, complete)
-    Checkpoint(home / "last.pt").remove()
-    return trained.weights, complete
-
-
-def _complete(card: Card, trained: Trained) -> Card:
-    state = trained.state
-    line = next((each for each in state.lines if each.step == state.best_step), None)
-    return replace(
-        card,
-        steps=state.best_step,
-        kid=state.best,
-        class_kid={} if line is None else dict(line.classes),
-        stopped=state.stopped,
-        snapshot=digest_of(trained.weights),
-    )
-
-
-def _publish(home: Path, folder: Path) -> None:
-    """Copy what a reader wants to see; each file is whole or absent."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Somebody may have cleared the cache meanwhile: the generator itself is in memory.
-        for path in sorted(home.iterdir() if home.is_dir() else ()):
-            if path.suffix in (".csv", ".png") and not path.name.startswith("."):
-                write_file(folder / path.name, path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{home} cannot be read: {error.strerror or error}") from error
-
-
-NAME = "cgan"
+Fitted = tuple[Mapping[str, "Tensor"], Card]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,37 +64,22 @@ class LabelledImages:
     lineage: tuple[Lineage, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """What a generator is to be: the settings of its training and what stands beside them."""
-
-    settings: Settings
-    labels: Labels
-    targets: tuple[str, ...] | None
-    """The classes that will be asked for, where that is known."""
-    conditions: Callable[..., Conditions]
-    """Called with ``images`` and ``progress``; raises DataError where a class cannot be learned."""
-    extractor: str
-    device: str
-    threads: int
-    truncation: float
-    attribution: str
-    weights: Path | None
-    """A trained generator to be used as it is."""
-    outside: bool
-    """Whether it may have been trained on images that are not in this fold."""
-
-
-class CganGenerator:
+class FittedGenerator:
     """Satisfies :class:`leukreg.ClassGenerator`."""
 
-    def __init__(self, spec: Spec) -> None:
-        self._spec = spec
-        self._device = device_for(spec.device)
-        self._network: Generator | None = None
-        self._plan: Plan | None = None
-        self._card: Card | None = None
-        self._extra: Mapping[str, str] = {}
+    def __init__(
+        self,
+        options: LearnedGenerator,
+        image: ImageSpec,
+        labels: Labels,
+        targets: tuple[str, ...] | None,
+    ) -> None:
+        """``targets`` are the classes that will be asked for, where that is known."""
+        self.options, self.image, self.labels, self.targets = options, image, labels, targets
+        self.device: str = options.device
+        if options.device == "auto":
+            self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.made_by: tuple[ImageMaker, Plan, Card, Mapping[str, str]] | None = None
 
     def fit(
         self, images: Images, seed: int, folder: Path | None, progress: Progress = SILENT
@@ -193,10 +93,19 @@ class CganGenerator:
             DataError: A class cannot be learned from these rows.
             TrainingError: A loss is no number.
         """
-        if self._spec.weights is not None:
-            self._open(self._spec.weights, images, folder, progress)
-        else:
-            self._train(images, seed, folder, progress)
+        if self.options.weights is None:
+            weights, card = self._trained(images, seed, folder, progress)
+            self._take(weights, card, {})
+            return
+        path = expanded(self.options.weights)
+        weights, card, origin = self._read(path, images)
+        if folder is not None:
+            write_archive(folder / FILE, self.options.family, weights, card)
+        self._take(weights, card, origin)
+        self._say(
+            progress,
+            f"images are made by {path} ({origin['trained on']})",
+        )
 
     def check(self, images: Images, progress: Progress = SILENT) -> None:
         """Whether ``fit`` can begin on these rows; nothing is trained.
@@ -204,86 +113,10 @@ class CganGenerator:
         Raises:
             DataError: A class cannot be learned from them, or the file of weights does not serve.
         """
-        if self._spec.weights is not None:
-            self._read(self._spec.weights, images)
+        if self.options.weights is not None:
+            self._read(expanded(self.options.weights), images)
         else:
-            self._spec.conditions(images=images, progress=progress)
-
-    def _read(
-        self, path: Path, images: Images
-    ) -> tuple[Mapping[str, Tensor], Card, dict[str, str]]:
-        """Weights and card of a file that may be used here, and what it says of its training."""
-        spec = self._spec
-        weights, card = read_archive(path)
-        check_fit(path, card, spec.settings.size, spec.labels.names, spec.targets)
-        return weights, card, check_origin(path, card, outside(card, images), spec.outside)
-
-    def _open(self, path: Path, images: Images, folder: Path | None, progress: Progress) -> None:
-        weights, card, origin = self._read(path, images)
-        if folder is not None:
-            write_archive(folder / FILE, weights, card)
-        self._take(weights, card, origin)
-        progress.say(f"cgan: images are made by {path} ({origin['trained on']})")
-
-    def _train(self, images: Images, seed: int, folder: Path | None, progress: Progress) -> None:
-        spec = self._spec
-        conditions = spec.conditions(images=images, progress=progress)
-        for note in conditions.notes:
-            progress.say(f"cgan: {note}")
-        pixels = conditions.pixels(images)
-        digests = image_digests(pixels[: len(conditions.rows)])
-        held = _held(images, conditions, digests, seed)
-        who, features = _features(spec.extractor, len(held))
-        key = training_key(spec.settings, seed, pixels, conditions, held, who)
-        card = Card(
-            classes=conditions.classes,
-            plan=conditions.plan.plain(),
-            size=spec.settings.size,
-            channels=spec.settings.channels,
-            latent=spec.settings.latent,
-            settings=asdict(spec.settings),
-            seed=seed,
-            extractor=who,
-            images=_counted(conditions.labels, spec.labels.names),
-            donors=len(conditions.donors),
-            pixels=tuple(sorted(digests)),
-            donor_pixels=tuple(sorted(image_digests(conditions.donors))),
-            attribution=spec.attribution,
-        )
-
-        def job(home: Path) -> Job:
-            return Job(
-                settings=spec.settings,
-                pixels=pixels,
-                conditions=conditions,
-                names=spec.labels.names,
-                targets=conditions.classes,
-                held=held,
-                features=features,
-                extractor=who,
-                seed=seed,
-                folder=home,
-                shown=folder,
-                device=self._device,
-                threads=spec.threads,
-            )
-
-        weights, found = fitted(key, folder, job, card, progress)
-        self._take(weights, found, {})
-
-    def _take(self, weights: Mapping[str, Tensor], card: Card, extra: Mapping[str, str]) -> None:
-        """Make images with these weights; ``extra`` is told by every image's lineage."""
-        try:
-            plan = Plan.from_plain(card.plan)
-            width = sum(len(group.values) for group in plan.groups)
-            network = Generator(card.size, width, card.channels, card.latent)
-            network.load_state_dict(dict(weights))
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"the generator's weights do not fit its description: {error}"
-            ) from error
-        self._network = network.to(self._device).eval()
-        self._plan, self._card, self._extra = plan, card, extra
+            self._conditions(images, progress)
 
     def sample(self, label: str, n: int, seed: int) -> LabelledImages:
         """``n`` images of class ``label``; the same seed gives the same images.
@@ -291,22 +124,153 @@ class CganGenerator:
         Raises:
             DataError: ``fit`` was not called, or it cannot make this class.
         """
-        plan, card, network = self._plan, self._card, self._network
-        if plan is None or card is None or network is None:
-            raise DataError("cgan: fit comes before sample")
+        if self.made_by is None:
+            raise DataError(f"{self.options.family}: fit comes before sample")
+        maker, plan, card, extra = self.made_by
         rng = np.random.default_rng(derive(seed, label, "conditions"))
         vectors, words = plan.draw(label, n, rng)
         seeds = [derive(seed, label, number) for number in range(n)]
-        noise = noise_for(seeds, card.latent, self._spec.truncation)
-        with session(self._device, self._spec.threads):
-            pixels = made_images(network, noise, vectors)
+        noise = noise_for(seeds, card.latent, self.options.truncation)
+        with session(self.device, self.options.threads):
+            pixels = made_images(maker, noise, vectors)
         lineage = tuple(
             Lineage(
-                generator=NAME, seed=own, snapshot=card.snapshot, condition={**said, **self._extra}
+                generator=self.options.family,
+                seed=own,
+                snapshot=card.snapshot,
+                condition={**said, **extra},
             )
             for own, said in zip(seeds, words, strict=True)
         )
         return LabelledImages(pixels, lineage)
+
+    def _say(self, progress: Progress, text: str) -> None:
+        progress.say(f"{self.options.family}: {text}")
+
+    def _conditions(self, images: Images, progress: Progress) -> Conditions:
+        return self.options.conditions(images, self.labels, self.image, self.targets, progress)
+
+    def _read(
+        self, path: Path, images: Images
+    ) -> tuple[Mapping[str, Tensor], Card, dict[str, str]]:
+        """Weights and card of a file that may be used here, and what it says of its training."""
+        weights, card = read_archive(path, self.options.family)
+        said = f"{self.options.family}: {path}"
+        check_fit(said, card, self.image.size, self.labels.names, self.targets)
+        allowed = self.options.outside == "allow"
+        return weights, card, {"weights": path.name, **check_origin(said, card, images, allowed)}
+
+    def _take(self, weights: Mapping[str, Tensor], card: Card, extra: Mapping[str, str]) -> None:
+        """Make images with these weights; ``extra`` is told by every image's lineage."""
+        try:
+            plan = Plan.from_plain(card.plan)
+            maker = self.options.image_maker(card, plan.width)
+            maker.load_state_dict(dict(weights))
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"the generator's weights do not fit its description: {error}"
+            ) from error
+        self.made_by = maker.to(self.device).eval(), plan, card, extra
+
+    def _trained(
+        self, images: Images, seed: int, folder: Path | None, progress: Progress
+    ) -> Fitted:
+        """From the cache, or trained now; file, log and sample grids are copied to ``folder``."""
+        options, size = self.options, self.image.size
+        conditions = self._conditions(images, progress)
+        for note in conditions.notes:
+            self._say(progress, note)
+        pixels = conditions.pixels(images)
+        digests = image_digests(pixels[: len(conditions.rows)])
+        held = _held(images, conditions, digests, seed)
+        extractor = open_extractor(options.extractor) if len(held) else None
+        who = "" if extractor is None else f"{extractor.name}@{extractor.digest}"
+        settings = options.settings(size)
+        card = Card(
+            classes=conditions.classes,
+            plan=conditions.plan.plain(),
+            size=size,
+            channels=settings["channels"],
+            latent=settings["latent"],
+            settings=settings,
+            seed=seed,
+            extractor=who,
+            images=count(conditions.labels, self.labels),
+            donors=len(conditions.donors),
+            pixels=tuple(sorted(digests)),
+            donor_pixels=tuple(sorted(image_digests(conditions.donors))),
+            attribution=options.attribution,
+        )
+        # Size and steps stand before the digest, so that a listing of the cache says what it holds.
+        what = f"{options.family}-{size}px-{options.steps}-steps"
+        key = training_key([options.algorithm, settings, seed, who], pixels, conditions, held)
+        home = cache_area(AREA, costly=True) / f"{what}-{key}"
+        found = self._known(home / FILE, progress)
+        if found is None:
+            job = Job(
+                options=options,
+                size=size,
+                pixels=pixels,
+                conditions=conditions,
+                names=self.labels.names,
+                held=held,
+                features=None if extractor is None else extractor.features,
+                extractor=who,
+                seed=seed,
+                folder=home,
+                shown=folder,
+                device=self.device,
+            )
+            found = _train(job, card, progress)
+        else:
+            # In no key: what this recipe says of the same images in other words.
+            weights, known = found
+            found = (
+                weights,
+                replace(known, classes=card.classes, plan=card.plan, attribution=card.attribution),
+            )
+            self._say(
+                progress,
+                f"these very images were trained on before with these options ({what}-"
+                f"{key[:12]}); the generator is used again, nothing is trained",
+            )
+        if folder is not None:
+            _publish(home, folder)
+            write_archive(folder / FILE, options.family, *found)
+        return found
+
+    def _known(self, path: Path, progress: Progress) -> Fitted | None:
+        if not path.exists():
+            return None
+        try:
+            return read_archive(path, self.options.family)
+        except DataError as error:
+            self._say(progress, f"{error}; the generator is trained anew")
+            return None
+
+
+def training_key(
+    head: Sequence[object],
+    pixels: NDArray[np.uint8],
+    conditions: Conditions,
+    held: NDArray[np.int64],
+) -> str:
+    """Digest of everything that decides the trained generator, the machine apart.
+
+    Args:
+        head: Version of the algorithm, settings, seed, and the extractor of the KID: plain values.
+        held: The rows that are held out to judge it by.
+    """
+    classes = sorted(conditions.classes)
+    text = json.dumps([*head, pixels.shape, classes], sort_keys=True)
+    state = hashlib.blake2b(text.encode(), digest_size=16)
+    arrays = [pixels, conditions.vectors, conditions.labels, held]
+    # What a class is drawn with decides how snapshots are judged.
+    for name in classes:
+        arrays.append(conditions.plan.draw(name, 64, np.random.default_rng(0))[0])
+    for array in arrays:
+        state.update(np.ascontiguousarray(array).data)
+    return state.hexdigest()
 
 
 def _held(
@@ -319,16 +283,30 @@ def _held(
     return held_out(conditions.labels[: len(rows)].tolist(), groups, seed)
 
 
-def _features(text: str, held: int) -> tuple[str, Callable[..., NDArray[np.float32]] | None]:
-    """The extractor that snapshots are judged by, as files name it; none if nothing is held out."""
-    if not held:
-        return "", None
-    from leukreg import open_extractor
+def _train(job: Job, card: Card, progress: Progress) -> Fitted:
+    weights, state = training.train(job, progress)
+    line = next((each for each in state.lines if each.step == state.best_step), None)
+    quality = None if line is None else line.quality
+    complete = replace(
+        card,
+        steps=state.best_step,
+        kid=state.best,
+        class_kid={} if quality is None else dict(quality.classes),
+        stopped=state.stopped,
+        snapshot=digest_of(weights),
+    )
+    write_archive(job.folder / FILE, job.options.family, weights, complete)
+    Checkpoint(job.folder / "last.pt").remove()
+    return weights, complete
 
-    extractor = open_extractor(text)
-    return f"{extractor.name}@{extractor.digest}", extractor.features
 
-
-def _counted(labels: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, int]:
-    counts = np.bincount(labels, minlength=len(names))
-    return {name: int(count) for name, count in zip(names, counts, strict=True)}
+def _publish(home: Path, folder: Path) -> None:
+    """Copy what a reader wants to see; each file is whole or absent."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Somebody may have cleared the cache meanwhile: the generator itself is in memory.
+        for path in sorted(home.iterdir() if home.is_dir() else ()):
+            if path.suffix in (".csv", ".png") and not path.name.startswith("."):
+                write_file(folder / path.name, path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{home} cannot be read: {error.strerror or error}") from error

@@ -1,23 +1,29 @@
-"""The three ways to a class that has few real images, or none: options of the generator plugin."""
+"""Where a class comes from that has few images or none: options of a generator that learns."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, MinLen
 
-from leukreg import Images, Labels, NotAvailable, expanded, require_folder
+from leukreg import (
+    SILENT,
+    DataError,
+    Images,
+    ImageSpec,
+    Labels,
+    NotAvailable,
+    Progress,
+    expanded,
+    require_folder,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from leukreg_gan.condition_plan import Group
-
+    from leukreg_gan.conditions import Conditions
 
 Way = Literal["few", "donor", "attributes"]
 Weight = Annotated[float, Gt(0)]
@@ -53,7 +59,7 @@ class Donor:
         except NotAvailable as error:
             raise NotAvailable(f"donor images: {error}") from None
 
-    def folders(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path, ...]:
         """The folders that are read: those of the stated classes, or else all of root."""
         root = expanded(self.root).absolute()
         named = [root / name for names in (self.classes or {}).values() for name in names]
@@ -79,57 +85,83 @@ class Attributes:
     """Class to its attributes: a value, a list of equally likely ones, or a table of value and
     weight. Attributes that are not described are drawn as the training images have them."""
 
-    @property
-    def tables(self) -> tuple[Path, ...]:
-        """Where the tables lie."""
-        named = (self.table,) if isinstance(self.table, str) else self.table
-        return tuple(expanded(name).absolute() for name in named)
-
     def ready(self) -> None:
         """Raises NotAvailable when a table is not there, and names all that are not."""
-        missing = [str(path) for path in self.tables if not path.is_file()]
+        missing = [str(path) for path in self.files() if not path.is_file()]
         if missing:
             raise NotAvailable(
                 f"tables of attributes that do not exist: {', '.join(missing)}; put them there or "
                 "set synthesis.attributes.table to where they are"
             )
 
+    def files(self) -> tuple[Path, ...]:
+        """Where the tables lie."""
+        named = (self.table,) if isinstance(self.table, str) else self.table
+        return tuple(expanded(name).absolute() for name in named)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSources:
-    """The way that a recipe chooses, and its options."""
+    """The way that a recipe chooses to its classes, and the table that this way reads."""
 
     way: Way = "few"
+    """How a class is learned that has few images or none: "few" from the images there are, "donor"
+    from another source's images as well, "attributes" from its description."""
     donor: Donor | None = None
+    """The other source, where way = "donor"."""
     attributes: Attributes | None = None
+    """The table of attributes and what describes a class, where way = "attributes"."""
 
-    def ready(self) -> None:
-        """Raises NotAvailable when the folder or table of the chosen way is not there."""
-        if self.way == "donor" and self.donor is not None:
-            self.donor.ready()
-        if self.way == "attributes" and self.attributes is not None:
-            self.attributes.ready()
-
-    def files(self) -> tuple[Path, ...]:
-        """The folder or tables of the chosen way."""
-        if self.way == "donor" and self.donor is not None:
-            return self.donor.folders()
-        if self.way == "attributes" and self.attributes is not None:
-            return self.attributes.tables
-        return ()
+    @property
+    def source(self) -> Donor | Attributes | None:
+        """What the chosen way reads besides the training images."""
+        return self._tables().get(self.way)
 
     def contradictions(self) -> list[str]:
         """Options that do not go together, in words; what is stated and not read is one."""
-        tables = {"donor": self.donor, "attributes": self.attributes}
         found = [
             f'the table {name} is stated, but way = "{self.way}" does not read it; set '
             f'way = "{name}", or {name} = false'
-            for name, table in tables.items()
+            for name, table in self._tables().items()
             if table is not None and name != self.way
         ]
-        if self.way in tables and tables[self.way] is None:
+        if self.way != "few" and self.source is None:
             found.append(f'way = "{self.way}" needs {example(self.way, ())}')
         return found
+
+    def conditions(
+        self, images: Images, labels: Labels, image: ImageSpec,
+        targets: Sequence[str] | None, progress: Progress = SILENT,
+    ) -> Conditions:  # fmt: skip
+        """What the images of a training fold are told to be, by the way that the recipe chooses.
+
+        Args:
+            targets: The classes that will be asked for. None: every class without a real image
+                here, and of the others whatever the way can learn.
+
+        Raises:
+            DataError: A class cannot be learned, or the options do not fit the images: all mistakes
+                at once.
+            NotAvailable: The donors' folder or a table is not there.
+            Problems: Donor images cannot be read.
+        """
+        from leukreg_gan.attributes import conditions_by_attributes
+        from leukreg_gan.conditions import conditions_by_class
+        from leukreg_gan.donor import conditions_with_donors
+
+        faults = self.contradictions()
+        faults += unknown_classes(targets or (), labels.names, "asked for")
+        if not len(images):
+            faults.append("there are no training images")
+        refuse(faults)
+        if isinstance(self.source, Donor):
+            return conditions_with_donors(self.source, images, labels, image, targets, progress)
+        if isinstance(self.source, Attributes):
+            return conditions_by_attributes(self.source, images, labels, image, targets, progress)
+        return conditions_by_class(images, labels, image, targets)
+
+    def _tables(self) -> dict[str, Donor | Attributes | None]:
+        return {"donor": self.donor, "attributes": self.attributes}
 
 
 def example(way: str, classes: Sequence[str]) -> str:
@@ -147,75 +179,29 @@ def _toml_key(name: str) -> str:
     return name if plain else f'"{name}"'
 
 
-def class_indices(images: Images, labels: Labels) -> NDArray[np.int64]:
-    """The class of each row, an index into the task's classes."""
-    import numpy as np
-
-    position = {name: index for index, name in enumerate(labels.names)}
-    return np.array([position[row.label] for row in images.samples.rows], np.int64)
-
-
-def count(of: NDArray[np.int64], labels: Labels) -> dict[str, int]:
-    """Rows per class, every class listed; ``of`` are class indices."""
-    import numpy as np
-
-    found = np.bincount(of, minlength=len(labels)).tolist()
-    return dict(zip(labels.names, found, strict=True))
+def in_words(names: Sequence[str]) -> str:
+    """Such as "classes 'a' and 'b'"."""
+    text = " and ".join(repr(name) for name in names)
+    return f"{'class' if len(names) == 1 else 'classes'} {text}"
 
 
 def unknown_classes(named: Iterable[str], known: Sequence[str], what: str) -> list[str]:
     """One sentence for each named class that the task does not have."""
-    found = []
-    for name in named:
-        if name in known:
-            continue
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-        found.append(f"there is no class {name!r}, which is {what}; {hint}")
-    return found
-
-
-def without_images(names: Sequence[str]) -> list[str]:
-    """No training image, with the way "few"."""
-    if not names:
-        return []
-    it = "it" if len(names) == 1 else "them"
     return [
-        f'no training image shows {_named(names)}, and way = "few" learns a class from images of '
-        f'it. Keep some in training, or add to [synthesis] either way = "donor" and '
-        f"{example('donor', names)}, for images of {it} from another source, or "
-        f'way = "attributes" and {example("attributes", names)}, to describe what no image shows'
+        f"there is no class {name!r}, which is {what}; {nearest(name, known)}"
+        for name in named
+        if name not in known
     ]
 
 
-def without_donors(names: Sequence[str]) -> list[str]:
-    """No training image and no donor, with the way "donor"."""
-    if not names:
-        return []
-    return [
-        f"neither a training image nor a donor shows {_named(names)}; name the donors' folders: "
-        f"{example('donor', names)}, keep some images in training, or describe what no image "
-        f'shows: way = "attributes" and {example("attributes", names)}'
-    ]
+def nearest(name: str, there: Iterable[str]) -> str:
+    """What was meant, or else what there is."""
+    known = list(there)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
 
 
-def without_description(
-    names: Sequence[str], empty: Collection[str], groups: Sequence[Group]
-) -> list[str]:
-    """No training image with attributes and no description, with the way "attributes".
-
-    Args:
-        empty: Classes without any training image.
-    """
-    there = ", ".join(group.name for group in groups)
-    return [
-        f"{'no training image' if name in empty else 'no training image with attributes'} shows "
-        f"class {name!r}, and it is not described; say what it looks like in "
-        f"attributes.describe.{name}; the attributes are {there}"
-        for name in names
-    ]
-
-
-def _named(names: Sequence[str]) -> str:
-    text = " and ".join(repr(name) for name in names)
-    return f"{'class' if len(names) == 1 else 'classes'} {text}"
+def refuse(faults: Sequence[str]) -> None:
+    """Raises DataError with all of them, if there are any."""
+    if faults:
+        raise DataError("\n".join(f"synthesis: {fault}" for fault in faults))

@@ -1,29 +1,147 @@
-"""What each training image is told to be, and what is told when a class is asked for."""
+"""What each training image is told to be, and what is told when a class is asked for.
+
+A condition is a row of codes, one for each :class:`Group` of values; a network sees it as one-hot
+blocks side by side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from leukreg import SILENT, DataError, Images, ImageSpec, Labels, Progress
-from leukreg_gan import class_sources
-from leukreg_gan.attributes import faults_of, notes_on_rows, plan_of, read_attributes, strangeness
-from leukreg_gan.class_sources import (
-    Attributes,
-    ClassSources,
-    Donor,
-    class_indices,
-    count,
-    unknown_classes,
-)
-from leukreg_gan.condition_plan import UNSAID, Draw, Group, Plan, encode, one
-from leukreg_gan.donor import SOURCES, list_donors, read_donors, said_of_donors
+from leukreg import DataError, Images, ImageSpec, Labels
+from leukreg_gan.class_sources import example, in_words, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+UNSAID = -1
+"""Code of a value that is not known: its block is all zeros."""
+COMBINATION = "combination"
+"""Says of an image whether a training image has the same values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Values of which an image has one, such as its class: one block of a condition vector."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Groups whose values are drawn together, one row of ``codes`` by its weight."""
+
+    groups: tuple[int, ...]
+    """Positions among the plan's groups."""
+    codes: tuple[tuple[int, ...], ...]
+    """Positions among the groups' values."""
+    weights: tuple[float, ...]
+    """One for each row of codes, above 0; they need not add up to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """How the conditions of one class are drawn: its parts, each by itself."""
+
+    parts: tuple[Part, ...]
+    """Together they hold every group once."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What every image of the class says of where it comes from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that is needed to ask a trained generator for images: plain values, no images."""
+
+    groups: tuple[Group, ...]
+    draws: Mapping[str, Draw]
+    """By class; the classes that can be made."""
+    seen: frozenset[tuple[int, ...]] | None = None
+    """Codes of the combinations that training images have, where that is worth telling."""
+
+    @property
+    def width(self) -> int:
+        """Length of a condition vector."""
+        return sum(len(group.values) for group in self.groups)
+
+    def draw(
+        self, label: str, n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], tuple[dict[str, str], ...]]:
+        """Condition vectors ``(n, d)`` for images of class ``label``, and each in words.
+
+        Raises:
+            DataError: The class cannot be made.
+        """
+        codes = self.codes(label, n, rng)
+        return encode(self.groups, codes), tuple(self._words(label, row) for row in codes.tolist())
+
+    def codes(self, label: str, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Shape ``(n, number of groups)``. Raises DataError when the class cannot be made."""
+        if label not in self.draws:
+            there = ", ".join(self.draws) or "none"
+            raise DataError(f"class {label!r} was not learned and cannot be made; can be: {there}")
+        drawn = np.full((n, len(self.groups)), UNSAID, np.int64)
+        for part in self.draws[label].parts:
+            shares = np.asarray(part.weights, np.float64)
+            which = rng.choice(len(part.codes), n, p=shares / shares.sum())
+            drawn[:, part.groups] = np.asarray(part.codes, np.int64)[which]
+        return drawn
+
+    def _words(self, label: str, row: Sequence[int]) -> dict[str, str]:
+        words = {"class": label}
+        pairs = zip(self.groups, row, strict=True)
+        words |= {group.name: group.values[code] for group, code in pairs}
+        if self.seen is not None:
+            known = tuple(row) in self.seen
+            words[COMBINATION] = "seen in training" if known else "never seen in training"
+        return words | dict(self.draws[label].said)
+
+    def plain(self) -> dict[str, Any]:
+        """The plan as JSON values, to be kept beside a trained generator."""
+        return asdict(self) | {"seen": None if self.seen is None else sorted(self.seen)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Plan:
+        """The plan that :meth:`plain` wrote. Raises ValueError where it is something else."""
+        plan = TypeAdapter(cls).validate_python(dict(plain))
+        if not all(_fits(draw, plan.groups) for draw in plan.draws.values()):
+            raise ValueError("its draws do not fit its groups")
+        return plan
+
+
+def encode(groups: Sequence[Group], codes: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Codes ``(n, number of groups)`` to one-hot blocks side by side, ``(n, d)``."""
+    blocks = []
+    for position, group in enumerate(groups):
+        block = np.zeros((len(codes), len(group.values)), np.float32)
+        known = np.flatnonzero(codes[:, position] != UNSAID)
+        block[known, codes[known, position]] = 1
+        blocks.append(block)
+    return np.concatenate(blocks, axis=1)
+
+
+def one(*codes: int) -> tuple[Part, ...]:
+    """The parts of a class whose every image is told the same."""
+    return (Part(groups=tuple(range(len(codes))), codes=(codes,), weights=(1.0,)),)
+
+
+def _fits(draw: Draw, groups: Sequence[Group]) -> bool:
+    """Whether every group is drawn once, and every code is one of its group's."""
+    held = sorted(group for part in draw.parts for group in part.groups)
+    return held == list(range(len(groups))) and all(
+        len(row) == len(part.groups)
+        and all(
+            0 <= code < len(groups[at].values) for code, at in zip(row, part.groups, strict=True)
+        )
+        for part in draw.parts
+        for row in part.codes
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,71 +162,31 @@ class Conditions:
     """What a report must say: rows left out, combinations never seen, and the like."""
 
     @property
-    def groups(self) -> tuple[Group, ...]:
-        """The blocks of a vector, in order."""
-        return self.plan.groups
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """The classes that can be made."""
         return tuple(self.plan.draws)
-
-    def draw(
-        self, label: str, n: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], tuple[dict[str, str], ...]]:
-        """Condition vectors ``(n, d)`` for images of class ``label``, and each in words.
-
-        Raises:
-            DataError: The class cannot be made.
-        """
-        return self.plan.draw(label, n, rng)
 
     def pixels(self, images: Images) -> NDArray[np.uint8]:
         """The images that the vectors belong to, ``(n + m, size, size, 3)``, RGB."""
         return np.concatenate([images.pixels(self.rows), self.donors])
 
 
-def conditions_for(
-    images: Images,
-    labels: Labels,
-    image: ImageSpec,
-    targets: Sequence[str] | None,
-    ways: ClassSources,
-    progress: Progress = SILENT,
-) -> Conditions:
-    """The conditions of a training fold, by the way that the recipe chooses.
-
-    Args:
-        targets: The classes that will be asked for. None: every class without a real image here,
-            and of the others whatever the way can learn.
-
-    Raises:
-        DataError: A class cannot be learned, or the options do not fit the images: all mistakes at
-            once.
-        NotAvailable: The donors' folder or a table is not there.
-        Problems: Donor images cannot be read.
-    """
-    faults = ways.contradictions()
-    faults += unknown_classes(targets or (), labels.names, "asked for")
-    if not len(images):
-        faults.append("there are no training images")
-    _stop(faults)
-    if ways.way == "donor" and ways.donor is not None:
-        return _with_donors(images, labels, image, targets, ways.donor, progress)
-    if ways.way == "attributes" and ways.attributes is not None:
-        return _by_attributes(images, labels, image, targets, ways.attributes, progress)
-    return _by_class(images, labels, image, targets)
-
-
-def _by_class(
+def conditions_by_class(
     images: Images, labels: Labels, image: ImageSpec, targets: Sequence[str] | None
 ) -> Conditions:
     """Each image is told its class; a class is learned from its own images, few as they are."""
     of = class_indices(images, labels)
     counts = count(of, labels)
-    _stop(
-        class_sources.without_images([name for name in targets or labels.names if not counts[name]])
-    )
+    missing = [name for name in targets or labels.names if not counts[name]]
+    if missing:
+        it = "it" if len(missing) == 1 else "them"
+        refuse([
+            f'no training image shows {in_words(missing)}, and way = "few" learns a class from '
+            'images of it. Keep some in training, or add to [synthesis] either way = "donor" and '
+            f"{example('donor', missing)}, for images of {it} from another source, or "
+            f'way = "attributes" and {example("attributes", missing)}, to describe what no image '
+            "shows"
+        ])  # fmt: skip
     there = [name for name in labels.names if counts[name]]
     draws = {
         name: Draw(parts=one(position), said={"way": "few", "real images": str(counts[name])})
@@ -118,89 +196,29 @@ def _by_class(
     return Conditions(
         plan=Plan(groups=groups, draws=draws),
         rows=tuple(range(len(images))),
-        vectors=encode(groups, _places(there, labels)[of][:, None]),
+        vectors=encode(groups, places_among(there, labels)[of][:, None]),
         labels=of,
-        donors=_no_pixels(image),
+        donors=no_donors(image),
     )
 
 
-def _with_donors(
-    images: Images, labels: Labels, image: ImageSpec, targets: Sequence[str] | None,
-    donor: Donor, progress: Progress,
-) -> Conditions:  # fmt: skip
-    """Each image is told its class and its source; every class is asked for as from home."""
-    of = class_indices(images, labels)
-    counts = count(of, labels)
-    listed, faults = list_donors(donor, labels.names)
-    donated = listed.counts()
-    there = [name for name in labels.names if counts[name] or donated.get(name)]
-    if not faults:
-        faults = class_sources.without_donors(
-            [n for n in targets or labels.names if n not in there]
-        )
-    _stop(faults)
-    donors = read_donors(donor, listed, images, labels, image, progress)
-    groups = (Group(name="class", values=tuple(there)), Group(name="source", values=SOURCES))
-    every = np.concatenate([of, donors.labels])
-    source = np.repeat([0, 1], [len(of), len(donors.labels)])
-    draws = {
-        name: Draw(parts=one(at, 0), said=said_of_donors(counts[name], donated.get(name, 0), donor))
-        for at, name in enumerate(there)
-    }
-    return Conditions(
-        plan=Plan(groups=groups, draws=draws),
-        rows=tuple(range(len(images))),
-        vectors=encode(groups, np.stack([_places(there, labels)[every], source], axis=1)),
-        labels=every,
-        donors=donors.pixels,
-        notes=donors.notes,
-    )
+def class_indices(images: Images, labels: Labels) -> NDArray[np.int64]:
+    """The class of each row, an index into the task's classes."""
+    position = {name: index for index, name in enumerate(labels.names)}
+    return np.array([position[row.label] for row in images.samples.rows], np.int64)
 
 
-def _by_attributes(
-    images: Images, labels: Labels, image: ImageSpec, targets: Sequence[str] | None,
-    options: Attributes, progress: Progress,
-) -> Conditions:  # fmt: skip
-    """Each image is told its attributes and not its class; a class is a choice of attributes.
-
-    Images without attributes are left out: told nothing, they would teach the generator cells that
-    no description asks for, at the cost of those that some description does.
-    """
-    with progress.task("Reading attributes"):
-        found, faults = read_attributes(options, images)
-    of = class_indices(images, labels)
-    kept = of[list(found.rows)]
-    shown = {n: found.codes[kept == at] for at, n in enumerate(labels.names) if at in kept}
-    faults += unknown_classes(options.describe, labels.names, "described")
-    if found.groups:
-        faults += faults_of(options.describe, found.groups)
-        empty = [name for name, n in count(of, labels).items() if not n]
-        wanted = [n for n in targets or empty if n not in shown and n not in options.describe]
-        faults += class_sources.without_description(wanted, empty, found.groups)
-    _stop(faults)
-    plan = plan_of(labels.names, found, shown, options.describe)
-    return Conditions(
-        plan=plan,
-        rows=found.rows,
-        vectors=encode(found.groups, found.codes),
-        labels=kept,
-        donors=_no_pixels(image),
-        notes=(
-            *notes_on_rows(found, of, labels),
-            *(strangeness(plan, label, shown) for label in options.describe),
-        ),
-    )
+def count(of: NDArray[np.int64], labels: Labels) -> dict[str, int]:
+    """Rows per class, every class listed; ``of`` are class indices."""
+    found = np.bincount(of, minlength=len(labels)).tolist()
+    return dict(zip(labels.names, found, strict=True))
 
 
-def _places(there: Sequence[str], labels: Labels) -> NDArray[np.int64]:
+def places_among(there: Sequence[str], labels: Labels) -> NDArray[np.int64]:
     """By class index: its position among the classes that have images."""
     return np.array([there.index(name) if name in there else UNSAID for name in labels.names])
 
 
-def _no_pixels(image: ImageSpec) -> NDArray[np.uint8]:
+def no_donors(image: ImageSpec) -> NDArray[np.uint8]:
+    """The pixels of no image."""
     return np.empty((0, image.size, image.size, 3), np.uint8)
-
-
-def _stop(faults: Sequence[str]) -> None:
-    if faults:
-        raise DataError("\n".join(f"synthesis: {fault}" for fault in faults))

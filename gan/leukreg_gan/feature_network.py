@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
-from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -88,13 +85,11 @@ ASKED = 1000
 """Images, evenly spread, by which it is found out what was learned."""
 TOGETHER = 100
 """Images that are looked at in one pass."""
-_QUIET = logging.getLogger("leukreg_gan")
-_QUIET.setLevel(logging.CRITICAL + 1)
 
 
 def pretrain(
     network: FeatureNetwork,
-    material: TrainingSet,
+    data: TrainingSet,
     groups: Sequence[int],
     steps: int,
     noise: float,
@@ -109,46 +104,33 @@ def pretrain(
     Args:
         groups: Lengths of the one-hot blocks that a condition vector is made of. A block of zeros
             teaches nothing.
-        noise: As :attr:`~leukreg_gan.cgan.Settings.feature_noise`: what it will be shown.
+        noise: As :attr:`~leukreg_gan.cgan.Cgan.feature_noise`: what it will be shown.
 
     Raises:
         TrainingError: The loss is no number.
     """
-    network.requires_grad_(True)
+    network.requires_grad_(True).train()
     optimizer = torch.optim.AdamW(network.parameters(), PEAK_LR, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LR, total_steps=steps)
     device = next(network.parameters()).device
-
-    def step(engine: Engine, _: Any) -> float:
-        torch.manual_seed(derive(seed, "features", engine.state.iteration))
-        real = material.batch(BATCH, "class")
-        logits = network(noisy(augmented(real.images.to(device), POLICY), noise))
-        loss = condition_loss(logits, real.conditions.to(device), groups)
-        _stop_on_nan(loss.item(), engine.state.iteration)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        return loss.item()
-
-    engine = Engine(step)
-    engine.logger = _QUIET
     with progress.task("Teaching what the discriminator sees", steps) as advance:
-        engine.add_event_handler(
-            Events.ITERATION_COMPLETED, lambda e: advance(1, f"loss {e.state.output:.2f}")
-        )
-        network.train()
-        engine.run(None, max_epochs=1, epoch_length=steps)
+        for number in range(1, steps + 1):
+            torch.manual_seed(derive(seed, "features", number))
+            real = data.batch(BATCH, "class")
+            logits = network(noisy(augmented(real.images.to(device), POLICY), noise))
+            loss = condition_loss(logits, real.conditions.to(device), groups)
+            if not math.isfinite(loss.item()):
+                raise TrainingError(
+                    f"cgan, step {number} of teaching the feature network: the loss is "
+                    f"{loss.item()}. Without that network (feature_steps = 0) the discriminator "
+                    'looks at pixels alone; on a graphics card try device = "cpu"'
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            advance(1, f"loss {loss.item():.2f}")
     network.eval().requires_grad_(False)
-
-
-def _stop_on_nan(loss: float, step: int) -> None:
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"cgan, step {step} of teaching the feature network: the loss is {loss}. Without that "
-            "network (feature_steps = 0) the discriminator looks at pixels alone; on a graphics "
-            'card try device = "cpu"'
-        )
 
 
 def condition_loss(logits: Tensor, told: Tensor, groups: Sequence[int]) -> Tensor:

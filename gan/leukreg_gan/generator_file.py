@@ -12,46 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leukreg import DataError, Images, __version__, write_file
-from leukreg_gan.cgan import ALGORITHM, Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
-
-    from leukreg_gan.conditions import Conditions
-
-
-def image_digests(pixels: NDArray[np.uint8]) -> tuple[str, ...]:
-    """Digest of each image ``(n, size, size, 3)``, 16 hexadecimal figures."""
-    whole = np.ascontiguousarray(pixels)
-    return tuple(hashlib.blake2b(image.data, digest_size=8).hexdigest() for image in whole)
-
-
-def training_key(
-    settings: Settings,
-    seed: int,
-    pixels: NDArray[np.uint8],
-    conditions: Conditions,
-    held: NDArray[np.int64],
-    extractor: str,
-) -> str:
-    """Digest of everything that decides the trained generator, the machine apart.
-
-    Args:
-        held: The rows that are held out to judge it by.
-    """
-    classes = sorted(conditions.classes)
-    head = [ALGORITHM, asdict(settings), seed, extractor, pixels.shape, classes]
-    state = hashlib.blake2b(json.dumps(head, sort_keys=True).encode(), digest_size=16)
-    arrays = [pixels, conditions.vectors, conditions.labels, held]
-    # What a class is drawn with decides how snapshots are judged.
-    arrays += [conditions.draw(name, 64, np.random.default_rng(0))[0] for name in classes]
-    for array in arrays:
-        state.update(np.ascontiguousarray(array).data)
-    return state.hexdigest()
-
-
-KIND = "leukreg cgan 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +25,7 @@ class Card:
     classes: tuple[str, ...]
     """Classes it can make."""
     plan: Mapping[str, Any]
-    """What images of each class are made under (:class:`.condition_plan.Plan`), plain."""
+    """What images of each class are made under (:class:`.conditions.Plan`), plain."""
     size: int
     channels: int
     latent: int
@@ -91,17 +55,8 @@ class Card:
     """Digest of the weights."""
 
 
-def digest_of(weights: Mapping[str, Tensor]) -> str:
-    """Digest of the weights' values, 32 hexadecimal figures."""
-    state = hashlib.blake2b(digest_size=16)
-    for name in sorted(weights):
-        state.update(f"{name} {tuple(weights[name].shape)}\n".encode())
-        state.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
-    return state.hexdigest()
-
-
-def write_archive(path: Path, weights: Mapping[str, Tensor], card: Card) -> None:
-    """Write weights and card, whole or not at all.
+def write_archive(path: Path, family: str, weights: Mapping[str, Tensor], card: Card) -> None:
+    """Write weights and card as safetensors, whole or not at all.
 
     Raises:
         WriteError: The disk is full, or the folder cannot be written.
@@ -110,15 +65,16 @@ def write_archive(path: Path, weights: Mapping[str, Tensor], card: Card) -> None
 
     plain = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     text = json.dumps(asdict(card), ensure_ascii=False)
+    head = {"format": _format(family), "card": text, "digest": _digest(text)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, save(plain, {"format": KIND, "card": text, "digest": _digest(text)}))
+    write_file(path, save(plain, head))
 
 
-def read_archive(path: Path) -> tuple[dict[str, Tensor], Card]:
+def read_archive(path: Path, family: str) -> tuple[dict[str, Tensor], Card]:
     """Weights and card of a file, never running code from it.
 
     Raises:
-        DataError: There is no such file, it is damaged, or no generator of ours.
+        DataError: There is no such file, it is damaged, or no generator of this family.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -130,32 +86,50 @@ def read_archive(path: Path) -> tuple[dict[str, Tensor], Card]:
         raise DataError(f"{path}: there is no such file") from error
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} cannot be read as safetensors: {error}") from error
-    if metadata.get("format") != KIND:
-        raise DataError(f"{path} is no trained generator of cgan (it says no {KIND!r} in its head)")
+    if metadata.get("format") != _format(family):
+        raise DataError(
+            f"{path} is no trained generator of {family} (it says no {_format(family)!r} in its "
+            "head)"
+        )
     if metadata.get("digest") not in (None, _digest(metadata.get("card", ""))):
         raise DataError(f"{path} is damaged: its head is not as it was written")
-    card = _card(path, metadata)
+    try:
+        plain = json.loads(metadata["card"])
+        lists = {name: tuple(plain[name]) for name in ("classes", "pixels")}
+        lists["donor_pixels"] = tuple(plain.get("donor_pixels", ()))
+        card = Card(**{**plain, **lists})
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged: its head cannot be read ({error})") from error
     if digest_of(weights) != card.snapshot:
         raise DataError(f"{path} is damaged: its weights are not those its head tells of")
     return weights, card
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """Digest of the weights' values, 32 hexadecimal figures."""
+    state = hashlib.blake2b(digest_size=16)
+    for name in sorted(weights):
+        state.update(f"{name} {tuple(weights[name].shape)}\n".encode())
+        state.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return state.hexdigest()
+
+
+def image_digests(pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+    """Digest of each image ``(n, size, size, 3)``, 16 hexadecimal figures."""
+    whole = np.ascontiguousarray(pixels)
+    return tuple(hashlib.blake2b(image.data, digest_size=8).hexdigest() for image in whole)
+
+
+def _format(family: str) -> str:
+    return f"leukreg {family} 1"
 
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _card(path: Path, metadata: Mapping[str, str]) -> Card:
-    try:
-        plain = json.loads(metadata["card"])
-        lists = {name: tuple(plain[name]) for name in ("classes", "pixels")}
-        lists["donor_pixels"] = tuple(plain.get("donor_pixels", ()))
-        return Card(**{**plain, **lists})
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged: its head cannot be read ({error})") from error
-
-
 def check_fit(
-    path: Path,
+    file: str,
     card: Card,
     size: int,
     classes: tuple[str, ...],
@@ -164,6 +138,7 @@ def check_fit(
     """Raises DataError, all mistakes at once, where a file cannot serve this recipe.
 
     Args:
+        file: How the message calls it.
         targets: The classes that will be asked for; None where that is not known.
     """
     faults = []
@@ -180,36 +155,30 @@ def check_fit(
     elif lacking := [name for name in targets or () if name not in card.classes]:
         faults.append(f"it makes {', '.join(card.classes)}, but not {', '.join(lacking)}")
     if faults:
-        raise DataError("\n".join(f"cgan: {path}: {fault}" for fault in faults))
+        raise DataError("\n".join(f"{file}: {fault}" for fault in faults))
 
 
-def outside(card: Card, images: Images) -> int:
-    """How many of the images that the generator was trained on are not among these rows.
+def check_origin(file: str, card: Card, images: Images, allowed: bool) -> dict[str, str]:
+    """What the lineage of every image must say of where the generator was trained.
 
     A donor counts as any other image: it may be what is tested here. One that cannot be told, its
     stain matched or its digest not in the file, is taken to be outside.
-    """
-    here = set(image_digests(images.pixels(range(len(images)))))
-    untold = card.donors - len(card.donor_pixels)
-    return untold + sum(digest not in here for digest in (*card.pixels, *card.donor_pixels))
-
-
-def check_origin(path: Path, card: Card, strangers: int, allowed: bool) -> dict[str, str]:
-    """What the lineage of every image must say of where the generator was trained.
 
     Raises:
-        DataError: It was trained on images outside this training fold, and that is not allowed.
+        DataError: It was trained on images outside these rows, and that is not allowed.
     """
-    said = {"weights": path.name}
+    here = set(image_digests(images.pixels(range(len(images)))))
+    outside = card.donors - len(card.donor_pixels)
+    outside += sum(digest not in here for digest in (*card.pixels, *card.donor_pixels))
     every = len(card.pixels) + card.donors
     donors = f" ({card.donors:,} of them donors from another source)" if card.donors else ""
-    if not strangers:
-        return said | {"trained on": f"{every:,} images of this training fold{donors}"}
-    what = f"{strangers:,} of its {every:,} training images{donors} are outside this fold"
+    if not outside:
+        return {"trained on": f"{every:,} images of this training fold{donors}"}
+    what = f"{outside:,} of its {every:,} training images{donors} are outside this fold"
     if not allowed:
         raise DataError(
-            f"cgan: {path}: {what}; they may be the very images that are tested on. Train it anew "
+            f"{file}: {what}; they may be the very images that are tested on. Train it anew "
             'inside the fold (leave out weights), or set outside = "allow" where you know that no '
             "tested image is among them"
         )
-    return said | {"trained on": what}
+    return {"trained on": what}

@@ -1,31 +1,48 @@
-"""Snapshots of the averaged generator: images, their quality and a picture."""
+"""Snapshots of what a training has learned: images, their quality, a picture, and the log."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leukreg import as_cell, derive, write_file
-from leukreg_gan.cgan_training import Parts, fresh_generator, settle
+from leukreg import as_cell, derive, kid, write_file
+from leukreg_gan.checkpoint import LogLine, Quality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leukreg_gan.checkpoint import LogLine
-    from leukreg_gan.conditions import Conditions
+    from leukreg_gan.training import Job, Networks
     from leukreg_gan.training_set import TrainingSet
 
+    Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 TOGETHER = 256
 """Images made in one pass."""
+MOST_COMPARED = 200
+"""Images of a class that are compared at most."""
+FEWEST_MADE = 32
+"""Images of a class that a snapshot makes at least."""
+SHRUNK = 8
+"""Side to which images are shrunk before their differences are measured."""
+GRID_COLUMNS = 10
+GAP = 2
+SHOWN = 64
+"""Images are enlarged to at least this side, by whole factors."""
+
+
+class ImageMaker(nn.Module):
+    """A network from noise ``(b, latent)`` and conditions ``(b, d)`` to images.
+
+    These have shape ``(b, 3, size, size)`` and lie between -1 and 1.
+    """
+
+    latent: int
 
 
 def noise_for(seeds: Sequence[int], latent: int, truncation: float = 1.0) -> Tensor:
@@ -40,74 +57,80 @@ def noise_for(seeds: Sequence[int], latent: int, truncation: float = 1.0) -> Ten
 
 @torch.no_grad()
 def made_images(
-    generator: nn.Module, noise: Tensor, conditions: NDArray[np.float32]
+    maker: nn.Module, noise: Tensor, conditions: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     """Images ``(n, size, size, 3)`` of noise ``(n, latent)`` and condition vectors ``(n, d)``.
 
-    The generator must be in eval mode: each image then depends on its own noise alone.
+    The network must be in eval mode: each image then depends on its own noise alone.
     """
-    device = next(generator.parameters()).device
+    device = next(maker.parameters()).device
     told = torch.from_numpy(np.ascontiguousarray(conditions))
     parts = []
     for start in range(0, len(noise), TOGETHER):
         part = slice(start, start + TOGETHER)
-        images = generator(noise[part].to(device), told[part].to(device)).float()
+        images = maker(noise[part].to(device), told[part].to(device)).float()
         grey = images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         parts.append(grey.permute(0, 2, 3, 1).cpu().numpy())
     return np.ascontiguousarray(np.concatenate(parts))
 
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+class Snapshots:
+    """Takes snapshots of a training into its folder.
 
-    Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    Made images are compared with those of their class that were kept out of the training.
+    """
 
-MOST_COMPARED = 200
-"""Images of a class that are compared at most."""
-SHRUNK = 8
-"""Side to which images are shrunk before their differences are measured."""
+    def __init__(self, job: Job, networks: Networks, data: TrainingSet) -> None:
+        self.job, self.networks, self.data = job, networks, data
+        self.classes = job.conditions.classes
+        held = np.isin(np.arange(len(job.pixels)), job.held)
+        self.real: dict[str, float] = {}
+        """Spread of the real images of each class."""
+        self.known: dict[str, NDArray[np.float32]] = {}
+        """Features of the held-out images of each class that has some."""
+        for name in self.classes:
+            own = job.conditions.labels == job.names.index(name)
+            if own.sum() > 1:
+                self.real[name] = spread(job.pixels[own])
+            if job.features is not None and (own & held).sum() > 1:
+                self.known[name] = job.features(job.pixels[own & held][:MOST_COMPARED])
 
+    def basis(self) -> str:
+        """What the KIDs of all snapshots rest on, in words."""
+        if not self.known:
+            return "no images are held out, so snapshots have no KID"
+        counts = [len(features) for features in self.known.values()]
+        least, most = min(counts), max(counts)
+        each = f"{least}" if least == most else f"{least} to {most}"
+        others = [name for name in self.classes if name not in self.known]
+        none = f" (none of {', '.join(others)})" if others else ""
+        return (
+            f"KIDs are by {self.job.extractor} at {self.job.size} px, to {sum(counts):,} held-out "
+            f"images: {each} of each class{none}"
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
-    """Figures of one snapshot."""
+    def take(self, step: int) -> tuple[dict[str, Tensor], Quality]:
+        """Weights that are ready to make images, and how good these are."""
+        maker = self.networks.image_maker(self.data)
+        made = {name: self._made(maker, name) for name in self.classes}
+        self._write(f"step-{step:07d}.png", grid(made))
+        weights = {name: value.cpu().clone() for name, value in maker.state_dict().items()}
+        return weights, self._quality(made)
 
-    kid: float | None
-    """Mean over the classes with held-out images; None where there are none."""
-    kid_all: float | None
-    """All classes as one heap."""
-    classes: Mapping[str, float] = field(default_factory=dict)
-    spread: float
-    """Mean over the classes with real images of how much made ones differ, against real ones."""
-    spreads: Mapping[str, float] = field(default_factory=dict)
-    """The same of each class that can be made, as :func:`spreads` finds it."""
+    def _made(self, maker: ImageMaker, label: str) -> NDArray[np.uint8]:
+        """The same noise and conditions at every snapshot, so that one sees what changes."""
+        seed, n = self.job.seed, max(FEWEST_MADE, len(self.known.get(label, ())))
+        rng = np.random.default_rng(derive(seed, "snapshot", label))
+        told, _ = self.job.conditions.plan.draw(label, n, rng)
+        seeds = [derive(seed, "snapshot", label, number) for number in range(n)]
+        return made_images(maker, noise_for(seeds, maker.latent), told)
 
-
-class HeldOut:
-    """Compares made images with real ones of the same class."""
-
-    def __init__(self, held: Mapping[str, NDArray[np.uint8]], features: Features | None) -> None:
-        """``held`` are pixels ``(n, size, size, 3)`` by class; without ``features`` no KID."""
-        held = {label: pixels[:MOST_COMPARED] for label, pixels in held.items() if len(pixels) > 1}
-        self.features = features
-        self.known = {} if features is None else {n: features(p) for n, p in held.items()}
-
-    def wanted(self, label: str) -> int:
-        """Images of a class that :meth:`judge` should be given."""
-        return max(32, len(self.known.get(label, ())))
-
-    @property
-    def held(self) -> int:
-        """Held-out images that every KID rests on, of all classes together."""
-        return sum(len(features) for features in self.known.values())
-
-    def judge(self, made: Mapping[str, NDArray[np.uint8]], real: Mapping[str, float]) -> Quality:
-        """Quality of made images by class; ``real`` is the real images' :func:`spread` by class."""
-        by_class = spreads(made, real)
-        alike = float(np.mean([by_class[name] for name in real])) if real else 1.0
-        if self.features is None or not self.known:
+    def _quality(self, made: Mapping[str, NDArray[np.uint8]]) -> Quality:
+        by_class = spreads(made, self.real)
+        alike = float(np.mean([by_class[name] for name in self.real])) if self.real else 1.0
+        if self.job.features is None or not self.known:
             return Quality(kid=None, kid_all=None, spread=alike, spreads=by_class)
-        found = {name: self.features(made[name]) for name in self.known}
+        found = {name: self.job.features(made[name]) for name in self.known}
         each = {name: distance(self.known[name], found[name]) for name in self.known}
         heaps = (np.concatenate([*side.values()]) for side in (self.known, found))
         return Quality(
@@ -118,11 +141,42 @@ class HeldOut:
             spreads=by_class,
         )
 
+    def write_log(self, lines: Sequence[LogLine]) -> None:
+        """All lines as ``log.csv``: plain columns, KID and spread by class, and the basis."""
+        kids, others = [*self.known], self.classes if self.real else ()
+        heads = [*(f"kid {name}" for name in kids), *(f"spread {name}" for name in others)]
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        losses = lines[0].losses if lines else ()
+        table.writerow([
+            "step", "images", "seconds", *losses, "kid", "kid_all", "spread",
+            *map(as_cell, heads), "extractor", "size", "held_out",
+        ])  # fmt: skip
+        basis = (self.job.extractor, self.job.size, sum(map(len, self.known.values())))
+        for line in lines:
+            row: list[object] = [line.step, line.images, line.seconds, *line.losses.values()]
+            if (found := line.quality) is not None:
+                row += [found.kid, found.kid_all, found.spread]
+                row += [found.classes.get(name) for name in kids]
+                row += [found.spreads.get(name) for name in others]
+                row += basis if found.kid is not None else ()
+            row += [None] * (len(losses) + len(heads) + 9 - len(row))
+            table.writerow(["" if x is None else _shown(x) for x in row])
+        self._write("log.csv", text.getvalue().encode("utf-8"))
+
+    def _write(self, name: str, data: bytes) -> None:
+        for folder in (self.job.folder, self.job.shown):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_file(folder / name, data)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
 
 def distance(real: NDArray[np.float32], made: NDArray[np.float32]) -> float:
     """KID of two sets of features ``(n, d)``."""
-    from leukreg import kid
-
     return kid(real, made)[0]
 
 
@@ -150,12 +204,6 @@ def spread(pixels: NDArray[np.uint8]) -> float:
     return float(np.sqrt(small.var(axis=0).mean()))
 
 
-GRID_COLUMNS = 10
-GAP = 2
-SHOWN = 64
-"""Images are enlarged to at least this side, by whole factors."""
-
-
 def grid(made: Mapping[str, NDArray[np.uint8]]) -> bytes:
     """A PNG whose rows are the classes in their order, each with its first ten images."""
     from PIL import Image
@@ -172,109 +220,3 @@ def grid(made: Mapping[str, NDArray[np.uint8]]) -> bytes:
     data = io.BytesIO()
     sheet.save(data, "PNG")
     return data.getvalue()
-
-
-SETTLING = 16
-"""Batches that batch-norm statistics are measured on."""
-SETTLED = 64
-"""Images in each of them."""
-COLUMNS = ("step", "images", "seconds", "discriminator", "generator", "real", "fake", "kid",
-           "kid_all", "spread")  # fmt: skip
-BASIS = ("extractor", "size", "held_out")
-"""Columns that say what the KIDs of a line rest on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshots:
-    """Takes snapshots of a training into its folder."""
-
-    parts: Parts
-    material: TrainingSet
-    conditions: Conditions
-    labels: tuple[str, ...]
-    """Classes that can be made."""
-    judge: HeldOut
-    extractor: str
-    """Name and digest of what the judge sees images with."""
-    real: Mapping[str, float]
-    """Spread of the real images of each class."""
-    seed: int
-    folder: Path
-    shown: Path | None
-    """A second folder for log and pictures."""
-    device: str
-
-    def basis(self) -> str:
-        """What the KIDs of all snapshots rest on, in words."""
-        counts = [len(features) for features in self.judge.known.values()]
-        if not counts:
-            return "no images are held out, so snapshots have no KID"
-        least, most = min(counts), max(counts)
-        each = f"{least}" if least == most else f"{least} to {most}"
-        others = [name for name in self.labels if name not in self.judge.known]
-        return (
-            f"KIDs are by {self.extractor} at {self.parts.settings.size} px, to "
-            f"{self.judge.held:,} held-out images: {each} of each class"
-            + f" (none of {', '.join(others)})"
-            * bool(others)
-        )
-
-    def take(self, step: int) -> tuple[dict[str, Tensor], Quality]:
-        """Weights of the averaged generator, ready to make images, and how good it is."""
-        generator = self.settled()
-        made = {name: self._made(generator, name) for name in self.labels}
-        quality = self.judge.judge(made, self.real)
-        self._write(f"step-{step:07d}.png", grid(made))
-        weights = {name: value.cpu().clone() for name, value in generator.state_dict().items()}
-        return weights, quality
-
-    def settled(self) -> nn.Module:
-        """The averaged generator with batch-norm statistics of its own, in eval mode."""
-        settings = self.parts.settings
-        generator = fresh_generator(settings, self.material.conditions.shape[1]).to(self.device)
-        generator.load_state_dict(self.parts.average.module.state_dict())
-        torch.manual_seed(derive(self.seed, "settle"))
-        batches = []
-        for _ in range(SETTLING):
-            rows = self.material.rows(SETTLED, settings.balance)
-            noise = torch.randn(SETTLED, settings.latent)
-            told = self.material.conditions[rows]
-            batches.append((noise.to(self.device), told.to(self.device)))
-        settle(generator, batches)
-        return generator
-
-    def _made(self, generator: nn.Module, label: str) -> NDArray[np.uint8]:
-        """The same noise and conditions at every snapshot, so that one sees what changes."""
-        n = self.judge.wanted(label)
-        rng = np.random.default_rng(derive(self.seed, "snapshot", label))
-        told, _ = self.conditions.draw(label, n, rng)
-        seeds = [derive(self.seed, "snapshot", label, number) for number in range(n)]
-        return made_images(generator, noise_for(seeds, self.parts.settings.latent), told)
-
-    def write_log(self, lines: Sequence[LogLine]) -> None:
-        """All lines as ``log.csv``: plain columns, KID and spread by class, and the basis."""
-        kids, spreads = [*self.judge.known], self.labels if self.real else ()
-        text = io.StringIO(newline="")
-        table = csv.writer(text)
-        heads = [*(f"kid {name}" for name in kids), *(f"spread {name}" for name in spreads)]
-        table.writerow([*COLUMNS, *map(as_cell, heads), *BASIS])
-        basis = (self.extractor, self.parts.settings.size, self.judge.held)
-        for line in lines:
-            own = [getattr(line, column) for column in COLUMNS]
-            own += [line.classes.get(name) for name in kids]
-            own += [line.spreads.get(name) for name in spreads]
-            own += [None] * len(basis) if line.kid is None else basis
-            table.writerow([_shown(value) for value in own])
-        self._write("log.csv", text.getvalue().encode("utf-8"))
-
-    def _write(self, name: str, data: bytes) -> None:
-        for folder in (self.folder, self.shown):
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-                write_file(folder / name, data)
-
-
-def _shown(value: float | str | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,46 +1,275 @@
-"""Train a generator, from wherever a kill left it, to its best snapshot."""
+"""The loop that all generators share: from wherever a kill left a training to its best snapshot."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from ignite.engine import Engine
 
-from leukreg import LeukregError, Progress, TrainingError
-from leukreg_gan.cgan import Settings
-from leukreg_gan.cgan_training import Parts, fresh_parts, setup_trainer
-from leukreg_gan.checkpoint import Checkpoint, State
-from leukreg_gan.feature_network import learned, pretrain
-from leukreg_gan.handlers import (
-    KeepCheckpoint,
-    LogLosses,
-    ReportSteps,
-    StopOnCollapse,
-    StopOnNan,
-    TakeSnapshot,
-)
-from leukreg_gan.snapshots import HeldOut, Snapshots, spread
-from leukreg_gan.training_set import TrainingSet, training_set
+from leukreg import LeukregError, Progress, TrainingError, derive
+from leukreg_gan.checkpoint import Checkpoint, Quality, State
+from leukreg_gan.snapshots import Snapshots
+from leukreg_gan.training_set import RealBatch, training_set
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from leukreg_gan.conditions import Conditions
-    from leukreg_gan.feature_network import FeatureNetwork
-    from leukreg_gan.snapshots import Features
+    from leukreg_gan.learned_generator import LearnedGenerator
+    from leukreg_gan.snapshots import Features, ImageMaker
+    from leukreg_gan.training_set import TrainingSet
+
+LOG_EVERY = 50
+"""Steps that one line of the log stands for; at a snapshot, and at the end, there is one more."""
+PAUSE = 0.5
+"""Seconds between two reports of progress at least."""
+IDLE = 500
+"""Steps in a row that teach nothing and end a training."""
+ALIKE = 0.15
+"""Spread of the made images, against that of the real ones, under which they are nearly alike."""
+FLAT = 3
+"""Snapshots in a row with such a spread that end a training."""
 
 
-def device_for(asked: str) -> str:
-    """The device that "auto" stands for here: CUDA where there is one, otherwise the CPU."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+class Networks(Protocol):
+    """All that a training changes, and how a step changes it: what a family of generators brings.
+
+    Whatever a step draws comes from torch's global generator, which is seeded for each step, so
+    that a training goes on after a kill as if nothing had happened.
+    """
+
+    def pretrain(
+        self, data: TrainingSet, asked: TrainingSet, groups: Mapping[str, int],
+        seed: int, progress: Progress,
+    ) -> str:  # fmt: skip
+        """Teach what must be taught before the first step, and say how it answers for ``asked``.
+
+        Nothing is said, and nothing kept, where there is no such thing. ``groups`` are name and
+        length of each block of a condition vector.
+        """
+
+    def step(self, number: int, real: RealBatch) -> dict[str, float]:
+        """One step (from 1); its losses by name, which become columns of the log.
+
+        Raises:
+            TrainingError: One is no number.
+        """
+
+    def stuck(self, losses: Mapping[str, float], steps: int) -> str:
+        """Why so many steps in a row with such losses taught nothing; no word where they did."""
+
+    def note(self, losses: Mapping[str, float]) -> str:
+        """The losses in a few words."""
+
+    def image_maker(self, data: TrainingSet) -> ImageMaker:
+        """What the networks make images with as they stand, in eval mode."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One training: its images with their conditions, what it is judged by, and where it lies."""
+
+    options: LearnedGenerator
+    size: int
+    pixels: NDArray[np.uint8]
+    """All rows that ``conditions`` has, ``(n + m, size, size, 3)``."""
+    conditions: Conditions
+    names: tuple[str, ...]
+    """Class names, by class index."""
+    held: NDArray[np.int64]
+    """Rows that are judged by and not trained on."""
+    features: Features | None
+    extractor: str = ""
+    """Name and digest of what gives ``features``."""
+    seed: int
+    folder: Path
+    shown: Path | None = None
+    """Where log and sample grids are shown as well."""
+    device: str = "cpu"
+
+    def rows(self, which: NDArray[np.int64]) -> TrainingSet:
+        """These rows as they are trained on."""
+        told = self.conditions
+        return training_set(self.pixels[which], told.vectors[which], told.labels[which])
+
+
+def train(job: Job, progress: Progress) -> tuple[dict[str, Tensor], State]:
+    """Train to the last step, or until nothing can be learned any more.
+
+    Called again after a kill it goes on from the last checkpoint, on a CPU to the same last bit.
+
+    Returns:
+        The weights of the best snapshot, and where the training ended.
+
+    Raises:
+        TrainingError: A loss is no number.
+        DataError: The folder cannot be written, or holds a damaged checkpoint.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with session(job.device, job.options.threads):
+        return _Training(job, progress).run()
+
+
+class _Training:
+    """A training under way."""
+
+    def __init__(self, job: Job, progress: Progress) -> None:
+        self.job, self.options, self.progress = job, job.options, progress
+        self.data = job.rows(np.setdiff1d(np.arange(len(job.pixels)), job.held))
+        width = job.conditions.plan.width
+        self.networks = job.options.networks(job.size, width, job.seed, job.device)
+        self.keeper = Checkpoint(job.folder / "last.pt")
+        self.state = self.keeper.resume(self.networks, job.device)
+        self.snapshots = Snapshots(job, self.networks, self.data)
+        self.untold, self.told = 0, 0.0
+        """Steps since progress was reported, and when that was."""
+
+    def run(self) -> tuple[dict[str, Tensor], State]:
+        state, steps = self.state, self.options.steps
+        if not state.pretrained:
+            self._pretrain()
+        self._say(f": {self.snapshots.basis()}")
+        with self.progress.task(f"Training {self.options.family}", steps) as advance:
+            advance(state.step)
+            while state.step < steps and not state.stopped:
+                number = state.step + 1
+                try:
+                    self._go_on(number, advance)
+                except LeukregError:
+                    raise
+                except Exception as error:
+                    what = f"{type(error).__name__}: {error}"
+                    raise TrainingError(f"{self.options.family}, step {number}: {what}") from error
+        if not self.keeper.best or (state.step % self.options.snapshot_every and not state.stopped):
+            self._take_snapshot()
+        self.snapshots.write_log(state.lines)
+        self.keeper.save(self.networks, state, force=True)
+        return self.keeper.best, state
+
+    def _say(self, text: str) -> None:
+        self.progress.say(f"{self.options.family}{text}")
+
+    def _pretrain(self) -> None:
+        job, began = self.job, time.monotonic()
+        groups = {group.name: len(group.values) for group in job.conditions.plan.groups}
+        asked = job.rows(job.held) if len(job.held) else self.data
+        said = self.networks.pretrain(self.data, asked, groups, job.seed, self.progress)
+        if said:
+            self.state.seconds += time.monotonic() - began
+            self.state.pretrained = True
+            whom = "held-out images"
+            if not len(job.held):
+                whom = "of its training images (none are held out)"
+            self._say(f": {said} {whom}")
+            self.keeper.save(self.networks, self.state, force=True)
+
+    def _go_on(self, number: int, advance: Callable[[int, str], None]) -> None:
+        """One step, and what is looked at, kept and told after it."""
+        state, every, began = self.state, self.options.snapshot_every, time.monotonic()
+        losses = one_step(self.job, self.networks, self.data, number)
+        why = self.networks.stuck(losses, IDLE)
+        state.idle = state.idle + 1 if why else 0
+        last = number == self.options.steps
+        close = last or state.idle >= IDLE or number % LOG_EVERY == 0 or number % every == 0
+        state.add(losses, time.monotonic() - began, self.options.batch, close)
+        if state.idle >= IDLE:
+            self._stop(why)
+        if number % every == 0:
+            self._look_at(self._take_snapshot())
+            self.keeper.written = float("-inf")  # a snapshot is worth a checkpoint
+        self.keeper.save(self.networks, state)
+        self.untold += 1
+        if time.monotonic() - self.told >= PAUSE or last:
+            advance(self.untold, f"{self.networks.note(losses)}{self._quality_so_far()}")
+            self.untold, self.told = 0, time.monotonic()
+
+    def _look_at(self, quality: Quality) -> None:
+        """Stop after too many snapshots of nearly the same picture, in the mean over the classes.
+
+        A collapse of some classes alone is said and logged, not stopped at: the others may still
+        learn, and the best snapshot is judged by all.
+        """
+        self.state.flat = self.state.flat + 1 if quality.spread < ALIKE else 0
+        if self.state.flat >= FLAT:
+            self._stop(
+                f"the made images of a class differ {quality.spread:.2f} times as much as real "
+                f"ones (under {ALIKE} in {FLAT} snapshots): the generator has collapsed to a few "
+                "pictures"
+            )
+
+    def _stop(self, why: str) -> None:
+        self.state.stopped = why
+        best = self.state.best_step
+        kept = f"; the snapshot of step {best} is kept" if best else ""
+        self._say(f" stopped at step {self.state.step}: {why}{kept}")
+
+    def _take_snapshot(self) -> Quality:
+        """Judge what is made as it stands; remember it where it is the best so far."""
+        state = self.state
+        weights, quality = self.snapshots.take(state.step)
+        if self._is_better(quality):
+            state.best, state.best_step = quality.kid, state.step
+            self.keeper.best = weights
+        if state.lines and state.lines[-1].step == state.step:
+            state.lines[-1] = replace(state.lines[-1], quality=quality)
+        self.snapshots.write_log(state.lines)
+        self._say(f", step {state.step}:{self._in_words(quality)}")
+        return quality
+
+    def _is_better(self, quality: Quality) -> bool:
+        """By KID; but what is taken while the learning rates fall beats all from before.
+
+        A young generator first finds what pleases classifiers, such as the one that gives the KID:
+        its images can have the lower KID and no red cell that deserves the name.
+        """
+        state, pace = self.state, self.options.pace
+        if not self.keeper.best:
+            return True
+        first = pace(state.step) < 1 and pace(state.best_step) == 1
+        if first or quality.kid is None:
+            return quality.spread >= ALIKE
+        return state.best is None or quality.kid < state.best
+
+    def _in_words(self, quality: Quality) -> str:
+        # The mean spread may hide classes that have collapsed.
+        found = [f"{name} ({x:.2f})" for name, x in quality.spreads.items() if x < ALIKE]
+        alike = f"; nearly alike are the images of {', '.join(found)}" if found else ""
+        if quality.kid is None:
+            return f" nothing held out to judge by, spread {quality.spread:.2f}{alike}"
+        worst = max(quality.classes, key=lambda name: quality.classes[name])
+        state = self.state
+        best = "best so far" if state.best_step == state.step else f"best {state.best:.4f}"
+        return (
+            f" KID {quality.kid:.4f} ({best}), overall {quality.kid_all:.4f}, "
+            f"worst {worst} {quality.classes[worst]:.4f}, spread {quality.spread:.2f}{alike}"
+        )
+
+    def _quality_so_far(self) -> str:
+        kids = [line.quality.kid for line in self.state.lines if line.quality is not None]
+        if not kids or kids[-1] is None:
+            return ""
+        best = "" if self.state.best is None else f", best {self.state.best:.3f}"
+        return f", KID {kids[-1]:.3f}{best}"
+
+
+def one_step(job: Job, networks: Networks, data: TrainingSet, number: int) -> dict[str, float]:
+    """All that a step draws comes from a seed of its own."""
+    torch.manual_seed(derive(job.seed, "step", number))
+    real = data.batch(job.options.batch, job.options.balance)
+    return networks.step(
+        number, RealBatch(real.images.to(job.device), real.conditions.to(job.device))
+    )
 
 
 @contextmanager
@@ -67,147 +296,3 @@ def session(device: str, threads: int) -> Iterator[None]:
         torch.set_deterministic_debug_mode(deterministic)
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
         torch.set_rng_state(state)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One training: its images with their conditions, what it is judged by, and where it lies."""
-
-    settings: Settings
-    pixels: NDArray[np.uint8]
-    """All rows that ``conditions`` has, ``(n + m, size, size, 3)``."""
-    conditions: Conditions
-    names: tuple[str, ...]
-    """Class names, by class index."""
-    targets: tuple[str, ...]
-    """Classes that can be made."""
-    held: NDArray[np.int64]
-    """Rows that are judged by and not trained on."""
-    features: Features | None
-    extractor: str = ""
-    """Name and digest of what gives ``features``."""
-    seed: int
-    folder: Path
-    shown: Path | None = None
-    """Where log and sample grids are shown as well."""
-    device: str = "cpu"
-    threads: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """The best snapshot of a training and where the training ended."""
-
-    weights: dict[str, Tensor]
-    state: State
-
-
-def train(job: Job, progress: Progress) -> Trained:
-    """Train to the last step, or until nothing can be learned any more.
-
-    Called again after a kill it goes on from the last checkpoint, on a CPU to the same last bit.
-
-    Raises:
-        TrainingError: A loss is no number.
-        DataError: The folder cannot be written, or holds a damaged checkpoint.
-    """
-    job.folder.mkdir(parents=True, exist_ok=True)
-    with session(job.device, job.threads):
-        rows = np.setdiff1d(np.arange(len(job.pixels)), job.held)
-        conditions = job.conditions
-        data = training_set(job.pixels[rows], conditions.vectors[rows], conditions.labels[rows])
-        parts = fresh_parts(job.settings, conditions.vectors.shape[1], job.seed, job.device)
-        keeper = Checkpoint(job.folder / "last.pt")
-        state = keeper.resume(parts, job.device)
-        if parts.features is not None and not state.pretrained:
-            state.seconds += _teach(parts.features, job, data, progress)
-            state.pretrained = True
-            keeper.save(parts, state, force=True)
-        _run(job, data, parts, keeper, state, progress)
-    return Trained(keeper.best, state)
-
-
-def _teach(network: FeatureNetwork, job: Job, data: TrainingSet, progress: Progress) -> float:
-    """Teach the feature network and say what it learned; seconds that the teaching took."""
-    began = time.monotonic()
-    conditions, held = job.conditions, job.held
-    blocks = {group.name: len(group.values) for group in conditions.groups}
-    steps, noise = job.settings.feature_steps, job.settings.feature_noise
-    pretrain(network, data, [*blocks.values()], steps, noise, job.seed, progress)
-    seconds = time.monotonic() - began
-    asked = data
-    if len(held):
-        asked = training_set(job.pixels[held], conditions.vectors[held], conditions.labels[held])
-    whom = "held-out images" if len(held) else "of its training images (none are held out)"
-    progress.say(f"cgan: the feature network {learned(network, asked, blocks)} {whom}")
-    return seconds
-
-
-def _run(
-    job: Job,
-    data: TrainingSet,
-    parts: Parts,
-    keeper: Checkpoint,
-    state: State,
-    progress: Progress,
-) -> None:
-    settings = job.settings
-    trainer = setup_trainer(parts, data, job.seed, job.device)
-    collapse = StopOnCollapse(state, progress)
-    snapshots = _snapshots(job, data, parts)
-    progress.say(f"cgan: {snapshots.basis()}")
-    snapshot = TakeSnapshot(snapshots, state, keeper, collapse, settings.snapshot_every, progress)
-    with progress.task("Training cgan", settings.steps) as advance:
-        advance(state.step)
-        StopOnNan().attach(trainer)
-        LogLosses(state, settings.batch, settings.snapshot_every).attach(trainer)
-        collapse.attach(trainer)
-        snapshot.attach(trainer)
-        KeepCheckpoint(keeper, parts, state).attach(trainer)
-        ReportSteps(advance, state).attach(trainer)
-        if state.step < settings.steps and not state.stopped:
-            _go(trainer, state.step, settings.steps)
-    if not keeper.best or (state.step % settings.snapshot_every and not state.stopped):
-        snapshot.take()
-    snapshots.write_log(state.lines)
-    keeper.save(parts, state, force=True)
-
-
-def _go(trainer: Engine, done: int, steps: int) -> None:
-    # One epoch of all steps: where it stands is told by the number of the step alone.
-    if done:
-        trainer.load_state_dict({"iteration": done, "max_epochs": 1, "epoch_length": steps})
-    try:
-        trainer.run(None, max_epochs=1, epoch_length=steps)
-    except LeukregError:
-        raise
-    except Exception as error:
-        raise TrainingError(
-            f"cgan, step {trainer.state.iteration}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _snapshots(job: Job, data: TrainingSet, parts: Parts) -> Snapshots:
-    labels = job.conditions.labels
-    held: Mapping[str, NDArray[np.uint8]] = {
-        job.names[label]: job.pixels[job.held[labels[job.held] == label]]
-        for label in np.unique(labels[job.held])
-    }
-    real = {
-        name: spread(job.pixels[labels == job.names.index(name)])
-        for name in job.targets
-        if (labels == job.names.index(name)).sum() > 1
-    }
-    return Snapshots(
-        parts=parts,
-        material=data,
-        conditions=job.conditions,
-        labels=job.targets,
-        judge=HeldOut({name: p for name, p in held.items() if name in job.targets}, job.features),
-        extractor=job.extractor,
-        real=real,
-        seed=job.seed,
-        folder=job.folder,
-        shown=job.shown,
-        device=job.device,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from leukreg_gan.class_generator import CganGenerator
+from leukreg_gan.class_generator import FittedGenerator
 
 from leukreg.cli.main import main
 
@@ -85,7 +85,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_plan_trains_no_generator_for_its_counts(
     recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CganGenerator, "fit", lambda *_, **__: pytest.fail("fitted"))
+    monkeypatch.setattr(FittedGenerator, "fit", lambda *_, **__: pytest.fail("fitted"))
     recipe.write_text(RECIPE.replace("glob-twice", "walk").replace('"warp"', '"cgan"'))
     assert main(["check", str(recipe)]) == 0
     shown = " ".join(capsys.readouterr().out.split())

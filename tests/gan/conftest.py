@@ -19,4 +19,4 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def hasty_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny networks need no thousand images to settle on."""
-    monkeypatch.setattr("leukreg_gan.snapshots.SETTLING", 2)
+    monkeypatch.setattr("leukreg_gan.cgan_training.SETTLING", 2)

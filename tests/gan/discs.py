@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from leukreg_gan.cgan import Settings
-from leukreg_gan.diffaug import Policy
+from leukreg_gan.cgan import Cgan
 from numpy.typing import NDArray
 
 from leukreg import Labels, Sample, Samples
 
 NAMES = ("red", "blue")
 COLOURS = {"red": (200, 40, 40), "blue": (40, 40, 200)}
-TINY = Settings(
-    size=32,
+TINY = Cgan(
     channels=4,
     latent=8,
     steps=6,
@@ -29,14 +27,16 @@ TINY = Settings(
     mismatch=0.5,
     feature_steps=2,
     feature_noise=0.1,
-    augment=Policy(colour=0.2, translation=0.125, cutout=0.25),
+    colour=0.2,
+    translation=0.125,
+    cutout=0.25,
     balance="class",
     snapshot_every=3,
-    precision="float32",
+    threads=1,
 )
 
 
-def tiny(**keys: Any) -> Settings:
+def tiny(**keys: Any) -> Cgan:
     return replace(TINY, **keys)
 
 

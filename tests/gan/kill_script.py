@@ -17,7 +17,7 @@ from pathlib import Path
 warnings.simplefilter("ignore")
 
 import torch  # noqa: E402
-from leukreg_gan import checkpoint, snapshots  # noqa: E402
+from leukreg_gan import cgan_training, checkpoint  # noqa: E402
 from leukreg_gan.training import train  # noqa: E402
 from test_training import job  # noqa: E402
 
@@ -27,14 +27,14 @@ from leukreg import SILENT, kid  # noqa: E402, F401
 def main(folder: Path, kills: int) -> None:
     torch.set_num_threads(1)
     checkpoint.EVERY = 0.01
-    snapshots.SETTLING = 2  # as in the tests
+    cgan_training.SETTLING = 2  # as in the tests
     rng = random.Random(1)
     killed = 0
     while True:
         child = os.fork()
         if child == 0:
-            trained = train(job(folder, steps=30, snapshot_every=8), SILENT)
-            torch.save(trained.weights, folder / "weights.pt")
+            weights, _ = train(job(folder, steps=30, snapshot_every=8), SILENT)
+            torch.save(weights, folder / "weights.pt")
             os._exit(0)
         if killed < kills:
             time.sleep(rng.uniform(0.1, 0.6))

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from leukreg_gan.attributes import Attributed, as_described, as_in_images, plan_of, weighed
 from leukreg_gan.cgan import Cgan
 from leukreg_gan.class_sources import Attributes, ClassSources
-from leukreg_gan.condition_plan import UNSAID, Draw, Group, Plan
-from leukreg_gan.conditions import Conditions, conditions_for
+from leukreg_gan.conditions import UNSAID, Conditions, Draw, Group, Plan
 
 from leukreg import DataError, ImageSpec, NotAvailable, Sample, Samples
 from tests.gan.condition_images import SIZE, Given, given, labels_of, told_alike
@@ -59,20 +58,20 @@ def made(
     tables = path if isinstance(path, tuple) else str(path)
     own = {"mono": MONO} if describe is None else dict(describe)
     ways = ClassSources(way="attributes", attributes=Attributes(table=tables, describe=own, **more))
-    return conditions_for(images(counts), labels_of(counts), IMAGE, targets, ways)
+    return ways.conditions(images(counts), labels_of(counts), IMAGE, targets)
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "parquet"])
 def test_each_image_is_told_its_attributes_and_not_its_class(tmp_path: Path, kind: str) -> None:
     told = made(table(tmp_path / f"a.{kind}"))
-    assert told.groups == (
+    assert told.plan.groups == (
         Group(name="nucleus", values=("band", "indented", "lobed", "round")),
         Group(name="grain", values=("no", "yes")),
     )
     assert told.rows == tuple(range(8))
     assert told.labels.tolist() == [0] * 4 + [1] * 4
-    nuclei = [told.groups[0].values[code] for code in told.vectors[:, :4].argmax(1)]
-    grains = [told.groups[1].values[code] for code in told.vectors[:, 4:].argmax(1)]
+    nuclei = [told.plan.groups[0].values[code] for code in told.vectors[:, :4].argmax(1)]
+    grains = [told.plan.groups[1].values[code] for code in told.vectors[:, 4:].argmax(1)]
     assert (tuple(nuclei), tuple(grains)) == (NUCLEI, GRAINS)
     assert told.vectors.sum(1).tolist() == [2.0] * 8
     assert told.donors.shape == (0, SIZE, SIZE, 3)
@@ -102,13 +101,13 @@ def test_empty_cells_are_blocks_of_zeros_and_counted(tmp_path: Path) -> None:
     assert told.vectors[4].tolist() == [0, 0, 0, 0, 1, 0]
     assert "1 of 9 images lack some of their attributes" in told.notes
     for label in told.classes:
-        vectors, _ = told.draw(label, 200, np.random.default_rng(0))
+        vectors, _ = told.plan.draw(label, 200, np.random.default_rng(0))
         assert vectors.sum(1).tolist() == [2.0] * 200
 
 
 def test_a_described_class_is_drawn_as_described(tmp_path: Path) -> None:
     told = made(table(tmp_path / "a.csv"))
-    _, words = told.draw("mono", 40, np.random.default_rng(0))
+    _, words = told.plan.draw("mono", 40, np.random.default_rng(0))
     assert words[0] == {
         "class": "mono",
         "nucleus": "indented",
@@ -128,7 +127,7 @@ def test_a_described_class_is_drawn_as_described(tmp_path: Path) -> None:
 def test_weights_and_new_combinations_are_told(tmp_path: Path) -> None:
     describe = {"mono": {"nucleus": {"indented": 3, "lobed": 1}, "grain": ["no"]}}
     told = made(table(tmp_path / "a.csv"), describe)
-    _, words = told.draw("mono", 2000, np.random.default_rng(0))
+    _, words = told.plan.draw("mono", 2000, np.random.default_rng(0))
     new = [each for each in words if each["combination"] == "never seen in training"]
     assert {each["nucleus"] for each in new} == {"lobed"}
     assert len(new) / 2000 == pytest.approx(0.25, abs=0.03)
@@ -138,7 +137,7 @@ def test_weights_and_new_combinations_are_told(tmp_path: Path) -> None:
 
 def test_what_is_not_described_is_drawn_as_in_training(tmp_path: Path) -> None:
     told = made(table(tmp_path / "a.csv"), {"mono": {"nucleus": "indented"}})
-    _, words = told.draw("mono", 4000, np.random.default_rng(0))
+    _, words = told.plan.draw("mono", 4000, np.random.default_rng(0))
     assert {each["nucleus"] for each in words} == {"indented"}
     grains = np.mean([each["grain"] == "yes" for each in words])
     assert grains == pytest.approx(5 / 8, abs=0.03)
@@ -146,7 +145,7 @@ def test_what_is_not_described_is_drawn_as_in_training(tmp_path: Path) -> None:
 
 def test_seen_classes_are_drawn_as_their_images_are(tmp_path: Path) -> None:
     told = made(table(tmp_path / "a.csv"))
-    _, words = told.draw("lympho", 4000, np.random.default_rng(0))
+    _, words = told.plan.draw("lympho", 4000, np.random.default_rng(0))
     pairs = [(each["nucleus"], each["grain"]) for each in words]
     assert set(pairs) == {("round", "no"), ("indented", "no"), ("round", "yes")}
     assert pairs.count(("round", "no")) / 4000 == pytest.approx(0.5, abs=0.03)
@@ -187,7 +186,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_columns_are_chosen_and_checked(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv")
     told = made(path, {"mono": {"grain": "no"}}, columns=("grain",))
-    assert [group.name for group in told.groups] == ["grain"]
+    assert [group.name for group in told.plan.groups] == ["grain"]
     with pytest.raises(DataError) as caught:
         made(path, columns=("nucleos", "grain"), key="name")
     said = str(caught.value).splitlines()
@@ -238,7 +237,7 @@ def test_a_file_that_is_no_table_and_one_that_is_not_there(tmp_path: Path) -> No
         made(tmp_path / "a.csv")
     own = Attributes(table=("none.csv", "nothing.csv"))
     with pytest.raises(NotAvailable, match=r"none.csv, .*nothing.csv; put them there"):
-        ClassSources(way="attributes", attributes=own).ready()
+        Cgan(way="attributes", attributes=own).ready()
 
 
 def named(tmp_path: Path, names: Iterable[str], ids: Iterable[str]) -> Conditions:
@@ -249,12 +248,14 @@ def named(tmp_path: Path, names: Iterable[str], ids: Iterable[str]) -> Condition
     rows = tuple(Sample(id=each, path=each, label="a") for each in ids)
     own = Given(Samples(rows=rows, classes=("a",)), np.zeros((len(rows), SIZE, SIZE, 3), np.uint8))
     ways = ClassSources(way="attributes", attributes=Attributes(table=str(tmp_path / "n.csv")))
-    return conditions_for(own, labels_of({"a": len(rows)}), IMAGE, None, ways)
+    return ways.conditions(own, labels_of({"a": len(rows)}), IMAGE, None)
 
 
 def places(told: Conditions) -> dict[int, str]:
     codes = told.vectors.argmax(1).tolist()
-    return {row: told.groups[0].values[code] for row, code in zip(told.rows, codes, strict=True)}
+    return {
+        row: told.plan.groups[0].values[code] for row, code in zip(told.rows, codes, strict=True)
+    }
 
 
 def test_folders_tell_files_of_one_name_apart(tmp_path: Path) -> None:

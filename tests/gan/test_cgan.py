@@ -85,9 +85,9 @@ def test_a_second_fit_of_the_same_content_trains_nothing(
 def test_a_file_says_what_its_own_recipe_says(tmp_path: Path) -> None:
     fitted(few(), tmp_path / "a", attribution="theirs")
     fitted(few(), tmp_path / "b", attribution="ours")
-    weights, card = read_archive(tmp_path / "b" / "generator.safetensors")
+    weights, card = read_archive(tmp_path / "b" / "generator.safetensors", "cgan")
     assert card.attribution == "ours"
-    before, first = read_archive(tmp_path / "a" / "generator.safetensors")
+    before, first = read_archive(tmp_path / "a" / "generator.safetensors", "cgan")
     assert first.attribution == "theirs"
     assert replace(first, attribution="ours") == card
     assert all(torch.equal(weights[name], before[name]) for name in before)
@@ -179,7 +179,7 @@ def test_a_damaged_file_in_the_cache_is_trained_anew(
     count = counted(monkeypatch)
     fitted(few())
     assert count == [1]
-    assert read_archive(path)[1].classes == ("red", "blue")
+    assert read_archive(path, "cgan")[1].classes == ("red", "blue")
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(
@@ -321,7 +321,7 @@ def test_a_file_makes_the_very_images_that_the_fit_made(file: Path, tmp_path: Pa
 
 
 def test_a_file_says_what_must_be_known_of_it(file: Path) -> None:
-    _, card = read_archive(file)
+    _, card = read_archive(file, "cgan")
     assert card.classes == ("red", "blue")
     assert (card.size, card.channels, card.latent, card.seed) == (32, 4, 8, 5)
     assert card.images == {"red": 12, "blue": 12}
@@ -359,30 +359,30 @@ def test_files_that_are_none_of_ours_are_told_apart(file: Path, tmp_path: Path) 
     other = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(2)}, other)
     with pytest.raises(DataError, match="no trained generator"):
-        read_archive(other)
+        read_archive(other, "cgan")
     other.write_bytes(b"nothing of the kind")
     with pytest.raises(DataError, match="cannot be read"):
-        read_archive(other)
+        read_archive(other, "cgan")
     changed(file, card="{}")
     with pytest.raises(DataError, match="its head is not as it was written"):
-        read_archive(file)
+        read_archive(file, "cgan")
     changed(file, card="{}", digest=hashlib.blake2b(b"{}", digest_size=16).hexdigest())
     with pytest.raises(DataError, match="head cannot be read"):
-        read_archive(file)
+        read_archive(file, "cgan")
 
 
 def test_changed_weights_are_found_out(file: Path) -> None:
-    weights, card = read_archive(file)
+    weights, card = read_archive(file, "cgan")
     name = next(iter(weights))
     weights[name] = weights[name] + 1
-    write_archive(file, weights, card)
+    write_archive(file, "cgan", weights, card)
     with pytest.raises(DataError, match="damaged"):
-        read_archive(file)
+        read_archive(file, "cgan")
 
 
 def test_weights_that_do_not_fit_their_description_are_refused(file: Path) -> None:
-    weights, card = read_archive(file)
+    weights, card = read_archive(file, "cgan")
     wrong: Card = replace(card, channels=8)
-    write_archive(file, weights, wrong)
+    write_archive(file, "cgan", weights, wrong)
     with pytest.raises(DataError, match="do not fit"):
         fitted(few(), weights=str(file))

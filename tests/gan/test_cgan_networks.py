@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from leukreg_gan.cgan import Cgan
 from leukreg_gan.cgan_networks import (
-    SIZES,
     ConditionalNorm,
     Discriminator,
     Generator,
@@ -28,7 +28,7 @@ def onehot(*which: int, of: int = 3) -> torch.Tensor:
     return torch.eye(of)[list(which)]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", Cgan.sizes)
 def test_shapes_at_all_sizes(size: int) -> None:
     torch.manual_seed(0)
     generator, discriminator = Generator(size, 3, 4, 8), Discriminator(size, 3, 4)

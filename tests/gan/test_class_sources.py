@@ -51,7 +51,7 @@ def test_a_class_is_learned_from_donors(tmp_path: Path, donors: Path) -> None:
     assert np.ptp(images.pixels) > 0
     told = images.lineage[0].condition
     assert (told["source"], told["learned from"]) == ("home", "donor images")
-    _, card = read_archive(tmp_path / "fit" / FILE)
+    _, card = read_archive(tmp_path / "fit" / FILE, "cgan")
     assert card.classes == ("red", "blue")
     assert (len(card.pixels), card.donors, len(card.donor_pixels)) == (12, 7, 7)
 
@@ -106,7 +106,7 @@ def test_donors_of_a_file_count_as_outside(tmp_path: Path, file: Path) -> None:
 
 
 def test_donors_that_an_older_file_does_not_tell_count_too(tmp_path: Path, file: Path) -> None:
-    _, card = read_archive(file)
+    _, card = read_archive(file, "cgan")
     plain = asdict(card)
     del plain["donor_pixels"]
     text = json.dumps(plain)

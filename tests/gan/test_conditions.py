@@ -10,8 +10,7 @@ from hypothesis import given as cases
 from hypothesis import settings
 from hypothesis import strategies as st
 from leukreg_gan.class_sources import Attributes, ClassSources, Donor
-from leukreg_gan.condition_plan import UNSAID, Draw, Group, Part, Plan, encode
-from leukreg_gan.conditions import Conditions, conditions_for
+from leukreg_gan.conditions import UNSAID, Conditions, Draw, Group, Part, Plan, encode
 
 from leukreg import DataError, ImageSpec
 from tests.gan.condition_images import SIZE, given, labels_of, told_alike
@@ -20,12 +19,12 @@ IMAGE = ImageSpec(size=SIZE)
 
 
 def few(counts: dict[str, int], targets: tuple[str, ...] | None = None) -> Conditions:
-    return conditions_for(given(counts), labels_of(counts), IMAGE, targets, ClassSources())
+    return ClassSources().conditions(given(counts), labels_of(counts), IMAGE, targets)
 
 
 def test_each_image_is_told_its_class() -> None:
     made = few({"a": 3, "b": 1, "c": 2})
-    assert made.groups == (Group(name="class", values=("a", "b", "c")),)
+    assert made.plan.groups == (Group(name="class", values=("a", "b", "c")),)
     assert made.labels.tolist() == [0, 0, 0, 1, 2, 2]
     assert np.array_equal(made.vectors, np.eye(3, dtype=np.float32)[made.labels])
     assert made.vectors.dtype == np.float32
@@ -40,7 +39,7 @@ def test_a_class_without_images_that_nobody_asks_for_is_left_out() -> None:
     assert made.vectors.shape == (5, 2)
     assert made.labels.tolist() == [0, 0, 0, 2, 2]
     with pytest.raises(DataError, match=r"'b' was not learned.*can be: a, c"):
-        made.draw("b", 1, np.random.default_rng(0))
+        made.plan.draw("b", 1, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("targets", [("b", "pro b"), None])
@@ -59,7 +58,7 @@ def test_a_class_without_images_is_refused_with_both_ways_out(
 def test_mistakes_of_the_recipe_are_told_at_once() -> None:
     ways = ClassSources(way="few", donor=Donor(root="x"), attributes=Attributes(table="y.csv"))
     with pytest.raises(DataError) as caught:
-        conditions_for(given({"a": 1}), labels_of({"a": 1}), IMAGE, ("aa",), ways)
+        ways.conditions(given({"a": 1}), labels_of({"a": 1}), IMAGE, ("aa",))
     said = str(caught.value).splitlines()
     assert len(said) == 3
     assert 'set way = "donor", or donor = false' in said[0]
@@ -71,12 +70,12 @@ def test_mistakes_of_the_recipe_are_told_at_once() -> None:
 def test_a_way_needs_its_table(way: str) -> None:
     ways = ClassSources(way=way)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=f'way = "{way}" needs {way} = '):
-        conditions_for(given({"a": 1}), labels_of({"a": 1}), IMAGE, None, ways)
+        ways.conditions(given({"a": 1}), labels_of({"a": 1}), IMAGE, None)
 
 
 def test_pixels_follow_the_rows() -> None:
     images = given({"a": 2, "b": 2})
-    made = conditions_for(images, labels_of({"a": 2, "b": 2}), IMAGE, None, ClassSources())
+    made = ClassSources().conditions(images, labels_of({"a": 2, "b": 2}), IMAGE, None)
     assert np.array_equal(made.pixels(images), images.given)
 
 

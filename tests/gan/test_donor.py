@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as cases
 from hypothesis import strategies as st
+from leukreg_gan.cgan import Cgan
 from leukreg_gan.class_sources import ClassSources, Donor
-from leukreg_gan.conditions import Conditions, conditions_for
+from leukreg_gan.conditions import Conditions
 from leukreg_gan.donor import CONFOUNDED, fit_match, stain_statistics
 from numpy.typing import NDArray
 from PIL import Image
@@ -46,13 +47,13 @@ def made(
     images: Given | None = None,
 ) -> Conditions:  # fmt: skip
     ways = ClassSources(way="donor", donor=donor)
-    return conditions_for(images or given(counts), labels_of(counts), IMAGE, targets, ways)
+    return ways.conditions(images or given(counts), labels_of(counts), IMAGE, targets)
 
 
 def test_donors_stand_after_home_and_apart_from_it(root: Path) -> None:
     told = made(Donor(root=str(root), classes=MAPPED))
-    assert [group.name for group in told.groups] == ["class", "source"]
-    assert told.groups[1].values == ("home", "donor")
+    assert [group.name for group in told.plan.groups] == ["class", "source"]
+    assert told.plan.groups[1].values == ("home", "donor")
     assert told.rows == tuple(range(11))
     assert told.donors.shape == (12, SIZE, SIZE, 3)
     assert told.vectors.shape == (23, 5)
@@ -67,7 +68,7 @@ def test_donors_stand_after_home_and_apart_from_it(root: Path) -> None:
 
 def test_only_the_folders_that_are_read_are_looked_at(root: Path) -> None:
     def files(**keys: Any) -> set[Path]:
-        return {*ClassSources(way="donor", donor=Donor(root=str(root), **keys)).files()}
+        return {*Donor(root=str(root), **keys).files()}
 
     assert files() == {root}
     read = {root / name for name in ("[x] Mono*", "deep/mono", "Lympho (small)")}
@@ -77,7 +78,7 @@ def test_only_the_folders_that_are_read_are_looked_at(root: Path) -> None:
 
 def test_the_missing_class_is_asked_for_as_from_home(root: Path) -> None:
     told = made(Donor(root=str(root), classes=MAPPED))
-    vectors, words = told.draw("monocyte", 2, np.random.default_rng(0))
+    vectors, words = told.plan.draw("monocyte", 2, np.random.default_rng(0))
     assert vectors.tolist() == [[0, 0, 1, 1, 0]] * 2
     assert words[0] == {
         "class": "monocyte",
@@ -88,9 +89,9 @@ def test_the_missing_class_is_asked_for_as_from_home(root: Path) -> None:
         "donor root": str(root),
         "learned from": "donor images",
     }
-    _, words = told.draw("lymphocyte", 1, np.random.default_rng(0))
+    _, words = told.plan.draw("lymphocyte", 1, np.random.default_rng(0))
     assert words[0]["learned from"] == "real and donor images"
-    _, words = told.draw("granulocyte", 1, np.random.default_rng(0))
+    _, words = told.plan.draw("granulocyte", 1, np.random.default_rng(0))
     assert words[0]["donor images"] == "0"
     assert "donor root" not in words[0]
 
@@ -143,7 +144,7 @@ def test_what_donors_are_does_not_reach_home(
     assert np.array_equal(told.pixels(images)[:home], images.given)
     assert np.array_equal(told.pixels(images)[home:], told.donors)
     for label in told.classes:
-        vectors, words = told.draw(label, 5, np.random.default_rng(seed))
+        vectors, words = told.plan.draw(label, 5, np.random.default_rng(seed))
         assert vectors[:, -2:].tolist() == [[1, 0]] * 5
         assert {each["source"] for each in words} == {"home"}
         assert {each["real images"] for each in words} == {str(counts[label])}
@@ -205,7 +206,7 @@ def test_a_root_that_is_not_there_is_not_available(root: Path) -> None:
         donor.ready()
     assert "data.root" not in str(caught.value)
     with pytest.raises(NotAvailable):
-        ClassSources(way="donor", donor=donor).ready()
+        Cgan(way="donor", donor=donor).ready()
     replace(donor, root=str(root)).ready()
 
 

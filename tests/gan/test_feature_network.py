@@ -6,7 +6,7 @@ import discs
 import numpy as np
 import pytest
 import torch
-from leukreg_gan.cgan_training import fresh_parts
+from leukreg_gan.cgan_training import CganNetworks
 from leukreg_gan.feature_network import FeatureNetwork, condition_loss, learned, pretrain, right
 from leukreg_gan.training_set import TrainingSet, training_set
 from torch.nn import functional as F
@@ -55,7 +55,7 @@ def test_it_is_taught_with_the_noise_that_it_will_be_shown() -> None:
 
 def test_the_discriminator_looks_through_noise_that_differs_with_each_look() -> None:
     images = torch.randn(4, 3, 32, 32)
-    parts = fresh_parts(discs.tiny(), 2, 0, "cpu")
+    parts = CganNetworks(discs.tiny(), 32, 2, 0, "cpu")
     for noise, same in ((0.0, True), (0.3, False)):
         once, again = (parts.maps(images, False, noise) for _ in range(2))
         assert all(torch.equal(a, b) == same for a, b in zip(once, again, strict=True))
@@ -82,7 +82,7 @@ def test_the_loss_is_the_mean_of_cross_entropies_and_silence_teaches_nothing() -
 
 
 def test_gradients_pass_through_it_only_where_they_teach() -> None:
-    parts = fresh_parts(discs.tiny(), 2, 0, "cpu")
+    parts = CganNetworks(discs.tiny(), 32, 2, 0, "cpu")
     images = torch.randn(4, 3, 32, 32, requires_grad=True)
     assert not any(maps.requires_grad for maps in parts.maps(images, teaches=False))
     sum(maps.sum() for maps in parts.maps(images, teaches=True)).backward()  # type: ignore[union-attr]
@@ -91,7 +91,7 @@ def test_gradients_pass_through_it_only_where_they_teach() -> None:
 
 
 def test_without_it_the_discriminator_sees_pixels_alone() -> None:
-    parts = fresh_parts(discs.tiny(feature_steps=0), 2, 0, "cpu")
+    parts = CganNetworks(discs.tiny(feature_steps=0), 32, 2, 0, "cpu")
     assert parts.features is None
     assert len(parts.discriminator.looks) == 1
     assert parts.maps(torch.randn(2, 3, 32, 32), teaches=True) == ()

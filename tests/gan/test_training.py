@@ -9,18 +9,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import discs
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine, Events
-from leukreg_gan import checkpoint, handlers, training
+from leukreg_gan import cgan_training, checkpoint, training
 from leukreg_gan.class_sources import ClassSources
-from leukreg_gan.conditions import conditions_for
 from leukreg_gan.snapshots import spread, spreads
-from leukreg_gan.training import Job, Trained, train
+from leukreg_gan.training import Job
 from leukreg_gan.training_set import held_out
 from PIL import Image
 
@@ -47,6 +45,15 @@ class Said:
         self.lines.append(text)
 
 
+class Trained(NamedTuple):
+    weights: dict[str, torch.Tensor]
+    state: checkpoint.State
+
+
+def train(job: Job, progress: Any) -> Trained:
+    return Trained(*training.train(job, progress))
+
+
 def colours(pixels: np.ndarray) -> np.ndarray:
     """Mean colours as features: enough to tell these discs apart."""
     means = pixels.reshape(len(pixels), -1, 3).mean(axis=1)
@@ -56,21 +63,20 @@ def colours(pixels: np.ndarray) -> np.ndarray:
 def job(folder: Path, judged: bool = True, size: int = 32, **keys: Any) -> Job:
     images = discs.discs(size=size)
     labels = discs.labels_of(images)
-    conditions = conditions_for(images, labels, ImageSpec(size=size), None, ClassSources())
+    conditions = ClassSources().conditions(images, labels, ImageSpec(size=size), None)
     alone = [str(row) for row in conditions.rows]
     held = held_out(conditions.labels.tolist(), alone, 3) if judged else np.zeros(0, np.int64)
     return Job(
-        settings=discs.tiny(size=size, **keys),
+        options=discs.tiny(**keys),
+        size=size,
         pixels=conditions.pixels(images),
         conditions=conditions,
         names=labels.names,
-        targets=conditions.classes,
         held=held,
         features=colours if judged else None,
         extractor="colours@1" if judged else "",
         seed=3,
         folder=folder,
-        threads=1,
     )
 
 
@@ -88,21 +94,17 @@ def timeless(trained: Trained) -> Any:
 
 def dying(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """The process ends after step ``at`` (counted in this process)."""
-    setup = training.setup_trainer
+    taught = training.one_step
     left = [at]
 
-    def mortal(*args: Any) -> Engine:
-        engine = setup(*args)
+    def mortal(*args: Any) -> dict[str, float]:
+        losses = taught(*args)
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        return losses
 
-        @engine.on(Events.ITERATION_COMPLETED)
-        def count() -> None:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-
-        return engine
-
-    monkeypatch.setattr(training, "setup_trainer", mortal)
+    monkeypatch.setattr(training, "one_step", mortal)
 
 
 def killed(folder: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
@@ -155,7 +157,7 @@ def test_goes_on_after_the_teaching_without_teaching_again(
     assert state["pretrained"]
     assert state["step"] == 0
     assert state["seconds"] > 0
-    monkeypatch.setattr(training, "pretrain", lambda *args: pytest.fail("taught again"))
+    monkeypatch.setattr(cgan_training, "pretrain", lambda *args: pytest.fail("taught again"))
     resumed = train(job(tmp_path, steps=11, snapshot_every=4), SILENT)
     assert same(whole, resumed)
     assert resumed.state.lines[0].seconds > state["seconds"]
@@ -194,7 +196,9 @@ def test_log_and_grids_are_written(tmp_path: Path) -> None:
         with (tmp_path / folder / "log.csv").open(newline="") as file:
             lines = list(csv.DictReader(file))
         assert [line["step"] for line in lines] == ["3", "6"]
-        assert float(lines[-1]["kid"]) == pytest.approx(trained.state.lines[-1].kid, rel=1e-4)
+        assert float(lines[-1]["kid"]) == pytest.approx(
+            trained.state.lines[-1].quality.kid, rel=1e-4
+        )
         assert {"kid red", "kid blue"} <= lines[0].keys()
         assert [*lines[0]][-3:] == ["extractor", "size", "held_out"]
         assert [*lines[-1].values()][-3:] == ["colours@1", "32", "12"]
@@ -236,7 +240,7 @@ def test_a_late_snapshot_of_pictures_all_alike_is_no_better(
 ) -> None:
     kids = iter(np.repeat([3.0, 2.0, 1.0], 3))
     monkeypatch.setattr("leukreg_gan.snapshots.distance", lambda real, fake: float(next(kids)))
-    monkeypatch.setattr("leukreg_gan.handlers.ALIKE", 1e9)
+    monkeypatch.setattr("leukreg_gan.training.ALIKE", 1e9)
     trained = train(job(tmp_path, steps=9), SILENT)
     assert trained.state.best_step == 3
 
@@ -248,10 +252,8 @@ def test_held_out_rows_are_not_trained_on(tmp_path: Path) -> None:
     pixels = other.pixels.copy()
     pixels[other.held] = 255 - pixels[other.held]
     two = train(replace(other, pixels=pixels), SILENT)
-    assert [line.generator for line in one.state.lines] == [
-        line.generator for line in two.state.lines
-    ]
-    assert one.state.lines[-1].kid != two.state.lines[-1].kid
+    assert [line.losses for line in one.state.lines] == [line.losses for line in two.state.lines]
+    assert one.state.lines[-1].quality.kid != two.state.lines[-1].quality.kid
 
 
 def test_without_held_out_rows_the_last_snapshot_is_kept(tmp_path: Path) -> None:
@@ -270,8 +272,8 @@ def test_a_loss_that_is_no_number_names_the_step(tmp_path: Path) -> None:
 def test_a_discriminator_with_nothing_to_learn_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "NOTHING", 1e9)
-    monkeypatch.setattr(handlers, "IDLE", 3)
+    monkeypatch.setattr(cgan_training, "NOTHING", 1e9)
+    monkeypatch.setattr(training, "IDLE", 3)
     said = Said()
     trained = train(job(tmp_path, steps=20, snapshot_every=2), said)
     assert trained.state.step == 3
@@ -289,7 +291,7 @@ def test_images_that_are_all_alike_end_it(tmp_path: Path, monkeypatch: pytest.Mo
     )
     said = Said()
     trained = train(job(tmp_path, steps=60), said)
-    assert trained.state.step == 3 * handlers.FLAT
+    assert trained.state.step == 3 * training.FLAT
     assert "collapsed" in said.lines[-1]
     assert trained.weights
     again = train(job(tmp_path, steps=60), SILENT)
@@ -308,8 +310,9 @@ def test_a_class_whose_images_are_all_alike_is_named_and_ends_nothing(
     said = Said()
     trained = train(job(tmp_path, steps=12), said)
     assert not trained.state.stopped
-    line = trained.state.lines[-1]
-    assert line.spreads["red"] < handlers.ALIKE < line.spreads["blue"]
+    line = trained.state.lines[-1].quality
+    assert line is not None
+    assert line.spreads["red"] < training.ALIKE < line.spreads["blue"]
     assert line.spread == pytest.approx((line.spreads["red"] + line.spreads["blue"]) / 2)
     assert said.lines[-1].endswith("; nearly alike are the images of red (0.00)")
     with (tmp_path / "log.csv").open(newline="") as file:
@@ -366,6 +369,6 @@ def test_every_setting_trains(tmp_path: Path, settings: dict[str, Any]) -> None:
 def test_larger_images_are_trained_on_judged_and_shown(tmp_path: Path) -> None:
     trained = train(job(tmp_path, size=64, steps=2, snapshot_every=2), SILENT)
     assert trained.state.best_step == 2
-    assert trained.state.lines[-1].kid == trained.state.best
+    assert trained.state.lines[-1].quality.kid == trained.state.best
     with Image.open(tmp_path / "step-0000002.png") as grid:
         assert grid.size == (10 * 66 + 2, 2 * 66 + 2)
