@@ -282,6 +282,15 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.id)
 
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """Shape ``(n,)``: the class answered: the decision, else the most probable (of equals the
+        first)."""
+        if self.decision is not None:
+            return self.decision
+        answers: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype("int64")
+        return answers
+
     def take(self, rows: NDArray[np.int64]) -> Predictions:
         """The rows at these positions, in this order; a position may stand several times."""
         positions = rows.tolist()

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.data.groups import joined, same
-from leukreg.evaluate.threshold import decide
 from leukreg.seeds import derive
 from leukreg.types import Predictions
 
@@ -142,7 +141,7 @@ def paired(first: Predictions, second: Predictions) -> Paired | None:
         rows.take(np.array([places[name] for name in shared], dtype=np.int64))
         for rows, places in zip((first, second), once, strict=True)
     )
-    gain = _right(b) - _right(a)
+    gain = (b.answers == b.label).astype(np.float64) - (a.answers == a.label)
     draws, bounds = resampling(a, RESAMPLES, SEED), None
     if draws is not None:
         means = [(gain * counts).sum() / max(1, counts.sum()) for counts in draws.counts()]
@@ -150,8 +149,3 @@ def paired(first: Predictions, second: Predictions) -> Paired | None:
     low, high = bounds or (None, None)
     how = draws.says() if draws and bounds else ""
     return Paired(value=float(gain.mean()), low=low, high=high, images=len(shared), how=how)
-
-
-def _right(rows: Predictions) -> Floats:
-    decision = decide(rows, None) if rows.decision is None else rows.decision
-    return np.asarray(decision == rows.label, dtype=np.float64)

@@ -90,7 +90,7 @@ def score(
     if validation is not None:
         rows, validation, facts = _adjusted(rows, validation, spec, seed, progress)
     cut = None if spec.threshold is None else choose(rows, validation, spec)
-    rows = replace(rows, decision=decide(rows, cut))
+    rows = replace(rows, decision=rows.answers if cut is None else decide(rows, cut))
     scores = scores_of(_metrics(spec, registry), rows, spec.bootstrap, seed, progress)
     return Scored(
         scores=scores if cut is None else (*scores, cut.score()),
@@ -131,8 +131,8 @@ def _adjusted(
 def confusion(predictions: Predictions) -> tuple[tuple[int, ...], ...]:
     """``confusion[true][decided]``, counted."""
     k = len(predictions.classes)
-    decision = decide(predictions, None) if predictions.decision is None else predictions.decision
-    counts = np.bincount(predictions.label * k + decision, minlength=k * k).reshape(k, k)
+    cells = predictions.label * k + predictions.answers
+    counts = np.bincount(cells, minlength=k * k).reshape(k, k)
     return tuple(tuple(int(count) for count in line) for line in counts)
 
 

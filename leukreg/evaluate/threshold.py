@@ -61,14 +61,9 @@ def choose(predictions: Predictions, validation: Predictions | None, spec: Evalu
     return Cut(by_fold=by_fold, source=source, why=why, positive=positive)
 
 
-def decide(predictions: Predictions, cut: Cut | None) -> NDArray[np.int64]:
-    """The class answered for each row, shape ``(n,)``.
-
-    Without a cut the most probable class (the first of equals); with one, the positive class where
-    its probability is at least the threshold of the row's fold.
-    """
-    if cut is None:
-        return np.asarray(predictions.probabilities.argmax(axis=1), dtype=np.int64)
+def decide(predictions: Predictions, cut: Cut) -> NDArray[np.int64]:
+    """The class answered for each row, shape ``(n,)``: the positive class where its probability is
+    at least the threshold of the row's fold."""
     limit = np.array([cut.by_fold[int(fold)] for fold in predictions.fold], dtype=np.float64)
     is_positive = predictions.probabilities[:, cut.positive] >= limit
     return np.where(is_positive, cut.positive, 1 - cut.positive)

@@ -116,8 +116,7 @@ def model_maps(result: RunResult, rows: Sequence[int], progress: Progress) -> Ma
     """
     places, classes = result.predictions.path, result.predictions.classes
     there = [row for row in rows if Path(places[row]).is_file()]
-    decision = result.predictions.decision
-    answer = result.predictions.probabilities.argmax(axis=1) if decision is None else decision
+    answer = result.predictions.answers
     origin = result.facts.get("evaluated_from")
     folder = Path(str(origin["folder"])) if origin else None
     try:

@@ -109,5 +109,5 @@ def test_the_positive_class_may_be_the_first() -> None:
 
 
 def test_without_a_cut_the_first_of_equals_wins() -> None:
-    assert decide(rows([0], [0.5]), None).tolist() == [0]
-    assert decide(rows([], []), None).tolist() == []
+    assert rows([0], [0.5]).answers.tolist() == [0]
+    assert rows([], []).answers.tolist() == []

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from leukreg import Evidence, Finding, examine, percent, plugin, rounded
-from leukreg_plugins.audits.finding import answers, found, plural, positive_index
+from leukreg_plugins.audits.finding import found, plural, positive_index
 from leukreg_plugins.audits.published_table import aside_note, published, shares, shown, supports
 from leukreg_plugins.audits.sample_size import auc_interval, base_rate_brier
 
@@ -52,7 +52,7 @@ class MajorityBaseline:
         if predictions is None or len(predictions) == 0:
             return
         n = len(predictions)
-        hits = int((answers(predictions) == predictions.label).sum())
+        hits = int((predictions.answers == predictions.label).sum())
         label, most = Counter(predictions.label.tolist()).most_common(1)[0]
         if hits <= most < n:  # one class alone is another rule's
             yield found(

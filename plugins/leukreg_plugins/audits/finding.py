@@ -131,15 +131,6 @@ def option(table: Any, *keys: str) -> Any:
     return table
 
 
-def answers(predictions: Predictions) -> NDArray[np.int64]:
-    """The class answered for each row, thresholds applied where they were."""
-    import numpy as np
-
-    if predictions.decision is not None:
-        return np.asarray(predictions.decision)
-    return np.asarray(predictions.probabilities.argmax(axis=1))
-
-
 def positive_index(evidence: Evidence, predictions: Predictions) -> int | None:
     """The positive class of a binary task: the recipe's, or the second."""
     found = positive_in(evidence.recipe or {}, predictions.classes)

@@ -318,9 +318,8 @@ class UndefinedPrinted:
         predictions = evidence.predictions
         if predictions is None or len(predictions) == 0:
             return
-        from leukreg_plugins.audits.finding import answers
 
-        answered = answers(predictions)
+        answered = predictions.answers
         for score in evidence.scores:
             if score.label not in predictions.classes or score.value is None:
                 continue

@@ -21,7 +21,7 @@ from leukreg import (
     plugin,
     rounded,
 )
-from leukreg_plugins.audits.finding import answers, found, option, plural, some
+from leukreg_plugins.audits.finding import found, option, plural, some
 from leukreg_plugins.audits.published_table import aside_note, published, supports
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class FewPositives:
 
         from leukreg import units_in_words, units_of
 
-        answered, unit = answers(predictions), units_of(predictions)
+        answered, unit = predictions.answers, units_of(predictions)
         for c, name in enumerate(predictions.classes):
             of = np.flatnonzero(predictions.label == c)
             if len(of):
@@ -285,7 +285,7 @@ class ImbalancedAnswers:
         predictions = evidence.predictions
         if predictions is None or len(predictions) == 0:
             return
-        given = Counter(answers(predictions).tolist())
+        given = Counter(predictions.answers.tolist())
         tested = Counter(predictions.label.tolist())
         never = [
             f"{name} ({plural(tested[c], 'row')})"

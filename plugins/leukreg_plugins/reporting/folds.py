@@ -29,7 +29,7 @@ def figures(rows: Predictions, folds: list[int]) -> dict[str, Floats]:
     """Accuracy, balanced accuracy and AUC of each fold, ``(f,)`` each, NaN where undefined."""
     import numpy as np
 
-    from leukreg_plugins.metrics.formulas import accuracy, confusions, per_class
+    from leukreg_plugins.metric_formulas import accuracy, confusions, per_class
 
     weights = _inside(rows, folds)
     counts = confusions(rows, weights)
@@ -69,7 +69,7 @@ def _inside(rows: Predictions, folds: list[int]) -> Floats:
 
 def _aucs(rows: Predictions, weights: Floats) -> list[Floats]:
     """Of each class, the AUC in each fold."""
-    from leukreg_plugins.metrics.formulas import auc
+    from leukreg_plugins.metric_formulas import auc
 
     return [
         auc(rows.label == index, rows.probabilities[:, index], weights)

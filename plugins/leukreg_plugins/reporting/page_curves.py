@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leukreg import RunResult
-from leukreg_plugins.metrics.formulas import decisions
 from leukreg_plugins.reporting.page_bands import (
     GRID,
     Band,
@@ -120,7 +119,7 @@ def _title(result: RunResult, index: int, name: str) -> str:
 
 def _mark_threshold(axes: Axes, result: RunResult, index: int, name: str) -> None:
     rows = result.predictions
-    answered = decisions(rows) == index  # not by one threshold: each fold may have its own
+    answered = rows.answers == index  # not by one threshold: each fold may have its own
     truth = rows.label == index
     hits = int((answered & truth).sum())
     recall = hits / int(truth.sum())

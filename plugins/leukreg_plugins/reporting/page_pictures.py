@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from leukreg import Picture, RunResult
-from leukreg_plugins.metrics.formulas import decisions
 
 MOST = 12
 
@@ -15,7 +14,7 @@ MOST = 12
 def mistakes(result: RunResult) -> list[int]:
     """Places of wrong answers, the most probable first; a file once."""
     rows = result.predictions
-    answer = decisions(rows)
+    answer = rows.answers
     sure = rows.probabilities[np.arange(len(rows)), answer]
     wrong = np.flatnonzero(answer != rows.label)
     return _once(result, wrong[np.argsort(-sure[wrong], kind="stable")].tolist())
@@ -36,7 +35,7 @@ def _once(result: RunResult, places: Iterable[int]) -> list[int]:
 
 def pictures(result: RunResult, places: Iterable[int]) -> tuple[Picture, ...]:
     """The rows as pictures, with what they are, what was answered, and how sure."""
-    rows, answer = result.predictions, decisions(result.predictions)
+    rows, answer = result.predictions, result.predictions.answers
     return tuple(
         Picture(
             id=rows.id[place],

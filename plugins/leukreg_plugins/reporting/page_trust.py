@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg import RunResult, Table, rounded
-from leukreg_plugins.metrics.formulas import decisions
 from leukreg_plugins.reporting.page_bands import (
     REJECTED,
     Band,
@@ -110,7 +109,7 @@ def rejection_figure(result: RunResult) -> Figure:
 
 def _curve(result: RunResult) -> OnGrid:
     rows = result.predictions
-    return kept_accuracy(decisions(rows) == rows.label, rows.uncertainty)
+    return kept_accuracy(rows.answers == rows.label, rows.uncertainty)
 
 
 def rejection_table(result: RunResult) -> Table:

@@ -23,12 +23,10 @@ def spread(result: RunResult) -> Iterator[Section]:
     """Whether wrong answers are the uncertain ones; nothing where each image had one pass."""
     import numpy as np
 
-    from leukreg_plugins.metrics.formulas import decisions
-
     rows, over = result.predictions, passes(result)
     if len(rows) == 0 or not over:
         return
-    right = decisions(rows) == rows.label
+    right = rows.answers == rows.label
     lines = []
     for name, chosen in (("right", right), ("wrong", ~right)):
         if chosen.any():

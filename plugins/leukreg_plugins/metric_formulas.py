@@ -18,13 +18,6 @@ from leukreg import Predictions, Score
 Floats = NDArray[np.float64]
 
 
-def decisions(predictions: Predictions) -> NDArray[np.int64]:
-    """The answered class of each row: the decision, else the most probable class."""
-    if predictions.decision is not None:
-        return predictions.decision
-    return np.asarray(predictions.probabilities.argmax(axis=1), dtype=np.int64)
-
-
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Element-wise quotient, NaN where the denominator is 0."""
     out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
@@ -40,7 +33,7 @@ def confusions(predictions: Predictions, weights: Floats) -> Floats:
     k = len(predictions.classes)
     counts = np.zeros((k * k, weights.shape[1]))
     if len(predictions):
-        cell = predictions.label * k + decisions(predictions)
+        cell = predictions.label * k + predictions.answers
         order = np.argsort(cell, kind="stable")
         cells, starts = np.unique(cell[order], return_index=True)
         counts[cells] = np.add.reduceat(weights[order], starts, axis=0)
@@ -194,7 +187,7 @@ def class_figures(predictions: Predictions) -> tuple[dict[str, Floats], NDArray[
     names = ("precision", "recall", "f1", "specificity")
     if len(predictions) == 0:
         return {name: np.full(k, np.nan) for name in names}, np.zeros(k, dtype=np.int64)
-    truth, answers, labels = predictions.label, decisions(predictions), np.arange(k)
+    truth, answers, labels = predictions.label, predictions.answers, np.arange(k)
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, answers, labels=labels, zero_division=np.nan
     )
