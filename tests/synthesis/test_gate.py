@@ -16,6 +16,7 @@ from PIL import Image
 from leukreg import DataError, Fold, ImageSpec, Lineage, plugin
 from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.listing import list_folder
+from leukreg.data.near_duplicates import searched
 from leukreg.errors import GateError
 from leukreg.recipe.model import GateSpec, SynthesisSpec
 from leukreg.registry.plugin_call import Choice
@@ -133,7 +134,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
     monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "cache"))
-    return open_images(list_folder(data), IMAGE)
+    return searched(open_images(list_folder(data), IMAGE))
 
 
 def side(first: int, last: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 from leukreg import DataError, Fold, ImageSpec
 from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.listing import list_folder
+from leukreg.data.near_duplicates import searched
 from leukreg.errors import NotAvailable, PluginError
 from leukreg.recipe.model import GateSpec, SynthesisSpec
 from leukreg.registry.plugin_call import Choice
@@ -36,7 +37,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
         path = tmp_path / "data" / ("b" if number == 3 else "a") / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(path)
-    return open_images(list_folder(tmp_path / "data"), IMAGE)
+    return searched(open_images(list_folder(tmp_path / "data"), IMAGE))
 
 
 def spec(check: Callable[..., None] | None, **more: Any) -> SynthesisSpec:
@@ -134,7 +135,7 @@ def held_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
     (tmp_path / "home" / "a").mkdir(parents=True)
     for number in range(6):
         cell(number).save(tmp_path / "home" / "a" / f"{number}.png")
-    return open_images(list_folder(tmp_path / "home"), ImageSpec(size=16))
+    return searched(open_images(list_folder(tmp_path / "home"), ImageSpec(size=16)))
 
 
 @pytest.fixture

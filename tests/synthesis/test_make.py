@@ -14,6 +14,7 @@ from PIL import Image
 from leukreg import DataError, Fold, ImageSpec, Lineage
 from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.listing import list_folder
+from leukreg.data.near_duplicates import searched
 from leukreg.errors import PluginError, RunError
 from leukreg.recipe.model import SynthesisSpec
 from leukreg.registry.plugin_call import Choice
@@ -68,7 +69,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
             path = tmp_path / "data" / label / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(path)
-    return open_images(list_folder(tmp_path / "data"), IMAGE)
+    return searched(open_images(list_folder(tmp_path / "data"), IMAGE))
 
 
 def spec(plugin: Any, **more: Any) -> SynthesisSpec:
