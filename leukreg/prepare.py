@@ -12,7 +12,7 @@ from leukreg.errors import DataError, Problems
 from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mistakes import dotted
-from leukreg.recipe.resolved import leaves
+from leukreg.recipe.schema import leaves
 from leukreg.registry.plugin_call import call, takes
 from leukreg.types import Fold, Labels, Samples
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import annotated_types as bounds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +23,7 @@ Severity = Literal["error", "warning", "note"]
 class ImageSpec:
     """The images a model sees: square, RGB, uint8, ``size`` pixels a side."""
 
-    size: int
+    size: Annotated[int, bounds.Ge(8), bounds.Le(4096)] = 224
     """Pixels a side."""
 
 

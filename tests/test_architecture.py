@@ -221,7 +221,7 @@ ASKED = {
     ("cli/evaluate.py", "folder"): "the default of --source",
     ("cli/fidelity.py", "cells"): "the default of --extractor",
     ("recipe/model.py", "cells"): "the gate's default extractor",
-    ("recipe/__init__.py", "shuffle"): "the sampler of a recipe that names none",
+    ("recipe/model.py", "shuffle"): "the sampler of a recipe that names none",
     ("testing/examples.py", "accuracy"): "an example of a score",
 }
 """Where the core asks for a plugin by name, and why."""

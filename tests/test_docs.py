@@ -10,7 +10,7 @@ import pytest
 
 import leukreg
 from leukreg.cli.commands import OWN
-from leukreg.recipe.reference import TABLES
+from leukreg.recipe.reference import headers_of_kinds
 from leukreg.registry import kinds
 from leukreg.registry.kinds import CONTRACTS, KINDS
 from leukreg.scaffold import files
@@ -41,7 +41,7 @@ def test_every_kind_has_contract_check_scaffold_and_a_place_in_recipes(kind: str
     assert kind in CHECKS
     assert files("mine", kind)
     assert kind == "command" or kind in CONTRACTS
-    assert kind in ("report", "command", "extractor") or kind in TABLES
+    assert kind in ("report", "command", "extractor") or kind in headers_of_kinds()
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)

@@ -111,7 +111,7 @@ def _choice(name: str, options: Mapping[str, Any], registry: Registry) -> Any:
     given = {key: value for key, value in options.items() if value is not None}
     plugin: Any = TypeAdapter(entry.cls).validate_json(json.dumps(given), strict=True)
     owner = f"{entry.owner.distribution} {entry.owner.version}"
-    return Choice(kind="audit", name=name, plugin=plugin, owner=owner, options=dict(options))
+    return Choice(kind="audit", name=name, plugin=plugin, owner=owner)
 
 
 def evidence_of(result: RunResult, **more: Any) -> Evidence:

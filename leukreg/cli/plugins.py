@@ -15,7 +15,7 @@ from leukreg.cli.output import say
 from leukreg.registry.kinds import KINDS
 
 if TYPE_CHECKING:
-    from leukreg.recipe.reference import Option
+    from leukreg.recipe.reference import Key
     from leukreg.registry import Entry, Owner, Registry
 
 Row = tuple[str, str, str, str]
@@ -192,7 +192,7 @@ def _details(entry: Entry) -> Iterator[str]:
     table = example_table(entry.kind, entry.cls)
     yield ""
     if entry.kind == "extractor":
-        path = ":PATH" * any(option.required for option in found)
+        path = ":PATH" * any(option.default == "required" for option in found)
         yield f"On the command line\n  leukreg fidelity REAL FAKE --extractor {entry.name}{path}"
         return
     if table is None:
@@ -208,12 +208,9 @@ def _paragraphs(text: str) -> Iterator[str]:
         yield textwrap.fill(" ".join(paragraph.split()), 80)
 
 
-def _option(option: Option, depth: int = 1) -> Iterator[str]:
-    from leukreg.recipe.reference import toml
-
-    default = "unset" if option.default is None else toml(option.default)
-    state = "required" if option.required else f"default {default}"
-    yield f"{'  ' * depth}{option.name}: {option.type} ({state})"
+def _option(option: Key, depth: int = 1) -> Iterator[str]:
+    state = "" if option.default == "required" else "default "
+    yield f"{'  ' * depth}{option.name}: {option.type} ({state}{option.default})"
     margin = "  " * (depth + 1)
     yield from textwrap.wrap(
         option.meaning or "(not documented)", 80, initial_indent=margin, subsequent_indent=margin

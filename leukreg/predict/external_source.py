@@ -14,11 +14,11 @@ from typing import Any
 from leukreg.errors import PluginError, Problem, Problems
 from leukreg.paths import expanded
 from leukreg.positive import positive_in
-from leukreg.recipe import check
+from leukreg.recipe import checked
 from leukreg.recipe.extends import with_overrides
 from leukreg.recipe.mistakes import Document
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.resolved import without_none
+from leukreg.recipe.schema import without_none
 from leukreg.registry import Registry
 from leukreg.text import file_stem
 from leukreg.types import RunResult, Samples
@@ -62,7 +62,7 @@ def elsewhere(
         raise Problems(wrong)
     for phase in document.tree["phase"]:
         phase.pop("monitor", None)  # nothing is trained, so nothing is watched
-    return check(document, "the evaluation", plain["name"], registry, complete=True)
+    return checked(document, "the evaluation", plain["name"], registry, complete=True)
 
 
 def _evaluate(table: Mapping[str, Any], result: RunResult) -> dict[str, Any]:

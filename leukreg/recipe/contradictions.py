@@ -7,7 +7,7 @@ from typing import Any
 
 from leukreg.positive import line
 from leukreg.recipe.format import show
-from leukreg.recipe.mistakes import KeyPath, Mistakes, undotted
+from leukreg.recipe.mistakes import KeyPath, Mistakes, dotted, undotted
 from leukreg.recipe.model import (
     DataSpec,
     EvaluateSpec,
@@ -17,9 +17,55 @@ from leukreg.recipe.model import (
     Recipe,
     SynthesisSpec,
 )
+from leukreg.recipe.reader import WRONG
 from leukreg.types import Samples
 
 Table = Mapping[str, Any]
+
+
+def check_tables(parts: Mapping[str, Any], tree: Table, stated: Table, mistakes: Mistakes) -> None:
+    """What the tables of a recipe say together.
+
+    ``parts`` are the fields of a recipe, as far as they have no mistakes; ``tree`` is the recipe
+    as plain data, and ``stated`` what of it somebody wrote: a default contradicts nothing.
+    """
+    data, synthesis, evaluate = (
+        None if (part := parts.get(name)) is WRONG else part
+        for name in ("data", "synthesis", "evaluate")
+    )
+    phases = () if (part := parts.get("phases", ())) is WRONG else part
+    _each_once(tree.get("phase"), "name", ("phase",), mistakes)
+    waived = tree.get("audit")
+    waived = waived.get("waive") if isinstance(waived, dict) else None
+    _each_once(waived, "rule", ("audit", "waive"), mistakes)
+    if data is not None:
+        check_folds(data.folds, _inner(_inner(stated, "data"), "folds"), mistakes)
+        check_phases(phases, data.folds, mistakes)
+        classes = data.source.options.get("classes")
+        if isinstance(classes, Mapping):  # a source that maps its classes has named them all
+            check_classes(list(classes), evaluate, synthesis, mistakes)
+    if evaluate is not None:
+        check_evaluate(evaluate, _inner(stated, "evaluate"), data, mistakes)
+    if synthesis is not None:
+        check_synthesis(synthesis, mistakes)
+
+
+def _inner(table: Table, key: str) -> Table:
+    """The table in a table as written; an empty one where there is none."""
+    value = table.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _each_once(tables: Any, key: str, path: KeyPath, mistakes: Mistakes) -> None:
+    """No two tables of a list may be about the same."""
+    listed = tables if isinstance(tables, list) else []
+    names = [item.get(key) if isinstance(item, dict) else None for item in listed]
+    for number, name in enumerate(names):
+        if isinstance(name, str) and name in names[:number]:
+            first = dotted((*path, names.index(name)))
+            words = f"already the name of {first}; each needs its own"
+            message = f"{show(name)} is {words if key == 'name' else 'already waived above'}"
+            mistakes.add((*path, number, key), message)
 
 
 def check_folds(folds: FoldsSpec, stated: Table, mistakes: Mistakes) -> None:
@@ -53,10 +99,10 @@ def _none(mistakes: Mistakes, beside: KeyPath) -> str:
     return f"data.folds.validation is 0{mistakes.origin(('data', 'folds', 'validation'), beside)}"
 
 
-def check_phases(phases: Sequence[PhaseSpec | None], folds: FoldsSpec, mistakes: Mistakes) -> None:
+def check_phases(phases: Sequence[PhaseSpec], folds: FoldsSpec, mistakes: Mistakes) -> None:
     """A phase can only watch rows that there are."""
     for number, phase in enumerate(phases):
-        watches = phase is not None and (phase.monitor or "").startswith("validation")
+        watches = phase is not WRONG and (phase.monitor or "").startswith("validation")
         if watches and not has_validation(folds):
             path: KeyPath = ("phase", number, "monitor")
             mistakes.add(path, f"there are no validation rows to watch: {_none(mistakes, path)}")

@@ -21,13 +21,8 @@ from leukreg.errors import Problem, Problems
 from leukreg.recipe.document import DEEPEST, LARGEST, odd_value, read_document
 from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import Document, KeyPath, Mark, dotted, printable, undotted
-
-BESIDE: dict[KeyPath, frozenset[str]] = {
-    ("data",): frozenset({"folds", "broken"}),
-    ("loss",): frozenset({"class_weights"}),
-    ("synthesis",): frozenset({"classes", "per_class", "place", "mix", "seed", "gate"}),
-}
-"""Core keys that stay when the table they stand in names another plugin."""
+from leukreg.recipe.model import Recipe
+from leukreg.recipe.schema import beside, fields_of
 
 _OWN = ("name", "title", "extends", "replaces")
 LONGEST = 16
@@ -147,7 +142,7 @@ def _merged(
 ) -> dict[str, Any]:
     old = dict(old)
     if "use" in new and "use" in old and new["use"] != old["use"]:
-        stays = BESIDE.get(path, frozenset())
+        stays = _core(path)
         replaced.update((*path, key) for key in old if key not in stays)
         old = {key: value for key, value in old.items() if key in stays}
     for key, value in new.items():
@@ -161,6 +156,12 @@ def _merged(
             replaced.add(at)
             old[key] = value
     return old
+
+
+def _core(path: KeyPath) -> frozenset[str]:
+    """Core keys that stay when the table they stand in names another plugin."""
+    tables = (field.table for field in fields_of(Recipe) if (field.key,) == path and field.table)
+    return frozenset(key for table in tables for key in beside(table) or ())
 
 
 def _explained(base: Mapping[str, Any], child: Document) -> list[str]:
@@ -321,7 +322,7 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> KeyPath:
         stored = (*stored, step)
     last = _step(where, path[-1], stored)
     if last == "use" and where.get("use", value) != value:
-        stays = BESIDE.get(stored, frozenset())
+        stays = _core(stored)
         for key in [key for key in where if key not in stays]:
             del where[key]
     where[last] = value

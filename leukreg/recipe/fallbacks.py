@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from leukreg.errors import LeukregError, NotAvailable, PluginFault, Problem, Problems
 from leukreg.recipe.format import show
+from leukreg.recipe.mistakes import KeyPath, dotted
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.resolved import at, has, resolve
+from leukreg.recipe.schema import at, has, with_choices
 from leukreg.registry.plugin_call import Choice, failed, named
 from leukreg.types import Notice
-
-Change = Callable[[str, Choice], Choice]
 
 
 def take_fallbacks(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[Notice, ...]]:
@@ -29,7 +26,8 @@ def take_fallbacks(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[
     problems: list[Problem] = []
     faults: list[Exception] = []
 
-    def change(key: str, choice: Choice) -> Choice:
+    def change(path: KeyPath, choice: Choice) -> Choice:
+        key = dotted(path)
         try:
             return _available(key, choice, strict, notices)
         except Exception as error:
@@ -45,7 +43,6 @@ def take_fallbacks(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[
         raise Problems(problems)
     for notice in notices:
         settled = _restated(settled, notice.what)
-    settled = replace(settled, resolved=resolve(settled))
     for notice in notices:
         settled = _without_strays(settled, notice.what)
     return replace(settled, assumed=_still_true(recipe, settled)), tuple(notices)
@@ -126,46 +123,3 @@ def _words(choice: Choice, other: Choice) -> str:
     else:
         differ = {k: v for k, v in choice.options.items() if k in ("root", "path", "weights")}
     return " ".join([choice.name, *(f"{key}={show(value)}" for key, value in differ.items())])
-
-
-def with_choices(recipe: Recipe, change: Change) -> Recipe:
-    """The recipe with every plugin choice replaced by ``change(key, choice)``."""
-
-    def maybe(key: str, choice: Choice | None) -> Choice | None:
-        return None if choice is None else change(key, choice)
-
-    def several(key: str, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
-        return tuple(change(f"{key}.{n}", choice) for n, choice in enumerate(choices))
-
-    model, loss, synthesis = recipe.model, recipe.loss, recipe.synthesis
-    parts: dict[str, Any] = {
-        "data": replace(recipe.data, source=change("data", recipe.data.source)),
-        "model": replace(
-            model,
-            backbone=change("model.backbone", model.backbone),
-            attention=maybe("model.attention", model.attention),
-            head=change("model.head", model.head),
-        ),
-        "loss": replace(
-            loss,
-            loss=change("loss", loss.loss),
-            class_weights=maybe("loss.class_weights", loss.class_weights),
-        ),
-        "augmentation": maybe("augmentation", recipe.augmentation),
-        "sampler": change("sampler", recipe.sampler),
-        "phases": tuple(
-            replace(
-                phase,
-                optimizer=change(f"phase.{n}.optimizer", phase.optimizer),
-                schedule=maybe(f"phase.{n}.schedule", phase.schedule),
-            )
-            for n, phase in enumerate(recipe.phases)
-        ),
-        "evaluate": replace(
-            recipe.evaluate, metrics=several("evaluate.metrics", recipe.evaluate.metrics)
-        ),
-        "audit": replace(recipe.audit, rules=several("audit.rules", recipe.audit.rules)),
-    }
-    if synthesis is not None:
-        parts["synthesis"] = replace(synthesis, generator=change("synthesis", synthesis.generator))
-    return replace(recipe, **parts)

@@ -29,6 +29,7 @@ _PLURALS = {
     "a string": "strings",
     "a table": "tables",
     "a list": "lists",
+    "the reason": "reasons",
 }
 _BOUNDS = (
     (bounds.Ge, "ge", "at least"),
@@ -39,11 +40,20 @@ _BOUNDS = (
 )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Said:
+    """Marks a type that is not called by its own name in messages."""
+
+    words: str
+
+
 def type_in_words(hint: Any) -> str:
     """``Annotated[float, Gt(0), Lt(1)]`` as "a number above 0 and below 1"."""
     origin = get_origin(hint)
     if origin is Annotated:
         base, *constraints = get_args(hint)
+        if said := [each.words for each in constraints if isinstance(each, Said)]:
+            return said[0]
         limits = [text for c in constraints for text in _limits(c)]
         return " ".join([type_in_words(base), " and ".join(limits)]).strip()
     if origin is Literal:

@@ -138,6 +138,10 @@ class Mistakes:
             hint = f"{name} belongs to {places}"
         self.add(path, message, hint=hint, on_value=False)
 
+    def unheard(self) -> Mistakes:
+        """Another collection about the same file, to be thrown away."""
+        return Mistakes(self.marks, self.file)
+
     def once(self, message: str) -> None:
         """Note what belongs to no key, if it was not noted yet."""
         entry = ("\uffff", 0, Problem(message))  # after every file

@@ -1,22 +1,55 @@
 """The checked recipe: frozen dataclasses, one per TOML table.
 
-Field names are the recipe's keys, the string under a field is its documentation, an
-``annotated_types`` constraint its range. ``Choice`` is any table that names a plugin by ``use``.
+Here, and nowhere else, stands what a recipe may say. Field names are the recipe's keys, the string
+under a field is its documentation, an ``annotated_types`` constraint its range, and the marks of
+:mod:`leukreg.recipe.schema` say the rest: which kind of plugin a ``Choice`` (any table that names
+one by ``use``) is of, what else a value must be.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 
 from leukreg.errors import Problem
+from leukreg.recipe.format import Said, show
 from leukreg.recipe.mistakes import Mark, dotted, printable, undotted
+from leukreg.recipe.schema import Called, Derived, Example, Must, Names, Plugin, dumped
 from leukreg.registry.plugin_call import Choice
 from leukreg.types import ImageSpec
+
+
+def _no_file_name(name: str) -> str:
+    """Names become parts of file names: no separators, nothing invisible."""
+    visible = name.isprintable() and name.strip() == name and len(name) <= 100
+    if name and visible and not name.startswith(".") and not set(name) & set('/\\:*?"<>|'):
+        return ""
+    return f"{show(name)} is no name for files: use letters, digits, spaces, - and _"
+
+
+def _no_unfreezing(unfreeze: float | str) -> str:
+    """An integer counts stages, a float is a share: their ranges differ."""
+    if isinstance(unfreeze, int) and unfreeze < 0:
+        return f"must not be {unfreeze}: a number of stages is at least 0"
+    if isinstance(unfreeze, float) and not 0 <= unfreeze <= 1:
+        return (
+            f"must not be {unfreeze}: a share of the layers is between 0 and 1; a number of stages"
+            " has no point"
+        )
+    return ""
+
+
+def _no_reason(reason: str) -> str:
+    return "" if reason.strip() else "must say why the finding is lived with"
+
+
+FileName = Annotated[str, Must(_no_file_name)]
+Reason = Annotated[str, Predicate(str.strip), Said("the reason for the value")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +84,7 @@ class FoldsSpec:
 class DataSpec:
     """``[data]``: the source (its options stand beside ``use``) and the folds."""
 
-    source: Choice
+    source: Annotated[Choice, Plugin("source", beside=True)]
     """What lists the images."""
     folds: FoldsSpec = field(default_factory=FoldsSpec)
     """The sides of the split."""
@@ -63,11 +96,11 @@ class DataSpec:
 class ModelSpec:
     """``[model]``: backbone, then attention on its last feature map, then head."""
 
-    backbone: Choice
+    backbone: Annotated[Choice, Plugin("backbone")]
     """What turns images into feature maps."""
-    attention: Choice | None = None
+    attention: Annotated[Choice | None, Plugin("attention")] = None
     """What reweighs the last feature map."""
-    head: Choice
+    head: Annotated[Choice, Plugin("head")]
     """What turns feature maps into one figure per class."""
     input: Literal["contract", "divided-twice"] = "contract"
     """"divided-twice" divides by 255 in front of a network that rescales by itself (V1, V5)."""
@@ -77,9 +110,9 @@ class ModelSpec:
 class LossSpec:
     """``[loss]``: the loss and the class weights it is given."""
 
-    loss: Choice
+    loss: Annotated[Choice, Plugin("loss", beside=True)]
     """What training minimises."""
-    class_weights: Choice | None = None
+    class_weights: Annotated[Choice | None, Plugin("class-weights")] = None
     """How much each class counts in it."""
 
 
@@ -108,16 +141,16 @@ class TrainingSpec:
 class PhaseSpec:
     """``[[phase]]``: one stretch of training with one set of trainable layers."""
 
-    name: str
+    name: FileName
     """Names the phase in reports and files; each phase has its own."""
-    unfreeze: int | float | Literal["all"] = 0
+    unfreeze: Annotated[int | float | Literal["all"], Must(_no_unfreezing)] = 0
     """0: none of the backbone; an integer: that many last stages; a fraction below 1: that share of
     the ordered backbone layers that own parameters, from the end; "all" (or 1.0): everything."""
     epochs: Annotated[int, Ge(1)] = 1
     """Passes over the training rows at most."""
-    optimizer: Choice
+    optimizer: Annotated[Choice, Plugin("optimizer")]
     """What updates the trainable parameters."""
-    schedule: Choice | None = None
+    schedule: Annotated[Choice | None, Plugin("schedule")] = None
     """How the learning rate moves; by default it stays."""
     patience: Annotated[int, Ge(1)] | None = None
     """Stop after so many epochs without a better monitored figure."""
@@ -138,7 +171,7 @@ class GateSpec:
     rows. ``true`` is a gate with these defaults, ``false`` none.
     """
 
-    extractor: str = "cells"
+    extractor: Annotated[str, Names("extractor")] = "cells"
     """What sees the images: an extractor plugin, with ``:ARGUMENT`` where it takes one."""
     kid: Annotated[float, Gt(0)] = 10.0
     """Largest KID to real images, as a multiple of the floor: the one between halves of these."""
@@ -165,11 +198,11 @@ class GateSpec:
 class SynthesisSpec:
     """``[synthesis]``: which classes are made, by which generator, how many, and where they go."""
 
-    generator: Choice
+    generator: Annotated[Choice, Plugin("generator", beside=True)]
     """What makes the images."""
-    classes: tuple[str, ...]
+    classes: Annotated[tuple[str, ...], Example(["pro-b"])]
     """The classes that are made."""
-    per_class: Annotated[int, Ge(1)] | Mapping[str, Annotated[int, Ge(1)]]
+    per_class: Annotated[Annotated[int, Ge(1)] | Mapping[str, Annotated[int, Ge(1)]], Example(100)]
     """Synthetic images per class (and fold); a table gives each class its own number."""
     place: Literal["training-fold", "before-split"] = "training-fold"
     """"before-split" makes them from all rows and lets them be tested on, as the history did."""
@@ -179,7 +212,7 @@ class SynthesisSpec:
     seed: Annotated[int, Ge(0)] | None = None
     """Seed of the generator's fit; by default the recipe's. Repeats with other seeds can share a
     fitted generator; what they draw from it differs."""
-    gate: GateSpec | None = None
+    gate: GateSpec | None = field(default_factory=GateSpec)
     """What the images must pass; false for no gate (None here)."""
 
     def count(self, label: str) -> int:
@@ -260,7 +293,7 @@ class EvaluateSpec:
     bootstrap: Annotated[int, Ge(0)] = 1000
     """Resamples for the 95 % intervals, of patients where they are known, and of pictures: copies
     count as one; 0 for none."""
-    metrics: tuple[Choice, ...] = ()
+    metrics: Annotated[tuple[Choice, ...], Plugin("metric")] = ()
     """Metric plugins; empty: all of leukreg's own."""
 
 
@@ -268,9 +301,9 @@ class EvaluateSpec:
 class Waiver:
     """``[[audit.waive]]``: a finding the author knows of and lives with."""
 
-    rule: str
+    rule: Annotated[str, Names("audit")]
     """The rule whose findings are lived with."""
-    reason: str
+    reason: Annotated[str, Must(_no_reason)]
     """Why; it stands beside the finding in every report."""
 
 
@@ -280,7 +313,7 @@ class AuditSpec:
 
     waive: tuple[Waiver, ...] = ()
     """Findings that are known and lived with."""
-    rules: tuple[Choice, ...] = ()
+    rules: Annotated[tuple[Choice, ...], Plugin("audit", by_name=True)] = ()
     """Rules whose options differ from their defaults."""
 
 
@@ -290,27 +323,27 @@ class Recipe:
 
     schema: Literal[1] = 1
     """The version of the recipe's format."""
-    name: str
+    name: FileName = ""
     """The file's stem, unless the recipe says otherwise."""
     title: str = ""
     """One line for the head of every report."""
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Annotated[int, Ge(0), Lt(1 << 63)] = 0
     """All that is random is derived from it."""
     data: DataSpec
     """The images and their split."""
-    image: ImageSpec
+    image: ImageSpec = field(default_factory=ImageSpec)
     """The pixels a model sees."""
     model: ModelSpec
     """The network."""
     loss: LossSpec
     """What training minimises."""
-    augmentation: Choice | None = None
+    augmentation: Annotated[Choice | None, Plugin("augmentation")] = None
     """What changes training images at random."""
-    sampler: Choice
+    sampler: Annotated[Choice, Plugin("sampler", default="shuffle")]
     """The order in which training rows are seen."""
     training: TrainingSpec = field(default_factory=TrainingSpec)
     """What all phases share."""
-    phases: tuple[PhaseSpec, ...]
+    phases: Annotated[tuple[PhaseSpec, ...], Called("phase"), MinLen(1)]
     """The phases of training, in their order."""
     synthesis: SynthesisSpec | None = None
     """Synthetic training images."""
@@ -320,16 +353,20 @@ class Recipe:
     """Findings that are known, and options of rules."""
     reported: Mapping[str, Any] | None = None
     """Published figures, kept as written; checked by the audit."""
-    assumed: Mapping[str, str] = field(default_factory=dict)
+    assumed: Mapping[str, Reason] = field(default_factory=dict)
     """Recipe key to the reason for a value that the source of the experiment does not state."""
-    path: Path | None = None
+    path: Annotated[Path | None, Derived()] = None
     """The recipe file, for messages."""
-    resolved: Mapping[str, Any] = field(default_factory=dict)
-    """The recipe as plain data: extends and overrides applied, every default written out."""
-    given: frozenset[str] = frozenset()
+    given: Annotated[frozenset[str], Derived()] = frozenset()
     """Dotted keys that the recipe (or --set) states; all others are defaults."""
-    where: Mapping[str, Mark] = field(default_factory=dict)
+    where: Annotated[Mapping[str, Mark], Derived()] = field(default_factory=dict)
     """Dotted key to its place, for problems that show only once data are seen."""
+
+    @functools.cached_property
+    def resolved(self) -> dict[str, Any]:
+        """The recipe as plain data: extends and overrides applied, every default written out."""
+        tree: dict[str, Any] = dumped(self)
+        return tree
 
     def place(self, key: str) -> tuple[str | None, str | None]:
         """``file:line`` of a dotted key, or of the innermost table around it, and its excerpt."""

@@ -7,7 +7,7 @@ from typing import Any
 from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.resolved import at, leaves
+from leukreg.recipe.schema import at, leaves
 from leukreg.types import Table
 
 _LEFT_OUT = ("schema", "name", "title", "reported", "assumed")

@@ -1,4 +1,4 @@
-"""Every table and key of a recipe, read off the dataclasses that recipes become."""
+"""What a recipe may say, table by table, and what a plugin's options are, for people."""
 
 from __future__ import annotations
 
@@ -10,27 +10,14 @@ import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from leukreg.errors import LeukregError
-from leukreg.recipe import TopLevel
-from leukreg.recipe.format import show, type_in_words
+from leukreg.recipe.format import type_in_words
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.options import table_of
-from leukreg.recipe.resolved import OWN_PLUGIN, RECORD
-from leukreg.recipe.sections import ImageTable
-from leukreg.registry.plugin import option_docs, plugin_name
-from leukreg.registry.plugin_call import Choice
+from leukreg.recipe.schema import REQUIRED, Example, Field, fields_of, is_mapping, members
+from leukreg.registry.plugin import option_docs, plain, plugin_name
 
-KIND_OF_KEY = {"class_weights": "class-weights", "metrics": "metric", "rules": "audit"}
-"""Kind of the plugins a key names, where it is not the key's own name."""
-_DEFAULTS = {
-    "name": "the file's name",
-    "image": "{}",
-    "sampler": '"shuffle"',
-    "synthesis.gate": "true",
-}
-"""Defaults that are settled while a recipe is read."""
 PLUGINS = (
     "A table that names a plugin by `use` takes that plugin's options beside it (`leukreg plugins"
     " NAME` lists them), and `fallback`: another plugin, or other options, that are taken and"
@@ -40,7 +27,7 @@ PLUGINS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of a recipe."""
+    """One key of a recipe, or one option of a plugin."""
 
     name: str
     type: str
@@ -50,6 +37,10 @@ class Key:
     meaning: str
     kind: str = ""
     """The kind of plugin that it names; empty where it names none."""
+    example: Any = None
+    """The default, or a value of the right type and range; None where it is unset."""
+    inner: tuple[Key, ...] = ()
+    """The options in it, where an option is a table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,30 +55,30 @@ class KeyTable:
     keys: tuple[Key, ...]
 
 
+_OF_FILES = (
+    Key(
+        name="extends",
+        type="a path",
+        default="unset",
+        meaning="Another recipe, beside this file, of which this one says only what differs.",
+    ),
+    Key(
+        name="replaces",
+        type="a list of strings",
+        default="[]",
+        meaning="Inherited tables that this recipe writes anew, such as `data.classes`: nothing of"
+        " what `extends` brings stays in them.",
+    ),
+)
+"""Keys that are gone once files are read, so no dataclass has them."""
+
+
 @functools.cache
 def tables() -> tuple[KeyTable, ...]:
     """All of them, in the order of a recipe."""
     top, *others = _tables(Recipe, "", "", "The keys above all tables.")
-    bounded = typing.get_type_hints(TopLevel, include_extras=True)
-    keys = [_bounded(key, bounded) for key in top.keys]
-    keys.insert(1, EXTENDS)
-    keys.insert(2, REPLACES)
-    return dataclasses.replace(top, keys=tuple(keys)), *others
-
-
-EXTENDS = Key(
-    name="extends",
-    type="a path",
-    default="unset",
-    meaning="Another recipe, beside this file, of which this one says only what differs.",
-)
-REPLACES = Key(
-    name="replaces",
-    type="a list of strings",
-    default="[]",
-    meaning="Inherited tables that this recipe writes anew, such as `data.classes`: nothing of what"
-    " `extends` brings stays in them.",
-)
+    schema, *keys = top.keys
+    return dataclasses.replace(top, keys=(schema, *_OF_FILES, *keys)), *others
 
 
 def described(name: str) -> KeyTable:
@@ -130,142 +121,23 @@ def _full(pair: tuple[KeyTable, Key]) -> str:
     return f"{table.path}.{key.name}" if table.path else key.name
 
 
-def _bounded(key: Key, hints: dict[str, Any]) -> Key:
-    words = type_in_words(hints[key.name]) if key.name in hints else key.type
-    return dataclasses.replace(key, type=words)
-
-
-def _tables(cls: type, path: str, header: str, meaning: str) -> list[KeyTable]:
-    """The table of a dataclass, then those in it."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    docs = {name: " ".join(text.split()) for name, text in option_docs(cls).items()}
-    keys: list[Key] = []
-    inner: list[KeyTable] = []
-    for field in dataclasses.fields(cls):
-        if cls is Recipe and field.name in RECORD:
-            continue
-        name = "phase" if field.name == "phases" else field.name
-        below = f"{path}.{name}" if path else name
-        of, several = _held(hints[field.name])
-        default = _DEFAULTS.get(below) or _default(field, several)
-        if of is Choice:
-            own = OWN_PLUGIN.get(path) == name
-            keys.append(_plugin(name, own, several, default, docs[field.name]))
-        elif of is not None:
-            table = ImageTable if name == "image" else of
-            said = f"[[{below}]]" if several else f"[{below}]"
-            inner += _tables(table, below, said, _sentence(table))
-            what = f"{said} tables" if several else f"the table {said}"
-            keys.append(Key(name=name, type=what, default=default, meaning=docs[field.name]))
-        else:
-            words = type_in_words(hints[field.name])
-            keys.append(Key(name=name, type=words, default=default, meaning=docs[field.name]))
-    return [KeyTable(path=path, header=header, meaning=meaning, keys=tuple(keys)), *inner]
-
-
-def _plugin(name: str, own: bool, several: bool, default: str, meaning: str) -> Key:
-    kind = KIND_OF_KEY.get(name, name)
-    word = kind.replace("-", " ")
-    article = "an" if word[0] in "aeiou" else "a"
-    if own:
-        words = f"the name of {article} {word} plugin; its options stand beside it"
-        return Key(name="use", type=words, default=default, meaning=meaning, kind=kind)
-    each = f"{article} {word} plugin: its name, or a table of `use` and its options"
-    words = f"a list, each {each}" if several else each
-    return Key(name=name, type=words, default=default, meaning=meaning, kind=kind)
-
-
-def _held(hint: Any) -> tuple[type[Any] | None, bool]:
-    """The dataclass that a field holds, and whether it holds several; None for a plain value."""
-    several = False
-    members = [hint, *typing.get_args(hint)]
-    for member in list(members):
-        if typing.get_origin(member) is tuple:
-            several = True
-            members += typing.get_args(member)
-    found = [m for m in members if isinstance(m, type) and dataclasses.is_dataclass(m)]
-    return (found[0], several) if found else (None, False)
-
-
-def _default(field: dataclasses.Field[Any], several: bool) -> str:
-    if field.default_factory is not dataclasses.MISSING:
-        return "{}"
-    if field.default is dataclasses.MISSING:
-        return "required"
-    if field.default is None:
-        return "unset"
-    return "[]" if several else show(field.default)
-
-
-def _sentence(cls: type) -> str:
-    """The docstring, without the table's own name before its colon."""
-    text = " ".join((inspect.getdoc(cls) or "").split())
-    said = text.partition(": ")[2] if text.startswith("``") else text
-    return said[:1].upper() + said[1:]
-
-
-TABLES: dict[str, str] = {
-    "source": "[data]",
-    "augmentation": "[augmentation]",
-    "backbone": "[model.backbone]",
-    "attention": "[model.attention]",
-    "head": "[model.head]",
-    "loss": "[loss]",
-    "class-weights": "[loss.class_weights]",
-    "sampler": "[sampler]",
-    "generator": "[synthesis]",
-    "optimizer": "[phase.optimizer]",
-    "schedule": "[phase.schedule]",
-    "metric": "[[evaluate.metrics]]",
-    "audit": "[[audit.rules]]",
-}
-"""Where a recipe names a plugin of a kind. Reports, commands and extractors have no table."""
-
-_BESIDE = {"generator": ('classes = ["pro-b"]', "per_class = 100")}
-"""Keys of the core that must stand beside ``use`` in a kind's table."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One option of a plugin."""
-
-    name: str
-    type: str
-    """In words, such as "a number at least 0"."""
-    required: bool
-    default: Any
-    """A plain value; None also where the option is required."""
-    example: Any
-    """The default, or a value of the right type and range where there is none."""
-    meaning: str
-    inner: tuple[Option, ...] = ()
-    """The options in it, where it is a table."""
-
-
-def options(cls: type) -> tuple[Option, ...]:
+def options(cls: type) -> tuple[Key, ...]:
     """The options of a plugin class, in the order of its fields.
 
     Raises:
-        pydantic.PydanticUserError: A field's type cannot be validated.
+        Exception: Anything, where a field's type cannot be resolved.
     """
-    from pydantic import TypeAdapter
-
-    schema = TypeAdapter(cls).json_schema()
-    named = schema.get("$defs", {})
-    required = schema.get("required", ())
-    docs = option_docs(cls)
-    hints = typing.get_type_hints(cls, include_extras=True)
+    docs = _docs(cls)
     return tuple(
-        Option(
-            name=name,
-            type=type_in_words(hints[name]),
-            required=name in required,
-            default=field.get("default"),
-            example=_value(name, field, named) if name in required else field.get("default"),
-            meaning=docs.get(name, ""),
-            inner=() if (table := table_of(hints[name])) is None else options(table),
+        Key(
+            name=field.key,
+            type=type_in_words(field.hint),
+            default=_default(field),
+            meaning=docs.get(field.name, ""),
+            example=_example(field),
+            inner=options(field.table) if field.table else (),
         )
-        for name, field in schema.get("properties", {}).items()
+        for field in fields_of(cls)
     )
 
 
@@ -274,17 +146,92 @@ def example_values(cls: type) -> dict[str, Any]:
     return {option.name: option.example for option in options(cls) if option.example is not None}
 
 
+@functools.cache
+def headers_of_kinds() -> dict[str, str]:
+    """Where a recipe names a plugin of a kind: ``[model.head]``; not all kinds have a place."""
+    found = {}
+    for table, key in _all_keys():
+        if key.kind:
+            path = _full((table, key)).removesuffix(".use")
+            several = key.type.startswith("a list")
+            found[key.kind] = f"[[{path}]]" if several else f"[{path}]"
+    return found
+
+
 def example_table(kind: str, cls: type) -> str | None:
     """A TOML table that uses the plugin, all options written out; None where recipes name none."""
-    if kind not in TABLES:
+    if kind not in headers_of_kinds():
         return None
-    lines = [TABLES[kind], f"use = {toml(plugin_name(cls))}", *_BESIDE.get(kind, ())]
+    lines = example_head(kind, plugin_name(cls))
     for option in options(cls):
         unset = option.example is None
         lines.append(
             f"# {option.name}: unset" if unset else f"{option.name} = {toml(option.example)}"
         )
     return "\n".join(lines)
+
+
+def example_head(kind: str, name: str) -> list[str]:
+    """The lines of a table that name a plugin, and what has to stand beside its options."""
+    header = headers_of_kinds()[kind]
+    beside = (key for table in tables() if table.header == header for key in table.keys)
+    needed = [key for key in beside if key.default == "required" and not key.kind]
+    return [
+        header,
+        f"use = {toml(name)}",
+        *(f"{key.name} = {toml(key.example)}" for key in needed),
+    ]
+
+
+def _tables(cls: type, path: str, header: str, meaning: str) -> list[KeyTable]:
+    """The table of a dataclass, then those in it."""
+    docs = _docs(cls)
+    keys: list[Key] = []
+    inner: list[KeyTable] = []
+    for field in fields_of(cls):
+        below = f"{path}.{field.key}" if path else field.key
+        key = Key(
+            name=field.key,
+            type=type_in_words(field.hint),
+            default="the file's name" if below == "name" else _default(field),
+            meaning=docs[field.name],
+            example=None if field.plugin or field.table else _example(field),
+        )
+        if field.plugin:
+            key = _plugin(key, field)
+        elif field.table:
+            said = f"[[{below}]]" if field.several else f"[{below}]"
+            inner += _tables(field.table, below, said, _sentence(field.table))
+            what = f"{said} tables" if field.several else f"the table {said}"
+            key = dataclasses.replace(key, type=what)
+        keys.append(key)
+    return [KeyTable(path=path, header=header, meaning=meaning, keys=tuple(keys)), *inner]
+
+
+def _plugin(key: Key, field: Field) -> Key:
+    assert field.plugin is not None
+    word = field.plugin.kind.replace("-", " ")
+    word = f"{'an' if word[0] in 'aeiou' else 'a'} {word} plugin"
+    name, words = key.name, f"{word}: its name, or a table of `use` and its options"
+    if field.plugin.beside:
+        name, words = "use", f"the name of {word}; its options stand beside it"
+    elif field.several:
+        words = f"a list, each {words}"
+    return dataclasses.replace(key, name=name, type=words, kind=field.plugin.kind)
+
+
+def _docs(cls: type) -> dict[str, str]:
+    return {name: " ".join(text.split()) for name, text in option_docs(cls).items()}
+
+
+def _default(field: Field) -> str:
+    if field.plugin and field.plugin.default:
+        return toml(field.plugin.default)
+    if field.switch:
+        return "true"
+    if field.default is REQUIRED or field.default is None:
+        return "required" if field.default is REQUIRED else "unset"
+    return "{}" if dataclasses.is_dataclass(field.default) else toml(plain(field.default))
 
 
 def toml(value: Any) -> str:
@@ -302,36 +249,54 @@ def toml(value: Any) -> str:
     return repr(value)
 
 
-def _value(name: str, schema: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
-    """A value for a required option: the smallest that its type and range allow."""
-    schema = _resolved(schema, named)
-    if "const" in schema or "enum" in schema:
-        return schema.get("const", next(iter(schema.get("enum", [None]))))
-    if "anyOf" in schema:
-        return _value(name, schema["anyOf"][0], named)
-    kind = schema.get("type")
-    if kind == "array":
-        each = schema.get("prefixItems") or [schema.get("items", {})] * schema.get("minItems", 0)
-        return [_value(name, item, named) for item in each]
-    if kind in ("integer", "number"):
-        return _number(schema, whole=kind == "integer")
-    return {"boolean": False, "string": f"<{name}>", "object": {}}.get(str(kind))
+def _sentence(cls: type) -> str:
+    """The docstring, without the table's own name before its colon."""
+    text = " ".join((inspect.getdoc(cls) or "").split())
+    said = text.partition(": ")[2] if text.startswith("``") else text
+    return said[:1].upper() + said[1:]
 
 
-def _number(schema: Mapping[str, Any], whole: bool) -> int | float:
-    low = schema.get("minimum", schema.get("exclusiveMinimum"))
-    high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    if low is None and high is None:
-        return 1
-    if "minimum" in schema:
-        value = low
-    elif low is not None and high is not None and not whole:
-        value = (low + high) / 2
-    else:
-        value = low + 1 if low is not None else high - 1
-    return int(value) if whole else float(value)
+def _example(field: Field) -> Any:
+    """The default, or the smallest value that type and range allow."""
+    if field.default is not REQUIRED:
+        return plain(field.default)
+    example = field.mark(Example)
+    return example.value if example else _smallest(field.hint, field.name, ())
 
 
-def _resolved(schema: Mapping[str, Any], named: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref")
-    return named[reference.rpartition("/")[2]] if reference else schema
+def _smallest(hint: Any, name: str, marks: Sequence[Any]) -> Any:
+    if hasattr(hint, "__metadata__"):
+        return _smallest(typing.get_args(hint)[0], name, hint.__metadata__)
+    if len(members(hint)) > 1:
+        return _smallest(members(hint)[0], name, marks)
+    if typing.get_origin(hint) is Literal:
+        return typing.get_args(hint)[0]
+    if hint in (int, float):
+        return _number(marks, hint)
+    if dataclasses.is_dataclass(hint):
+        needed = [key for key in options(typing.cast(type, hint)) if key.default == "required"]
+        return {key.name: key.example for key in needed}
+    if is_mapping(hint):
+        return {}
+    items = typing.get_args(hint)
+    if items and items[1:] != (...,) and typing.get_origin(hint) is tuple:
+        return [_smallest(item, name, ()) for item in items]
+    if items:
+        return [_smallest(items[0], name, ())] * (_bound(marks, "min_length") or 0)
+    return {bool: False, str: f"<{name}>"}.get(hint)
+
+
+def _number(marks: Sequence[Any], of: type) -> Any:
+    least, most = _bound(marks, "ge"), _bound(marks, "le")
+    above, below = _bound(marks, "gt"), _bound(marks, "lt")
+    high = most if below is None else below
+    if least is not None:
+        return of(least)
+    if above is not None:
+        return of((above + high) / 2 if high is not None and of is float else above + 1)
+    return of(1 if high is None else high - 1)
+
+
+def _bound(marks: Sequence[Any], name: str) -> Any:
+    found = [getattr(mark, name, None) for mark in marks]
+    return next((bound for bound in found if bound is not None), None)

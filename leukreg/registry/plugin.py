@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import enum
 import inspect
 import itertools
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import pluggy
@@ -65,6 +66,20 @@ def plugin_name(cls: type) -> str:
 def summary(cls: type) -> str:
     """The first line of the docstring: a plugin's listing."""
     return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def plain(value: Any) -> Any:
+    """Options, or what stands in them, as JSON holds it: a plugin becomes a table."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (field.name for field in dataclasses.fields(value) if field.init)
+        return {name: plain(getattr(value, name)) for name in fields}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def option_docs(cls: type) -> dict[str, str]:

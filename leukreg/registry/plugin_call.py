@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import linecache
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from leukreg.errors import USERS_TO_MEND, LeukregError, PluginFault
+from leukreg.registry.plugin import plain
 
 T = TypeVar("T")
 LOG = logging.getLogger("leukreg.plugins")
@@ -32,10 +34,13 @@ class Choice:
     """The plugin's instance: its options are its fields, ``build`` its contract."""
     owner: str
     """Distribution and version it comes from."""
-    options: Mapping[str, Any]
-    """All options as plain values, defaults included."""
     fallback: Choice | None = None
     """Taken, and announced, when ``plugin.ready()`` raises NotAvailable."""
+
+    @functools.cached_property
+    def options(self) -> Mapping[str, Any]:
+        """All options as plain values, defaults included."""
+        return plain(self.plugin) if is_dataclass(self.plugin) else {}
 
 
 def call(choice: Choice, function: Callable[..., T], *args: Any, **more: Any) -> T:

@@ -16,7 +16,7 @@ from typing import Any
 from leukreg import __version__
 from leukreg.errors import PluginError
 from leukreg.files import write_file
-from leukreg.recipe.reference import TABLES
+from leukreg.recipe.reference import example_head
 from leukreg.registry import GROUP, installed
 from leukreg.registry.kinds import KINDS
 
@@ -127,8 +127,8 @@ def _usage(name: str, kind: str) -> str:
         return "Then `leukreg run` and `leukreg show` show its section with every run."
     if kind == "extractor":
         return f"Then compare images by it:\n\n    leukreg fidelity REAL FAKE --extractor {name}"
-    beside = '\n    classes = ["pro-b"]\n    per_class = 100' if kind == "generator" else ""
-    return f'Then name it in a recipe:\n\n    {TABLES[kind]}\n    use = "{name}"{beside}'
+    lines = "".join(f"\n    {line}" for line in example_head(kind, name))
+    return f"Then name it in a recipe:\n{lines}"
 
 
 def _fill(template: str, words: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from leukreg import types
-from leukreg.recipe.reference import TABLES
+from leukreg.recipe.reference import headers_of_kinds
 from leukreg.registry import kinds
 from leukreg.registry.kinds import KINDS
 from leukreg.registry.plugin import option_docs
@@ -56,7 +56,7 @@ def page() -> str:
 
 
 def _kind(name: str) -> Iterator[str]:
-    table = f"In a recipe: `{TABLES[name]}`. " if name in TABLES else ""
+    table = f"In a recipe: `{headers[name]}`. " if name in (headers := headers_of_kinds()) else ""
     yield from _wrapped(f"{table}Hook: `{KINDS[name].hook}`.")
     check = CHECKS[name]
     said = f"`leukreg.testing.{check.__name__}` asks for: {inspect.getdoc(check)}"

@@ -24,7 +24,7 @@ def instance(plugin: Any) -> Any:
     check_options(plugin)
     from leukreg.recipe.reference import options
 
-    needed = [option.name for option in options(plugin) if option.required]
+    needed = [option.name for option in options(plugin) if option.default == "required"]
     require(
         not needed,
         f"{plugin.__name__} cannot be built without {', '.join(needed)}: "

@@ -137,7 +137,7 @@ def test_no_table_gives_a_traceback(tmp_path: Path, table: dict[str, str]) -> No
 
 def kept_run(root: Path, result: RunResult) -> Path:
     """A run folder with this result."""
-    choice = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0", options={})
+    choice = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0")
     recipe = Recipe(
         name="v4",
         data=DataSpec(source=choice),
@@ -146,8 +146,8 @@ def kept_run(root: Path, result: RunResult) -> Path:
         loss=LossSpec(loss=choice),
         sampler=choice,
         phases=(PhaseSpec(name="all", optimizer=choice),),
-        resolved=dict(result.recipe),
     )
+    vars(recipe)["resolved"] = dict(result.recipe)  # as if it said so
     with RunFolder.create(root, recipe) as folder:
         return folder.keep(result).folder
 

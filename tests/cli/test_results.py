@@ -21,7 +21,7 @@ from leukreg.types import Finding, ImageSpec, RunResult
 Make = Callable[..., RunResult]
 
 
-SOME = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0", options={})
+SOME = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0")
 RECIPE = Recipe(
     name="v4",
     data=DataSpec(source=SOME),

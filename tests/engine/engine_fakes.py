@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,8 +32,8 @@ LABELS = Labels(names=NAMES, counts=(0, 0, 0))
 
 def choice(kind: str, build: Any, name: str = "fake", **options: Any) -> Choice:
     """A choice of a plugin that is nothing but its ``build``."""
-    plugin = SimpleNamespace(build=build)
-    return Choice(kind=kind, name=name, plugin=plugin, owner="fakes 1.0", options=options)
+    made = make_dataclass("Fake", list(options), namespace={"build": staticmethod(build)})
+    return Choice(kind=kind, name=name, plugin=made(**options), owner="fakes 1.0")
 
 
 def block(inputs: int, outputs: int, *more: nn.Module) -> nn.Sequential:

@@ -149,9 +149,7 @@ def test_what_was_asked_for_is_measured_whatever_metrics_are_chosen() -> None:
     (accuracy,) = [e for e in installed() if (e.kind, e.name) == ("metric", "accuracy")]
     from leukreg.registry.plugin_call import Choice
 
-    chosen = Choice(
-        kind="metric", name="accuracy", plugin=accuracy.cls(), owner="leukreg", options={}
-    )
+    chosen = Choice(kind="metric", name="accuracy", plugin=accuracy.cls(), owner="leukreg")
     names = {
         one.name
         for one in scored(

@@ -30,7 +30,7 @@ def found(predictions: Predictions, **options: Any) -> dict[tuple[str, str | Non
 
 
 def choice(metric: Any) -> Choice:
-    return Choice(kind="metric", name="own", plugin=metric, owner="me 1.0", options={})
+    return Choice(kind="metric", name="own", plugin=metric, owner="me 1.0")
 
 
 def test_every_built_in_metric_is_there_with_an_interval_around_it() -> None:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Gt, MinLen
 
 from leukreg import plugin
-from leukreg.recipe.choice import plain_options
 from leukreg.recipe.mistakes import Mistakes
-from leukreg.recipe.options import read_options
+from leukreg.recipe.reader import WRONG, Keys, Reader
 from leukreg.recipe.reference import options
+from leukreg.registry import discover
+from leukreg.registry.plugin import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +40,9 @@ class Outer:
 
 def read(table: dict[str, Any], own: set[str] | None = None) -> tuple[Outer | None, list[str]]:
     mistakes = Mistakes({}, "r.toml")
-    made = read_options(Outer, table, ("x",), mistakes, "outer", "option", own)
-    return made, [problem.message for _, _, problem in mistakes.found]
+    keys = Keys(of="outer", noun="option", stated=own)
+    made = Reader(discover(()), mistakes).table(Outer, table, ("x",), keys)
+    return None if made is WRONG else made, [problem.message for _, _, problem in mistakes.found]
 
 
 def test_a_table_is_read_and_written_back() -> None:
@@ -50,7 +52,7 @@ def test_a_table_is_read_and_written_back() -> None:
     assert made == Outer(
         inner=Inner(root="r", folders={"a": ("b",)}, shares={"a": {"c": "d", "e": {"f": 0.5}}})
     )
-    assert plain_options(made) == {"inner": table, "number": 3}
+    assert plain(made) == {"inner": table, "number": 3}
 
 
 def test_each_mistake_inside_is_told_at_its_place() -> None:

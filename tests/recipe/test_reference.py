@@ -11,8 +11,8 @@ from leukreg.cli.recipe import page
 from leukreg.errors import LeukregError, Problems
 from leukreg.recipe import parse
 from leukreg.recipe.mistakes import dotted
-from leukreg.recipe.reference import TABLES, Key, KeyTable, described, elsewhere, tables
-from leukreg.recipe.resolved import leaves
+from leukreg.recipe.reference import Key, KeyTable, described, elsewhere, headers_of_kinds, tables
+from leukreg.recipe.schema import leaves
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipe.md"
 EVERYTHING = """
@@ -97,7 +97,7 @@ def test_an_unknown_key_is_refused_in_every_table(table: KeyTable) -> None:
 
 def test_kinds_stand_where_the_options_of_plugins_say() -> None:
     places = {key.kind: full(table, key).removesuffix(".use") for table, key in PAIRS if key.kind}
-    assert places == {kind: header.strip("[]") for kind, header in TABLES.items()}
+    assert places == {kind: header.strip("[]") for kind, header in headers_of_kinds().items()}
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -147,7 +147,7 @@ FOLD = Fold(index=0, train=side(0, 30), validation=side(30, 54), test=side(54, 6
 
 def spec(make: Any, **more: Any) -> SynthesisSpec:
     maker = make if isinstance(make, Copier) else Copier(make)
-    choice = Choice(kind="generator", name="double", plugin=maker, owner="test 1", options={})
+    choice = Choice(kind="generator", name="double", plugin=maker, owner="test 1")
     gate = more.pop("gate", GateSpec())
     asked = {"generator": choice, "classes": ("b",), "per_class": 24, "gate": gate}
     return SynthesisSpec(**{**asked, **more})

@@ -50,9 +50,7 @@ def spec(check: Callable[..., None] | None, **more: Any) -> SynthesisSpec:
     plugin: Any = SimpleNamespace(
         build=lambda image, labels: SimpleNamespace(**members), files=more.pop("files", lambda: ())
     )
-    choice = Choice(
-        kind="generator", name="strange", plugin=plugin, owner="stranger 1.2", options={}
-    )
+    choice = Choice(kind="generator", name="strange", plugin=plugin, owner="stranger 1.2")
     return SynthesisSpec(**{"generator": choice, "classes": ("b",), "per_class": 3, **more})
 
 
@@ -150,7 +148,7 @@ def donors(tmp_path: Path) -> Path:
 
 def reading(folder: Path) -> Choice:
     plugin: Any = SimpleNamespace(files=lambda: (folder,))
-    return Choice(kind="generator", name="reader", plugin=plugin, owner="stranger 1.2", options={})
+    return Choice(kind="generator", name="reader", plugin=plugin, owner="stranger 1.2")
 
 
 def test_pictures_of_another_source_pass(held_images: ImageStore, donors: Path) -> None:

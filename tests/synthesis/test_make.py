@@ -73,9 +73,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
 
 
 def spec(plugin: Any, **more: Any) -> SynthesisSpec:
-    choice = Choice(
-        kind="generator", name="painter", plugin=plugin, owner="stranger 1.2", options={}
-    )
+    choice = Choice(kind="generator", name="painter", plugin=plugin, owner="stranger 1.2")
     return SynthesisSpec(**{"generator": choice, "classes": ("b",), "per_class": 3, **more})
 
 

@@ -17,7 +17,7 @@ from leukreg.synthesis.request import files_of, stamps_of
 
 def choice(*paths: Path) -> Choice:
     plugin: Any = SimpleNamespace(files=lambda: paths)
-    return Choice(kind="generator", name="reader", plugin=plugin, owner="stranger 1.2", options={})
+    return Choice(kind="generator", name="reader", plugin=plugin, owner="stranger 1.2")
 
 
 def write(path: Path, text: str = "one") -> Path:
