@@ -30,6 +30,25 @@ from leukreg import (
 if TYPE_CHECKING:
     import pandas as pd
 
+Side = Literal["train", "validation", "test"]
+SIDES: dict[str, Side] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""What tables call the sides of a split."""
+MOST = 50
+"""Wrong rows named one by one; more are counted."""
+OPTIONAL = ("patient", "split")
+SIGN = ("origin", "generator")
+"""Columns that make a table one that knows of synthetic images; either alone may mean anything."""
+LINEAGE = ("seed", "fold", "parent", "parent_label", "snapshot", "condition")
+
 
 @plugin("table")
 class TableFile:
@@ -72,97 +91,150 @@ class TableFile:
             DataError: It cannot be read as a table.
             Problems: Columns are missing, or rows are wrong: all of them at once.
         """
-
         self.ready()
         table = self._table()
-        base = expanded(self.images).absolute() if self.images else table.parent
+        frame = read_table(table)
         columns = {
             "path": self.path_column,
             "label": self.label_column,
             "patient": self.patient_column,
             "split": self.split_column,
         }
-        samples, problems = read_rows(table, base, columns, self.classes)
-        if problems:
-            raise Problems(problems)
-        return samples
+        named = _columns(table, frame, columns)
+        base = expanded(self.images).absolute() if self.images else table.parent
+        return _Rows(table, frame, base, self.classes).samples(named)
 
     def _table(self) -> Path:
         return expanded(self.path).absolute()
 
 
-MOST = 50
-"""Wrong rows named one by one; more are counted."""
-OPTIONAL = ("patient", "split")
-
-
-def read_rows(
-    table: Path,
-    base: Path,
-    columns: Mapping[str, str | None],
-    classes: Mapping[str, Sequence[str]] | None,
-) -> tuple[Samples, list[Problem]]:
-    """The samples of a table, and what is wrong with it.
-
-    Args:
-        table: CSV, TSV or Parquet.
-        base: Where relative image paths start.
-        columns: Column name of path, label, patient and split; None for the usual name of one that
-            need not be there.
-        classes: Class name to its labels, or None.
-
-    Raises:
-        DataError: The file cannot be read as a table.
-    """
-    frame = read_table(table)
-    assumed = tuple(f"{table.name}: {how}" for how in frame.attrs.get("assumed", ()))
-    head = int(frame.attrs.get("head_line", 1))
-    named, problems = _columns(table, frame, columns)
-    if problems:
-        return Samples(rows=(), classes=()), problems
-    more = lineage_columns([str(name) for name in frame.columns], named)
-    read = own_text if more else str  # what other people write with a backslash is a path
-    named |= more
-    cells = {key: [read(text.strip()) for text in frame[name]] for key, name in named.items()}
-    to_class = {_nfc(label): name for name, own in (classes or {}).items() for label in own}
-    rows: list[Sample] = []
-    first: dict[str, tuple[int, Sample]] = {}
-    left: dict[str, list[str]] = {}
-    missing: list[Problem] = []
-    for index in range(len(frame)):
-        cell = {key: _nfc(values[index]) for key, values in cells.items()}
-        if not any(cell.values()):
-            continue  # an empty line
-        where = _where(table, index, head)
-        faults = [*_faults(cell), *lineage_faults(cell)]
-        wanted = classes is None or cell["label"] in to_class
-        if faults or not wanted:
-            problems += [Problem(fault, where) for fault in faults]
-            if not faults:
-                left.setdefault(cell["label"], []).append(cell["path"])
-            continue
-        path = _locate(base, cell["path"])
-        if path is None:
-            there = base / cell["path"]
-            what = f"{there} is no file" if there.exists() else f"there is no file {there}"
-            missing.append(Problem(what, where))
-            continue
-        row = _sample(cell, path, base, to_class)
-        before, known = first.setdefault(row.id, (index, row))
-        if known != row:
+def _columns(table: Path, frame: pd.DataFrame, columns: Mapping[str, str | None]) -> dict[str, str]:
+    """The name of each column that is there, by what it holds; None is a usual name or none."""
+    there = [str(name) for name in frame.columns]
+    named: dict[str, str] = {}
+    problems = []
+    for key, stated in columns.items():
+        name = stated or key
+        if name in there:
+            named[key] = name
+        elif stated or key not in OPTIONAL:
+            close = difflib.get_close_matches(name, there, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(there)}"
             problems.append(
-                Problem(f"contradicts {_where(table, before, head)} on {row.id!r}", where)
+                Problem(f"there is no column {name!r} ({key}_column); {hint}", str(table))
             )
-        rows.append(row)
-    problems += _unknown(table, classes, {_nfc(label) for label in cells["label"]})
-    names = tuple(classes) if classes else tuple(sorted({row.label for row in rows}))
-    passed = tuple(_passed(label, paths, to_class) for label, paths in sorted(left.items()))
-    if problems or not rows:  # a table without one file of its own lies in the wrong place
-        problems += missing
-        missing = []
-    broken = tuple(BrokenImage(path=str(one.where), reason=one.message) for one in missing)
-    listed = Samples(rows=tuple(rows), classes=names, broken=broken, passed=passed, assumed=assumed)
-    return listed, _shortened(problems)
+    if problems:
+        raise Problems(problems)
+    return named
+
+
+class _Rows:
+    """The rows of a table as samples; every wrong one is a problem of its own."""
+
+    def __init__(
+        self,
+        table: Path,
+        frame: pd.DataFrame,
+        base: Path,
+        classes: Mapping[str, Sequence[str]] | None,
+    ) -> None:
+        self.table = table
+        self.frame = frame
+        self.base = base
+        """Where relative image paths start."""
+        self.classes = classes
+        self.to_class = {
+            _nfc(label): name for name, own in (classes or {}).items() for label in own
+        }
+
+    def samples(self, named: Mapping[str, str]) -> Samples:
+        """The samples, their cells by the columns of these names.
+
+        Raises:
+            Problems: Rows are wrong: all of them at once.
+        """
+        cells = self._cells(named)
+        rows: list[Sample] = []
+        first: dict[str, tuple[int, Sample]] = {}
+        left: dict[str, list[str]] = {}
+        problems: list[Problem] = []
+        missing: list[Problem] = []
+        for index, cell in enumerate(cells):
+            if not any(cell.values()):
+                continue  # an empty line
+            where = self._where(index)
+            if faults := [*_faults(cell), *_lineage_faults(cell)]:
+                problems += [Problem(fault, where) for fault in faults]
+                continue
+            if self.classes is not None and cell["label"] not in self.to_class:
+                left.setdefault(cell["label"], []).append(cell["path"])
+                continue
+            path = _locate(self.base, cell["path"])
+            if path is None:
+                there = self.base / cell["path"]
+                what = f"{there} is no file" if there.exists() else f"there is no file {there}"
+                missing.append(Problem(what, where))
+                continue
+            row = self._sample(cell, path)
+            before, known = first.setdefault(row.id, (index, row))
+            if known != row:
+                said = f"contradicts {self._where(before)} on {row.id!r}"
+                problems.append(Problem(said, where))
+            rows.append(row)
+        problems += self._unknown({cell["label"] for cell in cells})
+        if problems or not rows:  # a table without one file of its own lies in the wrong place
+            problems, missing = problems + missing, []
+        if len(problems) > MOST:
+            problems[MOST:] = [Problem(f"and {len(problems) - MOST} more such rows")]
+        if problems:
+            raise Problems(problems)
+        assumed = self.frame.attrs.get("assumed", ())
+        return Samples(
+            rows=tuple(rows),
+            classes=tuple(self.classes or sorted({row.label for row in rows})),
+            broken=tuple(BrokenImage(path=str(one.where), reason=one.message) for one in missing),
+            passed=tuple(_passed(*item, self.to_class) for item in sorted(left.items())),
+            assumed=tuple(f"{self.table.name}: {how}" for how in assumed),
+        )
+
+    def _cells(self, named: Mapping[str, str]) -> list[dict[str, str]]:
+        """Row by row what stands in these columns, and in those of origin and lineage."""
+        free = [str(name) for name in self.frame.columns if name not in named.values()]
+        made = all(name in free for name in SIGN)
+        more = {name: name for name in (*SIGN, *LINEAGE) if made and name in free}
+        # What other people write with a backslash is a path.
+        read = _own_text if more else str
+        texts = [
+            [_nfc(read(text.strip())) for text in self.frame[name]]
+            for name in (*named.values(), *more)
+        ]
+        return [dict(zip((*named, *more), row, strict=True)) for row in zip(*texts, strict=True)]
+
+    def _where(self, index: int) -> str:
+        if self.table.suffix.lower() in (".parquet", ".pq"):
+            return f"{self.table} row {index}"
+        return f"{self.table}:{index + int(self.frame.attrs.get('head_line', 1)) + 1}"
+
+    def _sample(self, cell: Mapping[str, str], path: Path) -> Sample:
+        inside = path.is_relative_to(self.base)
+        below = PurePosixPath(path.relative_to(self.base).as_posix() if inside else path)
+        split = cell.get("split", "")
+        return Sample(
+            id=_nfc(str(below).lstrip("/").replace("\\", "/")),
+            path=str(path),
+            label=self.to_class.get(cell["label"], cell["label"]),
+            patient=cell.get("patient") or None,
+            split=SIDES[split.lower()] if split else None,
+            **_origin(cell),
+        )
+
+    def _unknown(self, labels: set[str]) -> Iterator[Problem]:
+        for label in (label for own in (self.classes or {}).values() for label in own):
+            if _nfc(label) not in labels:
+                close = difflib.get_close_matches(label, labels, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                said = f"no row has the label {label!r} of classes{hint}"
+                yield Problem(said, str(self.table))
 
 
 def _passed(label: str, paths: Sequence[str], named: Iterable[str]) -> PassedOver:
@@ -177,31 +249,11 @@ def _passed(label: str, paths: Sequence[str], named: Iterable[str]) -> PassedOve
     )
 
 
-def _columns(
-    table: Path, frame: pd.DataFrame, columns: Mapping[str, str | None]
-) -> tuple[dict[str, str], list[Problem]]:
-    there = [str(name) for name in frame.columns]
-    named: dict[str, str] = {}
-    problems = []
-    for key, stated in columns.items():
-        name = stated or key
-        if name in there:
-            named[key] = name
-        elif stated or key not in OPTIONAL:
-            close = difflib.get_close_matches(name, there, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(there)}"
-            problems.append(
-                Problem(f"there is no column {name!r} ({key}_column); {hint}", str(table))
-            )
-    return named, problems
-
-
-def _faults(cell: Mapping[str, str]) -> list[str]:
-    faults = [f"the {key} is empty" for key in ("path", "label") if not cell[key]]
+def _faults(cell: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"the {key} is empty" for key in ("path", "label") if not cell[key])
     side = cell.get("split", "")
     if side and side.lower() not in SIDES:
-        faults.append(f"split {side!r} is none of {', '.join(get_args(Side))}")
-    return faults
+        yield f"split {side!r} is none of {', '.join(get_args(Side))}"
 
 
 def _locate(base: Path, text: str) -> Path | None:
@@ -216,65 +268,7 @@ def _locate(base: Path, text: str) -> Path | None:
     return None
 
 
-def _sample(cell: Mapping[str, str], path: Path, base: Path, to_class: Mapping[str, str]) -> Sample:
-    below = PurePosixPath(path.relative_to(base).as_posix() if path.is_relative_to(base) else path)
-    split = cell.get("split", "")
-    return Sample(
-        id=_nfc(str(below).lstrip("/").replace("\\", "/")),
-        path=str(path),
-        label=to_class.get(cell["label"], cell["label"]),
-        patient=cell.get("patient") or None,
-        split=SIDES[split.lower()] if split else None,
-        **origin_of(cell),
-    )
-
-
-def _unknown(
-    table: Path, classes: Mapping[str, Sequence[str]] | None, labels: set[str]
-) -> list[Problem]:
-    problems = []
-    for label in (label for own in (classes or {}).values() for label in own):
-        if _nfc(label) not in labels:
-            close = difflib.get_close_matches(label, labels, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            problems.append(Problem(f"no row has the label {label!r} of classes{hint}", str(table)))
-    return problems
-
-
-def _shortened(problems: list[Problem]) -> list[Problem]:
-    if len(problems) <= MOST:
-        return problems
-    return [*problems[:MOST], Problem(f"and {len(problems) - MOST} more such rows")]
-
-
-def _where(table: Path, index: int, head: int) -> str:
-    if table.suffix.lower() in (".parquet", ".pq"):
-        return f"{table} row {index}"
-    return f"{table}:{index + head + 1}"
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
-SIGN = ("origin", "generator")
-"""Columns that make a table one that knows of synthetic images; either alone may mean anything."""
-LINEAGE = ("seed", "fold", "parent", "parent_label", "snapshot", "condition")
-
-
-def lineage_columns(there: Sequence[str], taken: Mapping[str, str]) -> dict[str, str]:
-    """The columns of origin and lineage, by key; empty where the table does not know of them.
-
-    Args:
-        taken: Columns that mean something else already.
-    """
-    free = [name for name in there if name not in taken.values()]
-    if not all(name in free for name in SIGN):
-        return {}
-    return {name: name for name in (*SIGN, *LINEAGE) if name in free}
-
-
-def own_text(cell: str) -> str:
+def _own_text(cell: str) -> str:
     """The text of a cell of a table that leukreg made; one that it would not write stays."""
     try:
         text = from_cell(cell)
@@ -283,7 +277,7 @@ def own_text(cell: str) -> str:
     return text if as_cell(text) == cell else cell
 
 
-def lineage_faults(cell: Mapping[str, str]) -> Iterator[str]:
+def _lineage_faults(cell: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with a row's origin and lineage."""
     origin = cell.get("origin", "")
     if origin and origin not in get_args(Origin):
@@ -300,7 +294,7 @@ def lineage_faults(cell: Mapping[str, str]) -> Iterator[str]:
         yield f"the condition {cell['condition']!r} is no table in JSON"
 
 
-def origin_of(cell: Mapping[str, str]) -> dict[str, Any]:
+def _origin(cell: Mapping[str, str]) -> dict[str, Any]:
     """Origin and lineage of a sample, as its fields; empty for one that says nothing."""
     origin = cell.get("origin", "")
     if origin != "synthetic":
@@ -324,15 +318,5 @@ def _condition(cell: Mapping[str, str]) -> Any:
         return None
 
 
-Side = Literal["train", "validation", "test"]
-
-SIDES: dict[str, Side] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
