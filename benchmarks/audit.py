@@ -18,9 +18,10 @@ from material import RECIPE
 
 from leukreg.evaluate.scoring import score
 from leukreg.recipe import parse
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.runs import RunFolder
-from leukreg.types import Fold, Predictions, RunResult, Sample, Samples
+from leukreg.types import Fold, Predictions, Sample, Samples
 
 COUNTS = (2_000, 20_000)
 SECONDS = 20.0
@@ -57,14 +58,14 @@ def made(n: int, root: Path) -> Path:
         installed(),
     )
     with RunFolder.create(root, recipe) as folder:
-        result = RunResult(
+        result = RunRecord(
             folder=folder.path, name=folder.name, recipe=recipe.resolved, samples=samples,
             folds=(Fold(index=0, train=train, validation=validation, test=test),), epochs=(),
             phases=(), notices=(), predictions=scored.predictions,
             validation=predictions(samples, validation), scores=scored.scores,
             confusion=scored.confusion, threshold=scored.threshold,
             threshold_from=scored.threshold_from, findings=(),
-            environment={}, facts={}, seconds=1.0,
+            seconds=1.0,
             pixels={row.id: f"{i:032x}" for i, row in enumerate(rows)},
             statistics={row.id: tuple(statistics[i]) for i, row in enumerate(rows)},
         )  # fmt: skip

@@ -19,9 +19,10 @@ from PIL import Image
 
 from leukreg.evaluate.scoring import score
 from leukreg.recipe import parse
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.runs import RunFolder
-from leukreg.types import EpochLog, Fold, Predictions, RunResult, Sample, Samples
+from leukreg.types import EpochLog, Fold, Predictions, Sample, Samples
 
 ROWS = 20_000
 SECONDS, MEGABYTES = 15.0, 5.0
@@ -66,11 +67,11 @@ def made(root: Path, paths: list[Path]) -> Path:
         for k in range(FOLDS) for e in range(20)
     )  # fmt: skip
     with RunFolder.create(root, recipe) as folder:
-        result = RunResult(
+        result = RunRecord(
             folder=folder.path, name=folder.name, recipe=recipe.resolved, samples=samples,
             folds=folds, epochs=epochs, phases=(), notices=(), predictions=scored.predictions,
             validation=None, scores=scored.scores, confusion=scored.confusion, threshold=None,
-            threshold_from=None, findings=(), environment={}, facts={}, seconds=1.0,
+            threshold_from=None, findings=(), seconds=1.0,
         )  # fmt: skip
         return folder.keep(result).folder
 

@@ -15,9 +15,9 @@ from PIL import Image
 from ratio import paired, report
 
 import leukreg
+from leukreg.experiment import carry_out
 from leukreg.recipe import load, take_fallbacks
 from leukreg.registry import installed
-from leukreg.run import run
 from leukreg.runs import RunFolder
 
 LIMIT = 0.9
@@ -62,7 +62,7 @@ def trained(folder: Path, backbone: str, size: int) -> leukreg.Trained:
     path.write_text(RECIPE.format(root=root, size=size, backbone=backbone))
     recipe, notices = take_fallbacks(load(path))
     with RunFolder.create(folder / "runs", recipe) as opened:
-        return leukreg.load(run(recipe, installed(), opened, notices).folder)
+        return leukreg.load(carry_out(recipe, installed(), opened, notices).folder)
 
 
 def bare_loop(model: leukreg.Trained, files: list[Path]) -> Callable[[], object]:

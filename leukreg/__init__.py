@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from leukreg.files import load_tensors as load_tensors
     from leukreg.files import sweep as sweep
     from leukreg.files import write_file as write_file
+    from leukreg.gate_figures import GateFigures as GateFigures
     from leukreg.output_folder import require_empty as require_empty
     from leukreg.paths import expanded as expanded
     from leukreg.positive import positive_in as positive_in
@@ -57,6 +58,14 @@ if TYPE_CHECKING:
     from leukreg.predict.trained_run import load as load
     from leukreg.progress import SILENT as SILENT
     from leukreg.progress import Progress as Progress
+    from leukreg.record import Conformal as Conformal
+    from leukreg.record import Drop as Drop
+    from leukreg.record import Environment as Environment
+    from leukreg.record import Evidence as Evidence
+    from leukreg.record import External as External
+    from leukreg.record import RunRecord as RunRecord
+    from leukreg.record import RunResult as RunResult
+    from leukreg.record import Temperature as Temperature
     from leukreg.registry.kinds import ClassGenerator as ClassGenerator
     from leukreg.registry.kinds import Images as Images
     from leukreg.registry.plugin import hookimpl as hookimpl
@@ -73,7 +82,6 @@ if TYPE_CHECKING:
     from leukreg.text import rounded as rounded
     from leukreg.types import BrokenImage as BrokenImage
     from leukreg.types import EpochLog as EpochLog
-    from leukreg.types import Evidence as Evidence
     from leukreg.types import Figure as Figure
     from leukreg.types import Finding as Finding
     from leukreg.types import Fold as Fold
@@ -85,7 +93,6 @@ if TYPE_CHECKING:
     from leukreg.types import PassedOver as PassedOver
     from leukreg.types import Picture as Picture
     from leukreg.types import Predictions as Predictions
-    from leukreg.types import RunResult as RunResult
     from leukreg.types import Sample as Sample
     from leukreg.types import Samples as Samples
     from leukreg.types import Score as Score
@@ -99,16 +106,22 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "BrokenImage": "leukreg.types",
     "ClassGenerator": "leukreg.registry.kinds",
+    "Conformal": "leukreg.record",
     "Conflict": "leukreg.audit.conflict",
     "DataError": "leukreg.errors",
     "EpochLog": "leukreg.types",
-    "Evidence": "leukreg.types",
+    "Evidence": "leukreg.record",
+    "Temperature": "leukreg.record",
+    "Environment": "leukreg.record",
+    "External": "leukreg.record",
+    "Drop": "leukreg.record",
     "Examined": "leukreg.audit.conflict",
     "Figure": "leukreg.types",
     "Finding": "leukreg.types",
     "Fold": "leukreg.types",
     "ImageSpec": "leukreg.types",
     "Images": "leukreg.registry.kinds",
+    "GateFigures": "leukreg.gate_figures",
     "Labels": "leukreg.types",
     "LeukregError": "leukreg.errors",
     "Lineage": "leukreg.types",
@@ -129,7 +142,8 @@ _MODULE_OF = {
     "Repair": "leukreg.audit.conflict",
     "Reported": "leukreg.audit.published_table",
     "Resampling": "leukreg.evaluate.bootstrap",
-    "RunResult": "leukreg.types",
+    "RunRecord": "leukreg.record",
+    "RunResult": "leukreg.record",
     "SILENT": "leukreg.progress",
     "Sample": "leukreg.types",
     "Samples": "leukreg.types",

@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError, Problems
+from leukreg.gate_figures import GateFigures, figures_of
 from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.schema import leaves
+from leukreg.record import NO_SAMPLES, Dropped, Listing, RunRecord, Synthesis
 from leukreg.registry.plugin_call import call, takes
-from leukreg.types import Fold, Labels, Samples
+from leukreg.types import Labels, Samples
 
 if TYPE_CHECKING:
-    from leukreg.data.groups import Dropped
     from leukreg.data.image_store import ImageStore
     from leukreg.recipe.model import Recipe
     from leukreg.registry.plugin_call import Choice
 
 
-NOTHING = Samples(rows=(), classes=())
+def prepare(
+    recipe: Recipe, synthetic: Path, progress: Progress = SILENT
+) -> tuple[ImageStore, RunRecord]:
+    """List, open and split the samples; synthetic ones first where the recipe says so.
 
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The data of a run: pixels of every row, and the sides they are on."""
-
-    images: ImageStore
-    folds: tuple[Fold, ...]
-    found: Mapping[str, int] = field(default_factory=dict)
-    """Readable image files of each class, counted apart from the listing; empty where unknown."""
-    fidelity: tuple[Mapping[str, Any], ...] = ()
-    """What the gate measured of images that were made before the split."""
-    dropped: tuple[Dropped, ...] = ()
-    """Copies that the recipe leaves out."""
-    beside: Samples = NOTHING
-    """What the generator passes over and assumes in listing what it reads besides."""
-
-
-def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Prepared:
-    """List, open and split the samples; synthetic ones first where the recipe says so."""
+    The record has what is known of the data.
+    """
+    from leukreg.data.decode import readings
     from leukreg.data.folds import make_folds
     from leukreg.data.near_duplicates import searched
     from leukreg.recipe import check_task
@@ -54,22 +42,51 @@ def prepare(recipe: Recipe, synthetic: Path, progress: Progress = SILENT) -> Pre
     spec, beside = recipe.synthesis, beside_of(recipe, samples)
     for how in beside.assumed:
         progress.say(how)
-    fidelity: tuple[Mapping[str, Any], ...] = ()
+    fidelity: tuple[GateFigures, ...] = ()
     if spec is not None and spec.place == "before-split":
         from leukreg.synthesis import before_split
 
         placed = before_split(images, spec, recipe.image, recipe.seed, synthetic, progress)
-        images, fidelity = searched(placed.images, progress), placed.figures
+        images = searched(placed.images, progress)
+        fidelity = tuple(map(figures_of, placed.figures))
     absent = spec.classes if spec is not None else ()
     folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
-    found = count_files(recipe.data.source, samples, images.samples, dropped)
-    return Prepared(images, folds, found, fidelity, dropped, beside)
+    listing = Listing(
+        listed=real_counts(images.samples),
+        files_found=count_files(recipe.data.source, samples, images.samples, dropped),
+        passed_over=images.samples.passed,
+        passed_over_by_generator=beside.passed,
+        assumed_of_list=(*images.samples.assumed, *beside.assumed),
+        dropped=dropped,
+        readings=readings(images.facts.values()),
+    )
+    record = RunRecord(
+        recipe=recipe.resolved, listing=listing, folds=folds, synthesis=Synthesis(fidelity=fidelity)
+    )
+    return images, with_images(record, images)
+
+
+def with_images(record: RunRecord, images: ImageStore) -> RunRecord:
+    """The record with everything that the images say of themselves."""
+    return replace(
+        record,
+        samples=images.samples,
+        pixels=images.digests,
+        statistics=images.statistics,
+        twins=images.near_duplicates,
+    )
+
+
+def real_counts(samples: Samples) -> dict[str, int]:
+    """Rows of each class that no generator made."""
+    counts = Counter(row.label for row in samples.rows if row.lineage is None)
+    return {label: counts[label] for label in samples.classes}
 
 
 def beside_of(recipe: Recipe, samples: Samples) -> Samples:
-    """What the recipe's generator passes over and assumes (see :attr:`Prepared.beside`)."""
+    """What the recipe's generator passes over and assumes in listing what it reads besides."""
     if recipe.synthesis is None:
-        return NOTHING
+        return NO_SAMPLES
     from leukreg.synthesis import listed
 
     return listed(recipe.synthesis.generator, samples.classes)

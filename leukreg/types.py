@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import annotated_types as bounds
@@ -384,95 +383,6 @@ class Finding:
             return "waived", self.message, f"{self.rule}: waived, {self.waived}"
         say = self.advice or self.why or self.reference
         return self.severity, self.message, f"{self.rule}: {say}" if say else self.rule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """Everything an audit rule may look at. What was not recorded is None or empty."""
-
-    recipe: Mapping[str, Any] | None = None
-    """The resolved recipe as plain data."""
-    reported: Mapping[str, Any] | None = None
-    """The ``[reported]`` table: published figures."""
-    samples: Samples | None = None
-    """The data, synthetic rows appended."""
-    pixels: Mapping[str, str] = field(default_factory=dict)
-    """Digest of the decoded pixels by file id."""
-    twins: tuple[tuple[str, str], ...] = ()
-    """Pairs of file ids whose pictures are near copies of each other."""
-    statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """By file id: mean and deviation of R, G, B (0 to 255), border mean of R, G, B, width, height,
-    bytes of the file; what a shortcut probe may look at."""
-    folds: tuple[Fold, ...] = ()
-    """The sides of the split."""
-    epochs: tuple[EpochLog, ...] = ()
-    """What every epoch did."""
-    phases: tuple[PhaseLog, ...] = ()
-    """What every phase did."""
-    notices: tuple[Notice, ...] = ()
-    """Fallbacks that were taken."""
-    predictions: Predictions | None = None
-    """The scored rows."""
-    validation: Predictions | None = None
-    """Predictions on the validation rows (thresholds are fitted there)."""
-    scores: tuple[Score, ...] = ()
-    """Figures over them."""
-    threshold: float | None = None
-    """Where the positive class begins; the folds' mean."""
-    threshold_from: str | None = None
-    """The rows the threshold was fitted on: "validation", "scored" or "fixed"."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """Further facts by name: ``input_range`` (observed low, high, contract low, high),
-    ``bn_changed_by_mc`` (bool), ``test_looks`` (earlier runs scored on the same rows),
-    ``fidelity`` (figures of synthetic images), ..."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """A finished run as read back from its folder: plain data, no model, no torch."""
-
-    folder: Path
-    """The run's folder."""
-    name: str
-    """Its name: the recipe's, the date, the time and four more characters."""
-    recipe: Mapping[str, Any]
-    """The resolved recipe as plain data, every default written out."""
-    samples: Samples
-    """The data, synthetic rows appended."""
-    folds: tuple[Fold, ...]
-    """The sides of the split."""
-    epochs: tuple[EpochLog, ...]
-    """What every epoch did."""
-    phases: tuple[PhaseLog, ...]
-    """What every phase did."""
-    notices: tuple[Notice, ...]
-    """Fallbacks that were taken."""
-    predictions: Predictions
-    """The scored rows."""
-    validation: Predictions | None
-    """The validation rows; None without any."""
-    scores: tuple[Score, ...]
-    """Figures over the scored rows."""
-    confusion: tuple[tuple[int, ...], ...]
-    """``confusion[true][predicted]``."""
-    threshold: float | None
-    """Where the positive class begins; the folds' mean, None without a threshold."""
-    threshold_from: str | None
-    """The rows it was fitted on: "validation", "scored" or "fixed"."""
-    findings: tuple[Finding, ...]
-    """What the audit found."""
-    environment: Mapping[str, Any]
-    """Versions, machine and source code, by name."""
-    facts: Mapping[str, Any]
-    """As ``Evidence.facts``."""
-    seconds: float
-    """Time the run took."""
-    pixels: Mapping[str, str] = field(default_factory=dict)
-    """Digest of the decoded pixels by file id (see ``Evidence``)."""
-    twins: tuple[tuple[str, str], ...] = ()
-    """Pairs of near copies (see ``Evidence``)."""
-    statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """As ``Evidence.statistics``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

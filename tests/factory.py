@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from leukreg.data.groups import grouped
 from leukreg.evaluate.scoring import score
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
+from leukreg.record import Digests, Environment, GitState, RunRecord
 from leukreg.registry import installed
 from leukreg.types import (
     EpochLog,
@@ -21,12 +23,11 @@ from leukreg.types import (
     Notice,
     PhaseLog,
     Predictions,
-    RunResult,
     Sample,
     Samples,
 )
 
-MakeResult = Callable[..., RunResult]
+MakeResult = Callable[..., RunRecord]
 
 
 def _predictions(
@@ -145,7 +146,7 @@ def build_result(
     notices: tuple[Notice, ...] = (),
     seed: int = 4,
     name: str = "v4-20261123-101500-ab12",
-) -> RunResult:
+) -> RunRecord:
     samples = _samples(classes, counts, rendered, synthetic, patients)
     split = _split(samples, folds)
     spec = EvaluateSpec(bootstrap=bootstrap, threshold=ThresholdSpec() if threshold else None)
@@ -154,7 +155,6 @@ def build_result(
     twins = ((samples.rows[0].id, samples.rows[1].id),)
     validation = grouped(validation, samples.rows, pixels, ())
     tested = grouped(_of_folds(samples, split, "test", skill, seed), samples.rows, pixels, ())
-    scored = score(tested, validation, spec, seed, installed())
     recipe: dict[str, Any] = {
         "schema": 1,
         "name": "v4",
@@ -172,7 +172,8 @@ def build_result(
         "reported": None if reported is None else dict(reported),
         "assumed": {"evaluate.mc_dropout.passes": "the source gives no number"},
     }
-    return RunResult(
+    return replace(
+        score(tested, validation, spec, seed, installed()),
         folder=Path("runs") / name,
         name=name,
         recipe=recipe,
@@ -181,19 +182,14 @@ def build_result(
         epochs=_epochs(folds),
         phases=_phases(folds),
         notices=notices,
-        predictions=scored.predictions,
         validation=validation,
-        scores=scored.scores,
-        confusion=scored.confusion,
-        threshold=scored.threshold,
-        threshold_from=scored.threshold_from,
         findings=findings,
-        environment={
-            "python": "3.11.9",
-            "libraries": {"leukreg": "0.1.0", "torch": "2.13.0", "timm": "1.0.31"},
-            "git": {"commit": "63f169d0c0ffee", "dirty": True},
-        },
-        facts={"digests": {"data": "aa" * 16}, **scored.facts},
+        environment=Environment(
+            python="3.11.9",
+            libraries={"leukreg": "0.1.0", "torch": "2.13.0", "timm": "1.0.31"},
+            git=GitState(commit="63f169d0c0ffee", dirty=True),
+        ),
+        digests=Digests(data="aa" * 16),
         seconds=131.5,
         pixels=pixels,
         statistics={row.id: (1.5, 0.1 + 0.2, 3.0) for row in samples.rows},

@@ -11,9 +11,9 @@ import pytest
 from leukreg.cli.main import main
 from leukreg.evaluate.scoring import score
 from leukreg.recipe.model import EvaluateSpec
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.testing.examples import example_predictions
-from leukreg.types import RunResult
 from tests.cli.test_results import keep
 from tests.strangers import install
 from tests.trained import RECIPE, write_cells
@@ -78,7 +78,7 @@ def test_a_run_says_and_records_it_and_a_strict_one_refuses(
 
 
 def test_what_looks_at_results_names_it(
-    unfit: Path, make_result: Callable[..., RunResult], tmp_path: Path, capsys: Call
+    unfit: Path, make_result: Callable[..., RunRecord], tmp_path: Path, capsys: Call
 ) -> None:
     keep(tmp_path / "runs", make_result(bootstrap=0))
     for words in (["audit"], ["audit", "--json"], ["show"], ["report"]):

@@ -70,9 +70,9 @@ def write_cells(root: Path, classes: tuple[str, ...], each: int, seed: int) -> P
 
 def train(folder: Path, classes: tuple[str, ...], folds: str, evaluate: str, each: int) -> Path:
     """Train on made pictures; the run's folder."""
+    from leukreg.experiment import carry_out
     from leukreg.recipe import load, take_fallbacks
     from leukreg.registry import installed
-    from leukreg.run import run
     from leukreg.runs import RunFolder
 
     root = write_cells(folder / "cells", classes, each, seed=1)
@@ -80,7 +80,7 @@ def train(folder: Path, classes: tuple[str, ...], folds: str, evaluate: str, eac
     path.write_text(RECIPE.format(root=root, folds=folds, evaluate=evaluate))
     recipe, notices = take_fallbacks(load(path))
     with RunFolder.create(folder / "runs", recipe) as opened:
-        return run(recipe, installed(), opened, notices).folder
+        return carry_out(recipe, installed(), opened, notices).folder
 
 
 @pytest.fixture(scope="session")

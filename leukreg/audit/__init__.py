@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from leukreg.audit.published_table import Reported, read_reported
-from leukreg.audit.rules import audit, evidence_of, has_errors
+from leukreg.audit.rules import audit, has_errors
 
-__all__ = ["Reported", "audit", "evidence_of", "has_errors", "read_reported"]
+__all__ = ["Reported", "audit", "has_errors", "read_reported"]

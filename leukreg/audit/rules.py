@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import LeukregError, RunError
+from leukreg.record import RunRecord
 from leukreg.registry.plugin_call import noted
-from leukreg.types import Evidence, Finding, RunResult
+from leukreg.types import Finding
 
 if TYPE_CHECKING:
     from leukreg.recipe.model import AuditSpec, Waiver
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
-def audit(evidence: Evidence, spec: AuditSpec | None, registry: Registry) -> tuple[Finding, ...]:
+def audit(evidence: RunRecord, spec: AuditSpec | None, registry: Registry) -> tuple[Finding, ...]:
     """What all rules find: errors, warnings, notes, then what the recipe waives.
 
     A rule that fails (a stranger's may raise anything) becomes a warning of its own, and a waiver
@@ -40,7 +41,7 @@ def has_errors(findings: Iterable[Finding]) -> bool:
     return any(f.severity == "error" and f.waived is None for f in findings)
 
 
-def _apply(name: str, rule: Any, evidence: Evidence, registry: Registry) -> list[Finding]:
+def _apply(name: str, rule: Any, evidence: RunRecord, registry: Registry) -> list[Finding]:
     try:
         if rule is None:
             rule = registry.get("audit", name).cls()
@@ -112,27 +113,3 @@ def _choice(name: str, options: Mapping[str, Any], registry: Registry) -> Any:
     plugin: Any = TypeAdapter(entry.cls).validate_json(json.dumps(given), strict=True)
     owner = f"{entry.owner.distribution} {entry.owner.version}"
     return Choice(kind="audit", name=name, plugin=plugin, owner=owner)
-
-
-def evidence_of(result: RunResult, **more: Any) -> Evidence:
-    """Evidence of a run as read back from its folder; ``more`` replaces single fields."""
-    reported = result.recipe.get("reported")
-    evidence = Evidence(
-        recipe=result.recipe,
-        reported=reported or None,
-        samples=result.samples,
-        pixels=result.pixels,
-        twins=result.twins,
-        statistics=result.statistics,
-        folds=result.folds,
-        epochs=result.epochs,
-        phases=result.phases,
-        notices=result.notices,
-        predictions=result.predictions,
-        validation=result.validation,
-        scores=result.scores,
-        threshold=result.threshold,
-        threshold_from=result.threshold_from,
-        facts=result.facts,
-    )
-    return replace(evidence, **more)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from leukreg.audit import audit, evidence_of
+from leukreg.audit import audit
 from leukreg.audit.published_table import paper_of, reported_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import say
 from leukreg.errors import LeukregError, Problem, Problems
+from leukreg.record import RunRecord
 from leukreg.text import json_text
-from leukreg.types import Evidence, Finding
+from leukreg.types import Finding
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -163,7 +164,7 @@ def _one(path: Path, registry: Registry) -> Audited:
     paper = paper_of(document, str(path))
     if paper is None:
         return _audit_recipe(path, registry)
-    evidence = Evidence(reported=paper)
+    evidence = RunRecord(recipe={"reported": paper})
     return Audited("paper", path, path.stem, audit(evidence, None, registry))
 
 
@@ -172,7 +173,7 @@ def _audit_recipe(path: Path, registry: Registry) -> Audited:
 
     recipe = load(path, registry=registry)
     reported_of(recipe)
-    evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
+    evidence = RunRecord(recipe=recipe.resolved)
     return Audited("recipe", path, path.stem, audit(evidence, recipe.audit, registry))
 
 
@@ -181,7 +182,7 @@ def _audit_run(path: Path, registry: Registry) -> Audited:
     from leukreg.runs.contents import read
 
     result = read(path)
-    findings = audit(evidence_of(result), spec_of(result.recipe, registry), registry)
+    findings = audit(result, spec_of(result.recipe, registry), registry)
     return Audited("run", path, result.name, findings)
 
 

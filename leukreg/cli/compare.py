@@ -13,7 +13,8 @@ from leukreg.audit.rules import spec_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import say
 from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
-from leukreg.types import Evidence, Finding, RunResult
+from leukreg.record import RunRecord
+from leukreg.types import Finding
 
 if TYPE_CHECKING:
     from leukreg.audit import Reported
@@ -109,12 +110,12 @@ def subject(name: str, root: Path, registry: Registry) -> Subject:
 
 
 def of_run(
-    result: RunResult, registry: Registry, table: Mapping[str, Any] | None = None
+    result: RunRecord, registry: Registry, table: Mapping[str, Any] | None = None
 ) -> Subject:
     """A run beside the figures it reproduces: its own recipe's, or ``table``."""
     from leukreg.report.comparison import Subject
 
-    table = table or result.recipe.get("reported") or None
+    table = table or result.reported
     reported = _readable(table)
     spec = spec_of(result.recipe, registry)
     published = _of_table(table, spec, registry) if reported else ()
@@ -139,7 +140,7 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
     paper = paper_of(read_document(path), str(path))
     if paper is None:
         return _of_recipe(path, root, registry)
-    found = audit(Evidence(reported=paper), None, registry)
+    found = audit(RunRecord(recipe={"reported": paper}), None, registry)
     source = _source(paper)
     return Subject(
         name=path.stem, reported=read_reported(paper), source=source, found_reported=found
@@ -167,7 +168,7 @@ def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
             f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
             f"leukreg run {path} makes one"
         )
-    evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
+    evidence = RunRecord(recipe=recipe.resolved)
     return Subject(
         name=path.stem,
         reported=reported,
@@ -192,7 +193,7 @@ def _of_table(table: Any, spec: AuditSpec, registry: Registry) -> tuple[Finding,
     """What is found in the published figures alone, waived as the recipe has it."""
     from dataclasses import replace
 
-    evidence = Evidence(reported=table)
+    evidence = RunRecord(recipe={"reported": table})
     fired = {f.rule for f in audit(evidence, replace(spec, waive=()), registry)}
     # A waiver of something in the run would be called idle here.
     waive = tuple(waiver for waiver in spec.waive if waiver.rule in fired)

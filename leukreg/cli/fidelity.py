@@ -16,8 +16,9 @@ from leukreg.paths import expanded, require_regular
 from leukreg.types import Fold, Role, Sample, Samples
 
 if TYPE_CHECKING:
-    from leukreg.data.decode import Facts, Reading
+    from leukreg.data.decode import Facts
     from leukreg.progress import Progress
+    from leukreg.record import Reading
     from leukreg.synthesis.extractor import OpenExtractor
     from leukreg.synthesis.fidelity import FidelityByClass, LabelledImages
 
@@ -330,10 +331,10 @@ def _run(reference: str, root: Path) -> Path | None:
 
 def _of_fold(run: Path, number: int) -> tuple[Samples, Fold]:
     """The samples of a run, and a fold of it."""
-    from leukreg.runs.contents import read_samples
-    from leukreg.runs.tables import read_folds
+    from leukreg.runs.contents import read_folds, read_samples
 
-    samples, folds = read_samples(run), read_folds(run / "folds.csv")
+    samples = read_samples(run)
+    folds = read_folds(run / "folds.csv", len(samples))
     fold = next((fold for fold in folds if fold.index == number), None)
     if fold is None:
         there = ", ".join(str(fold.index + 1) for fold in folds)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from leukreg.recipe.model import Recipe
+    from leukreg.record import RunRecord
     from leukreg.runs import RunFolder
-    from leukreg.types import Notice, RunResult
+    from leukreg.types import Notice
 
 FINDINGS = 1
 
@@ -65,7 +66,7 @@ def command(
 
 def _begin(
     path: Path, overrides: tuple[str, ...], strict: bool, root: Path, console: Console
-) -> RunResult:
+) -> RunRecord:
     from leukreg.audit.published_table import reported_of
     from leukreg.recipe import load, take_fallbacks
     from leukreg.runs import RunFolder
@@ -80,11 +81,11 @@ def _begin(
         return _carry_out(recipe, folder, notices, console)
 
 
-def _resume(reference: str, root: Path, console: Console) -> RunResult:
+def _resume(reference: str, root: Path, console: Console) -> RunRecord:
     from leukreg.recipe import rebuild
     from leukreg.report.console import print_line
     from leukreg.runs import RunFolder, find, read
-    from leukreg.runs.contents import parse
+    from leukreg.runs.codec import parse
     from leukreg.types import Notice
 
     path = find(reference, root, resume=True)
@@ -123,22 +124,22 @@ def _announce(recipe: Recipe, notices: tuple[Notice, ...], console: Console) -> 
 
 def _carry_out(
     recipe: Recipe, folder: RunFolder, notices: tuple[Notice, ...], console: Console
-) -> RunResult:
+) -> RunRecord:
     from leukreg.errors import WriteError
+    from leukreg.experiment import carry_out
     from leukreg.registry import installed
     from leukreg.report.console import RichProgress
-    from leukreg.run import run
 
     say(f"Run folder: {folder.path}")
     try:
         with RichProgress(console) as progress:
-            return run(recipe, installed(), folder, notices, progress)
+            return carry_out(recipe, installed(), folder, notices, progress)
     except (KeyboardInterrupt, WriteError):
         say(f"This goes on with it: leukreg run --resume {shlex.quote(str(folder.path))}", err=True)
         raise
 
 
-def _show(result: RunResult, console: Console) -> None:
+def _show(result: RunRecord, console: Console) -> None:
     from leukreg.registry import installed
     from leukreg.registry.plugin_call import traced
     from leukreg.report.console import show

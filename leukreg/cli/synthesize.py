@@ -118,14 +118,13 @@ def _reference(
             raise LeukregError(message)
         images, _ = open_rows(recipe, list_samples(recipe, progress), progress)
         return of_everything(images), None
-    data = prepare(recipe, Path(), progress)
+    images, record = prepare(recipe, Path(), progress)
     index = (fold or 1) - 1
-    if index >= len(data.folds):
-        raise LeukregError(f"there is no fold {fold}; the last is {len(data.folds)}")
-    check_folds(
-        data.images, data.folds[index : index + 1], spec, recipe.image, recipe.seed, progress
-    )
-    return of_fold(data.images, data.folds[index]), index
+    if index >= len(record.folds):
+        raise LeukregError(f"there is no fold {fold}; the last is {len(record.folds)}")
+    chosen = record.folds[index]
+    check_folds(images, (chosen,), spec, recipe.image, recipe.seed, progress)
+    return of_fold(images, chosen), index
 
 
 def _tell(made: Admitted, spec: SynthesisSpec, folder: Path) -> int:

@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from leukreg.data.jpeg import START as JPEG
 from leukreg.data.jpeg import read_jpeg
 from leukreg.data.raster import BOMB, SIXTEEN, Decoded, Unreadable, read_other
+from leukreg.record import Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +133,7 @@ class Facts:
 
     @property
     def statistics(self) -> tuple[float, ...]:
-        """As :attr:`leukreg.types.Evidence.statistics` has them."""
+        """As :attr:`leukreg.types.RunRecord.statistics` has them."""
         return (*self.colour, float(self.width), float(self.height), float(self.bytes))
 
 
@@ -200,19 +201,6 @@ def _border_mean(native: NDArray[np.uint8]) -> tuple[float, ...]:
     strips = (native[:width], native[-width:], inner[:, :width], inner[:, -width:])
     flat = np.concatenate([strip.reshape(-1, 3) for strip in strips])
     return tuple(round(float(value), 4) for value in flat.mean(axis=0))
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One choice, and in how many files it was made."""
-
-    files: int
-    what: str
-    doubtful: bool = False
-    """Whether the files themselves speak against it."""
-
-    def __str__(self) -> str:
-        return f"{self.files:,} file{'s' * (self.files != 1)}: {self.what}"
 
 
 def readings(facts: Iterable[Facts]) -> tuple[Reading, ...]:

@@ -6,12 +6,13 @@ The split keeps them on one side, and every interval counts them as one.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from leukreg.errors import DataError, refuse
+from leukreg.record import Dropped
 from leukreg.types import Predictions, Sample
 
 if TYPE_CHECKING:
@@ -113,16 +114,6 @@ def joined(n: int, ties: list[list[int]]) -> NDArray[np.int64]:
     edges = coo_matrix((np.ones(len(first), np.int8), (first, other)), shape=(n, n))
     _, labels = connected_components(edges, directed=False)
     return np.asarray(labels, np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A file that is left out because another shows its picture."""
-
-    id: str
-    label: str
-    kept: str | None
-    """The file that is kept; None where the copies' labels disagree, and none is."""
 
 
 def drop_duplicates(images: ImageStore) -> tuple[ImageStore, tuple[Dropped, ...]]:

@@ -105,7 +105,7 @@ class ImageStore:
 
     @property
     def statistics(self) -> dict[str, tuple[float, ...]]:
-        """Colour, size and bytes by file id (see :attr:`leukreg.types.Evidence.statistics`)."""
+        """Colour, size and bytes by file id (see :attr:`leukreg.types.RunRecord.statistics`)."""
         return {name: fact.statistics for name, fact in self.facts.items()}
 
     def thumbs(self, rows: Sequence[int]) -> NDArray[np.uint8]:

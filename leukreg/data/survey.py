@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukreg.data.decode import Facts, Reading, readings
+from leukreg.data.decode import Facts, readings
 from leukreg.data.image_store import open_images
 from leukreg.data.near_duplicates import find_near_duplicates
 from leukreg.data.walk import Parts, walk
 from leukreg.errors import Problems
 from leukreg.progress import SILENT, Progress
+from leukreg.record import Reading
 from leukreg.types import BrokenImage, ImageSpec, Sample, Samples
 
 SIZE = 32

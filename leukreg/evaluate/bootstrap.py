@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.data.groups import joined, same
+from leukreg.record import AccuracyGain
 from leukreg.seeds import derive
 from leukreg.types import Predictions
 
@@ -109,20 +110,7 @@ def percentiles(values: Floats) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paired:
-    """Accuracy of one run less that of another."""
-
-    value: float
-    low: float | None
-    """With ``high``: paired 95 % bootstrap interval; None where there is too little to resample."""
-    high: float | None
-    images: int
-    how: str
-    """How the interval was made; empty without one."""
-
-
-def paired(first: Predictions, second: Predictions) -> Paired | None:
+def paired(first: Predictions, second: Predictions) -> AccuracyGain | None:
     """Accuracy of ``second`` less that of ``first``.
 
     Rows are matched by file id where each run scored the file once; None with fewer than two such
@@ -148,4 +136,4 @@ def paired(first: Predictions, second: Predictions) -> Paired | None:
         bounds = percentiles(np.array(means))
     low, high = bounds or (None, None)
     how = draws.says() if draws and bounds else ""
-    return Paired(value=float(gain.mean()), low=low, high=high, images=len(shared), how=how)
+    return AccuracyGain(value=float(gain.mean()), low=low, high=high, images=len(shared), how=how)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
 from leukreg.progress import SILENT, Advance, Progress
+from leukreg.record import Temperature
 from leukreg.types import Predictions, Score
 
 Floats = NDArray[np.float64]
@@ -67,33 +68,10 @@ def raw_of(predictions: Predictions) -> Predictions:
     return replace(bare, probabilities=predictions.raw, uncertainty=entropy(predictions.raw))
 
 
-def temperatures_of(facts: Mapping[str, Any]) -> dict[int, float]:
-    """Fold to temperature from a run's facts; empty where nothing was calibrated."""
-    folds = (facts.get("calibration") or {}).get("folds", [])
-    return {int(one["fold"]): float(one["temperature"]) for one in folds}
-
-
 LOW, HIGH = 0.05, 20.0
 """Temperatures looked at."""
 RESAMPLES = 200
 """For the interval, at most: each is a fit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Temperature:
-    """What the log-probabilities of one fold's model are divided by; above 1 it was too sure."""
-
-    fold: int
-    temperature: float
-    rows: int
-    """Validation rows it was fitted on."""
-    low: float | None = None
-    high: float | None = None
-    """95 % interval, over patients where they are known, and pictures."""
-    by: str = ""
-    """How the interval was made."""
-    why: str = ""
-    """Why it was not fitted, or is at a bound; empty where all is well."""
 
 
 def fit_temperatures(

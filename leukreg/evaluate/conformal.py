@@ -16,34 +16,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import units_of
 from leukreg.recipe.model import ConformalSpec
+from leukreg.record import Conformal, ConformalFold
 from leukreg.seeds import derive
 from leukreg.types import Predictions, Score
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conformal:
-    """Fitted conformal sets: how badly a class may conform and still be in a set."""
-
-    method: str
-    coverage: float
-    by_class: bool
-    seed: int
-    limits: Mapping[int, tuple[float, ...]]
-    """By fold: the largest score of each class; all equal unless ``by_class``."""
-    rows: Mapping[int, tuple[int, ...]]
-    """By fold: the validation rows behind each class's limit."""
-    groups: Mapping[int, tuple[int, ...]]
-    """By fold: what these are as evidence (see :func:`leukreg.evaluate.bootstrap.units_of`)."""
 
 
 def rank(n: int, coverage: float) -> int:
@@ -72,21 +56,24 @@ def fit_conformal(
     scores, unit = nonconformity(validation, spec.method, seed), units_of(validation)
     own = scores[np.arange(len(validation)), validation.label]
     classes = range(len(validation.classes))
-    limits, rows, groups = {}, {}, {}
+    fitted = []
     for fold in folds:
         here = validation.fold == fold
         chosen = [here & (validation.label == c) if spec.by_class else here for c in classes]
-        limits[fold] = tuple(_limit(own[each], unit[each], spec.coverage) for each in chosen)
-        rows[fold] = tuple(int(each.sum()) for each in chosen)
-        groups[fold] = tuple(len(np.unique(unit[each])) for each in chosen)
+        fitted.append(
+            ConformalFold(
+                fold=fold,
+                rows=tuple(int(each.sum()) for each in chosen),
+                groups=tuple(len(np.unique(unit[each])) for each in chosen),
+                limits=tuple(_limit(own[each], unit[each], spec.coverage) for each in chosen),
+            )
+        )
     return Conformal(
         method=spec.method,
         coverage=spec.coverage,
         by_class=spec.by_class,
         seed=seed,
-        limits=limits,
-        rows=rows,
-        groups=groups,
+        folds=tuple(fitted),
     )
 
 
@@ -133,7 +120,8 @@ def conformal_sets(predictions: Predictions, conformal: Conformal) -> Bools:
         KeyError: A row's fold was not fitted.
     """
     n, k = predictions.probabilities.shape
-    limits = np.array([conformal.limits[int(fold)] for fold in predictions.fold], dtype=np.float64)
+    by_fold = {one.fold: one.limits for one in conformal.folds}
+    limits = np.array([by_fold[int(fold)] for fold in predictions.fold], dtype=np.float64)
     sets = nonconformity(predictions, conformal.method, conformal.seed) <= limits.reshape(n, k)
     if conformal.method == "aps":
         sets[np.arange(n), predictions.probabilities.argmax(axis=1)] = True
@@ -151,42 +139,6 @@ def voted_sets(parts: Sequence[Predictions], conformal: Conformal) -> Bools:
     """
     votes = np.sum([conformal_sets(part, conformal) for part in parts], axis=0)
     return np.asarray(2 * votes > len(parts))
-
-
-def facts_of_conformal(conformal: Conformal) -> dict[str, Any]:
-    """What a run keeps of its conformal sets, as plain values."""
-    return {
-        "method": conformal.method,
-        "coverage": conformal.coverage,
-        "by_class": conformal.by_class,
-        "seed": conformal.seed,
-        "folds": [
-            {
-                "fold": fold,
-                "rows": list(conformal.rows[fold]),
-                "groups": list(conformal.groups[fold]),
-                "limits": list(limits),
-            }
-            for fold, limits in conformal.limits.items()
-        ],
-    }
-
-
-def conformal_of(facts: Mapping[str, Any]) -> Conformal | None:
-    """The fitted sets from a run's facts; None where it has none."""
-    kept = facts.get("conformal")
-    if not kept:
-        return None
-    return Conformal(
-        method=kept["method"],
-        coverage=kept["coverage"],
-        by_class=kept["by_class"],
-        seed=kept["seed"],
-        limits={one["fold"]: tuple(one["limits"]) for one in kept["folds"]},
-        rows={one["fold"]: tuple(one["rows"]) for one in kept["folds"]},
-        # Runs of before counted rows.
-        groups={one["fold"]: tuple(one.get("groups", one["rows"])) for one in kept["folds"]},
-    )
 
 
 FIGURES = ("set_coverage", "set_size", "set_singletons", "set_empty")

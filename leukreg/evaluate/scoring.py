@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from leukreg.evaluate.bootstrap import (
     units_of,
 )
 from leukreg.evaluate.calibration import Uncalibrated, calibrated, fit_temperatures, raw_of
-from leukreg.evaluate.conformal import SetFigures, conformal_sets, facts_of_conformal, fit_conformal
+from leukreg.evaluate.conformal import SetFigures, conformal_sets, fit_conformal
 from leukreg.evaluate.feasibility import problems, refuse_broken, unfitted
 from leukreg.evaluate.threshold import choose, decide
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec
+from leukreg.record import Calibration, Fitted, FoldThreshold, RunRecord
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.types import Figure, Predictions, Score
@@ -33,29 +34,6 @@ SLOW = 200
 """Resamples for a metric that has no ``resampled`` of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """The figures of a run and the decisions they rest on."""
-
-    scores: tuple[Score, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """``confusion[true][decided]``."""
-    threshold: float | None
-    """Probability of the positive class from which a row is called positive; the mean over folds
-    where each has its own; None where the most probable class is taken."""
-    threshold_from: str | None
-    """"validation", "scored" or "fixed"."""
-    predictions: Predictions
-    """The scored rows, with ``decision`` filled in."""
-    thresholds: Mapping[int, float] = field(default_factory=dict)
-    """By fold index: the threshold applied to its rows."""
-    validation: Predictions | None = None
-    """The validation rows, calibrated where the scored ones are."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What was fitted on them beside thresholds: ``calibration``, ``conformal``; plain
-    values. ``thresholds`` has those of the folds."""
-
-
 def score(
     predictions: Predictions,
     validation: Predictions | None,
@@ -63,8 +41,9 @@ def score(
     seed: int,
     registry: Registry,
     progress: Progress = SILENT,
-) -> Scored:
-    """Every figure of the scored rows, with 95 % intervals.
+    record: RunRecord | None = None,
+) -> RunRecord:
+    """Every figure of the scored rows, with 95 % intervals, in a run's record.
 
     Args:
         predictions: The scored rows.
@@ -74,6 +53,7 @@ def score(
         seed: The recipe's seed; the resamples are drawn from it.
         registry: Where metrics are found.
         progress: Told of resamples done.
+        record: What is known of the run already.
 
     Raises:
         Problems: ``spec`` asks for a threshold with other than two classes, for an unknown
@@ -86,21 +66,24 @@ def score(
     refuse_broken(predictions)
     # From raw probabilities, so that rows which were adjusted before come out the same.
     rows, validation = raw_of(predictions), None if validation is None else raw_of(validation)
-    facts: dict[str, Any] = {}
+    fitted = Fitted()
     if validation is not None:
-        rows, validation, facts = _adjusted(rows, validation, spec, seed, progress)
+        rows, validation, fitted = _adjusted(rows, validation, spec, seed, progress)
     cut = None if spec.threshold is None else choose(rows, validation, spec)
+    if cut is not None:
+        each = (FoldThreshold(fold=fold, threshold=t) for fold, t in cut.by_fold.items())
+        fitted = replace(fitted, thresholds=tuple(each))
     rows = replace(rows, decision=rows.answers if cut is None else decide(rows, cut))
     scores = scores_of(_metrics(spec, registry), rows, spec.bootstrap, seed, progress)
-    return Scored(
+    return replace(
+        record or RunRecord(),
         scores=scores if cut is None else (*scores, cut.score()),
         confusion=confusion(rows),
         threshold=None if cut is None else cut.threshold,
         threshold_from=None if cut is None else cut.source,
         predictions=rows,
-        thresholds={} if cut is None else dict(cut.by_fold),
         validation=validation,
-        facts={**facts, **({} if cut is None else cut.facts())},
+        fitted=fitted,
     )
 
 
@@ -110,22 +93,22 @@ def _adjusted(
     spec: EvaluateSpec,
     seed: int,
     progress: Progress,
-) -> tuple[Predictions, Predictions, dict[str, Any]]:
+) -> tuple[Predictions, Predictions, Fitted]:
     """Both tables calibrated, sets of the scored rows, and what was fitted for it, fold by fold."""
     folds = sorted({int(fold) for fold in (*validation.fold, *predictions.fold)})
-    facts: dict[str, Any] = {}
+    fitted = Fitted()
     if spec.calibration is not None:
-        fitted = fit_temperatures(validation, folds, spec.bootstrap, seed, progress)
-        values = {one.fold: one.temperature for one in fitted}
+        each = fit_temperatures(validation, folds, spec.bootstrap, seed, progress)
+        method = spec.calibration.method
+        fitted = Fitted(calibration=Calibration(method=method, folds=each))
+        values = fitted.temperature_by_fold()
         predictions, validation = calibrated(predictions, values), calibrated(validation, values)
-        each = [asdict(one) for one in fitted]
-        facts["calibration"] = {"method": spec.calibration.method, "folds": each}
     if spec.conformal is not None:
         # From the calibrated probabilities: the ones that stand beside the sets.
         conformal = fit_conformal(validation, folds, spec.conformal, seed)
         predictions = replace(predictions, sets=conformal_sets(predictions, conformal))
-        facts["conformal"] = facts_of_conformal(conformal)
-    return predictions, validation, facts
+        fitted = replace(fitted, conformal=conformal)
+    return predictions, validation, fitted
 
 
 def confusion(predictions: Predictions) -> tuple[tuple[int, ...], ...]:

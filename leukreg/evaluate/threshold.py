@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +27,6 @@ class Cut:
     def threshold(self) -> float:
         """The one threshold, or the mean of the folds'."""
         return float(np.mean(list(self.by_fold.values()) or [0.5]))
-
-    def facts(self) -> dict[str, Any]:
-        """What a run keeps of it beside the mean, as plain values."""
-        each = [{"fold": fold, "threshold": value} for fold, value in self.by_fold.items()]
-        return {"thresholds": each}
 
     def score(self) -> Score:
         return Score(name="threshold", value=self.threshold, why=self.why)

@@ -23,7 +23,6 @@ from leukreg.engine.assembly import assemble
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.mc_dropout import views
 from leukreg.errors import LeukregError, NotAvailable, RunError
-from leukreg.evaluate.calibration import temperatures_of
 from leukreg.files import CHECKSUMS, settle, unwritable, write_file, write_stream, write_text
 from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.predict.ensemble import together, without_weights
@@ -188,7 +187,7 @@ class Deployed(nn.Module):
 
     def __init__(self, trained: Trained) -> None:
         super().__init__()
-        heat = temperatures_of(trained.result.facts)
+        heat = trained.result.fitted.temperature_by_fold()
         tta = trained.recipe.evaluate.tta
         self.folds = nn.ModuleList(plain(one.model) for one in trained.models)
         self.temperatures = [heat.get(one.fold, 1.0) if heat else None for one in trained.models]

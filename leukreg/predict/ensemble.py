@@ -14,22 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leukreg.data.decode import THUMB, Reading, counted, guarded
+from leukreg.data.decode import THUMB, counted, guarded
 from leukreg.engine.checkpoints import MODEL
 from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import Compute, compute_for, reseed, session
 from leukreg.engine.inference import load_model, score_pixels
 from leukreg.engine.mc_dropout import stochastic
 from leukreg.errors import NotAvailable, RunError
-from leukreg.evaluate.calibration import entropy, temperatures_of, tempered
-from leukreg.evaluate.conformal import conformal_of, voted_sets
+from leukreg.evaluate.calibration import entropy, tempered
+from leukreg.evaluate.conformal import voted_sets
 from leukreg.predict.inputs import Read, Readable, ahead
 from leukreg.prepare import labels_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
-from leukreg.runs.listing import EVALUATED_FROM
+from leukreg.record import Reading, RunRecord
 from leukreg.seeds import derive
-from leukreg.types import Origin, Predictions, RunResult
+from leukreg.types import Origin, Predictions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,17 +41,17 @@ class FoldModel:
     compute: Compute
 
 
-def model_paths(result: RunResult) -> tuple[Path, ...]:
+def model_paths(result: RunRecord) -> tuple[Path, ...]:
     """The model file of every fold.
 
     Raises:
         RunError: The run has no models of its own, or they are gone; all missing files are named.
     """
-    came_from = result.facts.get(EVALUATED_FROM)
+    came_from = result.evaluated_from
     if came_from is not None:
         raise RunError(
             f"{result.folder}: is the evaluation of another run and holds no model; "
-            f"take the run itself: {came_from.get('folder')}"
+            f"take the run itself: {came_from.folder}"
         )
     paths = tuple(result.folder / f"fold-{fold.index}" / MODEL for fold in result.folds)
     missing = [path for path in paths if not path.is_file()]
@@ -61,7 +61,7 @@ def model_paths(result: RunResult) -> tuple[Path, ...]:
     return paths
 
 
-def load_models(result: RunResult, recipe: Recipe) -> tuple[FoldModel, ...]:
+def load_models(result: RunRecord, recipe: Recipe) -> tuple[FoldModel, ...]:
     """Every fold's model.
 
     Raises:
@@ -78,7 +78,7 @@ def load_models(result: RunResult, recipe: Recipe) -> tuple[FoldModel, ...]:
 
 
 def _load(
-    recipe: Recipe, result: RunResult, train: Sequence[int], path: Path, compute: Compute
+    recipe: Recipe, result: RunRecord, train: Sequence[int], path: Path, compute: Compute
 ) -> Classifier:
     labels = labels_of(recipe, result.samples, train)
     try:
@@ -302,9 +302,9 @@ class Together:
     coverage: float | None
 
 
-def together(seen: Scan, result: RunResult) -> Together:
+def together(seen: Scan, result: RunRecord) -> Together:
     """Join the folds; calibration and prediction sets are those the run was scored with."""
-    heat = temperatures_of(result.facts)
+    heat = result.fitted.temperature_by_fold()
     calibrated = [tempered(one.probabilities, heat.get(one.fold, 1.0)) for one in seen.folds]
     if not heat:
         calibrated = [one.probabilities for one in seen.folds]
@@ -315,7 +315,7 @@ def together(seen: Scan, result: RunResult) -> Together:
     shared = np.maximum(raw - np.mean(expected, axis=0), 0)
     if len(seen.folds) == 1:
         shared = seen.folds[0].mutual_information
-    conformal = conformal_of(result.facts)
+    conformal = result.fitted.conformal
     if conformal is None:
         return Together(mean, entropy(mean), shared, None, None)
     parts = [
@@ -325,7 +325,7 @@ def together(seen: Scan, result: RunResult) -> Together:
     return Together(mean, entropy(mean), shared, sets, conformal.coverage)
 
 
-def _predictions(one: Seen, p: Floats, seen: Scan, result: RunResult) -> Predictions:
+def _predictions(one: Seen, p: Floats, seen: Scan, result: RunRecord) -> Predictions:
     """A fold's rows as its sets are made from them: an image is known by its pixels."""
     n = len(p)
     unknown = np.zeros(n, dtype=np.int64)

@@ -19,9 +19,10 @@ from leukreg.recipe.extends import with_overrides
 from leukreg.recipe.mistakes import Document
 from leukreg.recipe.model import Recipe
 from leukreg.recipe.schema import without_none
+from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.text import file_stem
-from leukreg.types import RunResult, Samples
+from leukreg.types import Samples
 
 WHERE = ("root", "path")
 """Options of a source that say where its images are."""
@@ -30,7 +31,7 @@ DROPPED = ("synthesis", "reported", "assumed", "audit")
 
 
 def elsewhere(
-    result: RunResult, source: str, data: Path, options: Sequence[str], registry: Registry
+    result: RunRecord, source: str, data: Path, options: Sequence[str], registry: Registry
 ) -> Recipe:
     """The recipe that scores a run's models on other images.
 
@@ -65,7 +66,7 @@ def elsewhere(
     return checked(document, "the evaluation", plain["name"], registry, complete=True)
 
 
-def _evaluate(table: Mapping[str, Any], result: RunResult) -> dict[str, Any]:
+def _evaluate(table: Mapping[str, Any], result: RunRecord) -> dict[str, Any]:
     """``[evaluate]`` with the run's threshold fixed: the rows that are scored decide nothing."""
     fitted = ("threshold", "calibration", "conformal", "on")
     kept = {key: value for key, value in table.items() if key not in fitted}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.audit import audit, evidence_of
+from leukreg.audit import audit
 from leukreg.data.decode import readings
 from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore, open_images
@@ -20,36 +20,22 @@ from leukreg.data.near_duplicates import searched
 from leukreg.errors import DataError, NotAvailable
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
 from leukreg.evaluate.conformal import SetFigures
-from leukreg.evaluate.scoring import Scored, declared, default_metric, main_ones, score, scores_of
-from leukreg.facts import earlier_looks, listed
+from leukreg.evaluate.scoring import declared, default_metric, main_ones, score, scores_of
 from leukreg.predict.ensemble import together
 from leukreg.predict.external_source import Mapped, elsewhere, map_classes
 from leukreg.predict.inputs import Read
 from leukreg.predict.trained_run import Trained
 from leukreg.predict.training_images import exact_duplicates, near_duplicates
-from leukreg.prepare import list_samples
+from leukreg.prepare import list_samples, real_counts, with_images
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
+from leukreg.record import CopiedFiles, Digests, Drop, External, Listing, RunRecord
 from leukreg.registry import Registry, installed
 from leukreg.runs import RunFolder
-from leukreg.runs.environment import data_digest, environment, ids_digest
-from leukreg.runs.listing import EVALUATED_FROM
+from leukreg.runs.environment import data_digest, environment
+from leukreg.runs.history import looks_of
 from leukreg.seeds import derive
-from leukreg.types import Predictions, RunResult, Score
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """Images of the other source that show a picture the run was trained on."""
-
-    exact: Mapping[str, str]
-    """File id here to file id there."""
-    near: Mapping[str, str]
-    unknown: str = ""
-    """Why near copies could not be looked for; empty where they were."""
-
-    def __len__(self) -> int:
-        return len(self.exact) + len(self.near)
+from leukreg.types import Predictions, Score
 
 
 def evaluate(
@@ -62,11 +48,11 @@ def evaluate(
     runs: Path = Path("runs"),
     registry: Registry | None = None,
     progress: Progress = SILENT,
-) -> RunResult:
+) -> RunRecord:
     """Score a run's models on images from elsewhere, with everything that a run is scored with.
 
     The run's calibration, threshold and prediction sets are applied as they are; nothing is fitted
-    on the other images. Fact ``evaluated_from`` of the result holds the original's figures, the
+    on the other images. ``evaluated_from`` of the record holds the original's figures, the
     drops with their intervals, and what became of classes and copies.
 
     Args:
@@ -89,19 +75,21 @@ def evaluate(
     samples = list_samples(recipe, progress)
     mapped = map_classes(samples, trained.result.samples.classes, mapping or {})
     store = searched(open_images(mapped.samples, recipe.image, "skip", progress), progress)
-    copied = _copied(trained, store, progress)
+    copies, unknown = _copied(trained, store, progress)
     rows = tuple(
         row
         for row, sample in enumerate(store.samples.rows)
-        if not leave_out_copies or sample.id not in {**copied.exact, **copied.near}
+        if not leave_out_copies or sample.id not in {**copies.exact, **copies.near}
     )
     if not rows:
         raise DataError(f"{data}: every image is a copy of a training image; none is left to score")
-    result = _result(trained, recipe, store, rows, mapped, copied, registry, runs, progress)
+    origin = _origin(trained, mapped, copies, unknown, len(store) - len(rows))
+    result = _result(trained, recipe, store, rows, origin, registry, runs, progress)
     return RunFolder.made(runs, recipe, result)
 
 
-def _copied(trained: Trained, store: ImageStore, progress: Progress) -> Copied:
+def _copied(trained: Trained, store: ImageStore, progress: Progress) -> tuple[CopiedFiles, str]:
+    """Copies of training images, and why not all could be looked for; empty where they were."""
     ids = list(dict.fromkeys(sample.id for sample in store.samples.rows))
     first = {sample.id: row for row, sample in reversed(list(enumerate(store.samples.rows)))}
     exact = exact_duplicates(trained.result, [store.facts[name].pixels for name in ids])
@@ -109,10 +97,10 @@ def _copied(trained: Trained, store: ImageStore, progress: Progress) -> Copied:
     try:
         own = trained.own_images(progress)
     except NotAvailable as error:
-        return Copied(known, {}, str(error))
+        return CopiedFiles(exact=known), str(error)
     near = near_duplicates(own, store.thumbs([first[name] for name in ids]), exact, progress)
     found = {name: other for name, other in zip(ids, near, strict=True) if other is not None}
-    return Copied(known, found, own.note())
+    return CopiedFiles(exact=known, near=found), own.note()
 
 
 def _result(
@@ -120,78 +108,65 @@ def _result(
     recipe: Recipe,
     store: ImageStore,
     rows: tuple[int, ...],
-    mapped: Mapped,
-    copied: Copied,
+    origin: External,
     registry: Registry,
     runs: Path,
     progress: Progress,
-) -> RunResult:
-    seen = predicted(trained, store, rows, progress)
-    seen = grouped(seen, store.samples.rows, store.digests, store.near_duplicates)
-    figures = scored(trained, recipe, seen, registry, progress)
-    changes, how = drops(
-        trained.result.predictions, figures.predictions, recipe.evaluate, recipe.seed, registry
-    )
-    digests = store.digests
-    test_set = ids_digest(digests[name] for name in figures.predictions.id)
-    facts: dict[str, Any] = {
-        EVALUATED_FROM: _origin(trained, mapped, copied, len(store) - len(rows))
-        | {"drops": [asdict(change) for change in changes], "how": how},
-        "listed": listed(store.samples),
-        "broken_plugins": list(registry.faults()),
-        "passed_over": [asdict(one) for one in store.samples.passed],
-        "assumed_of_list": list(store.samples.assumed),
-        "readings": [asdict(one) for one in readings(store.facts.values())],
-        "test_set": test_set,
-        "test_looks": earlier_looks(runs / "-", test_set),
-        "digests": {"data": data_digest(store.samples, digests)},
-    }
-    result = RunResult(
-        folder=runs,
-        name=recipe.name,
-        recipe=recipe.resolved,
-        samples=store.samples,
-        folds=(),  # nothing was split, and nothing trained
-        epochs=(),
-        phases=(),
-        notices=tuple(
-            replace(notice, what=f"{notice.what} of {trained.result.name}")
-            for notice in trained.result.notices
+) -> RunRecord:
+    """The record of an evaluation: nothing was split, and nothing trained."""
+    record = with_images(
+        RunRecord(
+            name=recipe.name,
+            recipe=recipe.resolved,
+            notices=tuple(
+                replace(notice, what=f"{notice.what} of {trained.result.name}")
+                for notice in trained.result.notices
+            ),
+            environment=environment(),
+            digests=Digests(data=data_digest(store.samples, store.digests)),
+            broken_plugins=tuple(registry.faults()),
+            listing=Listing(
+                listed=real_counts(store.samples),
+                passed_over=store.samples.passed,
+                assumed_of_list=store.samples.assumed,
+                readings=readings(store.facts.values()),
+            ),
         ),
-        predictions=figures.predictions,
-        validation=None,
-        scores=figures.scores,
-        confusion=figures.confusion,
-        threshold=figures.threshold,
-        threshold_from=figures.threshold_from,
-        findings=(),
-        environment=environment(),
-        facts=facts,
-        seconds=0.0,
-        pixels=digests,
-        twins=store.near_duplicates,
-        statistics=store.statistics,
+        store,
     )
-    return replace(result, findings=audit(evidence_of(result), recipe.audit, registry))
+    seen = predicted(trained, store, rows, progress)
+    seen = grouped(seen, record.samples.rows, record.pixels, record.twins)
+    record = scored(trained, recipe, seen, registry, progress, record)
+    changes, how = drops(
+        trained.result.predictions, record.predictions, recipe.evaluate, recipe.seed, registry
+    )
+    record = replace(
+        record,
+        earlier=looks_of(record, runs),
+        evaluated_from=replace(origin, drops=changes, how=how),
+    )
+    return replace(record, findings=audit(record, recipe.audit, registry))
 
 
-def _origin(trained: Trained, mapped: Mapped, copied: Copied, left_out: int) -> dict[str, Any]:
+def _origin(
+    trained: Trained, mapped: Mapped, copies: CopiedFiles, unknown: str, left_out: int
+) -> External:
     """What is kept of the original and of what became of the other source's images."""
     result = trained.result
-    return {
-        "run": result.name,
-        "folder": str(result.folder.absolute()),
-        "folds": len(result.folds),
-        "images": len(result.predictions),
-        "scores": [asdict(score) for score in result.scores],
-        "taken": dict(mapped.taken),
-        "unmapped": dict(mapped.unmapped),
-        "missing": list(mapped.missing),
-        "broken": len(mapped.samples.broken),
-        "copies": {"exact": dict(copied.exact), "near": dict(copied.near)},
-        "copies_unknown": copied.unknown,
-        "copies_left_out": left_out,
-    }
+    return External(
+        run=result.name,
+        folder=str(result.folder.absolute()),
+        folds=len(result.folds),
+        images=len(result.predictions),
+        scores=result.scores,
+        taken=mapped.taken,
+        unmapped=mapped.unmapped,
+        missing=mapped.missing,
+        broken=len(mapped.samples.broken),
+        copies=copies,
+        copies_unknown=unknown,
+        copies_left_out=left_out,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,14 +215,16 @@ def scored(
     recipe: Recipe,
     predictions: Predictions,
     registry: Registry,
-    progress: Progress = SILENT,
-) -> Scored:
+    progress: Progress,
+    record: RunRecord,
+) -> RunRecord:
     """The figures; nothing is fitted on these rows."""
-    found = score(predictions, None, recipe.evaluate, recipe.seed, registry, progress)
+    spec, seed = recipe.evaluate, recipe.seed
+    found = score(predictions, None, spec, seed, registry, progress, record)
     kept = replace(found.predictions, sets=predictions.sets)
     scores = tuple(_said(one, trained.result.name) for one in found.scores)
     if predictions.sets is not None:
-        count, seed = recipe.evaluate.bootstrap, recipe.seed
+        count = recipe.evaluate.bootstrap
         scores += scores_of([("conformal", SetFigures())], kept, count, seed, progress)
     return replace(found, predictions=kept, scores=scores)
 
@@ -258,22 +235,6 @@ def _said(one: Score, run: str) -> Score:
 
 Key = tuple[str, str | None]
 Draws = Mapping[Key, NDArray[np.float64]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """One figure on both sides."""
-
-    name: str
-    label: str | None
-    """The class it belongs to; None for the whole."""
-    original: float | None
-    here: float | None
-    drop: float | None
-    """Original less here; None where either is undefined."""
-    low: float | None = None
-    high: float | None = None
-    """95 % interval of the drop."""
 
 
 def drops(

@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from leukreg import __version__
-from leukreg.evaluate.calibration import temperatures_of
 from leukreg.evaluate.scoring import declared, main_ones, of_classes
 from leukreg.predict.trained_run import Trained
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.text import rounded, visible
-from leukreg.types import RunResult, Score
+from leukreg.types import Score
 
 INPUT, OUTPUT = "images", "probabilities"
 """Names of what an exported model takes and gives."""
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#&~$]|:(?=[\w+-]+:)")
 
 
-def model_card(result: RunResult, about: Mapping[str, Any], attribution: str = "") -> str:
+def model_card(result: RunRecord, about: Mapping[str, Any], attribution: str = "") -> str:
     """Data, figures with their intervals, findings and limits of a run, for whoever gets its model.
 
     Args:
@@ -40,10 +40,11 @@ def model_card(result: RunResult, about: Mapping[str, Any], attribution: str = "
     return visible("\n\n".join("\n".join(part) for part in parts)) + "\n"
 
 
-def _head(result: RunResult) -> tuple[str, ...]:
+def _head(result: RunRecord) -> tuple[str, ...]:
     title = result.recipe.get("title") or result.recipe.get("name") or result.name
-    model = result.recipe.get("model") or {}
-    used = [_use(model.get(part)) for part in ("backbone", "attention", "head")]
+    model = result.recipe.get("model")
+    parts = model if isinstance(model, Mapping) else {}
+    used = [_use(parts.get(part)) for part in ("backbone", "attention", "head")]
     return (
         f"# {_text(title)}",
         "",
@@ -86,7 +87,7 @@ def _interface(about: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _data(result: RunResult) -> Iterator[str]:
+def _data(result: RunRecord) -> Iterator[str]:
     scored = Counter(result.predictions.label.tolist())
     learned = {row for fold in result.folds for row in (*fold.train, *fold.validation)}
     trained = Counter(result.samples.rows[row].label for row in learned)
@@ -105,11 +106,11 @@ def _data(result: RunResult) -> Iterator[str]:
     known = f"{len(patients):,} patients" if patients else "patients unknown"
     yield (
         f"{', '.join(f'{n:,} {origin}' for origin, n in origins.items())} images; {known}. "
-        f"Data digest `{(result.facts.get('digests') or {}).get('data', 'not recorded')}`."
+        f"Data digest `{result.digests.data or 'not recorded'}`."
     )
 
 
-def _figures(result: RunResult) -> Iterator[str]:
+def _figures(result: RunRecord) -> Iterator[str]:
     yield ""
     folds = len(result.folds)
     yield (
@@ -141,7 +142,7 @@ def _figures(result: RunResult) -> Iterator[str]:
     )  # fmt: skip
 
 
-def _findings(result: RunResult) -> Iterator[str]:
+def _findings(result: RunRecord) -> Iterator[str]:
     yield ""
     if not result.findings:
         yield "The audit found nothing."
@@ -150,7 +151,7 @@ def _findings(result: RunResult) -> Iterator[str]:
         yield f"- **{_text(mark)}**: {_text(first)} ({_text(second)})"
 
 
-def _limits(result: RunResult, about: Mapping[str, Any]) -> Iterator[str]:
+def _limits(result: RunRecord, about: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         "- Not for diagnosis, nor for any decision on a patient: no clinical evaluation was made."
@@ -166,8 +167,8 @@ def _limits(result: RunResult, about: Mapping[str, Any]) -> Iterator[str]:
         yield "- Not all training images are real cells (see Data)."
 
 
-def _licence(result: RunResult, attribution: str) -> Iterator[str]:
-    weights = (result.facts.get("digests") or {}).get("weights")
+def _licence(result: RunRecord, attribution: str) -> Iterator[str]:
+    weights = result.digests.weights
     yield ""
     yield (
         f"- Training images: {attribution}"
@@ -250,7 +251,7 @@ def contract(
         else {"class": str(trained.classes_[trained.positive]), "at_least": threshold},
         "folds": len(trained.models),
         "views": spec.tta.views if spec.tta else 1,
-        "temperatures": temperatures_of(result.facts) or None,
+        "temperatures": result.fitted.temperature_by_fold() or None,
         "mc_dropout": "not in the export" if spec.mc_dropout else None,
         "compared": {"images": images, "largest_difference": difference},
     }

@@ -26,8 +26,9 @@ from leukreg.predict.ensemble import FoldModel, embed, model_paths, pooled
 from leukreg.predict.training_images import TrainingImages, exact_duplicates, near_duplicates
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.recipe.model import Recipe
+from leukreg.record import RunRecord
 from leukreg.runs.environment import data_digest
-from leukreg.types import Fold, RunResult
+from leukreg.types import Fold
 
 if TYPE_CHECKING:
     from leukreg.predict.ensemble import Scan
@@ -73,7 +74,7 @@ def distances(reference: Reference, features: Sequence[Floats]) -> NDArray[np.fl
     return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
 
-def kept_reference(result: RunResult, progress: Progress = SILENT) -> Reference | None:
+def kept_reference(result: RunRecord, progress: Progress = SILENT) -> Reference | None:
     """What an earlier call left in the run folder for these very models and data, or None.
 
     ``progress`` is told of a file that is damaged.
@@ -98,7 +99,7 @@ def kept_reference(result: RunResult, progress: Progress = SILENT) -> Reference 
 
 
 def make_reference(
-    result: RunResult,
+    result: RunRecord,
     recipe: Recipe,
     models: Sequence[FoldModel],
     own: TrainingImages,
@@ -171,12 +172,12 @@ def _kth(new: Floats, known: Floats, k: int) -> NDArray[np.float64]:
     return out
 
 
-def _key(result: RunResult) -> str:
+def _key(result: RunRecord) -> str:
     weights = [digest(path) for path in model_paths(result)]
     return f"{VERSION} {data_digest(result.samples, result.pixels)} {' '.join(weights)}"
 
 
-def _keep(result: RunResult, reference: Reference) -> None:
+def _keep(result: RunRecord, reference: Reference) -> None:
     folds = [{"limit": n.limit, "neighbour": n.neighbour, "by": n.by} for n in reference]
     about = json.dumps({"key": _key(result), "folds": folds})
     arrays = {f"fold-{index}": near.features for index, near in enumerate(reference)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leukreg.data.decode import Reading
+    from leukreg.record import Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

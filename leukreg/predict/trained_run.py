@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from leukreg.predict.out_of_distribution import Reference
     from leukreg.predict.training_images import TrainingImages
     from leukreg.recipe.model import Recipe
-    from leukreg.types import RunResult
+    from leukreg.record import RunRecord
 
 
 LINE = 79
@@ -62,7 +62,7 @@ class Trained:
     MC dropout is as in the recipe, and the same images in the same order give the same figures.
     """
 
-    result: RunResult
+    result: RunRecord
     """The run as its folder has it."""
     recipe: Recipe
 
@@ -170,7 +170,7 @@ class Trained:
         from leukreg.predict.ensemble import together
 
         given = given_images(images)
-        marks = flags or self.result.facts.get("conformal") is not None
+        marks = flags or self.result.fitted.conformal is not None
         seen = self.scan(given, progress, marks=marks)
         joined = together(seen, self.result)
         known = self._flags(seen, progress) if flags else {}

@@ -14,7 +14,7 @@ from leukreg.data.near_duplicates import near_duplicates_between
 from leukreg.errors import DataError, NotAvailable, Problems
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
-from leukreg.types import RunResult
+from leukreg.record import RunRecord
 
 ENOUGH = 0.5
 """Share of the run's training and validation images that must still be there."""
@@ -44,14 +44,14 @@ class TrainingImages:
         )
 
 
-def learned_rows(result: RunResult) -> tuple[int, ...]:
+def learned_rows(result: RunRecord) -> tuple[int, ...]:
     """Rows that a model of this run, or its generator, was trained on, or that stopped it."""
     sides = (side for fold in result.folds for side in (fold.learned, fold.validation))
     return tuple(sorted({row for side in sides for row in side}))
 
 
 def open_training_images(
-    result: RunResult, recipe: Recipe, progress: Progress = SILENT
+    result: RunRecord, recipe: Recipe, progress: Progress = SILENT
 ) -> TrainingImages:
     """Open the run's training and validation images again.
 
@@ -89,7 +89,7 @@ def _gone(left: int, of: int) -> str:
 Ids = tuple[str | None, ...]
 
 
-def exact_duplicates(result: RunResult, digests: Sequence[str]) -> Ids:
+def exact_duplicates(result: RunRecord, digests: Sequence[str]) -> Ids:
     """For each digest of pixels, the id of a training image with the same ones."""
     known: dict[str, str] = {}
     for row in learned_rows(result):

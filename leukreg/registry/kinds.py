@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from leukreg.record import RunRecord
 from leukreg.types import (
-    Evidence,
     Finding,
     ImageSpec,
     Labels,
     Lineage,
     Predictions,
-    RunResult,
     Samples,
     Score,
     Section,
@@ -241,13 +240,13 @@ class Metric(Protocol):
 
 
 class Audit(Protocol):
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         """What this rule finds; nothing where the evidence it needs is absent."""
         ...
 
 
 class Report(Protocol):
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         """Sections for the console and the page."""
         ...
 

@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from leukreg.audit.published_table import Reported
-from leukreg.types import RunResult
+from leukreg.record import RunRecord
 
 _NOT_SETTINGS = frozenset({"reported", "assumed", "name", "title", "audit", "fallback"})
 """A fallback that was taken stands in the place of what it replaced."""
 
 
-def remarks(runs: Mapping[str, RunResult], papers: Mapping[str, Reported]) -> Iterator[str]:
+def remarks(runs: Mapping[str, RunRecord], papers: Mapping[str, Reported]) -> Iterator[str]:
     """Lines above a comparison; one that begins with "! " says what cannot be compared.
 
     Args:
@@ -35,7 +35,7 @@ def remarks(runs: Mapping[str, RunResult], papers: Mapping[str, Reported]) -> It
         yield "Same data, same scored images, same classes."
 
 
-def _with_published(runs: Collection[RunResult], papers: Collection[Reported]) -> Iterator[str]:
+def _with_published(runs: Collection[RunRecord], papers: Collection[Reported]) -> Iterator[str]:
     if papers and len(papers) + len(runs) > 1:
         yield "Published figures are of other images: no difference from them is tested here."
     told = {tuple(sorted(reported.classes)) for reported in papers if reported.classes}
@@ -44,11 +44,11 @@ def _with_published(runs: Collection[RunResult], papers: Collection[Reported]) -
         yield "Not all tell the same classes apart."
 
 
-def differences(runs: Mapping[str, RunResult]) -> Iterator[str]:
+def differences(runs: Mapping[str, RunRecord]) -> Iterator[str]:
     """What makes the figures of these runs, by their letters, incomparable."""
     if len({tuple(sorted(result.predictions.classes)) for result in runs.values()}) > 1:
         yield "The runs tell different classes apart."
-    digests = {name: _digest(result) for name, result in runs.items()}
+    digests = {name: result.digests.data or None for name, result in runs.items()}
     if None in digests.values():
         yield "Not every run has recorded a digest of its data."
     if len({*digests.values()} - {None}) > 1:
@@ -62,13 +62,7 @@ def differences(runs: Mapping[str, RunResult]) -> Iterator[str]:
         )
 
 
-def _digest(result: RunResult) -> str | None:
-    digests = result.facts.get("digests")
-    data = digests.get("data") if isinstance(digests, Mapping) else None
-    return None if data is None else str(data)
-
-
-def _grouped(digests: Mapping[str, str | None], runs: Mapping[str, RunResult]) -> str:
+def _grouped(digests: Mapping[str, str | None], runs: Mapping[str, RunRecord]) -> str:
     """Which runs have which data, and whether already the number of images tells."""
     groups: dict[str | None, list[str]] = {}
     images: dict[str | None, int] = {}
@@ -93,7 +87,7 @@ def _counts_moved(counts: Mapping[str, Mapping[str, int]], what: str) -> Iterato
             yield f"Class counts of the {what} moved from {one} to {other}: {', '.join(moved)}."
 
 
-def _listed(result: RunResult) -> dict[str, int]:
+def _listed(result: RunRecord) -> dict[str, int]:
     """Real images of each class of a run."""
     counts = Counter(row.label for row in result.samples.rows if row.lineage is None)
     return {label: counts[label] for label in result.samples.classes}

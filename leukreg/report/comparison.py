@@ -12,12 +12,13 @@ from leukreg.audit.published_table import Reported
 from leukreg.evaluate.bootstrap import paired
 from leukreg.evaluate.scoring import Figures, declared, main_ones, mean_of, of_classes
 from leukreg.positive import positive_in
+from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.report.comparability import remarks, settings_that_differ
 from leukreg.report.plot import FAINT, OKABE_ITO, WIDTH
 from leukreg.text import percents, rounded
 from leukreg.types import Figure as Declared
-from leukreg.types import Finding, RunResult, Score, Section, Table
+from leukreg.types import Finding, Score, Section, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ class Subject:
     """A run, published figures, or both: a reproduction beside what it reproduces."""
 
     name: str
-    result: RunResult | None = None
+    result: RunRecord | None = None
     reported: Reported | None = None
     """Published figures."""
     source: str = ""
@@ -51,7 +52,7 @@ class Column:
     head: str
     letter: str
     name: str
-    result: RunResult | None = None
+    result: RunRecord | None = None
     reported: Reported | None = None
     findings: tuple[Finding, ...] = ()
 

@@ -16,14 +16,15 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from leukreg.progress import Advance
+from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.report.table_layout import GAP, Block, blocks, is_list, wrapped
 from leukreg.text import visible
-from leukreg.types import RunResult, Section, Table
+from leukreg.types import Section, Table
 
 
-def sections(result: RunResult, registry: Registry, page: bool = False) -> tuple[Section, ...]:
+def sections(result: RunRecord, registry: Registry, page: bool = False) -> tuple[Section, ...]:
     """The sections by rising order, for the console or for the page.
 
     A report that fails leaves a line that says so.
@@ -42,7 +43,7 @@ def sections(result: RunResult, registry: Registry, page: bool = False) -> tuple
     return tuple(sorted((s for s in found if s.console), key=lambda s: s.order))
 
 
-def title_of(result: RunResult) -> str:
+def title_of(result: RunRecord) -> str:
     return str(result.recipe.get("title") or result.recipe.get("name") or result.name)
 
 
@@ -67,7 +68,7 @@ def open_console(err: bool = False) -> Console:
     return _Quiet(stderr=err, markup=False, emoji=False, highlight=False)
 
 
-def show(result: RunResult, console: Console, registry: Registry) -> None:
+def show(result: RunRecord, console: Console, registry: Registry) -> None:
     """Print the report of a run."""
     print_line(console, title_of(result), "bold")
     folder = safe(f"Run folder: {result.folder}", console)

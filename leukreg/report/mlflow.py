@@ -20,10 +20,10 @@ from typing import Any
 
 from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.progress import SILENT, Progress
+from leukreg.record import RunRecord
 from leukreg.report.comparability import leaves
 from leukreg.runs.status import read_status
 from leukreg.text import visible
-from leukreg.types import RunResult
 
 RUN_TAG = "leukreg.run"
 ARTIFACTS = (
@@ -42,7 +42,7 @@ _NOT_IN_KEYS = re.compile(r"[^\w./ -]+", re.ASCII)
 
 
 def log_run(
-    result: RunResult, store: Path, page: Path | None = None, progress: Progress = SILENT
+    result: RunRecord, store: Path, page: Path | None = None, progress: Progress = SILENT
 ) -> str:
     """Log parameters, figures, curves and files of a run; returns what was done, in a line.
 
@@ -62,7 +62,7 @@ def log_run(
 
 
 def _logged(
-    result: RunResult, store: Path, client: Any, page: Path | None, progress: Progress
+    result: RunRecord, store: Path, client: Any, page: Path | None, progress: Progress
 ) -> str:
     try:
         experiment = _experiment(client, str(result.recipe.get("name") or "leukreg"), store)
@@ -127,7 +127,7 @@ def _is_there(client: Any, experiment: str, name: str) -> bool:
     return any(run.info.status == "FINISHED" for run in found)
 
 
-def _log(client: Any, experiment: str, result: RunResult, page: Path | None, advance: Any) -> None:
+def _log(client: Any, experiment: str, result: RunRecord, page: Path | None, advance: Any) -> None:
     begun, ended = _times(result)
     run = client.create_run(experiment, begun, tags(result), run_name=result.name).info.run_id
     try:
@@ -171,7 +171,7 @@ def _files(client: Any, run: str, folder: Path, page: Path | None) -> None:
             client.log_artifacts(run, str(beside), beside.name)
 
 
-def _times(result: RunResult) -> tuple[int, int]:
+def _times(result: RunRecord) -> tuple[int, int]:
     """When the run began and ended, in milliseconds; now where its folder does not say."""
     try:
         status = read_status(result.folder)
@@ -182,7 +182,7 @@ def _times(result: RunResult) -> tuple[int, int]:
     return int(begun.timestamp() * 1000), int(ended.timestamp() * 1000)
 
 
-def tags(result: RunResult) -> dict[str, str]:
+def tags(result: RunRecord) -> dict[str, str]:
     """What the run is known by: its name, folder, data, findings, commit."""
     counts = Counter(
         "waived" if finding.waived is not None else finding.severity for finding in result.findings
@@ -194,22 +194,21 @@ def tags(result: RunResult) -> dict[str, str]:
         **{f"leukreg.findings.{kind}": str(count) for kind, count in sorted(counts.items())},
         "mlflow.note.content": "For research, not for diagnosis.",
     }
-    digests, git = result.facts.get("digests"), result.environment.get("git")
-    if isinstance(digests, Mapping) and digests.get("data"):
-        found["leukreg.data"] = str(digests["data"])
-    if isinstance(git, Mapping) and git.get("commit"):
-        found["mlflow.source.git.commit"] = str(git["commit"])
+    if result.digests.data:
+        found["leukreg.data"] = result.digests.data
+    if result.environment.git is not None:
+        found["mlflow.source.git.commit"] = result.environment.git.commit
     return found
 
 
-def parameters(result: RunResult) -> dict[str, str]:
+def parameters(result: RunRecord) -> dict[str, str]:
     """The recipe as it was run, one parameter per key; published figures are left out."""
     kept = {key: value for key, value in result.recipe.items() if key != "reported"}
     keys = _Keys()
     return {keys.free(key): visible(str(value))[:_LONGEST_VALUE] for key, value in leaves(kept)}
 
 
-def figures(result: RunResult) -> list[tuple[str, float]]:
+def figures(result: RunRecord) -> list[tuple[str, float]]:
     """Every defined score with its bounds, such as ``recall/ALL``, ``recall/ALL.low``."""
     keys = _Keys()
     found = []
@@ -223,7 +222,7 @@ def figures(result: RunResult) -> list[tuple[str, float]]:
     return found
 
 
-def curves(result: RunResult) -> list[tuple[str, int, float]]:
+def curves(result: RunRecord) -> list[tuple[str, int, float]]:
     """Key, step and value of each epoch; steps count through the phases of a fold."""
     several = len({log.fold for log in result.epochs}) > 1
     steps: Counter[int] = Counter()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from leukreg.progress import SILENT, Progress
+from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.report.comparison import Subject, comparison
@@ -24,7 +25,7 @@ from leukreg.report.page_pictures import Album, Explainer, Tile, laid_over
 from leukreg.report.plot import Drawn, close, draw, style, unremarked
 from leukreg.report.table_layout import is_list, numeric, right_aligned
 from leukreg.text import as_cell, csv_text, visible
-from leukreg.types import RunResult, Section, Table
+from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -70,7 +71,7 @@ class _Part:
 
 
 def run_page(
-    result: RunResult,
+    result: RunRecord,
     registry: Registry,
     folder: str = "report_files",
     explain: Explainer | None = None,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from leukreg.errors import LeukregError
 from leukreg.paths import read_regular
 from leukreg.progress import Progress
-from leukreg.types import Picture, RunResult, Section
+from leukreg.record import RunRecord
+from leukreg.types import Picture, Section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ MOST_BYTES = 3_000_000
 
 Maps = Mapping[int, "NDArray[np.uint8]"]
 """Explanation maps laid over their pictures, RGB ``(s, s, 3)``, by place in the predictions."""
-Explainer = Callable[["RunResult", Sequence[int], Progress], Maps]
+Explainer = Callable[["RunRecord", Sequence[int], Progress], Maps]
 """Lays maps over the pictures of some rows; a row that cannot be explained is left out."""
 
 
@@ -108,7 +109,7 @@ class Album:
         return f"data:image/jpeg;base64,{data}"
 
 
-def model_maps(result: RunResult, rows: Sequence[int], progress: Progress) -> Maps:
+def model_maps(result: RunRecord, rows: Sequence[int], progress: Progress) -> Maps:
     """Grad-CAM of the answer, by the model of the fold that scored each row.
 
     Images from elsewhere are explained by all models of the run that was evaluated on them. Nothing
@@ -117,8 +118,8 @@ def model_maps(result: RunResult, rows: Sequence[int], progress: Progress) -> Ma
     places, classes = result.predictions.path, result.predictions.classes
     there = [row for row in rows if Path(places[row]).is_file()]
     answer = result.predictions.answers
-    origin = result.facts.get("evaluated_from")
-    folder = Path(str(origin["folder"])) if origin else None
+    origin = result.evaluated_from
+    folder = None if origin is None else Path(origin.folder)
     try:
         from leukreg.predict.grad_cam import explanation
         from leukreg.predict.trained_run import load
@@ -148,7 +149,7 @@ def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def laid_over(
-    result: RunResult, sections: Sequence[Section], explain: Explainer | None, progress: Progress
+    result: RunRecord, sections: Sequence[Section], explain: Explainer | None, progress: Progress
 ) -> Maps:
     """Maps of all rows that pictures ask for; none where nobody explains."""
     if explain is None:

@@ -14,10 +14,10 @@ from leukreg.report.survey_tables import SHOWN, passed_table
 from leukreg.types import Fold, Labels, Samples, Table
 
 if TYPE_CHECKING:
-    from leukreg.data.groups import Dropped
     from leukreg.data.image_store import ImageStore
     from leukreg.engine.unfreeze import PhasePlan
     from leukreg.recipe import Recipe
+    from leukreg.record import Dropped
 
 
 _SIDES = ("train", "validation", "test")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from leukreg.predict.prediction_table import Predicted
-    from leukreg.types import RunResult
+    from leukreg.record import RunRecord
 
 
 SHOWN = 40
@@ -47,7 +47,7 @@ def refuse_existing(paths: Sequence[Path]) -> None:
 
 def show(
     found: Predicted,
-    result: RunResult,
+    result: RunRecord,
     console: Console,
     everything: bool = False,
 ) -> None:
@@ -64,7 +64,7 @@ def show(
         render(Section(title="What the flags mean", text=details), console)
 
 
-def _summary(found: Predicted, result: RunResult) -> Section:
+def _summary(found: Predicted, result: RunRecord) -> Section:
     counts = Counter(answer for answer in found.answer if answer is not None)
     said = ", ".join(f"{counts[name]:,} {name}" for name in found.classes if counts[name])
     folds = len(result.folds)
@@ -75,7 +75,7 @@ def _summary(found: Predicted, result: RunResult) -> Section:
         "For research, not for diagnosis.",
     ]
     if found.threshold is not None:
-        cuts = [one["threshold"] for one in result.facts.get("thresholds") or ()]
+        cuts = [one.threshold for one in result.fitted.thresholds]
         mean = (
             f": the mean of {len(cuts)} folds' thresholds ({rounded(min(cuts), 4)} to "
             f"{rounded(max(cuts), 4)}), never scored itself"
@@ -162,7 +162,7 @@ def _below(names: Sequence[str]) -> list[str]:
     return [str(Path(*Path(name).parts[shared:])) for name in names]
 
 
-def as_csv(found: Predicted, result: RunResult) -> str:
+def as_csv(found: Predicted, result: RunRecord) -> str:
     """The columns of ``predict_table``; each text as :func:`leukreg.text.as_cell` has it."""
     frame = found.frame()
     buffer = io.StringIO(newline="")
@@ -185,7 +185,7 @@ def _written(value: Any) -> str:
     return repr(value.item() if hasattr(value, "item") else value)
 
 
-def as_json(found: Predicted, result: RunResult) -> str:
+def as_json(found: Predicted, result: RunRecord) -> str:
     """Everything, with what the figures mean beside them."""
     data = {
         "run": str(result.folder),

@@ -1,27 +1,29 @@
-"""Files of a run folder: text, JSON and CSV, with the file's name in errors.
+"""Values of a run as files: JSON and CSV made from a dataclass's annotations, and read back.
 
 Text in CSV cells comes back as it was, None too: that is an empty cell, for the others see
-:func:`leukreg.visible.as_cell`. Each row is one line.
+:func:`leukreg.text.as_cell`. Each row is one line. What is damaged is said with the file's name.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from leukreg.errors import RunError
 from leukreg.files import ERRORS, OF_RUN, read_file, write_text
 from leukreg.text import as_cell, from_cell
 
+T = TypeVar("T")
 
-def write_json(path: Path, data: Any, listed: bool = False) -> None:
-    """Write plain data; tuples become lists, anything foreign its text."""
-    text = json.dumps(data, ensure_ascii=False, indent=1, default=_plain)
-    write_text(path, text + "\n", listed)
+
+def damaged(path: Path, reason: str) -> RunError:
+    return RunError(f"{path} is damaged: {reason}; {OF_RUN}")
 
 
 def read_text(path: Path) -> str:
@@ -36,6 +38,27 @@ def read_text(path: Path) -> str:
         raise damaged(path, str(error)) from error
 
 
+def write_json(path: Path, data: Any, listed: bool = False) -> None:
+    """Write plain data or dataclasses; tuples become lists, anything foreign its text."""
+    text = json.dumps(plain(data), ensure_ascii=False, indent=1, default=_foreign)
+    write_text(path, text + "\n", listed)
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dictionaries, under the names that they have in files."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _adapter(type(value)).dump_python(value, by_alias=True, warnings=False)
+    return [plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _foreign(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    if hasattr(value, "tolist"):  # a numpy number or array
+        return value.tolist()
+    return dict(value.items()) if hasattr(value, "items") else str(value)
+
+
 def read_json(path: Path) -> Any:
     """Plain data of a JSON file.
 
@@ -48,18 +71,167 @@ def read_json(path: Path) -> Any:
         raise damaged(path, f"no JSON ({error})") from error
 
 
-def damaged(path: Path, reason: str) -> RunError:
-    return RunError(f"{path} is damaged: {reason}; {OF_RUN}")
+def parse(path: Path, shape: type[T]) -> T:
+    """The data of a JSON file as a value of our types; what these do not know is passed over.
+
+    Raises:
+        RunError: The file is missing, is no JSON, or has another shape.
+    """
+    return checked(path, read_json(path), shape)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    if hasattr(value, "tolist"):  # a numpy number or array
-        return value.tolist()
-    if hasattr(value, "items"):
-        return dict(value.items())
-    return str(value)
+def checked(path: Path, data: Any, shape: type[T]) -> T:
+    from pydantic import ValidationError
+
+    try:
+        found: T = _adapter(shape).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise damaged(path, f"{place}: {first['msg']}") from error
+    return found
+
+
+def _made_adapter(shape: Any) -> Any:
+    from pydantic import TypeAdapter  # a listing of runs does without
+
+    return TypeAdapter(shape)
+
+
+_adapter: Callable[[Any], Any] = functools.cache(_made_adapter)
+
+
+def write_rows(path: Path, shape: type[T], rows: Iterable[T], numbered: str = "") -> None:
+    """A table with a row for each value; a field that is a dataclass spreads over columns.
+
+    Args:
+        numbered: Name of a first column that numbers the rows from 0.
+    """
+    known = _columns(shape)
+    header = [numbered] * bool(numbered) + [name for column in known for name in column.names]
+    lines = (
+        [str(place)] * bool(numbered)
+        + [cell for c in known for cell in c.write(getattr(row, c.field))]
+        for place, row in enumerate(rows)
+    )
+    write_table(path, header, lines)
+
+
+def read_rows(path: Path, shape: type[T], numbered: str = "") -> tuple[T, ...]:
+    """The values back; a column that the file lacks has its field's default.
+
+    Raises:
+        RunError: The file is missing or damaged, or a cell is none of its field; with its line.
+    """
+    known = _columns(shape)
+    needed = [numbered] * bool(numbered)
+    needed += [name for column in known for name in column.names if not column.optional]
+    header, lines = read_table(path, needed)
+    place = {name: number for number, name in enumerate(header)}
+    present = [(c, [place[n] for n in c.names]) for c in known if c.names[0] in place]
+    found = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            if numbered and int(line[0]) != number - 2:
+                raise ValueError(f"row {line[0]} stands where row {number - 2} should")
+            values = {c.field: c.read([line[at] for at in places]) for c, places in present}
+            found.append(shape(**values))
+        except (ValueError, RecursionError) as error:
+            raise damaged(path, f"line {number}: {error}") from error
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A field of a row, in one cell or, where it is a dataclass, in one for each of its own."""
+
+    field: str
+    names: tuple[str, ...]
+    write: Callable[[Any], Sequence[str]]
+    read: Callable[[Sequence[str]], Any]
+    optional: bool
+
+
+def _made_columns(shape: Any) -> tuple[_Column, ...]:
+    hints = get_type_hints(shape)
+    return tuple(
+        _column(field.name, hints[field.name], field.default is not MISSING)
+        for field in fields(shape)
+    )
+
+
+_columns: Callable[[Any], tuple[_Column, ...]] = functools.cache(_made_columns)
+
+
+def _column(name: str, kind: Any, optional: bool) -> _Column:
+    inner = next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)
+    if isinstance(inner, type):
+        return _spread(name, inner, optional)
+    write, read = _cell_of(name, kind)
+
+    def written(value: Any) -> tuple[str]:
+        return (write(value),)
+
+    def found(cells: Sequence[str]) -> Any:
+        return read(cells[0])
+
+    return _Column(name, (name,), written, found, optional)
+
+
+def _spread(name: str, shape: type, optional: bool) -> _Column:
+    """The columns of a dataclass's own fields; all empty where it is None."""
+    parts = _columns(shape)
+
+    def write(value: Any) -> list[str]:
+        if value is None:
+            return [""] * len(parts)
+        return [cell for part in parts for cell in part.write(getattr(value, part.field))]
+
+    def read(cells: Sequence[str]) -> Any:
+        if cells[0] == "":
+            return None
+        read = zip(parts, cells, strict=True)
+        return shape(**{part.field: part.read([cell]) for part, cell in read})
+
+    return _Column(name, tuple(part.field for part in parts), write, read, optional)
+
+
+def _cell_of(name: str, kind: Any) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
+    """How a value of this type is written in a cell, and read."""
+    args = [one for one in get_args(kind) if one is not type(None)]
+    if type(None) in get_args(kind):
+        write, read = _cell_of(name, args[0])
+        return (
+            lambda value: "" if value is None else write(value),
+            lambda text: None if text == "" else read(text),
+        )
+    if get_origin(kind) is Literal:
+        return cell, lambda text: _one_of(name, args, text)
+    if get_origin(kind) is tuple:  # of numbers
+        return lambda value: " ".join(map(number, value)), lambda text: _numbers(text)
+    if get_origin(kind) is not None:  # a mapping
+        return (
+            lambda value: json.dumps(dict(value)) if value else "",
+            lambda text: json.loads(text) if text else {},
+        )
+    codecs = {str: (cell, sure), int: (str, _integer), float: (number, float)}
+    return codecs[kind]  # type: ignore[return-value]
+
+
+def _one_of(name: str, known: Sequence[str], text: str) -> str:
+    if text not in known:
+        raise ValueError(f"no {name} of those there are ({', '.join(known)}): {text!r}")
+    return text
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split()))
+
+
+def _integer(text: str) -> int:
+    if text != str(int(text)):
+        raise ValueError(f"no number: {text!r}")
+    return int(text)
 
 
 def cell(text: str | None) -> str:
@@ -72,15 +244,14 @@ def text(value: str) -> str | None:
 
 def sure(value: str) -> str:
     """The text of a cell that must not be empty."""
-    found = text(value)
-    if found is None:
+    if value == "":
         raise ValueError("a cell is empty")
-    return found
+    return from_cell(value)
 
 
-def number(value: float | None) -> str:
+def number(value: float) -> str:
     """A float with all its digits: reading gives the same bits."""
-    return "" if value is None else repr(float(value))
+    return repr(float(value))
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -92,10 +263,10 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
 
 
 def read_table(path: Path, header: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a table whose columns begin with ``header``.
+    """The header, which has all of ``header``, and the rows of a table.
 
     Raises:
-        RunError: The file is missing, cut off or has other columns.
+        RunError: The file is missing, cut off or lacks a column.
     """
     content = read_text(path)
     if not content.endswith("\n"):
@@ -105,7 +276,7 @@ def read_table(path: Path, header: Sequence[str]) -> tuple[list[str], list[list[
     except csv.Error as error:
         raise damaged(path, f"no CSV ({error})") from error
     found = lines[0] if lines else []
-    if found[: len(header)] != list(header):
+    if not {*header} <= {*found}:
         raise damaged(path, f"columns are {found}, not {list(header)}")
     for place, line in enumerate(lines[1:], start=2):
         if len(line) != len(found):

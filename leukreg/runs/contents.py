@@ -1,174 +1,167 @@
-"""What stands in a run folder, file by file."""
+"""What stands in which file of a run folder: the record written, and read back.
+
+A field of the record that is not named here is kept in ``facts.json``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from leukreg.errors import RunError, UnfinishedError
 from leukreg.files import is_listed
-from leukreg.runs import codec, tables
-from leukreg.runs.environment import data_digest
-from leukreg.runs.predictions import read_predictions
+from leukreg.record import Digests, RunRecord
+from leukreg.runs.codec import (
+    checked,
+    damaged,
+    parse,
+    plain,
+    read_json,
+    read_rows,
+    write_json,
+    write_rows,
+)
+from leukreg.runs.predictions import read_predictions, write_predictions
 from leukreg.runs.status import FILE as STATUS
 from leukreg.runs.status import read_status, refuse_damaged
-from leukreg.runs.tables import read_epochs, write_epochs
-from leukreg.types import (
-    BrokenImage,
-    EpochLog,
-    Finding,
-    Fold,
-    Notice,
-    PhaseLog,
-    Predictions,
-    RunResult,
-    Samples,
-    Score,
+from leukreg.types import BrokenImage, EpochLog, Fold, Predictions, Sample, Samples
+
+R = TypeVar("R", bound=RunRecord)
+
+WHOLE = ("recipe", "environment", "notices", "phases", "findings")
+"""Fields with a JSON file of their name."""
+SCORES = ("scores", "confusion", "threshold", "threshold_from")
+"""Fields that stand together in ``scores.json``."""
+TABLES = (
+    "samples",
+    "pixels",
+    "statistics",
+    "twins",
+    "folds",
+    "epochs",
+    "predictions",
+    "validation",
 )
-
-if TYPE_CHECKING:
-    from leukreg.evaluate.scoring import Scored
-
-
-class DataImages(Protocol):
-    """What a run folder keeps of the opened images (see ``leukreg.data.image_store``)."""
-
-    @property
-    def samples(self) -> Samples: ...
-
-    @property
-    def digests(self) -> Mapping[str, str]: ...
-
-    @property
-    def statistics(self) -> Mapping[str, tuple[float, ...]]: ...
-
-    @property
-    def near_duplicates(self) -> tuple[tuple[str, str], ...]: ...
+"""Fields that are CSV tables; pixels and statistics are one, ``images.csv``."""
+STATE = ("folder", "name", "seconds", "digests")
+"""Fields that follow from the folder itself, and those in ``status.json`` and ``digests.json``."""
 
 
-Confusion = tuple[tuple[int, ...], ...]
+FoldSide = Literal["train", "validation", "test", "replaced"]
+"""The fields of a fold that hold rows."""
 
 
-class Contents:
-    """The files of one run folder, each written whole or not at all."""
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """``classes.json``: class order and unreadable files."""
 
-    path: Path
-
-    def file(self, name: str) -> Path:
-        return self.path / name
-
-    def has(self, name: str) -> bool:
-        return self.file(name).is_file()
-
-    def write_json(self, name: str, data: Any) -> None:
-        codec.write_json(self.file(name), data, listed=True)
-
-    def read_json(self, name: str) -> Any:
-        return codec.read_json(self.file(name))
-
-    def write_samples(self, samples: Samples) -> None:
-        """``samples.csv``, and ``classes.json`` with class order and unreadable files."""
-        tables.write_samples(self.file("samples.csv"), samples.rows)
-        broken = [asdict(image) for image in samples.broken]
-        self.write_json("classes.json", {"classes": samples.classes, "broken": broken})
-
-    def write_folds(self, folds: tuple[Fold, ...]) -> None:
-        tables.write_folds(self.file("folds.csv"), folds)
-
-    def write_epochs(self, epochs: tuple[EpochLog, ...]) -> None:
-        write_epochs(self.file("epochs.csv"), epochs)
-
-    def write_phases(self, phases: tuple[PhaseLog, ...]) -> None:
-        self.write_json("phases.json", [asdict(phase) for phase in phases])
-
-    def write_notices(self, notices: tuple[Notice, ...]) -> None:
-        self.write_json("notices.json", [asdict(notice) for notice in notices])
-
-    def write_findings(self, findings: tuple[Finding, ...]) -> None:
-        self.write_json("findings.json", [asdict(finding) for finding in findings])
-
-    def write_digests(self, digests: Mapping[str, Any]) -> None:
-        """``digests.json``: ``data`` (see :func:`leukreg.runs.data_digest`), ``weights``, ...
-
-        What it holds already under other names stays.
-        """
-        before = self.read_json("digests.json") if self.has("digests.json") else {}
-        self.write_json("digests.json", {**before, **digests})
-
-    def write_images(
-        self,
-        pixels: Mapping[str, str],
-        statistics: Mapping[str, tuple[float, ...]],
-        twins: tuple[tuple[str, str], ...],
-    ) -> None:
-        """``images.csv`` and ``twins.csv``: what an audit needs to know of the pictures."""
-        tables.write_images(self.file("images.csv"), pixels, statistics)
-        tables.write_twins(self.file("twins.csv"), twins)
-
-    def keep_data(self, images: DataImages, folds: tuple[Fold, ...]) -> None:
-        """Everything the data say of themselves, and how they were split."""
-        self.write_samples(images.samples)
-        self.write_folds(folds)
-        self.write_images(images.digests, images.statistics, images.near_duplicates)
-        self.write_digests({"data": data_digest(images.samples, images.digests)})
-
-    def write_facts(self, facts: Mapping[str, Any]) -> None:
-        self.write_json("facts.json", facts)
-
-    def write_predictions(self, predictions: Predictions, name: str = "predictions.csv") -> None:
-        from leukreg.runs.predictions import write_predictions
-
-        write_predictions(self.file(name), predictions)
-
-    def write_validation(self, predictions: Predictions | None) -> None:
-        """``validation.csv``; none where there are no validation rows."""
-        if predictions is None:
-            self.file("validation.csv").unlink(missing_ok=True)
-        else:
-            self.write_predictions(predictions, "validation.csv")
-
-    def write_scored(self, scored: Scored) -> None:
-        """``predictions.csv`` with decisions, and ``scores.json``."""
-        self.write_predictions(scored.predictions)
-        self.write_scores(
-            scored.scores,
-            scored.confusion,
-            scored.threshold,
-            scored.threshold_from,
-            scored.predictions,
-        )
-
-    def write_scores(
-        self,
-        scores: tuple[Score, ...],
-        confusion: Confusion,
-        threshold: float | None,
-        threshold_from: str | None,
-        predictions: Predictions,
-    ) -> None:
-        """``scores.json``: figures, confusion, threshold; and what was scored, for listings."""
-        origins = {o: predictions.origin.count(o) for o in sorted(set(predictions.origin))}
-        self.write_json(
-            "scores.json",
-            {
-                "scores": [asdict(score) for score in scores],
-                "confusion": confusion,
-                "threshold": threshold,
-                "threshold_from": threshold_from,
-                "scored": origins,
-            },
-        )
+    classes: tuple[str, ...]
+    broken: tuple[BrokenImage, ...]
 
 
-T = TypeVar("T")
+@dataclass(frozen=True, slots=True)
+class FoldRow:
+    """A line of ``folds.csv``."""
+
+    fold: int
+    role: FoldSide
+    row: int
 
 
-def read(path: Path) -> RunResult:
-    """Everything a finished run left behind; needs no model and no torch.
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """A line of ``images.csv``: digest of the pixels and statistics of a file."""
+
+    id: str
+    digest: str | None
+    statistics: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinRow:
+    """A line of ``twins.csv``."""
+
+    id: str
+    twin: str
+
+
+def write_data(path: Path, record: RunRecord) -> None:
+    """What a run knows of its data, and how they were split."""
+    samples, pixels, statistics = record.samples, record.pixels, record.statistics
+    write_rows(path / "samples.csv", Sample, samples.rows, numbered="row")
+    write_json(path / "classes.json", _Classes(samples.classes, samples.broken), listed=True)
+    ids = dict.fromkeys([*pixels, *statistics])
+    images = (ImageRow(one, pixels.get(one), statistics.get(one, ())) for one in ids)
+    write_rows(path / "images.csv", ImageRow, images)
+    write_rows(path / "twins.csv", TwinRow, (TwinRow(*pair) for pair in record.twins))
+    write_folds(path / "folds.csv", record.folds)
+
+
+def write_record(path: Path, record: RunRecord) -> None:
+    """Everything but the state of the run, each file whole or not at all."""
+    hints = get_type_hints(type(record))
+    write_data(path, record)
+    write_rows(path / "epochs.csv", EpochLog, record.epochs)
+    write_predictions(path / "predictions.csv", record.predictions)
+    if record.validation is None:
+        (path / "validation.csv").unlink(missing_ok=True)
+    else:
+        write_predictions(path / "validation.csv", record.validation)
+    for name in WHOLE:
+        write_json(path / f"{name}.json", getattr(record, name), listed=True)
+    write_scores(path, record)
+    facts: dict[str, Any] = {}
+    for name in _facts(type(record)):
+        value = plain(getattr(record, name))
+        facts |= value if is_dataclass(hints[name]) else {name: value}
+    known = {key: value for key, value in facts.items() if value is not None}
+    write_json(path / "facts.json", known, listed=True)
+
+
+def write_scores(path: Path, record: RunRecord) -> None:
+    """``scores.json``: figures, confusion, threshold; and what was scored, for listings."""
+    origin = record.predictions.origin
+    scores = {name: plain(getattr(record, name)) for name in SCORES}
+    scores["scored"] = {one: origin.count(one) for one in sorted(set(origin))}
+    write_json(path / "scores.json", scores, listed=True)
+
+
+def write_folds(path: Path, folds: tuple[Fold, ...]) -> None:
+    write_rows(
+        path,
+        FoldRow,
+        (
+            FoldRow(fold.index, side, row)
+            for fold in folds
+            for side in get_args(FoldSide)
+            for row in getattr(fold, side)
+        ),
+    )
+
+
+def _facts(shape: type[RunRecord]) -> tuple[str, ...]:
+    """The fields without a file of their own.
+
+    Those that are a dataclass of their own share one level of keys, as version 0.1 wrote them.
+    """
+    own = {*WHOLE, *SCORES, *TABLES, *STATE}
+    return tuple(field.name for field in fields(shape) if field.name not in own)
+
+
+def read(path: Path) -> RunRecord:
+    """The record of a finished run; needs no model and no torch.
+
+    Raises:
+        UnfinishedError: The run has no result.
+        RunError: The folder is missing or damaged; the message names the file.
+    """
+    return read_as(path, RunRecord)
+
+
+def read_as(path: Path, shape: type[R]) -> R:
+    """The same with the fields of another record than ours, one that knows more.
 
     Raises:
         UnfinishedError: The run has no result.
@@ -180,41 +173,40 @@ def read(path: Path) -> RunResult:
     if status.state != "finished":
         raise UnfinishedError(unfinished(path, status.state, status.error))
     refuse_damaged(path, status)
-    samples, predictions = read_samples(path), read_predictions(path / "predictions.csv")
-    scores = _scores(path / "scores.json", len(predictions.classes))
-    pixels, statistics = tables.read_images(path / "images.csv")
-    _refuse_foreign(path / "predictions.csv", predictions, samples)
-    twins = tables.read_twins(path / "twins.csv")
-
-    def with_groups(rows: Predictions) -> Predictions:
-        """Folders of before had no group beside each row; what it follows from, they had."""
-        if rows.group is not None:
-            return rows
-        from leukreg.data.groups import grouped
-
-        return grouped(rows, samples.rows, pixels, twins)
-
-    validation = _validation(path / "validation.csv", samples)
-    return RunResult(
+    hints = get_type_hints(shape)
+    samples = read_samples(path)
+    predictions = _read_rows_of(path / "predictions.csv", samples)
+    images = read_rows(path / "images.csv", ImageRow)
+    validation = path / "validation.csv"
+    values = {name: parse(path / f"{name}.json", hints[name]) for name in WHOLE}
+    record = shape(
         folder=path,
         name=path.resolve().name,
-        recipe=_mapping(path / "recipe.json"),
-        samples=samples,
-        folds=_folds(path / "folds.csv", len(samples)),
-        epochs=read_epochs(path / "epochs.csv"),
-        phases=parse(path / "phases.json", tuple[PhaseLog, ...]),
-        notices=parse(path / "notices.json", tuple[Notice, ...]),
-        predictions=with_groups(predictions),
-        validation=None if validation is None else with_groups(validation),
-        findings=parse(path / "findings.json", tuple[Finding, ...]),
-        environment=_mapping(path / "environment.json"),
-        facts=_facts(path),
         seconds=status.seconds,
-        twins=twins,
-        pixels=pixels,
-        statistics=statistics,
-        **scores,
+        digests=parse(path / "digests.json", Digests),
+        samples=samples,
+        pixels={one.id: one.digest for one in images if one.digest is not None},
+        statistics={one.id: one.statistics for one in images if one.statistics},
+        twins=tuple((one.id, one.twin) for one in read_rows(path / "twins.csv", TwinRow)),
+        folds=read_folds(path / "folds.csv", len(samples)),
+        epochs=read_rows(path / "epochs.csv", EpochLog),
+        predictions=predictions,
+        validation=_read_rows_of(validation, samples)
+        if validation.exists() or is_listed(validation)
+        else None,
+        **values,
+        **_read_scores(path / "scores.json", hints, len(predictions.classes)),
+        **facts_of(path / "facts.json", _read_table(path / "facts.json"), shape),
     )
+    return _with_groups(record)
+
+
+def read_facts(path: Path) -> RunRecord:
+    """The recipe of a run and what has no file of its own, the least that tells it from others."""
+    file = path / "facts.json"
+    facts = facts_of(file, _read_table(file), RunRecord)
+    recipe = _read_table(path / "recipe.json")
+    return RunRecord(folder=path, name=path.name, recipe=recipe, **facts)
 
 
 def unfinished(path: Path, state: str, error: str | None) -> str:
@@ -225,77 +217,74 @@ def unfinished(path: Path, state: str, error: str | None) -> str:
     return f"{path}: this run has not finished; leukreg run --resume {path} goes on if it was ended"
 
 
-def parse(path: Path, shape: type[T]) -> T:
-    """Data of a JSON file in the shape of our types.
-
-    Raises:
-        RunError: The file is missing, is no JSON, or has another shape.
-    """
-    return checked(path, codec.read_json(path), shape)
-
-
-def checked(path: Path, data: Any, shape: type[T]) -> T:
-    try:
-        return TypeAdapter(shape).validate_python(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise codec.damaged(path, f"{place}: {first['msg']}") from error
-
-
 def read_samples(path: Path) -> Samples:
     """The data of a run, from ``samples.csv`` and ``classes.json``."""
-    about = _mapping(path / "classes.json")
-    return Samples(
-        rows=tables.read_samples(path / "samples.csv"),
-        classes=checked(path / "classes.json", about.get("classes"), tuple[str, ...]),
-        broken=checked(path / "classes.json", about.get("broken"), tuple[BrokenImage, ...]),
+    about = parse(path / "classes.json", _Classes)
+    rows = read_rows(path / "samples.csv", Sample, numbered="row")
+    return Samples(rows=rows, classes=about.classes, broken=about.broken)
+
+
+def read_folds(path: Path, rows: int) -> tuple[Fold, ...]:
+    """The folds of a run with so many rows."""
+    sides: dict[int, dict[str, list[int]]] = {}
+    for line in read_rows(path, FoldRow):
+        if not 0 <= line.row < rows:
+            raise damaged(path, f"fold {line.fold} has a row that samples.csv lacks")
+        fold = sides.setdefault(line.fold, {side: [] for side in get_args(FoldSide)})
+        fold[line.role].append(line.row)
+    return tuple(
+        Fold(index=index, **{side: tuple(those) for side, those in fold.items()})
+        for index, fold in sides.items()
     )
 
 
-def _mapping(path: Path) -> Mapping[str, Any]:
-    data = codec.read_json(path)
-    if not isinstance(data, dict):
-        raise codec.damaged(path, "it is no table of keys and values")
-    return data
-
-
-def _scores(path: Path, classes: int) -> dict[str, Any]:
-    data = _mapping(path)
-    shape = tuple[tuple[int, ...], ...]
-    confusion = checked(path, data.get("confusion"), shape)
-    if len(confusion) != classes or any(len(line) != classes for line in confusion):
-        raise codec.damaged(path, f"its confusion matrix is not {classes} by {classes}")
-    return {
-        "scores": checked(path, data.get("scores"), tuple[Score, ...]),
-        "confusion": confusion,
-        "threshold": checked(path, data.get("threshold"), float | None),  # type: ignore[arg-type]
-        "threshold_from": data.get("threshold_from"),
-    }
-
-
-def _folds(path: Path, rows: int) -> Any:
-    folds = tables.read_folds(path)
-    for fold in folds:
-        named = (*fold.train, *fold.validation, *fold.test, *fold.replaced)
-        if any(not 0 <= row < rows for row in named):
-            raise codec.damaged(path, f"fold {fold.index} has a row that samples.csv lacks")
-    return folds
-
-
-def _validation(path: Path, samples: Samples) -> Predictions | None:
-    if not path.exists() and not is_listed(path):
-        return None
+def _read_rows_of(path: Path, samples: Samples) -> Predictions:
     predictions = read_predictions(path)
-    _refuse_foreign(path, predictions, samples)
+    rows = predictions.row
+    if len(rows) and not (rows.min() >= 0 and rows.max() < len(samples)):
+        raise damaged(path, "it has a row that samples.csv lacks")
     return predictions
 
 
-def _refuse_foreign(path: Path, predictions: Predictions, samples: Samples) -> None:
-    rows = predictions.row
-    if len(rows) and not (rows.min() >= 0 and rows.max() < len(samples)):
-        raise codec.damaged(path, "it has a row that samples.csv lacks")
+def _read_table(path: Path) -> dict[str, Any]:
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise damaged(path, "it is no table of keys and values")
+    return data
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    return {**_mapping(path / "facts.json"), "digests": _mapping(path / "digests.json")}
+def _read_scores(path: Path, hints: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    data = _read_table(path)
+    found = {name: checked(path, data.get(name), hints[name]) for name in SCORES}
+    confusion = found["confusion"]
+    if len(confusion) != classes or any(len(line) != classes for line in confusion):
+        raise damaged(path, f"its confusion matrix is not {classes} by {classes}")
+    return found
+
+
+def facts_of(path: Path, data: Mapping[str, Any], shape: type[RunRecord]) -> dict[str, Any]:
+    """The fields of a record that stand in ``facts.json``, from its plain data."""
+    hints, found = get_type_hints(shape), {}
+    for name in _facts(shape):
+        if is_dataclass(hints[name]):
+            found[name] = checked(path, data, hints[name])
+        elif name in data:
+            found[name] = checked(path, data[name], hints[name])
+    return found
+
+
+def _with_groups(record: R) -> R:
+    """Folders of before had no group beside each row; what it follows from, they had."""
+    if record.predictions.group is not None:
+        return record
+    from leukreg.data.groups import grouped
+
+    def found(rows: Predictions) -> Predictions:
+        return grouped(rows, record.samples.rows, record.pixels, record.twins)
+
+    validation = record.validation
+    return replace(
+        record,
+        predictions=found(record.predictions),
+        validation=None if validation is None else found(validation),
+    )

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from leukreg.record import Environment, GitState
 from leukreg.types import Sample, Samples
 
 LIBRARIES = (
@@ -34,19 +34,19 @@ LIBRARIES = (
 _GIT_SECONDS = 5.0
 
 
-def environment(folder: Path | None = None) -> dict[str, Any]:
+def environment(folder: Path | None = None) -> Environment:
     """Python, libraries, machine, threads, arguments, and git's state of ``folder`` (else cwd)."""
-    return {
-        "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "plugins": _plugin_versions(),
-        "system": platform.platform(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "threads": os.environ.get("OMP_NUM_THREADS"),
-        "git": git_state(folder or Path.cwd()),
-        "argv": list(sys.argv),
-    }
+    return Environment(
+        python=platform.python_version(),
+        libraries={name: _version(name) for name in LIBRARIES},
+        plugins=_plugin_versions(),
+        system=platform.platform(),
+        cpu=_cpu(),
+        cores=os.cpu_count(),
+        threads=os.environ.get("OMP_NUM_THREADS"),
+        git=git_state(folder or Path.cwd()),
+        argv=tuple(sys.argv),
+    )
 
 
 def _version(name: str) -> str | None:
@@ -73,13 +73,13 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def git_state(folder: Path) -> dict[str, Any] | None:
+def git_state(folder: Path) -> GitState | None:
     """Commit of the checkout around ``folder`` and whether files differ from it; None outside."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+    return GitState(commit=commit, dirty=None if changed is None else bool(changed))
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

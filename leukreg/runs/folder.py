@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from leukreg.errors import LeukregError, PluginFault, RunError
 from leukreg.files import CHECKSUMS, settle, sweep, write_file
 from leukreg.output_folder import new_folder
+from leukreg.record import Digests, RunRecord
 from leukreg.registry.plugin_call import LOG, is_outer, log_file
-from leukreg.runs.contents import Contents
-from leukreg.runs.environment import environment
+from leukreg.runs import codec, contents
+from leukreg.runs.environment import data_digest, environment
 from leukreg.runs.status import FILE as STATUS
 from leukreg.runs.status import (
     Status,
@@ -28,7 +29,7 @@ from leukreg.runs.status import (
     write_failed,
     write_status,
 )
-from leukreg.types import Notice, RunResult
+from leukreg.types import Notice
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -42,7 +43,7 @@ TRACEBACK = "traceback.txt"
 """What plugins, or leukreg, raised while the folder was last written; absent where nothing did."""
 
 
-class RunFolder(Contents):
+class RunFolder:
     """A run folder that this process alone may write, as a context manager.
 
     Leaving the context with an error marks the run as failed, with the error; every file is
@@ -55,6 +56,18 @@ class RunFolder(Contents):
         self._began = time.monotonic()
         self._before = 0.0
         self._log = log_file(path / TRACEBACK, "w")
+
+    def file(self, name: str) -> Path:
+        return self.path / name
+
+    def has(self, name: str) -> bool:
+        return self.file(name).is_file()
+
+    def read_json(self, name: str) -> Any:
+        return codec.read_json(self.file(name))
+
+    def write_json(self, name: str, data: Any) -> None:
+        codec.write_json(self.file(name), data, listed=True)
 
     @classmethod
     def create(cls, root: Path, recipe: Recipe, notices: tuple[Notice, ...] = ()) -> RunFolder:
@@ -73,7 +86,7 @@ class RunFolder(Contents):
         return cls(path, lock_folder(path))
 
     @classmethod
-    def made(cls, root: Path, recipe: Recipe, result: RunResult) -> RunResult:
+    def made(cls, root: Path, recipe: Recipe, result: RunRecord) -> RunRecord:
         """A new folder of a result that is there already: it appears finished, or not at all.
 
         Raises:
@@ -92,7 +105,7 @@ class RunFolder(Contents):
             write_file(self.path / "recipe.toml", recipe.path.read_bytes(), listed=True)
         self.write_json("recipe.json", recipe.resolved)
         self.write_json("environment.json", environment())
-        self.write_notices(notices)
+        self.write_json("notices.json", notices)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -222,37 +235,30 @@ class RunFolder(Contents):
     def _ended(self, status: Status, **changes: Any) -> Status:
         return replace(status, ended=now(), seconds=self.seconds, **changes)
 
-    def keep(self, result: RunResult) -> RunResult:
-        """Write everything of a result and mark the run as finished.
+    def keep_data(self, record: RunRecord) -> None:
+        """Everything the data say of themselves, and how they were split."""
+        contents.write_data(self.path, record)
+        data = data_digest(record.samples, record.pixels)
+        self._write_digests(replace(record.digests, data=data))
 
-        Facts named ``digests`` go to ``digests.json``. The result comes back with this folder's
-        path, name and working time, equal to what :func:`leukreg.runs.read` gives.
+    def keep(self, record: RunRecord) -> RunRecord:
+        """Write everything of a record and mark the run as finished.
+
+        It comes back with this folder's path, name and working time, and all digests, equal to what
+        :func:`leukreg.runs.read` gives.
         """
-        facts = dict(result.facts)
-        self.write_digests(facts.pop("digests", {}))
-        self.write_facts(facts)
-        self.write_json("recipe.json", result.recipe)
-        self.write_json("environment.json", result.environment)
-        self.write_samples(result.samples)
-        self.write_images(result.pixels, result.statistics, result.twins)
-        self.write_folds(result.folds)
-        self.write_epochs(result.epochs)
-        self.write_phases(result.phases)
-        self.write_notices(result.notices)
-        self.write_predictions(result.predictions)
-        self.write_validation(result.validation)
-        self.write_scores(
-            result.scores,
-            result.confusion,
-            result.threshold,
-            result.threshold_from,
-            result.predictions,
-        )
-        self.write_findings(result.findings)
+        contents.write_record(self.path, record)
+        digests = self._write_digests(record.digests)
         self.finish()
-        facts["digests"] = self.read_json("digests.json")
         seconds = self.status().seconds
-        return replace(result, folder=self.path, name=self.name, facts=facts, seconds=seconds)
+        return replace(record, folder=self.path, name=self.name, digests=digests, seconds=seconds)
+
+    def _write_digests(self, digests: Digests) -> Digests:
+        """What the file holds already of others stays."""
+        before = self.read_json("digests.json") if self.has("digests.json") else {}
+        known = {name: value for name, value in codec.plain(digests).items() if value}
+        self.write_json("digests.json", {**before, **known})
+        return codec.parse(self.file("digests.json"), Digests)
 
 
 def _overrides(recipe: Recipe) -> tuple[str, ...]:

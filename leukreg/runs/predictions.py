@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.runs.codec import cell, damaged, number, read_table, sure, text, write_table
-from leukreg.runs.tables import origin
-from leukreg.types import Predictions
+from leukreg.types import Origin, Predictions
 
 HEAD = (
     "row",
@@ -129,7 +128,7 @@ def _table(
         id=tuple(sure(x) for x in columns[1]),
         path=tuple(sure(x) for x in columns[2]),
         patient=tuple(text(x) for x in columns[3]),
-        origin=tuple(origin(x) for x in columns[4]),
+        origin=tuple(_origin(x) for x in columns[4]),
         fold=np.array([int(x) for x in columns[5]], dtype=np.int64),
         label=np.array([index[text(x)] for x in columns[6]], dtype=np.int64),
         probabilities=p,
@@ -148,3 +147,9 @@ def _indices(
     if answers and all(answer is None for answer in answers):
         return None
     return np.array([index[answer] for answer in answers], dtype=np.int64)
+
+
+def _origin(value: str) -> Origin:
+    if value not in get_args(Origin):
+        raise ValueError(f"no origin of an image: {value!r}")
+    return cast("Origin", value)

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from leukreg import types
+from leukreg import gate_figures, record, types
 from leukreg.recipe.reference import headers_of_kinds
 from leukreg.registry import kinds
 from leukreg.registry.kinds import KINDS
@@ -89,8 +89,10 @@ def _members(cls: type) -> Iterator[list[str]]:
 def _values() -> list[type]:
     return [
         value
-        for value in vars(types).values()
+        for module in (types, gate_figures, record)
+        for name, value in vars(module).items()
         if dataclasses.is_dataclass(value) and isinstance(value, type)
+        if (value.__module__, value.__name__) == (module.__name__, name)
     ]
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leukreg.record import Environment, RunRecord
 from leukreg.types import (
     EpochLog,
-    Evidence,
     Fold,
     Labels,
     PhaseLog,
     Predictions,
-    RunResult,
     Sample,
     Samples,
     Score,
@@ -130,26 +129,14 @@ def example_predictions(classes: int = 4, n: int = 60, seed: int = 0) -> Predict
     )
 
 
-def example_evidence(classes: int = 4) -> Evidence:
+def example_evidence(classes: int = 4) -> RunRecord:
     """What a clean, small, finished run leaves for the audit."""
     result = example_result(classes)
-    return Evidence(
-        recipe=result.recipe,
-        samples=result.samples,
-        pixels={row.id: f"{number:032x}" for number, row in enumerate(result.samples.rows)},
-        folds=result.folds,
-        epochs=result.epochs,
-        phases=result.phases,
-        predictions=result.predictions,
-        validation=result.validation,
-        scores=result.scores,
-        threshold=result.threshold,
-        threshold_from=result.threshold_from,
-        facts=result.facts,
-    )
+    pixels = {row.id: f"{number:032x}" for number, row in enumerate(result.samples.rows)}
+    return replace(result, pixels=pixels)
 
 
-def example_result(classes: int = 4) -> RunResult:
+def example_result(classes: int = 4) -> RunRecord:
     """A clean, small, finished run: two folds, one phase, no findings."""
     import numpy as np
 
@@ -159,7 +146,7 @@ def example_result(classes: int = 4) -> RunResult:
     confusion = np.zeros((classes, classes), int)
     np.add.at(confusion, (predictions.label, said), 1)
     accuracy = float((said == predictions.label).mean())
-    return RunResult(
+    return RunRecord(
         folder=Path("runs/example"),
         name="example",
         recipe={"schema": 1, "name": "example", "seed": 0, "image": {"size": 32}},
@@ -175,8 +162,7 @@ def example_result(classes: int = 4) -> RunResult:
         threshold=0.5 if classes == 2 else None,
         threshold_from="validation" if classes == 2 else None,
         findings=(),
-        environment={"python": "3.11", "torch": "2.13.0", "leukreg": "0.1.0"},
-        facts={},
+        environment=Environment(python="3.11", libraries={"torch": "2.13.0", "leukreg": "0.1.0"}),
         seconds=12.5,
     )
 

@@ -8,9 +8,10 @@ from dataclasses import fields, replace
 from types import ModuleType
 from typing import Any
 
+from leukreg.record import RunRecord
 from leukreg.testing.examples import example_evidence, example_predictions, example_result
 from leukreg.testing.option_checks import instance, named, require
-from leukreg.types import Evidence, Finding, Predictions, Score, Section, Severity
+from leukreg.types import Finding, Predictions, Score, Section, Severity
 
 
 def check_metric(plugin: Any) -> None:
@@ -79,7 +80,7 @@ def check_audit(plugin: Any) -> None:
     """Findings with a rule, a severity and one line; silence where there is no evidence."""
     own, who = instance(plugin), named(plugin)
     require(
-        list(own.build(Evidence())) == [],
+        list(own.build(RunRecord())) == [],
         f"{who}: finds something where nothing is known; return nothing without evidence",
     )
     for evidence in (example_evidence(2), example_evidence(4)):
@@ -89,7 +90,7 @@ def check_audit(plugin: Any) -> None:
         require(list(own.build(evidence)) == found, f"{who}: the same evidence, other findings")
     whole = example_evidence(2)
     for known in _PARTS:
-        alone = Evidence(**{name: getattr(whole, name) for name in known})
+        alone = RunRecord(**{name: getattr(whole, name) for name in known})
         try:
             found = list(own.build(alone))
         except Exception as error:

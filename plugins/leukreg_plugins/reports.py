@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from leukreg import Finding, RunResult, Section, Table, plugin
+from leukreg import Finding, RunRecord, Section, Table, plugin
 from leukreg_plugins.reporting.page_reports import PAGE
 
 
@@ -13,7 +13,7 @@ from leukreg_plugins.reporting.page_reports import PAGE
 class Verdict:
     """What came out, against what would come out without looking."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting.verdict import verdict
 
         return [Section(title="Verdict", text=verdict(result), order=0)]
@@ -23,7 +23,7 @@ class Verdict:
 class PerClass:
     """Precision, recall, F1 and specificity of each class with intervals."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_scores
         from leukreg_plugins.reporting.figures import per_class, undefined_reasons
 
@@ -44,7 +44,7 @@ class PerClass:
 class Confusion:
     """The confusion matrix: true classes down, answers across."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_scores
         from leukreg_plugins.reporting.figures import confusion
 
@@ -65,7 +65,7 @@ class Confusion:
 class Whole:
     """The figures over all classes with intervals."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_scores
         from leukreg_plugins.reporting.figures import how_bounded, whole
 
@@ -89,7 +89,7 @@ class Whole:
 class EachFold:
     """Figures, threshold, temperature and best epochs of each fold, with their spread."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting.folds import sections
 
         return sections(result)
@@ -99,7 +99,7 @@ class EachFold:
 class HowScored:
     """What was chosen between predictions and figures: positive class, threshold, epoch."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg import choices, positive_in
 
         classes = result.predictions.classes
@@ -115,7 +115,7 @@ class HowScored:
 class Uncertainty:
     """Whether wrong answers are the uncertain ones, under MC dropout or test-time augmentation."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting.uncertainty import spread
 
         return spread(result)
@@ -125,7 +125,7 @@ class Uncertainty:
 class Calibration:
     """Raw and calibrated probabilities side by side, and the temperatures."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting.uncertainty import calibration
 
         return calibration(result)
@@ -135,7 +135,7 @@ class Calibration:
 class PredictionSets:
     """Coverage and size of the conformal sets, in all and for each class."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting.uncertainty import sets
 
         return sets(result)
@@ -145,7 +145,7 @@ class PredictionSets:
 class Reported:
     """Published figures beside those of the run."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import reported
 
         published = reported.reported(result)
@@ -162,13 +162,13 @@ class Reported:
 class Elsewhere:
     """A run's models on other images, beside the figures of the run itself."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import external
 
-        facts = external.origin(result)
-        if facts is None:
+        origin = result.evaluated_from
+        if origin is None:
             return []
-        text, table = tuple(external.lines(result, facts)), external.table(facts)
+        text, table = tuple(external.lines(result, origin)), external.table(origin)
         return [Section(title="Against the original", text=text, tables=(table,), order=5, page=7)]
 
 
@@ -176,7 +176,7 @@ class Elsewhere:
 class SyntheticCells:
     """What the gate measured of synthetic images, and which of them were trained on."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import synthetic
 
         text, table = tuple(synthetic.lines(result)), synthetic.table(result)
@@ -190,7 +190,7 @@ class SyntheticCells:
 class Training:
     """What was trained, on what, how long, and why it ended."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_training
         from leukreg_plugins.reporting.training import lines, phases
 
@@ -212,7 +212,7 @@ class Training:
 class Findings:
     """What the audit found, errors first."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         # Above the order of a section that failed: a report ends with its findings.
         if not result.findings:
             text = ("The audit found nothing.",)

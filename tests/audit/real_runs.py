@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from leukreg.record import RunRecord
 from leukreg.registry import Registry, discover
-from leukreg.types import Evidence, RunResult
 from tests.strangers import entry_points, install
 
 STRANGER = '''
@@ -170,17 +170,18 @@ class Bench:
         own = metadata.entry_points(group="leukreg")
         return cls(folder, discover([*own, *entry_points(folder)]))
 
-    def run(self, root: Path, *more: str) -> RunResult:
+    def run(self, root: Path, *more: str) -> RunRecord:
         """Train and audit; ``more`` are keys as ``--set`` takes them."""
+
+        from leukreg.experiment import carry_out
         from leukreg.recipe import parse, take_fallbacks
-        from leukreg.run import run
         from leukreg.runs import RunFolder
 
         text = _toml(BASE).replace("{root}", str(root))
         path = self.folder / f"{root.name}.toml"
         recipe, notices = take_fallbacks(parse(text, path, more, self.registry))
         with RunFolder.create(self.folder / "runs", recipe) as opened:
-            return run(recipe, self.registry, opened, notices)
+            return carry_out(recipe, self.registry, opened, notices)
 
 
 def _toml(table: Mapping[str, Any]) -> str:
@@ -221,7 +222,7 @@ ANY_SPLIT = ("data.folds.group=none", "data.folds.duplicates=ignored")
 OTHER = {"a": "b", "b": "a"}
 
 
-def papers() -> Iterator[Evidence]:
+def papers() -> Iterator[RunRecord]:
     """Published tables that cannot be true, or mean little."""
     from leukreg.audit.published_table import paper_of
     from leukreg.recipe.document import parse_document
@@ -229,10 +230,10 @@ def papers() -> Iterator[Evidence]:
     for text in PAPERS:
         paper = paper_of(parse_document(textwrap.dedent(text), "paper.toml"), "paper.toml")
         assert paper is not None
-        yield Evidence(reported=paper)
+        yield RunRecord(recipe={"reported": paper})
 
 
-def leaking(bench: Bench) -> Iterator[RunResult]:
+def leaking(bench: Bench) -> Iterator[RunRecord]:
     """Copies, patients and trees across the split, files listed twice, the test watched; then the
     same again with two files more."""
     yield bench.run(
@@ -272,7 +273,7 @@ def _leaking(root: Path, more: int = 0) -> Path:
     return table.write()
 
 
-def swapped(bench: Bench) -> Iterator[RunResult]:
+def swapped(bench: Bench) -> Iterator[RunRecord]:
     """Classes that change places in the test; then in the validation rows, and one class tested."""
     yield bench.run(
         _swapped(bench.folder / "swapped", "test"),
@@ -311,7 +312,7 @@ def _swapped(root: Path, side: str, tested: str = "ab") -> Path:
     return table.write()
 
 
-def evaluated(bench: Bench, original: RunResult) -> RunResult:
+def evaluated(bench: Bench, original: RunRecord) -> RunRecord:
     """A run's models on images of another class set, one of them a training image."""
     from leukreg import load
     from leukreg.predict.external_validation import evaluate
@@ -330,7 +331,7 @@ def evaluated(bench: Bench, original: RunResult) -> RunResult:
 MADE = 'synthesis={ use = "faulty", classes = ["a", "b"], per_class = 12, mix = "replace" }'
 
 
-def synthetic(bench: Bench) -> Iterator[RunResult]:
+def synthetic(bench: Bench) -> Iterator[RunRecord]:
     """One recipe without synthesis, with cells that fail and are kept, with cells left out; and
     cells made before the split."""
     table = Table(bench.folder / "made", seed=9)
@@ -355,7 +356,7 @@ def synthetic(bench: Bench) -> Iterator[RunResult]:
     yield bench.run(early.root, folder, *ANY_SPLIT, warped)
 
 
-def folded(bench: Bench) -> RunResult:
+def folded(bench: Bench) -> RunRecord:
     """Folds whose networks come out far apart: few images, and a fifth of them mislabelled."""
     table = Table(bench.folder / "folded", seed=6)
     for label in "ab":

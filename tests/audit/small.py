@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from leukreg.experiment import carry_out
 from leukreg.recipe import load, take_fallbacks
+from leukreg.record import RunRecord
 from leukreg.registry import installed
-from leukreg.run import run
 from leukreg.runs import RunFolder
-from leukreg.types import RunResult
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SMALL = (
@@ -38,9 +38,9 @@ def overrides(name: str) -> list[str]:
     return [*chosen, "data.fallback.images=16"]
 
 
-def trained(name: str, root: Path, more: Sequence[str] = ()) -> RunResult:
+def trained(name: str, root: Path, more: Sequence[str] = ()) -> RunRecord:
     """Run a shipped recipe small, below ``root``."""
     path = EXPERIMENTS / f"{name}.toml"
     recipe, notices = take_fallbacks(load(path, [*overrides(name), *more]))
     with RunFolder.create(root, recipe) as folder:
-        return run(recipe, installed(), folder, notices)
+        return carry_out(recipe, installed(), folder, notices)

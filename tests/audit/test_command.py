@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from leukreg.cli.audit import show_findings
 from leukreg.cli.main import main
 from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
+from leukreg.record import RunRecord
 from leukreg.registry.plugin_call import Choice
 from leukreg.runs import RunFolder
-from leukreg.types import Finding, ImageSpec, RunResult
+from leukreg.types import Finding, ImageSpec
 
 ROOT = Path(__file__).parents[2]
 V4 = """\
@@ -135,7 +136,7 @@ def test_no_table_gives_a_traceback(tmp_path: Path, table: dict[str, str]) -> No
     assert main(["audit", write(tmp_path, "paper.toml", text)]) in (0, 1, 2)
 
 
-def kept_run(root: Path, result: RunResult) -> Path:
+def kept_run(root: Path, result: RunRecord) -> Path:
     """A run folder with this result."""
     choice = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0")
     recipe = Recipe(

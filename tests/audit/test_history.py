@@ -8,8 +8,9 @@ import pytest
 
 from leukreg.audit import audit
 from leukreg.recipe import load
+from leukreg.record import RunRecord
 from leukreg.registry import installed
-from leukreg.types import Evidence, Finding
+from leukreg.types import Finding
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -56,7 +57,7 @@ FIRES: dict[str, dict[str, tuple[str, ...]]] = {
 
 def findings_of(name: str) -> tuple[Finding, ...]:
     recipe = load(EXPERIMENTS / f"{name}.toml")
-    evidence = Evidence(recipe=recipe.resolved, reported=recipe.reported)
+    evidence = RunRecord(recipe=recipe.resolved)
     return audit(evidence, recipe.audit, installed())
 
 

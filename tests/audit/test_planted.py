@@ -18,7 +18,8 @@ from PIL import Image, ImageEnhance
 
 from leukreg.data.image_store import open_images
 from leukreg.data.near_duplicates import searched
-from leukreg.types import Evidence, Fold, ImageSpec, Sample, Samples
+from leukreg.record import RunRecord
+from leukreg.types import Fold, ImageSpec, Sample, Samples
 
 CELLS = Path(__file__).parents[3] / "shared" / "data" / "pbc128"
 CLASSES = ("lymphocyte", "monocyte", "neutrophil", "ig")
@@ -81,11 +82,11 @@ class Planted:
         if copy:
             self.copies.add(f"{label}/{name}")
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> RunRecord:
         samples = Samples(rows=tuple(self.rows), classes=CLASSES)
         images = searched(open_images(samples, ImageSpec(size=64)))
         fold = Fold(index=0, train=tuple(self.train), validation=(), test=tuple(self.test))
-        return Evidence(
+        return RunRecord(
             samples=images.samples, pixels=images.digests, twins=images.near_duplicates,
             statistics=images.statistics, folds=(fold,),
         )  # fmt: skip

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leukreg.audit import audit, evidence_of, has_errors
+from leukreg.audit import audit, has_errors
 from leukreg.audit.rules import spec_of
 from leukreg.errors import RunError
 from leukreg.recipe.model import AuditSpec, Waiver
+from leukreg.record import RunRecord
 from leukreg.registry import Registry, discover, installed
 from leukreg.registry.plugin import hookimpl, plugin
-from leukreg.types import Evidence, Finding, Fold, Predictions, Sample, Samples
+from leukreg.types import Finding, Fold, Predictions, Sample, Samples
 
 TABLE = {"classes": ["a", "b"], "confusion": [[187, 18], [18, 2]], "accuracy": "0.84",
          "recall": "0.10"}  # fmt: skip
@@ -46,7 +47,7 @@ class SaysTwo:
     second: str = "wrong"
     """The error's message."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         yield Finding(rule="says-two", severity="note", message="by the way")
         yield Finding(rule="says-two", severity="error", message=self.second)
 
@@ -55,7 +56,7 @@ class SaysTwo:
 class Breaks:
     """Fails."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         yield Finding(rule="breaks", severity="note", message="before")
         raise KeyError("nothing there")
 
@@ -66,7 +67,7 @@ def registry(*rules: type) -> Registry:
 
 def test_errors_come_first_and_waived_ones_last() -> None:
     spec = AuditSpec(waive=(Waiver(rule="breaks", reason="known"),))
-    findings = audit(Evidence(), spec, registry(SaysTwo, Breaks))
+    findings = audit(RunRecord(), spec, registry(SaysTwo, Breaks))
     assert [(f.severity, f.waived) for f in findings] == [
         ("error", None),
         ("note", None),
@@ -77,13 +78,13 @@ def test_errors_come_first_and_waived_ones_last() -> None:
 
 def test_a_waived_error_is_no_error_but_stays() -> None:
     spec = AuditSpec(waive=(Waiver(rule="says-two", reason="known"),))
-    findings = audit(Evidence(), spec, registry(SaysTwo))
+    findings = audit(RunRecord(), spec, registry(SaysTwo))
     assert [f.waived for f in findings] == ["known", "known"]
     assert not has_errors(findings)
 
 
 def test_a_rule_that_fails_is_named_and_the_others_go_on() -> None:
-    findings = audit(Evidence(), None, registry(Breaks, SaysTwo))
+    findings = audit(RunRecord(), None, registry(Breaks, SaysTwo))
     (broken,) = [f for f in findings if f.rule == "breaks"]
     assert "could not be applied: KeyError" in broken.message
     assert len(findings) == 3
@@ -91,7 +92,7 @@ def test_a_rule_that_fails_is_named_and_the_others_go_on() -> None:
 
 def test_a_waiver_that_meets_nothing_is_said() -> None:
     spec = AuditSpec(waive=(Waiver(rule="idle-phase", reason="old"),))
-    (finding,) = audit(Evidence(), spec, installed())
+    (finding,) = audit(RunRecord(), spec, installed())
     assert (finding.severity, finding.rule) == ("note", "idle-phase")
     assert "meets no finding" in finding.message
 
@@ -99,7 +100,7 @@ def test_a_waiver_that_meets_nothing_is_said() -> None:
 def test_options_come_from_the_kept_recipe() -> None:
     kept = {"audit": {"waive": [], "rules": {"says-two": {"second": "worse"}}}}
     rules = registry(SaysTwo)
-    assert audit(Evidence(), spec_of(kept, rules), rules)[0].message == "worse"
+    assert audit(RunRecord(), spec_of(kept, rules), rules)[0].message == "worse"
     with pytest.raises(RunError, match="do not fit"):
         spec_of({"audit": {"rules": {"says-two": {"third": 1}}}}, rules)
     with pytest.raises(RunError, match="there is no audit 'gone'"):
@@ -108,22 +109,22 @@ def test_options_come_from_the_kept_recipe() -> None:
 
 
 def test_an_unreadable_table_is_a_finding_not_a_failure() -> None:
-    findings = audit(Evidence(reported={"precision": 1.7}), None, installed())
+    findings = audit(RunRecord(recipe={"reported": {"precision": 1.7}}), None, installed())
     assert [f.rule for f in findings] == ["reported-unreadable"]
 
 
 def test_evidence_of_a_run(make_result: Any) -> None:
     result = make_result(reported=TABLE)
-    evidence = evidence_of(result, threshold_from="scored")
+    evidence = replace(result, threshold_from="scored")
     assert evidence.reported == TABLE
     assert evidence.twins == result.twins
     assert evidence.threshold_from == "scored"
     rules = {f.rule for f in audit(evidence, None, installed())}
     assert {"majority-baseline", "few-positives", "threshold-on-scored"} <= rules
-    assert evidence_of(make_result()).reported is None
+    assert make_result().reported is None
 
 
-def _large(n: int) -> Evidence:
+def _large(n: int) -> RunRecord:
     """A run on ``n`` images in five folds, with statistics, digests and copies."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, n)
@@ -145,7 +146,7 @@ def _large(n: int) -> Evidence:
         uncertainty=np.zeros(n), mutual_information=np.zeros(n),
     )  # fmt: skip
     statistics = rng.normal(100, 20, (n, 12))
-    return Evidence(
+    return RunRecord(
         samples=Samples(rows=listed, classes=predictions.classes),
         pixels={row.id: f"{i // 2 if i < 200 else i:032x}" for i, row in enumerate(listed)},
         twins=tuple((listed[i].id, listed[i + 400].id) for i in range(0, n - 400, 500)),

@@ -9,8 +9,8 @@ import pytest
 from leukreg_plugins.audits import AUDITS
 from leukreg_plugins.sources.demo import Demo
 
+from leukreg.record import RunRecord
 from leukreg.runs import read
-from leukreg.types import RunResult
 from tests.audit.small import trained
 
 pytestmark = pytest.mark.slow
@@ -77,7 +77,7 @@ WARNS: dict[str, tuple[str, ...]] = {
 }
 """Recipe to rules that must warn, among others that depend on the small training."""
 REPAIRED = [f"{version}-repaired" for version in ERRORS]
-Train = Callable[..., RunResult]
+Train = Callable[..., RunRecord]
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +91,13 @@ def train(root: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
     monkeypatch.setenv("LEUKREG_CACHE", str(root / "cache"))
     monkeypatch.chdir(root)  # where no data/all lies
 
-    def go(name: str, runs: str = "", more: tuple[str, ...] = ()) -> RunResult:
+    def go(name: str, runs: str = "", more: tuple[str, ...] = ()) -> RunRecord:
         return trained(name, root / (runs or name), more)
 
     return go
 
 
-def told(result: RunResult, severity: str) -> dict[str, str]:
+def told(result: RunRecord, severity: str) -> dict[str, str]:
     """Rule to all its messages of this severity."""
     found: dict[str, str] = {}
     for finding in result.findings:
@@ -130,12 +130,14 @@ def test_on_the_repaired_run_no_error_is_found(name: str, train: Train) -> None:
 
 
 def test_a_run_writes_down_what_rules_read(train: Train) -> None:
-    facts = train("v4", "facts").facts
-    assert facts["files_found"] == {"Benign": 16, "ALL": 48}
-    assert facts["listed"] == {"Benign": 32, "ALL": 0}
-    assert facts["test_looks"] == []
-    assert facts["bn_changed_by_mc"] is False
-    low, high, *contract = facts["input_range"]
+    record = train("v4", "facts")
+    (fold,) = record.training.folds
+    assert record.listing.files_found == {"Benign": 16, "ALL": 48}
+    assert record.listing.listed == {"Benign": 32, "ALL": 0}
+    assert record.earlier.test_looks == ()
+    assert fold.bn_changed_by_mc is False
+    assert fold.input_range is not None
+    low, high, *contract = fold.input_range
     assert 0 <= low < 0.5 < high <= 1
     assert contract == [0, 1]
 

@@ -17,15 +17,16 @@ import pytest
 from leukreg.cli.compare import subject
 from leukreg.cli.main import main
 from leukreg.recipe import load
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.runs import RunFolder
 from leukreg.runs.listing import summarise
 from leukreg.runs.status import read_status, write_status
-from leukreg.types import Finding, RunResult
+from leukreg.types import Finding
 from tests.cli.test_results import keep
 from tests.terminal import plain, pretend
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 ROOT = Path(__file__).parents[2]
 PAPER = """\
 [reported]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from leukreg.cli.main import main
 from leukreg.registry import installed
-from leukreg.runs import codec, tables
+from leukreg.runs import codec, contents
 from leukreg.types import Fold, Lineage, Sample, Samples
 from tests.synthesis.pictures import pictures
 
@@ -240,12 +240,12 @@ def write_run(folder: Path, real: Path, fake: Path, made_in: int | None = 0) -> 
     codec.write_json(folder / "scores.json", {"scores": [], "scored": {}})
     codec.write_json(folder / "findings.json", [])
     samples = Samples(rows=tuple(rows + fakes), classes=("benign", "[Malignant] Pre-B"))
-    tables.write_samples(folder / "samples.csv", samples.rows)
+    codec.write_rows(folder / "samples.csv", Sample, samples.rows, numbered="row")
     codec.write_json(folder / "classes.json", {"classes": samples.classes, "broken": []})
     test = tuple(range(0, len(rows), 2))
     train = tuple(row for row in range(len(samples.rows)) if row not in test)
     fold = Fold(index=0, train=train, validation=(), test=test)
-    tables.write_folds(folder / "folds.csv", (fold,))
+    contents.write_folds(folder / "folds.csv", (fold,))
 
 
 def test_a_runs_fold_has_two_sides(cells: Cells, tmp_path: Path, capsys: Capture) -> None:
@@ -265,7 +265,7 @@ def test_a_runs_fold_has_two_sides(cells: Cells, tmp_path: Path, capsys: Capture
     assert "the validation rows of fold 1 hold no real image" in capsys.readouterr().err
     assert fidelity("last", "last", "--fold", 3) == 2
     assert "has no fold 3; there are 1" in capsys.readouterr().err
-    tables.write_folds(
+    contents.write_folds(
         tmp_path / "runs" / "v6-1" / "folds.csv",
         (Fold(index=0, train=tuple(range(26)), validation=(), test=()),),
     )
@@ -286,11 +286,11 @@ def test_copies_are_looked_for_among_all_that_a_generator_saw(
     (fake / "benign" / "copy.png").write_bytes(trained.read_bytes())
     run = tmp_path / "runs" / "replaced"
     write_run(run, real, fake)
-    (fold,) = tables.read_folds(run / "folds.csv")
-    rows = tables.read_samples(run / "samples.csv")
+    rows = contents.read_samples(run).rows
+    (fold,) = contents.read_folds(run / "folds.csv", len(rows))
     gone = tuple(r for r in fold.train if rows[r].origin == "real" and rows[r].label == "benign")
     left = tuple(r for r in fold.train if r not in gone)
-    tables.write_folds(run / "folds.csv", (replace(fold, train=left, replaced=gone),))
+    contents.write_folds(run / "folds.csv", (replace(fold, train=left, replaced=gone),))
     assert fidelity(run, run, "--rows", "test") == 1
     assert "1 of 49 fakes copy one of 26 training" in " ".join(capsys.readouterr().out.split())
 

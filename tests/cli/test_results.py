@@ -13,12 +13,13 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, Recipe
+from leukreg.record import Digests, RunRecord
 from leukreg.registry.plugin_call import Choice
 from leukreg.report.comparability import differences
 from leukreg.runs import RunFolder
-from leukreg.types import Finding, ImageSpec, RunResult
+from leukreg.types import Finding, ImageSpec
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 
 
 SOME = Choice(kind="loss", name="x", plugin=None, owner="leukreg 0")
@@ -33,7 +34,7 @@ RECIPE = Recipe(
 )
 
 
-def keep(root: Path, result: RunResult, name: str = "v4") -> RunResult:
+def keep(root: Path, result: RunRecord, name: str = "v4") -> RunRecord:
     with RunFolder.create(root, replace(RECIPE, name=name)) as folder:
         return folder.keep(result)
 
@@ -103,7 +104,7 @@ def test_compare_says_what_is_not_alike(
 ) -> None:
     keep(tmp_path, make_result(bootstrap=0), "one")
     other = make_result(classes=("Benign", "Pre-B"), counts=(50, 50), bootstrap=0)
-    other = replace(other, facts={"digests": {"data": "other"}})
+    other = replace(other, digests=Digests(data="other"))
     keep(tmp_path, other, "two")
     assert main(["compare", "one", "two", "--root", str(tmp_path)]) == 0
     text = capsys.readouterr().out
@@ -119,7 +120,7 @@ def test_compare_needs_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_a_missing_digest_is_said(make_result: Make) -> None:
     result = make_result(bootstrap=0)
-    bare = replace(result, facts={})
+    bare = replace(result, digests=Digests())
     assert list(differences({"A": result, "B": bare})) == [
         "Not every run has recorded a digest of its data."
     ]

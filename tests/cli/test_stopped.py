@@ -85,7 +85,7 @@ def test_a_signal_says_how_to_go_on_and_the_run_is_not_called_failed(
     assert main(["show", str(run.path)]) == 2
     assert "has not finished; leukreg run --resume" in capsys.readouterr().err
     assert main(["run", "--resume", "last"]) == 0
-    assert read(run.path).facts.get("mended") is None
+    assert read(run.path).mended == ()
     assert not left_over(run.path)
 
 
@@ -137,7 +137,7 @@ def test_a_fold_that_lost_its_state_is_not_trained_anew_without_a_word(
     line = f"! fold-0/{gone} was missing, although this fold had begun: it is trained anew."
     said = " ".join(capsys.readouterr().out.split())
     assert said.count(line) == 2  # when it is resumed, and in its report
-    assert read(run).facts["mended"] == [line[2:]]
+    assert read(run).mended == (line[2:],)
 
 
 def test_a_resumed_run_whose_checksums_are_gone_says_what_is_unchecked(
@@ -153,7 +153,7 @@ def test_a_resumed_run_whose_checksums_are_gone_says_what_is_unchecked(
     for name in ("checksums.txt", "fold-0/checksums.txt"):
         line = f"! {name} was missing: the files beside it were taken unchecked."
         assert said.count(line) == 2, said
-        assert line[2:] in read(run).facts["mended"]
+        assert line[2:] in read(run).mended
 
 
 def test_damage_that_cannot_be_mended_is_told_before_training(

@@ -14,9 +14,10 @@ from PIL import Image
 from rich.console import Console
 
 from leukreg.cli.main import main
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.report import console, table_layout
-from leukreg.types import RunResult, Table
+from leukreg.types import Table
 from tests.terminal import plain, pretend
 from tests.trained import COLOURS, write_cells
 
@@ -80,7 +81,7 @@ def test_a_run_with_everything(binary_run: Path, tmp_path: Path, checked: Checke
 
 
 def test_a_run_of_sixteen_classes(
-    tmp_path: Path, make_result: Callable[..., RunResult], checked: Checked
+    tmp_path: Path, make_result: Callable[..., RunRecord], checked: Checked
 ) -> None:
     classes = tuple(f"[Malignant] kind of cell number {place}" for place in range(16))
     result = make_result(classes=classes, counts=(40,) * 16, bootstrap=20)

@@ -43,7 +43,7 @@ def test_what_was_assumed_of_a_table_is_told_and_kept(
     assert main(["report", "last", "--out", "page.html"]) == 0
     assert HOW in Path("page.html").read_text()
     (run,) = Path("runs").iterdir()
-    assert read(run).facts["assumed_of_list"] == [HOW]
+    assert read(run).listing.assumed_of_list == (HOW,)
 
 
 @pytest.fixture
@@ -118,5 +118,5 @@ def test_what_is_passed_over_among_donors_is_told_and_kept(
     assert f"files passed over: 1 {slide}, such as donors/benign/slide.svs" in told
     assert f"files passed over: 3 {folder}" in told
     (run,) = Path("runs").iterdir()
-    kept = read(run).facts["passed_over_by_generator"]
-    assert [(one["what"], one["files"]) for one in kept] == [(slide, 1), (folder, 3)]
+    kept = read(run).listing.passed_over_by_generator
+    assert [(one.what, one.files) for one in kept] == [(slide, 1), (folder, 3)]

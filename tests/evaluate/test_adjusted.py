@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from leukreg.errors import Problems
-from leukreg.evaluate.calibration import Uncalibrated, temperatures_of
+from leukreg.evaluate.calibration import Uncalibrated
 from leukreg.evaluate.conformal import SetFigures
 from leukreg.evaluate.feasibility import refuse_too_few
-from leukreg.evaluate.scoring import Scored, score
+from leukreg.evaluate.scoring import score
 from leukreg.recipe import parse
 from leukreg.recipe.mistakes import Mark
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec, ThresholdSpec
+from leukreg.record import Fitted, RunRecord
 from leukreg.registry import installed
 from leukreg.types import Fold, Predictions, Sample, Samples, Score
 from tests.evaluate.simulated import simulated, table
@@ -36,12 +37,12 @@ def two(n: int = 600, temperature: float = 2.5, k: int = 4) -> tuple[Predictions
     return rows.take(np.arange(n)), rows.take(np.arange(n, 2 * n))
 
 
-def scored(rows: Predictions, validation: Predictions | None, **options: Any) -> Scored:
+def scored(rows: Predictions, validation: Predictions | None, **options: Any) -> RunRecord:
     spec = EvaluateSpec(**{"bootstrap": 100, **options})
     return score(rows, validation, spec, 4, installed())
 
 
-def figures(found: Scored) -> dict[tuple[str, str | None], Score]:
+def figures(found: RunRecord) -> dict[tuple[str, str | None], Score]:
     return {(one.name, one.label): one for one in found.scores}
 
 
@@ -66,14 +67,14 @@ def test_perfectly_calibrated_after_scaling_and_not_before() -> None:
 def test_each_fold_is_scaled_by_its_own_validation_rows() -> None:
     rows, validation = two(2000)
     found = scored(rows, validation, bootstrap=0, **CALIBRATED)
-    temperatures = temperatures_of(found.facts)
+    temperatures = found.fitted.temperature_by_fold()
     assert set(temperatures) == {0, 1}
     assert all(t == pytest.approx(2.5, rel=0.15) for t in temperatures.values())
     # Labels of the scored rows have no say, those of another fold's validation rows neither.
     again = scored(replace(rows, label=rows.label * 0), validation, bootstrap=0, **CALIBRATED)
-    assert again.facts == found.facts
+    assert again.fitted == found.fitted
     odd = replace(validation, label=np.where(validation.fold == 1, 0, validation.label))
-    other = temperatures_of(scored(rows, odd, bootstrap=0, **CALIBRATED).facts)
+    other = scored(rows, odd, bootstrap=0, **CALIBRATED).fitted.temperature_by_fold()
     assert other[0] == temperatures[0]
     assert other[1] != temperatures[1]
 
@@ -106,12 +107,12 @@ def test_scored_rows_keep_raw_probabilities_and_scoring_again_changes_nothing() 
     assert once.validation.raw is not None
     again = scored(once.predictions, once.validation, **options)
     assert again.scores == once.scores
-    assert again.facts == once.facts
+    assert again.fitted == once.fitted
     assert np.array_equal(again.predictions.probabilities, once.predictions.probabilities)
     plain = scored(once.predictions, once.validation, bootstrap=20)
     assert np.array_equal(plain.predictions.probabilities, rows.probabilities)
     assert plain.predictions.raw is None
-    assert plain.facts == {}
+    assert plain.fitted == Fitted()
 
 
 def test_thresholds_are_chosen_on_calibrated_validation_rows() -> None:
@@ -119,10 +120,10 @@ def test_thresholds_are_chosen_on_calibrated_validation_rows() -> None:
     found = scored(rows, validation, bootstrap=0, threshold=ThresholdSpec(), **CALIBRATED)
     assert found.validation is not None
     raw = scored(rows, validation, bootstrap=0, threshold=ThresholdSpec())
-    for fold, threshold in found.thresholds.items():
-        own = found.validation.probabilities[validation.fold == fold, 1]
-        assert threshold in own
-        assert threshold != raw.thresholds[fold]
+    for one, other in zip(found.fitted.thresholds, raw.fitted.thresholds, strict=True):
+        own = found.validation.probabilities[validation.fold == one.fold, 1]
+        assert one.threshold in own
+        assert one.threshold != other.threshold
 
 
 def test_sets_are_made_from_calibrated_probabilities_and_measured() -> None:

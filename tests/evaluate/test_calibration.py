@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,11 +17,13 @@ from leukreg.evaluate.calibration import (
     fit_temperature,
     fit_temperatures,
     raw_of,
-    temperatures_of,
     tempered,
 )
+from leukreg.record import Calibration, Fitted
+from leukreg.runs.codec import plain
 from leukreg.types import Predictions
 from tests.evaluate.simulated import simulated, softmax, table
+from tests.facts import from_facts
 
 unhurried = settings(deadline=None, max_examples=50)  # the first call imports scipy
 
@@ -156,10 +158,11 @@ def test_raw_probabilities_are_kept_and_calibrating_begins_from_them() -> None:
 def test_temperatures_come_back_from_a_runs_facts() -> None:
     rows = simulated(500, 2.0, seed=1)
     fitted = fit_temperatures(replace(rows, fold=np.arange(500) % 3), range(3))
-    facts = {"calibration": {"folds": [asdict(one) for one in fitted]}}
-    assert json.loads(json.dumps(facts)) == facts
-    assert temperatures_of(facts) == {one.fold: one.temperature for one in fitted}
-    assert temperatures_of({}) == {}
+    known = Fitted(calibration=Calibration(method="temperature", folds=fitted))
+    facts = json.loads(json.dumps(plain(known)))
+    assert from_facts(facts)["fitted"] == known
+    assert known.temperature_by_fold() == {one.fold: one.temperature for one in fitted}
+    assert Fitted().temperature_by_fold() == {}
 
 
 def test_no_rows() -> None:

@@ -13,10 +13,7 @@ from scipy.stats import betabinom
 
 from leukreg.evaluate.calibration import calibrated, fit_temperature
 from leukreg.evaluate.conformal import (
-    Conformal,
-    conformal_of,
     conformal_sets,
-    facts_of_conformal,
     fit_conformal,
     nonconformity,
     rank,
@@ -24,8 +21,11 @@ from leukreg.evaluate.conformal import (
     voted_sets,
 )
 from leukreg.recipe.model import ConformalSpec
+from leukreg.record import Conformal, ConformalFold, Fitted
+from leukreg.runs.codec import plain
 from leukreg.types import Predictions
 from tests.evaluate.simulated import simulated, table
+from tests.facts import from_facts
 
 DRAWS, SCORED = 400, 150
 
@@ -178,9 +178,10 @@ def test_each_fold_has_its_own_limits() -> None:
     one, two = simulated(200, 0.3, seed=1), simulated(200, 5.0, seed=2)
     both = Predictions.joined([one, replace(two, fold=two.fold + 1)])
     conformal = fit_conformal(both, [0, 1], ConformalSpec(), 4)
-    assert conformal.limits[0] == fit_conformal(one, [0], ConformalSpec(), 4).limits[0]
-    assert conformal.limits[0] != conformal.limits[1]
-    assert conformal.rows == {0: (200,) * 4, 1: (200,) * 4}
+    first, second = conformal.folds
+    assert first.limits == fit_conformal(one, [0], ConformalSpec(), 4).folds[0].limits
+    assert first.limits != second.limits
+    assert [fold.rows for fold in conformal.folds] == [(200,) * 4, (200,) * 4]
     with pytest.raises(KeyError):
         conformal_sets(replace(one, fold=one.fold + 7), conformal)
 
@@ -194,10 +195,10 @@ def test_copies_of_a_row_do_not_move_the_limits(
     own, spec = simulated(n, 2.0, seed, k=3), ConformalSpec(coverage=0.8, by_class=by_class)
     again = np.repeat(np.arange(n), np.random.default_rng(seed).integers(1, times + 1, n))
     copied = replace(own.take(again), group=again)
-    one, other = (fit_conformal(rows, [0], spec, 4) for rows in (own, copied))
+    (one,), (other,) = (fit_conformal(rows, [0], spec, 4).folds for rows in (own, copied))
     assert other.limits == one.limits
     assert other.groups == one.groups == one.rows
-    assert sum(other.rows[0]) == (len(again) if by_class else 3 * len(again))
+    assert sum(other.rows) == (len(again) if by_class else 3 * len(again))
 
 
 def test_images_of_new_patients_are_covered_however_many_the_others_have() -> None:
@@ -219,10 +220,10 @@ def test_images_of_new_patients_are_covered_however_many_the_others_have() -> No
 def test_an_ensemble_votes() -> None:
     rows = table(np.array([0, 0]), np.array([[0.6, 0.4, 0.0], [0.1, 0.1, 0.8]]))
     limits = {0: (0.5,) * 3, 1: (0.7,) * 3, 2: (0.95,) * 3}
-    conformal = Conformal(
-        method="lac", coverage=0.9, by_class=False, seed=0, limits=limits,
-        rows=dict.fromkeys(limits, (9,) * 3), groups=dict.fromkeys(limits, (9,) * 3),
-    )  # fmt: skip
+    nine = (9,) * 3
+    folds = tuple(ConformalFold(fold=i, rows=nine, groups=nine, limits=own)
+                  for i, own in limits.items())  # fmt: skip
+    conformal = Conformal(method="lac", coverage=0.9, by_class=False, seed=0, folds=folds)
     parts = [replace(rows, fold=np.full(2, fold)) for fold in limits]
     assert voted_sets(parts, conformal).tolist() == [[True, True, False], [False, False, True]]
     # One model alone: as it is. Two: both must agree.
@@ -245,6 +246,6 @@ def test_limits_come_back_from_a_runs_facts() -> None:
     for by_class in (False, True):
         spec = ConformalSpec(coverage=0.8, method="aps", by_class=by_class)
         conformal = fit_conformal(rows, [0, 1], spec, 4)
-        facts = json.loads(json.dumps({"conformal": facts_of_conformal(conformal)}))
-        assert conformal_of(facts) == conformal
-    assert conformal_of({}) is None
+        facts = json.loads(json.dumps(plain(Fitted(conformal=conformal))))
+        assert from_facts(facts)["fitted"].conformal == conformal
+    assert from_facts({})["fitted"].conformal is None

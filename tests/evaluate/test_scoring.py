@@ -181,7 +181,7 @@ def test_decisions_confusion_and_threshold_go_together() -> None:
     expected = [[int(((rows.label == i) & (decision == j)).sum()) for j in (0, 1)] for i in (0, 1)]
     assert [list(line) for line in scored.confusion] == expected
     assert (scored.threshold, scored.threshold_from) == (0.9, "fixed")
-    assert scored.thresholds == {0: 0.9, 1: 0.9}
+    assert [(one.fold, one.threshold) for one in scored.fitted.thresholds] == [(0, 0.9), (1, 0.9)]
     assert scored.scores[-1] == Score(name="threshold", value=0.9, why="fixed by the recipe")
 
 

@@ -17,10 +17,11 @@ from leukreg.predict.external_source import map_classes, parse_mapping
 from leukreg.predict.external_validation import Drop, drops, evaluate
 from leukreg.predict.trained_run import load
 from leukreg.recipe.model import EvaluateSpec
+from leukreg.record import CopiedFiles, RunRecord
 from leukreg.registry import installed
 from leukreg.report.console import sections
 from leukreg.runs import read
-from leukreg.types import RunResult, Sample, Samples
+from leukreg.types import Sample, Samples
 from tests.trained import write_cells
 
 SPEC = EvaluateSpec(bootstrap=200)
@@ -66,12 +67,12 @@ def by_key(found: tuple[Drop, ...]) -> dict[tuple[str, str | None], Drop]:
 
 
 def test_the_drop_of_a_known_loss_is_within_its_interval(make_result: Any) -> None:
-    good: RunResult = make_result(skill=3.0, bootstrap=0)
+    good: RunRecord = make_result(skill=3.0, bootstrap=0)
     same, how = drops(good.predictions, good.predictions, SPEC, 0, installed())
     assert all(drop.drop == 0 for drop in same)
     assert all(drop.low is not None and drop.low <= 0 <= (drop.high or 0) for drop in same)
     assert "12 patients of the original and 12 patients here, independently" in how
-    poor: RunResult = make_result(skill=0.0, seed=9, bootstrap=0)
+    poor: RunRecord = make_result(skill=0.0, seed=9, bootstrap=0)
     found = by_key(drops(good.predictions, poor.predictions, SPEC, 0, installed())[0])
     accuracy = found["accuracy", None]
     right = [(r.predictions.decision == r.predictions.label).mean() for r in (good, poor)]
@@ -86,7 +87,7 @@ def test_the_drop_of_a_known_loss_is_within_its_interval(make_result: Any) -> No
 
 
 def test_only_classes_that_both_have_are_compared(make_result: Any) -> None:
-    first: RunResult = make_result(classes=("a", "b", "c"), counts=(60, 50, 40), bootstrap=0)
+    first: RunRecord = make_result(classes=("a", "b", "c"), counts=(60, 50, 40), bootstrap=0)
     rows = first.predictions
     without = rows.take(np.flatnonzero(rows.label != 1))
     found = by_key(drops(rows, without, SPEC, 0, installed())[0])
@@ -115,18 +116,19 @@ def test_an_evaluation_is_a_run_folder_of_its_own(
     (other / "benign" / "broken.png").write_text("no image")
     found = evaluate(trained, other, {"ProB": "[M] pro"}, runs=tmp_path / "runs")
     again = read(found.folder)
-    assert (again.scores, again.findings, again.facts) == (
+    assert (again.scores, again.findings, again.evaluated_from) == (
         found.scores,
         found.findings,
-        found.facts,
+        found.evaluated_from,
     )
     assert found.name.startswith("tiny-on-other-")
     files = [row.path for row in found.samples.rows]
     assert np.array_equal(found.predictions.probabilities, trained.predict_proba(files))
-    facts = found.facts["evaluated_from"]
-    assert (facts["run"], facts["folds"]) == (folds_run.name, 2)
-    assert (facts["unmapped"], facts["missing"]) == ({"strange": 6}, ["early"])
-    assert facts["copies"] == {"exact": {"benign/copy.png": known.id}, "near": {}}
+    origin = found.evaluated_from
+    assert origin is not None
+    assert (origin.run, origin.folds) == (folds_run.name, 2)
+    assert (origin.unmapped, origin.missing) == ({"strange": 6}, ("early",))
+    assert origin.copies == CopiedFiles(exact={"benign/copy.png": known.id})
     rules = {(f.rule, f.severity) for f in found.findings}
     assert {("external-copies", "error"), ("external-classes", "warning")} <= rules
     assert not {f.message for f in found.findings} & {f.message for f in trained.result.findings}
@@ -196,4 +198,5 @@ def test_a_table_is_a_source_too(folds_run: Path, other: Path, tmp_path: Path) -
     found = evaluate(load(folds_run), table, source="table", runs=tmp_path / "runs")
     assert len(found.predictions) == 6
     assert found.predictions.patient[0] == "p00"
-    assert "6 patients here" in found.facts["evaluated_from"]["how"]
+    assert found.evaluated_from is not None
+    assert "6 patients here" in found.evaluated_from.how

@@ -13,7 +13,7 @@ from PIL import Image
 import leukreg
 from leukreg.engine.inference import predict_rows
 from leukreg.errors import DataError, NotAvailable, Problems, RunError
-from leukreg.evaluate.calibration import temperatures_of, tempered
+from leukreg.evaluate.calibration import tempered
 from leukreg.predict.ensemble import without_weights
 from leukreg.predict.trained_run import Trained, load
 from leukreg.predict.training_images import learned_rows
@@ -117,9 +117,10 @@ def test_the_threshold_of_the_run_decides(binary_run: Path) -> None:
 def test_calibration_is_the_runs_own(binary_run: Path) -> None:
     trained = load(binary_run)
     files = [row.path for row in trained.result.samples.rows[:6]]
-    facts = {k: v for k, v in trained.result.facts.items() if k != "calibration"}
-    raw = Trained(replace(trained.result, facts=facts), trained.recipe).predict_proba(files)
-    heat = temperatures_of(trained.result.facts)[0]
+    fitted = trained.result.fitted
+    plain = replace(trained.result, fitted=replace(fitted, calibration=None))
+    raw = Trained(plain, trained.recipe).predict_proba(files)
+    heat = fitted.temperatures[0].temperature
     assert np.allclose(trained.predict_proba(files), tempered(raw, heat), atol=1e-12)
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from leukreg.types import RunResult
+from leukreg.record import RunRecord
 
 VOID = frozenset({"meta", "link", "img", "br", "rect", "path", "use"})
 
 
-def with_pictures(result: RunResult, folder: Path) -> RunResult:
+def with_pictures(result: RunRecord, folder: Path) -> RunRecord:
     """The result with its samples' files really there, all of one small picture."""
     folder.mkdir(exist_ok=True)
     picture = folder / "cell.png"

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from leukreg.record import RunRecord
 from leukreg.registry import Entry, Owner, Registry, installed
 from leukreg.report.console import print_table, render, show
 from leukreg.text import rounded
-from leukreg.types import Finding, Notice, RunResult, Section, Table
+from leukreg.types import Finding, Notice, Section, Table
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 V4 = {
     "accuracy": "84.00 %",
     "precision": "0.1000",
@@ -42,13 +43,13 @@ NOTICE = Notice(
 V3 = ("Benign", "[Malignant] Pre-B", "[Malignant] Pro-B", "[Malignant] early Pre-B")
 
 
-def printed(result: RunResult, width: int = 80, **options: Any) -> str:
+def printed(result: RunRecord, width: int = 80, **options: Any) -> str:
     out = io.StringIO()
     show(result, Console(file=out, width=width, **options), installed())
     return out.getvalue()
 
 
-def full(make_result: Make) -> RunResult:
+def full(make_result: Make) -> RunRecord:
     return make_result(
         rendered=True,
         synthetic=20,
@@ -197,7 +198,7 @@ def test_a_failing_report_leaves_a_line(make_result: Make) -> None:
     class Failing:
         """Fails."""
 
-        def build(self, result: RunResult) -> list[Section]:
+        def build(self, result: RunRecord) -> list[Section]:
             raise ValueError("no figure")
 
     known = installed()

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leukreg_plugins.audits.confidence import ThresholdsDiffer, thresholds
+from leukreg_plugins.audits.confidence import ThresholdsDiffer
 from leukreg_plugins.reporting.folds import figures, sections, within
 from sklearn.metrics import roc_auc_score
 
-from leukreg.audit import evidence_of
-from leukreg.types import Predictions, RunResult
+from leukreg.record import RunRecord
+from leukreg.types import Predictions
 from tests.evaluate.simulated import table
+from tests.facts import from_facts
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 
 
 def drawn(n: int, folds: int, seed: int, k: int = 2) -> Predictions:
@@ -59,8 +60,7 @@ def test_the_table_has_the_folds_their_spread_and_the_pooled_figures(make_result
     accuracy = next(s for s in result.scores if s.name == "accuracy")
     assert shown.rows[-1][2] == f"{accuracy.value:.3f}"
     assert section.text[0].startswith("AUC within folds ")
-    cuts = thresholds(result.facts)
-    assert set(cuts) == {0, 1, 2}
+    assert [one.fold for one in result.fitted.thresholds] == [0, 1, 2]
     assert any("which was never scored" in line for line in section.text)
 
 
@@ -72,8 +72,8 @@ NEAR = {"thresholds": [{"fold": 0, "threshold": 0.5}, {"fold": 1, "threshold": 0
 def test_thresholds_that_matter_are_a_finding_which_the_section_does_not_repeat(
     make_result: Make, waived: str | None
 ) -> None:
-    result = replace(make_result(folds=2, threshold=True), facts=WIDE)
-    (finding,) = ThresholdsDiffer().build(evidence_of(result))
+    result = replace(make_result(folds=2, threshold=True), **from_facts(WIDE))
+    (finding,) = ThresholdsDiffer().build(result)
     assert finding.message.startswith("thresholds of the folds run from 0.3150 to 0.9860; ")
     (section,) = sections(replace(result, findings=(replace(finding, waived=waived),)))
     assert not any("run from" in line or line.startswith("! ") for line in section.text)
@@ -81,8 +81,8 @@ def test_thresholds_that_matter_are_a_finding_which_the_section_does_not_repeat(
 
 
 def test_thresholds_that_do_not_matter_are_said_in_the_section(make_result: Make) -> None:
-    result = replace(make_result(folds=2, threshold=True), facts=NEAR)
-    assert list(ThresholdsDiffer().build(evidence_of(result))) == []
+    result = replace(make_result(folds=2, threshold=True), **from_facts(NEAR))
+    assert list(ThresholdsDiffer().build(result)) == []
     (quiet,) = sections(result)
     assert not any(line.startswith("! ") for line in quiet.text)
     assert any(line.startswith("Thresholds of the folds run from 0.5000") for line in quiet.text)

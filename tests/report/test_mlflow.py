@@ -14,12 +14,13 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.errors import LeukregError, NotAvailable
+from leukreg.record import RunRecord
 from leukreg.report.mlflow import curves, figures, log_run, parameters
 from leukreg.report.page import Page
-from leukreg.types import Finding, RunResult
+from leukreg.types import Finding
 from tests.cli.test_results import keep
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 ALLOWED = re.compile(r"[\w./ -]{1,250}", re.ASCII)
 
 

@@ -11,7 +11,7 @@ from leukreg_plugins.reporting import external, page_curves
 from leukreg_plugins.reporting.figures import whole
 from leukreg_plugins.reporting.words import find, number, percent
 
-from leukreg import Score
+from leukreg import External, Score
 from tests.factory import build_result
 
 
@@ -54,6 +54,6 @@ def test_the_dot_on_the_curve_is_what_was_reported(folds: int, threshold: bool) 
 
 
 def test_the_originals_figures_of_shared_classes_say_so() -> None:
-    facts = {"drops": [], "how": "no interval", "missing": ["Pro-B"]}
-    assert "original, these classes only" in external.table(facts).columns
-    assert "original" in external.table(facts | {"missing": []}).columns
+    origin = External(how="no interval", missing=("Pro-B",))
+    assert "original, these classes only" in external.table(origin).columns
+    assert "original" in external.table(replace(origin, missing=())).columns

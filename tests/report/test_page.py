@@ -22,18 +22,20 @@ from PIL import Image
 
 from leukreg import registry
 from leukreg.progress import SILENT, Progress
+from leukreg.record import Environment, RunRecord
 from leukreg.registry import installed
 from leukreg.report.console import sections
 from leukreg.report.page import MOST_ROWS, Head, Page, page_of, run_page
 from leukreg.report.page_pictures import Album, laid_over, model_maps
 from leukreg.testing.examples import example_result
 from leukreg.testing.result_checks import rows
-from leukreg.types import Finding, Notice, Picture, RunResult, Section, Table
+from leukreg.types import Finding, Notice, Picture, Section, Table
 from tests.factory import build_result
+from tests.facts import from_facts
 from tests.report.pages import Reader, with_pictures
 from tests.strangers import entry_points, install
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 Pixels = NDArray[np.uint8]
 EVIL = "</svg><script>alert('x')</script>\"'<img src=x onerror=y>&amp; $\\frac{1$ \x00\u202e"
 HEAD = Head(title="t", lines=(), of="run t", folder="report_files")
@@ -47,7 +49,7 @@ NOTICES = (
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def result(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     """A binary run with everything that a page shows."""
     made = build_result(
         counts=(120, 60), rendered=True, synthetic=20, threshold=True, folds=2, bootstrap=50,
@@ -57,7 +59,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 @pytest.fixture(scope="module")
-def page(result: RunResult) -> Page:
+def page(result: RunRecord) -> Page:
     return run_page(result, installed())
 
 
@@ -152,7 +154,7 @@ def test_figures_and_tables_lie_beside_the_page(page: Page, read: Reader) -> Non
         assert data.startswith(b"<?xml") if name.endswith(".svg") else b"," in data
 
 
-def test_the_page_is_the_same_each_time(page: Page, result: RunResult) -> None:
+def test_the_page_is_the_same_each_time(page: Page, result: RunRecord) -> None:
     assert run_page(result, installed()) == page
 
 
@@ -193,7 +195,7 @@ def table(rows: list[tuple[str, str]]) -> Table:
     return Table(columns=("one", "two"), rows=tuple(rows))
 
 
-def pictured(result: RunResult) -> list[Section]:
+def pictured(result: RunRecord) -> list[Section]:
     """The sections with pictures, without the figures, which take long."""
     parts = sections(result, installed(), page=True)
     return [replace(part, figure=None) for part in parts if part.pictures]
@@ -237,10 +239,10 @@ def test_a_page_of_many_pictures_stays_small(
     assert "left out: the page is full" in made.html
 
 
-def test_maps_stand_under_the_pictures_they_explain(result: RunResult) -> None:
+def test_maps_stand_under_the_pictures_they_explain(result: RunRecord) -> None:
     asked: list[int] = []
 
-    def explain(run: RunResult, rows: Sequence[int], progress: Progress) -> dict[int, Pixels]:
+    def explain(run: RunRecord, rows: Sequence[int], progress: Progress) -> dict[int, Pixels]:
         asked.extend(rows)
         return {rows[0]: np.full((20, 20, 3), 200, np.uint8)}
 
@@ -257,7 +259,7 @@ def test_maps_stand_under_the_pictures_they_explain(result: RunResult) -> None:
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_rows_are_explained_by_the_models_that_scored_them(
-    result: RunResult, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+    result: RunRecord, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
 ) -> None:
     asked: list[Any] = []
 
@@ -271,7 +273,7 @@ def test_rows_are_explained_by_the_models_that_scored_them(
     gone = replace(
         result.predictions, path=("/nowhere", *result.predictions.path[1:]), decision=None
     )
-    maps = model_maps(replace(result, facts=facts, predictions=gone), [0, 3, 5], SILENT)
+    maps = model_maps(replace(result, **from_facts(facts), predictions=gone), [0, 3, 5], SILENT)
     assert maps.keys() == {3, 5}
     assert maps[3].shape == (288, 288, 3)
     folder, paths, labels, folds, _ = asked
@@ -351,7 +353,7 @@ def test_a_strangers_section_stands_on_the_page_with_its_figure(
     assert len(before.strip().splitlines()) < 25
 
 
-def test_the_console_shows_no_section_of_the_page_alone(result: RunResult) -> None:
+def test_the_console_shows_no_section_of_the_page_alone(result: RunRecord) -> None:
     console = {section.title for section in sections(result, installed())}
     on_page = {section.title for section in sections(result, installed(), page=True)}
     assert console < on_page
@@ -372,7 +374,7 @@ def test_a_run_that_left_little_behind_has_a_page(kept: int) -> None:
         predictions=rows(full.predictions, list(range(kept))),
         epochs=(), phases=(), folds=(), validation=None, scores=(), threshold=None,
         confusion=((0,) * len(full.predictions.classes),) * len(full.predictions.classes),
-        findings=(), facts={}, environment={}, recipe={},
+        findings=(), environment=Environment(), recipe={},
     )  # fmt: skip
     made = run_page(little, installed())
     assert re.findall("could not be [dm][^<]*", made.html) == []

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from leukreg_plugins.reporting import page_bands as bands
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from leukreg.types import RunResult
+from leukreg.record import RunRecord
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 
 
 @st.composite

@@ -15,15 +15,15 @@ import pytest
 
 from leukreg.cli.main import main
 from leukreg.errors import LeukregError
+from leukreg.record import RunRecord
 from leukreg.report.page import Page
 from leukreg.report.page_writer import write_page
 from leukreg.runs.status import read_status, write_status
-from leukreg.types import RunResult
 from tests.cli.test_results import keep
 from tests.factory import build_result
 from tests.report.pages import Reader, with_pictures
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 ROOT = Path(__file__).parents[2]
 
 

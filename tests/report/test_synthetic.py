@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from leukreg_plugins.reporting.synthetic import lines, table
 
-from leukreg.types import RunResult
+from leukreg.record import RunRecord
+from tests.facts import from_facts
 
 GOOD: dict[str, Any] = {
     "class": "pro-b", "fake": 1200, "real": 150, "kid": 0.0021, "floor_kid": 0.0007,
@@ -23,8 +24,8 @@ BAD: dict[str, Any] = {
 
 
 @pytest.fixture
-def result(make_result: Callable[..., RunResult]) -> Callable[..., RunResult]:
-    return lambda *tables: replace(make_result(), facts={"fidelity": list(tables)})
+def result(make_result: Callable[..., RunRecord]) -> Callable[..., RunRecord]:
+    return lambda *tables: replace(make_result(), **from_facts({"fidelity": list(tables)}))
 
 
 def test_each_class_is_a_row_and_what_is_unknown_a_dash(result: Any) -> None:

@@ -7,30 +7,36 @@ from typing import Any
 
 from leukreg_plugins.reporting.uncertainty import calibration, passes, sets, spread
 
-from leukreg import RunResult, Section
+from leukreg import RunRecord, Section
 from leukreg.evaluate.calibration import raw_of
 from leukreg.evaluate.scoring import score
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec
+from leukreg.record import Calibration, Temperature
 from leukreg.registry import installed
 from tests.factory import build_result
+from tests.facts import from_facts
 
 CLASSES = ("Benign", "early Pre-B", "Pro-B")
 
 
-def rescored(result: RunResult, spec: EvaluateSpec, **options: Any) -> RunResult:
+def rescored(result: RunRecord, spec: EvaluateSpec, **options: Any) -> RunRecord:
     """A finished run, scored again from what it keeps: no model, no torch."""
-    found = score(raw_of(result.predictions), result.validation, spec, 4, installed())
-    return replace(
-        result, predictions=found.predictions, validation=found.validation, scores=found.scores,
-        facts={**result.facts, **found.facts}, **options,
-    )  # fmt: skip
+    rows = raw_of(result.predictions)
+    found = score(rows, result.validation, spec, 4, installed(), record=result)
+    return replace(found, **options)
 
 
-def whole(**options: Any) -> RunResult:
+def whole(**options: Any) -> RunRecord:
     spec = EvaluateSpec(
         calibration=CalibrationSpec(), conformal=ConformalSpec(coverage=0.8), bootstrap=50
     )
     return rescored(build_result(CLASSES, (200, 100, 60), **options), spec)
+
+
+def heated(result: RunRecord, *folds: Temperature) -> RunRecord:
+    """The same run with other temperatures."""
+    fitted = replace(result.fitted, calibration=Calibration(method="temperature", folds=folds))
+    return replace(result, fitted=fitted)
 
 
 def only(sections: Any) -> Section:
@@ -73,18 +79,17 @@ def test_what_a_temperature_says_of_the_network() -> None:
         (0.9, 1.2, 1.4, "it may well be 1, so the network need not be too sure, nor too unsure."),
         (None, 1.0, None, "the probabilities are left as they are."),
     ):  # fmt: skip
-        one = {"fold": 0, "temperature": value, "rows": 9, "low": low, "high": high, "why": ""}
-        facts = {**result.facts, "calibration": {"method": "temperature", "folds": [one]}}
-        assert only(calibration(replace(result, facts=facts))).text[0].endswith(said)
+        one = Temperature(fold=0, temperature=value, rows=9, low=low, high=high)
+        assert only(calibration(heated(result, one))).text[0].endswith(said)
 
 
 def test_folds_are_told_as_a_range_and_odd_ones_loudly() -> None:
     result = whole(folds=3)
     assert " in 3 folds, each fitted on the fold's own" in only(calibration(result)).text[0]
-    folds = [dict(one) for one in result.facts["calibration"]["folds"]]
-    folds[1] |= {"temperature": 1.0, "why": "not fitted: all 20 validation rows are right"}
-    facts = {**result.facts, "calibration": {"method": "temperature", "folds": folds}}
-    text = only(calibration(replace(result, facts=facts))).text
+    folds = list(result.fitted.temperatures)
+    why = "not fitted: all 20 validation rows are right"
+    folds[1] = replace(folds[1], temperature=1.0, why=why)
+    text = only(calibration(heated(result, *folds))).text
     assert "! Fold 2: temperature 1, not fitted: all 20 validation rows are right." in text
 
 
@@ -165,7 +170,7 @@ def test_uncertainty_says_what_it_was_measured_over() -> None:
     result = build_result()
 
     def over(evaluate: Any, **facts: Any) -> str:
-        return passes(replace(result, recipe={"evaluate": evaluate}, facts=facts))
+        return passes(replace(result, recipe={"evaluate": evaluate}, **from_facts(facts)))
 
     assert over({"mc_dropout": {"passes": 30}}) == "MC dropout, 30 passes"
     assert over({"tta": {"views": 8}}) == "test-time augmentation, 8 views"

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 from leukreg_plugins.reporting.verdict import strongest_probe, verdict
 
-from leukreg import RunResult
+from leukreg import RunRecord
 from leukreg.types import Finding
 from tests.factory import build_result
+from tests.facts import from_facts
 
 
-def coloured(result: RunResult, colour: float) -> RunResult:
+def coloured(result: RunRecord, colour: float) -> RunRecord:
     """The run on images whose mean colour differs between classes by ``colour``."""
     rng = np.random.default_rng(3)
     statistics = {}
@@ -23,7 +24,7 @@ def coloured(result: RunResult, colour: float) -> RunResult:
     return replace(result, statistics=statistics, twins=())
 
 
-def text(result: RunResult) -> str:
+def text(result: RunRecord) -> str:
     return " ".join(verdict(result))
 
 
@@ -70,7 +71,7 @@ def test_the_best_earlier_run_stands_beside_it() -> None:
             "v4-old": {"balanced_accuracy": 0.8425}, "bad": {"balanced_accuracy": 0.2}, "odd": {},
         }
     }  # fmt: skip
-    said = text(replace(build_result(), facts=facts))
+    said = text(replace(build_result(), **from_facts(facts)))
     assert "The best of 2 earlier runs on the same images, v4-old, has a balanced accuracy" in said
     assert "of 84.3 %." in said
 

@@ -95,9 +95,9 @@ class Doomed:
 
 def work(recipe_path: Path, root: Path, folder: Path | None, kill_at: int | None) -> int:
     """Begin a run below ``root``, or go on with ``folder``; returns how much progress was heard."""
+    from leukreg.experiment import carry_out
     from leukreg.recipe import load, rebuild, take_fallbacks
     from leukreg.registry import installed
-    from leukreg.run import run
     from leukreg.runs import RunFolder
 
     progress = Doomed(kill_at)
@@ -108,7 +108,7 @@ def work(recipe_path: Path, root: Path, folder: Path | None, kill_at: int | None
         opened = RunFolder.open(folder)
         recipe, notices = rebuild(opened.read_json("recipe.json")), ()
     with opened:
-        run(recipe, installed(), opened, notices, progress)
+        carry_out(recipe, installed(), opened, notices, progress)
     return progress.heard
 
 

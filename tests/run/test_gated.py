@@ -10,12 +10,12 @@ from rich.console import Console
 from run_tiny import TINY
 
 from leukreg.cli.main import main
+from leukreg.experiment import carry_out
 from leukreg.recipe import load, take_fallbacks
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.report.console import show
-from leukreg.run import run
 from leukreg.runs import RunFolder, read
-from leukreg.types import RunResult
 
 pytestmark = pytest.mark.slow
 SMALL = (
@@ -43,23 +43,23 @@ def recipe(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return path
 
 
-def trained(path: Path, *more: str) -> RunResult:
+def trained(path: Path, *more: str) -> RunRecord:
     recipe, notices = take_fallbacks(load(path, [*SMALL, *more]))
     with RunFolder.create(path.parent / "runs", recipe) as folder:
-        return run(recipe, installed(), folder, notices)
+        return carry_out(recipe, installed(), folder, notices)
 
 
-def told(result: RunResult) -> dict[str, str]:
+def told(result: RunRecord) -> dict[str, str]:
     return {finding.rule: finding.message for finding in result.findings}
 
 
-def shown(result: RunResult) -> str:
+def shown(result: RunRecord) -> str:
     out = io.StringIO()
     show(result, Console(file=out, width=300), installed())
     return out.getvalue()
 
 
-def synthetic(result: RunResult) -> int:
+def synthetic(result: RunRecord) -> int:
     rows = result.samples.rows
     return sum(rows[row].origin == "synthetic" for row in result.folds[0].train)
 
@@ -67,15 +67,15 @@ def synthetic(result: RunResult) -> int:
 def test_cells_that_fail_are_left_out_and_the_run_says_so(recipe: Path) -> None:
     result = trained(recipe, "synthesis.gate=true")
     assert synthetic(result) == 0
-    (table,) = result.facts["fidelity"]
-    assert (table["class"], table["passed"], table["entered"]) == (MADE, False, 0)
+    (table,) = result.synthesis.fidelity
+    assert (table.label, table.passed, table.entered) == (MADE, False, 0)
     assert "KID is" in told(result)["left-out-by-gate"]
     assert "unmeasured-synthetic" not in told(result)
     text = shown(result)
     assert "Synthetic images" in text
     assert f"! {MADE} (fold 1): FAILED, left out: " in text
     again = read(result.folder)
-    assert again.facts["fidelity"] == result.facts["fidelity"]
+    assert again.synthesis.fidelity == result.synthesis.fidelity
 
 
 def test_cells_that_are_kept_all_the_same_are_an_error(recipe: Path) -> None:

@@ -19,12 +19,13 @@ import pytest
 from leukreg.errors import RunError
 from leukreg.files import digest
 from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
+from leukreg.record import External, RunRecord
 from leukreg.registry.plugin_call import Choice
 from leukreg.runs import RunFolder, data_digest, find, list_runs, read
 from leukreg.runs.status import is_checked, is_locked, read_status, write_status
-from leukreg.types import BrokenImage, Finding, ImageSpec, Notice, Predictions, RunResult
+from leukreg.types import BrokenImage, Finding, ImageSpec, Notice, Predictions
 
-Make = Callable[..., RunResult]
+Make = Callable[..., RunRecord]
 LATER = "2999-01-01T00:00:00+00:00"
 
 
@@ -55,7 +56,7 @@ def date(folder: Path, started: str, **changes: Any) -> None:
     write_status(folder, replace(read_status(folder), started=started, **changes))
 
 
-def finished(root: Path, result: RunResult, name: str = "v4") -> RunResult:
+def finished(root: Path, result: RunRecord, name: str = "v4") -> RunRecord:
     with RunFolder.create(root, recipe(name)) as folder:
         return folder.keep(result)
 
@@ -87,7 +88,7 @@ def test_a_result_comes_back_as_it_was(tmp_path: Path, make_result: Make) -> Non
     given = replace(given, samples=replace(given.samples, broken=broken))
     kept = finished(tmp_path, given)
     back = read(kept.folder)
-    for field in fields(RunResult):
+    for field in fields(RunRecord):
         a, b = getattr(kept, field.name), getattr(back, field.name)
         if isinstance(a, Predictions):
             assert_same_predictions(a, b)
@@ -354,8 +355,8 @@ def test_the_last_run_ended_well_and_an_evaluation_is_none_with_models(
     assert find("last", tmp_path, resume=True) == begun.path
 
 
-def evaluation(result: RunResult) -> RunResult:
-    return replace(result, facts={**result.facts, "evaluated_from": {"run": "mine"}})
+def evaluation(result: RunRecord) -> RunRecord:
+    return replace(result, evaluated_from=External(run="mine"))
 
 
 def test_a_recipes_name_means_its_run_whatever_was_made_of_it(
@@ -394,18 +395,11 @@ def test_digests_see_content_and_labels_not_order_or_place(make_result: Make) ->
 
 def test_keeping_data_notes_its_digest_beside_others(tmp_path: Path, make_result: Make) -> None:
     result = make_result(bootstrap=0)
-
-    class Images:
-        samples = result.samples
-        digests = result.pixels
-        statistics = result.statistics
-        near_duplicates = result.twins
-
     weights = tmp_path / "weights"
     weights.write_bytes(b"abc")
     with RunFolder.create(tmp_path / "runs", recipe()) as folder:
-        folder.write_digests({"weights": digest(weights)})
-        folder.keep_data(Images(), result.folds)
+        folder.write_json("digests.json", {"weights": digest(weights)})
+        folder.keep_data(result)
         digests: dict[str, Any] = folder.read_json("digests.json")
     assert digests == {
         "weights": digest(weights),

@@ -13,20 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leukreg.errors import RunError
-from leukreg.runs.codec import cell, read_table, text, write_table
-from leukreg.runs.predictions import read_predictions, write_predictions
-from leukreg.runs.tables import (
-    read_epochs,
+from leukreg.record import RunRecord
+from leukreg.runs.codec import cell, read_rows, read_table, text, write_rows, write_table
+from leukreg.runs.contents import (
+    ImageRow,
+    TwinRow,
     read_folds,
-    read_images,
-    read_samples,
-    read_twins,
-    write_epochs,
+    write_data,
     write_folds,
-    write_images,
-    write_samples,
-    write_twins,
 )
+from leukreg.runs.predictions import read_predictions, write_predictions
 from leukreg.types import EpochLog, Fold, Lineage, Predictions, Sample
 
 # Files are flushed to the disk, which may take its time.
@@ -135,8 +131,8 @@ SAMPLE = st.builds(
 def test_samples_come_back(rows: tuple[Sample, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.csv"
-        write_samples(path, rows)
-        assert read_samples(path) == rows
+        write_rows(path, Sample, rows, numbered="row")
+        assert read_rows(path, Sample, numbered="row") == rows
 
 
 NUMBER = st.floats(allow_nan=False)
@@ -159,8 +155,8 @@ EPOCH = st.builds(
 def test_epochs_come_back(logs: tuple[EpochLog, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "epochs.csv"
-        write_epochs(path, logs)
-        assert read_epochs(path) == logs
+        write_rows(path, EpochLog, logs)
+        assert read_rows(path, EpochLog) == logs
 
 
 @unhurried
@@ -176,10 +172,11 @@ def test_what_is_known_of_pictures_comes_back(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         images, pairs = Path(folder) / "images.csv", Path(folder) / "twins.csv"
-        write_images(images, pixels, statistics)
-        write_twins(pairs, twins)
-        assert read_images(images) == (pixels, statistics)
-        assert read_twins(pairs) == twins
+        write_data(Path(folder), RunRecord(pixels=pixels, statistics=statistics, twins=twins))
+        rows = read_rows(images, ImageRow)
+        assert {row.id: row.digest for row in rows if row.digest is not None} == pixels
+        assert {row.id: row.statistics for row in rows if row.statistics} == statistics
+        assert tuple((row.id, row.twin) for row in read_rows(pairs, TwinRow)) == twins
 
 
 @unhurried
@@ -237,4 +234,4 @@ def test_folds_are_given_back(sides: list[tuple[tuple[int, ...], ...]]) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         write_folds(Path(folder) / "folds.csv", folds)
-        assert read_folds(Path(folder) / "folds.csv") == folds
+        assert read_folds(Path(folder) / "folds.csv", 100) == folds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from leukreg import Evidence, Finding, examine, percent, plugin, rounded
+from leukreg import Finding, RunRecord, examine, percent, plugin, rounded
 from leukreg_plugins.audits.finding import found, plural, positive_index
 from leukreg_plugins.audits.published_table import aside_note, published, shares, shown, supports
 from leukreg_plugins.audits.sample_size import auc_interval, base_rate_brier
@@ -20,7 +20,7 @@ class MajorityBaseline:
     Do: report balanced accuracy or MCC, and the baseline beside every accuracy.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         counts = supports(reported) if reported else {}
         accuracy = reported.figure("accuracy") if reported else None
@@ -47,9 +47,9 @@ class MajorityBaseline:
                 )
         yield from self._measured(evidence)
 
-    def _measured(self, evidence: Evidence) -> Iterable[Finding]:
+    def _measured(self, evidence: RunRecord) -> Iterable[Finding]:
         predictions = evidence.predictions
-        if predictions is None or len(predictions) == 0:
+        if not predictions:
             return
         n = len(predictions)
         hits = int((predictions.answers == predictions.label).sum())
@@ -73,7 +73,7 @@ class BaselineMisquoted:
     Do: quote the share of the largest class.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         claimed = reported.figure("baseline_claimed") if reported else None
         if reported is None or claimed is None or claimed.undefined:
@@ -103,7 +103,7 @@ class AucNearHalf:
     Reference: Hanley and McNeil, Radiology 1982.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         auc = reported.figure("auc") if reported else None
         if reported is not None and auc is not None and not auc.undefined:
@@ -120,13 +120,13 @@ class AucNearHalf:
                 pair = (score.low or 0.0, score.high or 0.0) if known else self._computed(evidence)
                 yield from self._said(f"AUC {rounded(score.value)}", score.value, pair, "")
 
-    def _computed(self, evidence: Evidence) -> tuple[float, float] | None:
+    def _computed(self, evidence: RunRecord) -> tuple[float, float] | None:
         predictions = evidence.predictions
-        positive = positive_index(evidence, predictions) if predictions is not None else None
+        positive = positive_index(evidence, predictions)
         value = next(
             (s.value for s in evidence.scores if s.name == "auc" and s.label is None), None
         )
-        if predictions is None or positive is None or value is None:
+        if not predictions or positive is None or value is None:
             return None
         from leukreg import units_of
 
@@ -162,7 +162,7 @@ class BrierNoBetter:
     Reference: Brier, Monthly Weather Review 1950.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         brier = reported.figure("brier") if reported else None
         counts = supports(reported) if reported else {}
@@ -176,7 +176,7 @@ class BrierNoBetter:
                 )
         predictions = evidence.predictions
         value = next((s.value for s in evidence.scores if s.name == "brier"), None)
-        if predictions is not None and value is not None and len(predictions):
+        if predictions and value is not None:
             numbers = Counter(predictions.label.tolist())
             base = base_rate_brier([numbers[c] for c in range(len(predictions.classes))])
             if len(numbers) > 1 and value >= base:

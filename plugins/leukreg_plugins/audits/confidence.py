@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from leukreg import Evidence, Finding, Predictions, percent, plugin, rounded
+from leukreg import Conformal, Finding, Predictions, RunRecord, percent, plugin, rounded
 from leukreg_plugins.audits.finding import found, option, pictures_of, plural, positive_index, some
-
-
-def thresholds(facts: Mapping[str, Any]) -> dict[int, float]:
-    """Fold to its threshold; empty where there is none, or where a run of before kept none."""
-    kept = facts.get("thresholds") or ()
-    return {int(one["fold"]): float(one["threshold"]) for one in kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +31,10 @@ class Spread:
         )
 
 
-def spread(
-    facts: Mapping[str, Any], predictions: Predictions | None, positive: int | None
-) -> Spread | None:
+def spread(evidence: RunRecord, positive: int | None) -> Spread | None:
     """The lowest and the highest threshold; None where all are equal."""
-    cuts = thresholds(facts).values()
-    if predictions is None or positive is None or len(set(cuts)) < 2:
+    cuts, predictions = [one.threshold for one in evidence.fitted.thresholds], evidence.predictions
+    if not predictions or positive is None or len(set(cuts)) < 2:
         return None
     low, high = min(cuts), max(cuts)
     p = predictions.probabilities[:, positive]
@@ -62,10 +54,9 @@ class ThresholdsDiffer:
     share: Annotated[float, Gt(0), Le(1)] = 0.05
     """Part of the scored images between the lowest and the highest that is reported."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         predictions = evidence.predictions
-        positive = None if predictions is None else positive_index(evidence, predictions)
-        apart = spread(evidence.facts, predictions, positive)
+        apart = spread(evidence, positive_index(evidence, predictions))
         if apart is not None and apart.between >= self.share * apart.of:
             yield found(self, "warning", str(apart))
 
@@ -85,24 +76,23 @@ class TemperaturesDiffer:
     factor: Annotated[float, Gt(1)] = 2.0
     """Highest over lowest temperature that is reported, where their 95 % intervals do not meet."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        kept = option(evidence.facts, "calibration", "folds") or ()
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         # What is at a bound or not fitted is said by temperature-not-fitted; without an interval
         # chance may be all there is.
-        known = [one for one in kept if not one.get("why") and one.get("low") is not None]
+        known = sorted(
+            (one.temperature, one.low, one.high, one.fold + 1)
+            for one in evidence.fitted.temperatures
+            if not one.why and one.low is not None and one.high is not None
+        )
         if len(known) < 2:
             return
-        first = min(known, key=lambda one: float(one["temperature"]))
-        last = max(known, key=lambda one: float(one["temperature"]))
-        wide = last["temperature"] >= self.factor * first["temperature"]
-        if wide and first["high"] < last["low"]:
-            low, high = (self._said(one) for one in (first, last))
+        first, last = known[0], known[-1]
+        if last[0] >= self.factor * first[0] and first[2] < last[1]:
+            low, high = (
+                f"{rounded(value)} (95 % interval {rounded(low)} to {rounded(high)}, fold {fold})"
+                for value, low, high, fold in (first, last)
+            )
             yield found(self, "warning", f"temperatures of the folds run from {low} to {high}")
-
-    def _said(self, one: Mapping[str, Any]) -> str:
-        bounds = f"{rounded(one['low'])} to {rounded(one['high'])}"
-        value = rounded(one["temperature"])
-        return f"{value} (95 % interval {bounds}, fold {one['fold'] + 1})"
 
 
 KEYS = ("calibration", "conformal")
@@ -119,7 +109,7 @@ class CalibratedOnScored:
     Reference: Guo et al., On calibration of modern neural networks, ICML 2017.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         scored, validation = evidence.predictions, evidence.validation
         asked = [key for key in KEYS if option(evidence.recipe, "evaluate", key) is not None]
         if scored is None or validation is None or not asked:
@@ -133,7 +123,7 @@ class CalibratedOnScored:
                 f"{' and '.join(asked)} fitted on {sum(both):,} of the {len(both):,} scored rows",
             )
 
-    def _pictures(self, evidence: Evidence, rows: Predictions, unique: bool = True) -> Any:
+    def _pictures(self, evidence: RunRecord, rows: Predictions, unique: bool = True) -> Any:
         """Fold and picture of each row: a copy of a row is that row again."""
         pairs = zip(rows.fold.tolist(), rows.id, strict=True)
         keys = ((fold, evidence.pixels.get(name, name)) for fold, name in pairs)
@@ -150,11 +140,11 @@ class TemperatureNotFitted:
     Do: hold more rows out for validation; at the upper bound look at the model first.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        folds = option(evidence.facts, "calibration", "folds") or ()
-        bad = [one for one in folds if one.get("why")]
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        folds = evidence.fitted.temperatures
+        bad = [one for one in folds if one.why]
         if bad:
-            said = some(f"fold {one['fold'] + 1}: {one['why']}" for one in bad)
+            said = some(f"fold {one.fold + 1}: {one.why}" for one in bad)
             many = f"{len(bad)} of {plural(len(folds), 'temperature')}"
             yield found(self, "warning", f"{many} not determined by validation rows; {said}")
 
@@ -171,13 +161,13 @@ class CoverageMissed:
     Reference: Vovk, Conditional validity of inductive conformal predictors, ACML 2012.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        kept = option(evidence.facts, "conformal")
-        if not isinstance(kept, Mapping):
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        kept = evidence.fitted.conformal
+        if kept is None:
             return
         highs = {s.label: s for s in evidence.scores if s.name == "set_coverage"}
         for label, rows in self._groups(kept, evidence):
-            score, least = highs.get(label), self._least(rows, kept["coverage"])
+            score, least = highs.get(label), self._least(rows, kept.coverage)
             if score is None or score.value is None or score.high is None or score.high >= least:
                 continue
             of = f" of {label}" if label else ""
@@ -185,24 +175,22 @@ class CoverageMissed:
                 self,
                 "warning",
                 f"sets hold the true class in {percent(score.value)}{of} (at most"
-                f" {percent(score.high)}), {100 * kept['coverage']:g} % were stated;"
+                f" {percent(score.high)}), {100 * kept.coverage:g} % were stated;"
                 f" with {plural(rows, 'validation group')} (patients or pictures) chance explains"
                 f" {percent(least)} and more",
             )
 
-    def _groups(
-        self, kept: Mapping[str, Any], evidence: Evidence
-    ) -> Iterator[tuple[str | None, int]]:
+    def _groups(self, kept: Conformal, evidence: RunRecord) -> Iterator[tuple[str | None, int]]:
         """What the coverage is stated for, with the validation groups of the smallest fold."""
-        each = [one.get("groups") or one["rows"] for one in kept["folds"]]
+        each = [one.groups or one.rows for one in kept.folds]
         least = [min(groups) for groups in zip(*each, strict=True)]
-        if not kept["by_class"]:
+        if not kept.by_class:
             yield None, self._unlike(evidence, None, min(least, default=0))
-        elif evidence.predictions is not None:
+        elif evidence.predictions:
             for label, groups in zip(evidence.predictions.classes, least, strict=True):
                 yield label, self._unlike(evidence, label, groups)
 
-    def _unlike(self, evidence: Evidence, label: str | None, groups: int) -> int:
+    def _unlike(self, evidence: RunRecord, label: str | None, groups: int) -> int:
         """How many of the fewest rows of a fold do not belong together; older runs kept rows."""
         from leukreg import units_of
 
@@ -235,7 +223,7 @@ class ThresholdOnScored:
     Reference: Ewald, Post hoc choice of cut points, Obstetrics and Gynecology 2006.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         asked = option(evidence.recipe, "evaluate", "threshold", "fitted_on")
         fixed = option(evidence.recipe, "evaluate", "threshold", "rule") == "fixed"
         if evidence.threshold_from == "scored":
@@ -254,9 +242,9 @@ class ThresholdNeverCrossed:
     Do: look at the range of the scores before choosing a threshold.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         predictions = evidence.predictions
-        if predictions is None or len(predictions) == 0 or evidence.threshold is None:
+        if not predictions or evidence.threshold is None:
             return
         positive = positive_index(evidence, predictions)
         if positive is None:
@@ -292,11 +280,11 @@ class PoorCalibration:
     least: Annotated[int, Ge(10)] = 100
     """Pictures that are needed to say so; copies count as one."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         import numpy as np
 
         predictions = evidence.predictions
-        if predictions is None:
+        if not predictions:
             return
         picture = pictures_of(evidence, predictions)
         if len(np.unique(picture)) < self.least:
@@ -339,11 +327,11 @@ class UniformPredictions:
     share: Annotated[float, Gt(0), Le(1)] = 0.99
     """Mean entropy, as a part of ln k, from which on predictions count as uniform."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         import numpy as np
 
         predictions = evidence.predictions
-        if predictions is None or len(predictions) == 0 or len(predictions.classes) < 2:
+        if not predictions or len(predictions.classes) < 2:
             return
         p = np.clip(predictions.probabilities, 1e-12, 1)
         entropy = float(-(p * np.log(p)).sum(axis=1).mean())

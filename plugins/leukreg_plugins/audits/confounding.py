@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from leukreg import Evidence, Finding, Sample, percent, plugin
+from leukreg import Finding, RunRecord, Sample, percent, plugin
 from leukreg_plugins.audits.finding import (
     by_label,
     folder_of,
@@ -37,7 +37,7 @@ class PatientAcrossSplit:
     Reference: Roberts et al., Common pitfalls, Nature Machine Intelligence 2021.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         everyone = {row.patient for row in rows if row.patient is not None}
         crossing: dict[str, set[str]] = {"test": set(), "validation": set()}
@@ -72,7 +72,7 @@ class PatientsUnknown:
     share: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Part of the images that may lack an id."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = {row.id: row for row in rows_of(evidence) if is_real(row)}
         lacking = sum(row.patient is None for row in rows.values())
         if lacking > self.share * len(rows):
@@ -99,7 +99,7 @@ class ConcentratedClass:
     least: Annotated[int, Ge(1)] = 10
     """Smaller classes are not looked at."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for label, rows in by_label(r for r in rows_of(evidence) if is_real(r)).items():
             if len(rows) < self.least:
                 continue
@@ -126,7 +126,7 @@ PROBES = {
     "the image size": (9, 10),
     "the file size": (11,),
 }
-"""Columns of ``Evidence.statistics``; the file format is added from the names."""
+"""Columns of ``RunRecord.statistics``; the file format is added from the names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Shortcut:
     most: Annotated[int, Ge(50)] = 1500
     """Images used, evenly from all classes' lists."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for probe in self.probes(evidence):
             if probe.reached >= probe.chance + self.skill * (1 - probe.chance):
                 plural = probe.name.endswith("statistics")
@@ -175,7 +175,7 @@ class Shortcut:
                     f" ({probe.images:,} images)",
                 )
 
-    def probes(self, evidence: Evidence) -> Iterator[Probe]:
+    def probes(self, evidence: RunRecord) -> Iterator[Probe]:
         """What each probe reaches, shortcut or not; nothing where classes are too few."""
         import numpy as np
 
@@ -196,7 +196,7 @@ class Shortcut:
             if reached is not None:
                 yield Probe(name, reached, 1 / len(labels), len(rows))
 
-    def _rows(self, evidence: Evidence) -> list[Sample]:
+    def _rows(self, evidence: RunRecord) -> list[Sample]:
         unique = {
             row.id: row
             for row in rows_of(evidence)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from leukreg import Evidence, Finding, percent, plugin, rounded
+from leukreg import Finding, RunRecord, percent, plugin, rounded
 from leukreg_plugins.audits.finding import found, option
 from leukreg_plugins.audits.published_table import published
 
@@ -24,7 +24,7 @@ class IdlePhase:
     Do: check what the phase unfreezes and its learning rate.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for log in evidence.phases:
             if log.epochs > 0 and log.changed == 0:
                 yield found(
@@ -49,7 +49,7 @@ class NoBetterThanStart:
     rise: Annotated[float, Gt(1)] = 1.5
     """Last loss as a multiple of the best that is reported."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         logs = sorted(evidence.epochs, key=lambda e: e.fold)
         first: list[int] = []
         for fold, course in itertools.groupby(logs, key=lambda e: e.fold):
@@ -93,8 +93,8 @@ class BelowChance:
     share: Annotated[float, Gt(0), Le(1)] = 0.5
     """Part of chance (one over the classes) below which it is reported."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        classes = len(evidence.samples.classes) if evidence.samples else 0
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        classes = len(evidence.samples.classes)
         last = {
             e.fold: e.validation_accuracy
             for e in evidence.epochs
@@ -145,7 +145,7 @@ class ChanceLoss:
     share: Annotated[float, Gt(0), Le(1)] = 0.95
     """Part of ln k from which on a loss counts as chance."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         printed = reported.figure("best_validation_loss") if reported else None
         if reported is not None and printed is not None and len(reported.classes) > 1:

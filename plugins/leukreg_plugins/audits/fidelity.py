@@ -1,75 +1,22 @@
-"""The figures of synthetic images, as a run keeps them in ``facts["fidelity"]``.
-
-One table per class and fold, and one over the classes of a fold (a list of them, or a mapping by
-name); all keys optional::
-
-    class, fold                      what it is of; over several classes: classes, a list
-    generator, snapshot              who made the images, and the digest of what was trained
-    extractor, dimensions, size      what saw them ("cells@0123456789ab"), features, pixels a side
-    real, fake                       images that distances are of
-    held_against                     which real images: "validation rows", "training rows", ...
-    fid, kid, kid_std, precision, recall, density, coverage
-    floor_kid, floor_coverage, ...   the same between two halves of the real images
-    kid_ratio                        kid as a multiple of floor_kid
-    compared_with                    run, extractor, size, real, fake: what the same class's figures
-                                     rest on in the last run that differs in synthesis alone
-    copies, drawn                    images that copy a training image, of so many that were drawn
-    told_apart                       share of right answers, real or fake, of a plain classifier
-    fakes_only                       score, chance, low, high of training on fakes alone; real: of
-                                     training on real images; pupil: who was trained
-    unjudged                         why there are no distances, "" where there are
-    passes_for                       class, kid_ratio: another class whose real images they are like
-    passed, why                      whether the gate lets them pass, and what speaks against it
-    entered                          how many of them entered training
-    notes                            what a reader should know of the figures
-    seconds                          time it took to measure
-"""
+"""What the gate measured of synthetic images, and what was made of its verdict."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from leukreg import Evidence, Finding, percent, plugin
+from leukreg import Finding, GateFigures, RunRecord, percent, plugin
 from leukreg_plugins.audits.finding import found, is_real, option, plural, rows_of, some
 
 
-def tables(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each table with what it is of."""
-    kept = evidence.facts.get("fidelity")
-    if isinstance(kept, Mapping) and kept and all(isinstance(v, Mapping) for v in kept.values()):
-        yield from ((str(name), table) for name, table in kept.items())
-    elif isinstance(kept, Mapping) and kept:
-        yield _name(kept), kept
-    elif isinstance(kept, Sequence) and not isinstance(kept, str):
-        yield from ((_name(table), table) for table in kept if isinstance(table, Mapping))
-
-
-def by_class(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each table of a single class."""
-    return ((name, table) for name, table in tables(evidence) if "class" in table)
-
-
-def number(table: Mapping[str, Any], key: str) -> float | None:
-    """A figure, or None where it is absent or no number."""
-    value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return None
-    return float(value)
-
-
-def texts(table: Mapping[str, Any], key: str) -> list[str]:
-    """Lines of text; empty where they are absent."""
-    value = table.get(key)
-    return [str(line) for line in value] if isinstance(value, list | tuple) else []
-
-
-def _name(table: Mapping[str, Any]) -> str:
-    fold = f" (fold {table['fold'] + 1})" if "fold" in table else ""
-    return f"{table.get('class', 'synthetic images')}{fold}"
+def tables(evidence: RunRecord) -> Iterator[tuple[str, GateFigures]]:
+    """What was measured, with what it is of."""
+    for table in evidence.synthesis.fidelity:
+        fold = "" if table.fold is None else f" (fold {table.fold + 1})"
+        yield f"{table.label or 'synthetic images'}{fold}", table
 
 
 @plugin("too-few-for-distance")
@@ -90,18 +37,17 @@ class TooFewForDistance:
     kid: Annotated[int, Ge(2)] = 100
     """Images on either side that a KID needs."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            sizes = [n for n in (number(table, "real"), number(table, "fake")) if n is not None]
-            features = number(table, "dimensions")
-            fid = self.fid if features is None else 2 * features
-            for distance, least in (("fid", fid), ("kid", self.kid)):
-                if sizes and number(table, distance) is not None and min(sizes) < least:
+            sizes = [n for n in (table.real, table.fake) if n is not None]
+            fid = self.fid if table.dimensions is None else 2 * table.dimensions
+            for distance, value, least in (("FID", table.fid, fid), ("KID", table.kid, self.kid)):
+                if sizes and value is not None and min(sizes) < least:
                     yield found(
                         self,
                         "warning",
-                        f"{name}: {distance.upper()} {number(table, distance):.4g} rests on"
-                        f" {min(sizes):.0f} images; {least:,.0f} are needed",
+                        f"{name}: {distance} {value:.4g} rests on {min(sizes)} images;"
+                        f" {least:,} are needed",
                     )
 
 
@@ -117,19 +63,18 @@ class DistancesDiffer:
     Reference: Parmar et al., On aliased resizing, CVPR 2022.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            other = table.get("compared_with")
-            if not isinstance(other, Mapping):
+            other = table.compared_with
+            if other is None:
                 continue
-            keys = ("extractor", "size", "real", "fake")
-            differ = [
-                f"{key} {table[key]} and {other[key]}"
-                for key in keys
-                if key in table and key in other and table[key] != other[key]
+            both = [
+                (key, getattr(table, key), getattr(other, key))
+                for key in ("extractor", "size", "real", "fake")
             ]
+            differ = [f"{k} {a} and {b}" for k, a, b in both if None not in (a, b) and a != b]
             if differ:
-                beside = f"{name}: not to be compared with run {other.get('run')}"
+                beside = f"{name}: not to be compared with run {other.run}"
                 yield found(self, "note", f"{beside}: {', '.join(differ)}")
 
 
@@ -147,13 +92,11 @@ class LowCoverage:
     least: Annotated[float, Gt(0), Le(1)] = 0.4
     """Coverage below which it is reported."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            value = number(table, "coverage")
-            if value is not None and value < self.least:
-                yield found(
-                    self, "warning", f"{name}: the fakes cover {percent(value)} of the real images"
-                )
+            if table.coverage is not None and table.coverage < self.least:
+                text = f"{name}: the fakes cover {percent(table.coverage)} of the real images"
+                yield found(self, "warning", text)
 
 
 @plugin("far-from-real")
@@ -171,11 +114,11 @@ class FarFromReal:
     most: Annotated[float, Gt(1)] = 10.0
     """KID, as a multiple of its floor, above which it is reported."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            ratio = number(table, "kid_ratio")
+            ratio = table.kid_ratio
             if ratio is not None and ratio > self.most:
-                kid, floor = number(table, "kid"), number(table, "floor_kid")
+                kid, floor = table.kid, table.floor_kid
                 both = "" if kid is None or floor is None else f" ({kid:.4g} against {floor:.4g})"
                 yield found(self, "warning", f"{name}: KID is {ratio:.1f} times its floor{both}")
 
@@ -194,15 +137,14 @@ class FakesCopyTraining:
     share: Annotated[float, Ge(0), Lt(1)] = 0.01
     """Part of the fakes that may be near copies."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            copies = number(table, "copies")
-            fakes = number(table, "drawn") or number(table, "fake")
+            copies, fakes = table.copies, table.drawn or table.fake
             if copies and fakes and copies > self.share * fakes:
                 yield found(
                     self,
                     "error",
-                    f"{name}: {copies:.0f} of {fakes:.0f} fakes ({percent(copies / fakes)}) copy"
+                    f"{name}: {copies} of {fakes} fakes ({percent(copies / fakes)}) copy"
                     " training images",
                 )
 
@@ -221,9 +163,9 @@ class ToldApart:
     most: Annotated[float, Gt(0.5), Lt(1)] = 0.9
     """Share of right answers of the real-or-fake classifier that is let pass; 0.5 is ideal."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            value = number(table, "told_apart")
+            value = table.told_apart
             if value is not None and value > self.most:
                 yield found(
                     self,
@@ -244,15 +186,12 @@ class FakesTeachNothing:
     Reference: Ravuri and Vinyals, Classification accuracy score, NeurIPS 2019.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            figures = table.get("fakes_only")
-            if not isinstance(figures, Mapping):
+            figures = table.fakes_only
+            if figures is None:
                 continue
-            score, chance = number(figures, "score"), number(figures, "chance")
-            low = number(figures, "low")
-            if score is None or chance is None:
-                continue
+            score, low, chance = figures.score, figures.low, figures.chance
             if (score if low is None else low) <= chance:
                 spread = "" if low is None else f" (95 % interval from {low:.3f})"
                 yield found(
@@ -273,18 +212,18 @@ class GainIncludesZero:
     Do: repeat with other seeds, or say that no gain was shown.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        gain = evidence.facts.get("gain")
-        if not isinstance(gain, Mapping):
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        gain = evidence.synthesis.gain
+        if gain is None or gain.low is None or gain.high is None:
             return
-        value, low, high = (number(gain, key) for key in ("value", "low", "high"))
-        if value is not None and low is not None and high is not None and low <= 0 <= high:
-            points = f"{100 * value:+.1f} points (95 % interval {100 * low:+.1f} to"
+        if gain.low <= 0 <= gain.high:
+            interval = f"95 % interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}"
             yield found(
                 self,
                 "warning",
-                f"synthetic images changed the accuracy by {points} {100 * high:+.1f}), which may"
-                f" be nothing: run {gain.get('with')} against run {gain.get('without')}",
+                f"synthetic images changed the accuracy by {100 * gain.value:+.1f} points"
+                f" ({interval}), which may be nothing: run {gain.taught} against run"
+                f" {gain.untaught}",
             )
 
 
@@ -298,12 +237,11 @@ class FailedGateTrained:
     Do: let the gate leave them out (`fails = "leave-out"`), or mend the generator.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            entered = number(table, "entered")
-            if table.get("passed") is False and entered:
-                why = "; ".join(texts(table, "why")) or "no reason kept"
-                text = plural(int(entered), "synthetic image")
+            if table.passed is False and table.entered:
+                why = "; ".join(table.why) or "no reason kept"
+                text = plural(table.entered, "synthetic image")
                 yield found(self, "error", f"{name}: {text} trained on that failed the gate: {why}")
 
 
@@ -316,10 +254,10 @@ class LeftOutByGate:
     Do: look at the images and the figures, and mend the generator before trying again.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        for name, table in by_class(evidence):
-            if "passed" in table and number(table, "entered") == 0:
-                why = "; ".join(texts(table, "why")) or "they passed alone, not all together"
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(evidence):
+            if table.label is not None and table.passed is not None and table.entered == 0:
+                why = "; ".join(table.why) or "they passed alone, not all together"
                 yield found(self, "warning", f"{name}: left out of training: {why}")
 
 
@@ -333,12 +271,12 @@ class UnmeasuredSynthetic:
     Do: switch the gate on (`[synthesis.gate]`), or run `leukreg fidelity` on the images.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         measured = {
-            (table.get("class"), table.get("fold"))
-            for _, table in by_class(evidence)
-            if "passed" in table
+            (table.label, table.fold)
+            for _, table in tables(evidence)
+            if table.label is not None and table.passed is not None
         }
         counts: Counter[str] = Counter()
         for fold in evidence.folds:
@@ -364,11 +302,10 @@ class HeldAgainstTraining:
     Reference: Meehan et al., A three sample hypothesis test for generative models, AISTATS 2020.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):
-            if "training" in str(table.get("held_against", "")) and "class" in table:
-                real = number(table, "real") or 0
-                which = f"{plural(int(real), 'image')} ({table['held_against']})"
+            if "training" in table.held_against and table.label is not None:
+                which = f"{plural(table.real or 0, 'image')} ({table.held_against})"
                 yield found(self, "note", f"{name}: measured against {which}")
 
 
@@ -384,7 +321,7 @@ class RealReplaced:
     Reference: Ravuri and Vinyals, Classification accuracy score, NeurIPS 2019.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         if option(evidence.recipe, "synthesis", "mix") == "replace":
             classes = option(evidence.recipe, "synthesis", "classes") or ()
             text = f"{some(classes)} are learned from synthetic images alone"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from leukreg import Evidence, Finding, Severity, alike, plugin
+from leukreg import Finding, PassedOver, RunRecord, Severity, alike, plugin
 from leukreg_plugins.audits.finding import found, is_real, option, plural, rows_of, some
 
 
@@ -19,7 +19,7 @@ class ListedWrongly:
     Do: walk the folder, list every file once, and compare the counts with the disk's.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = [row for row in rows_of(evidence) if is_real(row)]
         times = Counter(row.id for row in rows)
         twice = {file: n for file, n in times.items() if n > 1}
@@ -32,13 +32,12 @@ class ListedWrongly:
                 f"{plural(len(twice), 'file')} listed {max(twice.values())} times over"
                 f" ({listing}): {len(rows):,} rows are {len(times):,} files",
             )
-        there = evidence.facts.get("files_found")
-        if isinstance(there, Mapping):
-            listed = Counter(row.label for row in {r.id: r for r in rows}.values())
-            lost = {c: (listed[c], int(n)) for c, n in there.items() if listed[c] < int(n)}
-            if lost:
-                text = ", ".join(f"{c}: {a:,} of {b:,}" for c, (a, b) in lost.items())
-                yield found(self, "error", f"fewer files listed than there are ({text})")
+        listed = Counter(row.label for row in {r.id: r for r in rows}.values())
+        there = evidence.listing.files_found
+        lost = {c: (listed[c], n) for c, n in there.items() if listed[c] < n}
+        if lost:
+            text = ", ".join(f"{c}: {a:,} of {b:,}" for c, (a, b) in lost.items())
+            yield found(self, "error", f"fewer files listed than there are ({text})")
 
 
 @plugin("files-passed-over")
@@ -51,15 +50,15 @@ class FilesPassedOver:
     Do: convert or move what is meant to be listed; look at the folder with `leukreg data`.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        yield from self._of(evidence, "passed_over", "warning")
-        yield from self._of(evidence, "passed_over_by_generator", "note")
-
-    def _of(self, evidence: Evidence, fact: str, severity: Severity) -> Iterable[Finding]:
-        for one in evidence.facts.get(fact, ()):
-            if one["images"]:
-                text = f"{one['files']:,} {one['what']}, such as {one['example']}: {one['reason']}"
-                yield found(self, severity, f"files passed over: {text}")
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        kept = evidence.listing
+        passed: list[tuple[Severity, PassedOver]] = [
+            *(("warning", one) for one in kept.passed_over),
+            *(("note", one) for one in kept.passed_over_by_generator),
+        ]
+        for severity, one in passed:
+            if one.images:
+                yield found(self, severity, f"files passed over: {one}")
 
 
 @plugin("classes-alike")
@@ -72,8 +71,8 @@ class ClassesAlike:
     Do: merge them with data.classes, or give classes that are meant to be two clearer names.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        for names in alike(evidence.samples.classes if evidence.samples else ()):
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        for names in alike(evidence.samples.classes):
             listed = ", ".join(map(repr, names))
             text = f"classes that differ only in how they are written: {listed}"
             yield found(self, "warning", text)
@@ -89,13 +88,13 @@ class AbsentClass:
     Do: add images of the class, or take it out of the task.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         for side in ("train", "test"):
             lacking: dict[str, list[str]] = {}
             for fold in evidence.folds:
                 there = {rows[r].label for r in getattr(fold, side) if is_real(rows[r])}
-                for label in evidence.samples.classes if evidence.samples else ():
+                for label in evidence.samples.classes:
                     if label not in there:
                         lacking.setdefault(label, []).append(str(fold.index + 1))
             if lacking:
@@ -106,7 +105,7 @@ class AbsentClass:
                     f"no real {where} image of {some(self._named(lacking, evidence))}",
                 )
 
-    def _named(self, lacking: dict[str, list[str]], evidence: Evidence) -> list[str]:
+    def _named(self, lacking: dict[str, list[str]], evidence: RunRecord) -> list[str]:
         every = len(evidence.folds)
         return [
             label if len(at) == every else f"{label} (fold {', '.join(at)})"
@@ -127,14 +126,13 @@ class ClassCountsMoved:
     tolerance: float = 0.0
     """Relative change of a class's count that is let pass."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        if evidence.samples is None:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        if not evidence.samples:
             return
         now = Counter(row.label for row in evidence.samples.rows if is_real(row))
-        before = evidence.facts.get("previous_counts")
-        if isinstance(before, Mapping):
-            name = evidence.facts.get("previous_run")
-            yield from self._moved(before, now, f"{name or 'an earlier version'} had")
+        earlier = evidence.earlier
+        who = f"{earlier.previous_run or 'an earlier version'} had"
+        yield from self._moved(earlier.previous_counts, now, who)
         counts = option(evidence.reported, "class_counts")
         # Rendered cells stand in for the reported images: their number says nothing.
         fallback = any(notice.what.split(".")[0] == "data" for notice in evidence.notices)
@@ -163,12 +161,11 @@ class FilesRead:
     where they are not shown right.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        for how in evidence.facts.get("assumed_of_list", ()):
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        for how in evidence.listing.assumed_of_list:
             yield found(self, "note", how)
-        for one in evidence.facts.get("readings", ()):
-            files = plural(one["files"], "file")
-            yield found(self, "warning" if one["doubtful"] else "note", f"{files}: {one['what']}")
+        for one in evidence.listing.readings:
+            yield found(self, "warning" if one.doubtful else "note", str(one))
 
 
 @plugin("broken-plugin")
@@ -180,8 +177,8 @@ class BrokenPlugin:
     Do: mend or uninstall it (leukreg plugins); --strict refuses to run with it.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        for fault in evidence.facts.get("broken_plugins", ()):
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        for fault in evidence.broken_plugins:
             yield found(self, "warning", fault)
 
 

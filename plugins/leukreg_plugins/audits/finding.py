@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from leukreg import Evidence, Finding, Fold, Predictions, Sample, Severity, positive_in
+from leukreg import Finding, Fold, Predictions, RunRecord, Sample, Severity, positive_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,8 +68,8 @@ def is_real(row: Sample) -> bool:
     return row.origin != "synthetic"
 
 
-def rows_of(evidence: Evidence) -> tuple[Sample, ...]:
-    return evidence.samples.rows if evidence.samples else ()
+def rows_of(evidence: RunRecord) -> tuple[Sample, ...]:
+    return evidence.samples.rows
 
 
 def sides(fold: Fold) -> dict[str, frozenset[int]]:
@@ -80,7 +80,7 @@ def sides(fold: Fold) -> dict[str, frozenset[int]]:
     }
 
 
-def pictures(evidence: Evidence) -> dict[str, int]:
+def pictures(evidence: RunRecord) -> dict[str, int]:
     """File id to the number of its picture: equal pixels and near copies share one number."""
     parent: dict[str, str] = {}
 
@@ -101,7 +101,7 @@ def pictures(evidence: Evidence) -> dict[str, int]:
     return {row.id: numbers.setdefault(root(row.id), len(numbers)) for row in rows_of(evidence)}
 
 
-def pictures_of(evidence: Evidence, predictions: Predictions) -> NDArray[np.int64]:
+def pictures_of(evidence: RunRecord, predictions: Predictions) -> NDArray[np.int64]:
     """The number of the picture of each row, ``(n,)``: copies share one."""
     import numpy as np
 
@@ -131,7 +131,7 @@ def option(table: Any, *keys: str) -> Any:
     return table
 
 
-def positive_index(evidence: Evidence, predictions: Predictions) -> int | None:
+def positive_index(evidence: RunRecord, predictions: Predictions) -> int | None:
     """The positive class of a binary task: the recipe's, or the second."""
-    found = positive_in(evidence.recipe or {}, predictions.classes)
+    found = positive_in(evidence.recipe, predictions.classes)
     return None if found is None else predictions.classes.index(found.name)

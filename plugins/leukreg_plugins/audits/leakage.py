@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from leukreg import Evidence, Finding, Fold, Reported, Sample, percent, plugin
+from leukreg import Finding, Fold, Reported, RunRecord, Sample, percent, plugin
 from leukreg_plugins.audits.finding import found, is_real, option, pictures, plural, rows_of, some
 from leukreg_plugins.audits.published_table import published
 
@@ -27,7 +26,7 @@ class RepeatedPixels:
     many: float = 0.1
     """Share of files from which near copies are counted too."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         files: dict[str, set[str]] = defaultdict(set)
         for row in rows_of(evidence):
             if is_real(row) and row.id in evidence.pixels:
@@ -64,17 +63,17 @@ class CopiesDropped:
     Do: look at some of them; `facts.json` names all, with the file that was kept.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        gone = evidence.facts.get("dropped", ())
-        copies = [one for one in gone if one["kept"] is not None]
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        gone = evidence.listing.dropped
+        copies = [one for one in gone if one.kept is not None]
         if copies:
-            pair = f"{copies[0]['id']} (kept: {copies[0]['kept']})"
+            pair = f"{copies[0].id} (kept: {copies[0].kept})"
             text = plural(len(copies), "copy of a picture", "copies of a picture")
             yield found(self, "note", f"{text} left out, such as {pair}")
         if len(copies) < len(gone):
-            other = next(one for one in gone if one["kept"] is None)
+            other = next(one for one in gone if one.kept is None)
             text = plural(len(gone) - len(copies), "file")
-            named = f"{text} left out whose copies have another label, such as {other['id']}"
+            named = f"{text} left out whose copies have another label, such as {other.id}"
             yield found(self, "warning", named)
 
 
@@ -89,7 +88,7 @@ class CopiesAcrossSplit:
     Reference: Kapoor and Narayanan, Leakage and the reproducibility crisis, Patterns 2023.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         number = pictures(evidence)
         rows = rows_of(evidence)
         if not rows:
@@ -98,7 +97,7 @@ class CopiesAcrossSplit:
         yield from self._between(evidence, rows, number, "validation")
 
     def _between(
-        self, evidence: Evidence, rows: tuple[Sample, ...], number: dict[str, int], side: str
+        self, evidence: RunRecord, rows: tuple[Sample, ...], number: dict[str, int], side: str
     ) -> Iterator[Finding]:
         leaked: dict[int, str] = {}
         total: set[int] = set()
@@ -139,7 +138,7 @@ class CopiesDisagree:
     Reference: Northcutt, Athalye and Mueller, Pervasive label errors in test sets, NeurIPS 2021.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         number = pictures(evidence)
         labels: dict[int, dict[str, str]] = defaultdict(dict)
         for row in rows_of(evidence):
@@ -165,7 +164,7 @@ class SegmentedTwinsApart:
     trees: tuple[str, ...] = ("original", "segmented")
     """Folder names of the parallel trees, lower case."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         names = [self._name(row) for row in rows]
         apart: set[str] = set()
@@ -206,9 +205,9 @@ class ScoredTrainingRows:
     Do: score the test rows only (`on = "test"`).
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         predictions = evidence.predictions
-        if predictions is None:
+        if not predictions:
             yield from self._asked(evidence)
             return
         trained = {fold.index: set(fold.train) for fold in evidence.folds}
@@ -222,7 +221,7 @@ class ScoredTrainingRows:
                 f"{both:,} of {len(predictions):,} scored rows ({share}) were trained on",
             )
 
-    def _asked(self, evidence: Evidence) -> Iterable[Finding]:
+    def _asked(self, evidence: RunRecord) -> Iterable[Finding]:
         if option(evidence.recipe, "evaluate", "on") == "all":
             yield found(self, "error", "the recipe scores all rows, those trained on included")
 
@@ -236,7 +235,7 @@ class WholeSetScored:
     Do: report the matrix of the held-out rows.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         if reported is None:
             return
@@ -272,7 +271,7 @@ class ValidationIsTest:
     Reference: Cawley and Talbot, On over-fitting in model selection, JMLR 2010.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         shared = {r for f in evidence.folds for r in set(f.validation).intersection(f.test)}
         tested = {r for fold in evidence.folds for r in fold.test}
         if shared:
@@ -286,12 +285,6 @@ class ValidationIsTest:
             yield found(self, "error", "the recipe watches the test rows during training")
 
 
-def origin(evidence: Evidence) -> Mapping[str, Any]:
-    """What is kept of the original run; empty for a run of its own."""
-    facts = evidence.facts.get("evaluated_from")
-    return facts if isinstance(facts, Mapping) else {}
-
-
 @plugin("external-copies")
 class ExternalCopies:
     """Images from elsewhere that are copies of training images.
@@ -303,29 +296,30 @@ class ExternalCopies:
     Reference: Barz and Denzler, Do we train on test data?, J. Imaging 2020.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        facts = origin(evidence)
-        kept = facts.get("copies") or {}
-        copies = {**kept.get("exact", {}), **kept.get("near", {})}
-        left_out = int(facts.get("copies_left_out") or 0)
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        origin = evidence.evaluated_from
+        if origin is None:
+            return
+        copies = {**origin.copies.exact, **origin.copies.near}
+        left_out = origin.copies_left_out
         if copies and not left_out:
             here, there = next(iter(copies.items()))
-            total = len(evidence.predictions) if evidence.predictions is not None else len(copies)
+            total = len(evidence.predictions) or len(copies)
             yield found(
                 self,
                 "error",
                 f"{len(copies):,} of {plural(total, 'image')} copy training images of"
-                f" {facts.get('run')}, such as {here} ~ {there}",
+                f" {origin.run}, such as {here} ~ {there}",
             )
         if left_out:
             yield found(
                 self, "note", f"{plural(left_out, 'copy', 'copies')} of training images left out"
             )
-        if facts.get("copies_unknown"):
+        if origin.copies_unknown:
             yield found(
                 self,
                 "warning",
-                f"not all copies of training images could be looked for: {facts['copies_unknown']}",
+                f"not all copies of training images could be looked for: {origin.copies_unknown}",
             )
 
 
@@ -338,15 +332,15 @@ class ExternalClasses:
     Do: map names with `--map OtherName=class`; compare the drops, which are on shared classes.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        facts = origin(evidence)
-        missing = facts.get("missing") or ()
-        if missing:
-            yield found(self, "warning", f"no image from elsewhere shows {some(missing, 6)}")
-        unmapped = facts.get("unmapped") or {}
-        if unmapped:
-            named = [f"{name} ({count:,})" for name, count in unmapped.items()]
-            total = plural(sum(unmapped.values()), "image")
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        origin = evidence.evaluated_from
+        if origin is None:
+            return
+        if origin.missing:
+            yield found(self, "warning", f"no image from elsewhere shows {some(origin.missing, 6)}")
+        if origin.unmapped:
+            named = [f"{name} ({count:,})" for name, count in origin.unmapped.items()]
+            total = plural(sum(origin.unmapped.values()), "image")
             yield found(
                 self,
                 "note",

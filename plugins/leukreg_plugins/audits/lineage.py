@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from leukreg import Evidence, Finding, plugin
+from leukreg import Finding, RunRecord, plugin
 from leukreg_plugins.audits.finding import found, is_real, option, plural, rows_of, some
 
 
@@ -18,7 +18,7 @@ class SyntheticScored:
     Do: make synthetic images inside the training fold (`place = "training-fold"`).
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         if not rows and option(evidence.recipe, "synthesis", "place") == "before-split":
             yield found(
@@ -47,7 +47,7 @@ class ParentOutsideFold:
     Do: fit and run the generator on the training fold only.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         places: dict[str, list[int]] = defaultdict(list)
         for number, row in enumerate(rows):
@@ -86,7 +86,7 @@ class ParentOfOtherLabel:
     Do: make a class from images of that class, or leave it out.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         labels = {row.id: row.label for row in rows if is_real(row)}
         pairs: Counter[tuple[str, str]] = Counter()
@@ -116,7 +116,7 @@ class TrainedElsewhere:
     Do: fit the generator inside the fold, or show that no tested image was among its own.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         rows = rows_of(evidence)
         said: Counter[str] = Counter()
         for row in {r for fold in evidence.folds for r in fold.train}:

@@ -9,7 +9,6 @@ from fractions import Fraction
 
 from leukreg import (
     Conflict,
-    Evidence,
     Examined,
     Finding,
     Mismatch,
@@ -17,6 +16,7 @@ from leukreg import (
     Problems,
     Repair,
     Reported,
+    RunRecord,
     examine,
     plugin,
     read_reported,
@@ -25,7 +25,7 @@ from leukreg import (
 from leukreg_plugins.audits.finding import found, plural, some
 
 
-def published(evidence: Evidence) -> Reported | None:
+def published(evidence: RunRecord) -> Reported | None:
     """The ``[reported]`` table; None without one, or with one that cannot be read (which the rule
     ``reported-unreadable`` says)."""
     if not isinstance(evidence.reported, Mapping) or not evidence.reported:
@@ -98,7 +98,7 @@ class ReportedUnreadable:
     Do: copy the figures again from the source.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         if not isinstance(evidence.reported, Mapping) or not evidence.reported:
             return
         try:
@@ -122,7 +122,7 @@ class ImpossibleFigures:
     Reference: Brown and Heathers, The GRIM test, Social Psychological and Personality Science 2017.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         if reported is None:
             return
@@ -217,7 +217,7 @@ class ConsistentTable:
     A table that some confusion matrix prints is consistent; that does not make it meaningful.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         if reported is None:
             return
@@ -285,7 +285,7 @@ class UndefinedPrinted:
     Do: print "undefined".
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         if reported is not None:
             examined = examine(reported)
@@ -314,9 +314,9 @@ class UndefinedPrinted:
         bottoms = {"recall": s, "precision": p, "f1": s + p, "specificity": n - s}
         return bottoms.get(name, 1) == 0
 
-    def _measured(self, evidence: Evidence) -> Iterator[str]:
+    def _measured(self, evidence: RunRecord) -> Iterator[str]:
         predictions = evidence.predictions
-        if predictions is None or len(predictions) == 0:
+        if not predictions:
             return
 
         answered = predictions.answers

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt, Lt
 
 from leukreg import (
-    Evidence,
     Examined,
     Finding,
     Predictions,
     Reported,
+    RunRecord,
     examine,
     only_class,
     percent,
@@ -95,12 +95,12 @@ class OneClassTested:
     Do: test on rows of every class.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         if reported is not None:
             yield from self._reported(reported)
         predictions = evidence.predictions
-        if predictions is None or len(predictions) == 0 or len(predictions.classes) < 2:
+        if not predictions or len(predictions.classes) < 2:
             return
         there = set(predictions.label.tolist())
         if len(there) == 1:
@@ -160,12 +160,12 @@ class FewPositives:
     width: Annotated[float, Gt(0), Lt(1)] = 0.2
     """Width of the recall's interval from which on it is reported."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         reported = published(evidence)
         if reported is not None:
             yield from self._worst("reported: ", list(self._reported(reported)))
         predictions = evidence.predictions
-        if predictions is not None and len(predictions):
+        if predictions:
             yield from self._worst("", list(self._measured(predictions)))
 
     def _measured(self, predictions: Predictions) -> Iterator[Rests]:
@@ -221,10 +221,10 @@ class FewerFolds:
     Do: report all folds, and their spread.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         k = option(evidence.recipe, "data", "folds", "k")
         predictions = evidence.predictions
-        if predictions is not None and len(predictions):
+        if predictions:
             scored = len(set(predictions.fold.tolist()))
             run = max(k or 0, len(evidence.folds))
             if scored < run:
@@ -258,15 +258,11 @@ class LooksAtTest:
     most: Annotated[int, Ge(0)] = 0
     """Earlier runs on the same rows that are let pass."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        looks: Any = evidence.facts.get("test_looks", 0)
-        names = list(looks) if isinstance(looks, list | tuple) else []
-        count = len(names) if names else looks if isinstance(looks, int) else 0
-        if count > self.most:
-            which = f": {some(map(str, names))}" if names else ""
-            yield found(
-                self, "warning", f"{plural(count, 'earlier run')} scored the same test rows{which}"
-            )
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        looks = evidence.earlier.test_looks
+        if len(looks) > self.most:
+            text = f"{plural(len(looks), 'earlier run')} scored the same test rows: {some(looks)}"
+            yield found(self, "warning", text)
 
 
 @plugin("imbalanced-answers")
@@ -281,9 +277,9 @@ class ImbalancedAnswers:
     share: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Part of the answers at or under which a class counts as never answered."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         predictions = evidence.predictions
-        if predictions is None or len(predictions) == 0:
+        if not predictions:
             return
         given = Counter(predictions.answers.tolist())
         tested = Counter(predictions.label.tolist())

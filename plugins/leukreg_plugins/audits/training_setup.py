@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from leukreg import Evidence, Finding, plugin
+from leukreg import Finding, RunRecord, plugin
 from leukreg_plugins.audits.finding import brief, found, option
-
-
-def fact(evidence: Evidence, name: str) -> list[Any]:
-    """A fact of the run, or of each of its folds."""
-    whole = [evidence.facts[name]] if name in evidence.facts else []
-    folds = evidence.facts.get("folds")
-    tables = list(folds.values()) if isinstance(folds, Mapping) else folds
-    parts = tables if isinstance(tables, Sequence) and not isinstance(tables, str) else []
-    return whole + [part[name] for part in parts if isinstance(part, Mapping) and name in part]
 
 
 @plugin("input-range")
@@ -35,8 +26,9 @@ class InputRange:
     beyond: Annotated[float, Ge(0)] = 0.02
     """Part of the expected range that input may lie outside it."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        ranges = [r for r in fact(evidence, "input_range") if isinstance(r, Sequence)]
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        folds = evidence.training.folds
+        ranges = [fold.input_range for fold in folds if fold.input_range is not None]
         for low, high, least, most in ranges[:1]:
             width = most - least
             outside = max(least - low, high - most) > self.beyond * width
@@ -61,12 +53,12 @@ class FallbackTaken:
     Do: provide what is missing, or run with --strict.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for notice in evidence.notices:
             label = f" ({notice.label})" if notice.label else ""
             wanted = f"{notice.what}: {notice.used} in place of {notice.wanted}"
             yield found(self, "warning", f"{wanted}{label}: {brief(notice.why)}")
-        devices = [text for texts in fact(evidence, "device_fallbacks") for text in texts]
+        devices = [text for fold in evidence.training.folds for text in fold.device_fallbacks]
         for text in dict.fromkeys(devices):
             yield found(self, "warning", f"training: {text}")
 
@@ -85,7 +77,7 @@ class LearningRate:
     steady: tuple[str, ...] = ("constant", "plateau")
     """Schedules that begin at the recipe's rate; others may begin lower and never go above it."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         phases = option(evidence.recipe, "phase")
         uses = {p["name"]: option(p, "schedule", "use") for p in phases or () if "name" in p}
         for log in evidence.phases:
@@ -125,7 +117,7 @@ class DoubleCorrection:
     losses: tuple[str, ...] = ("class-balanced",)
     """Losses that weigh the classes by themselves."""
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
         recipe = evidence.recipe
         taken = []
         if weights := option(recipe, "loss", "class_weights", "use"):
@@ -156,8 +148,8 @@ class McChangedBatchNorm:
     Reference: Gal and Ghahramani, Dropout as a Bayesian approximation, ICML 2016.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        if any(changed is True for changed in fact(evidence, "bn_changed_by_mc")):
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        if any(fold.bn_changed_by_mc for fold in evidence.training.folds):
             yield found(self, "error", "MC dropout passes changed the batch-norm statistics")
 
 
@@ -172,8 +164,8 @@ class NothingToDrop:
     Reference: Gal and Ghahramani, Dropout as a Bayesian approximation, ICML 2016.
     """
 
-    def build(self, evidence: Evidence) -> Iterable[Finding]:
-        if 0 in fact(evidence, "mc_dropout_layers"):
+    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+        if any(fold.mc_dropout_layers == 0 for fold in evidence.training.folds):
             passes = option(evidence.recipe, "evaluate", "mc_dropout", "passes")
             text = "the network has no layer that drops anything"
             yield found(self, "warning", f"{text}: all {passes} passes of MC dropout are the same")

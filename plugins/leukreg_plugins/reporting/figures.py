@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from leukreg import RunResult, Score, Table
+from leukreg import RunRecord, Score, Table
 from leukreg_plugins.reporting.words import find, interval, number, overall
 
 NAMES = {
@@ -34,7 +34,7 @@ _ELSEWHERE = ("raw_", "set_")
 WIDTH = 76
 
 
-def per_class(result: RunResult) -> Table:
+def per_class(result: RunRecord) -> Table:
     """A row per class: support, then each figure above its interval."""
     classes = result.predictions.classes
     figures = [*PER_CLASS, *(["auc"] if _fits(classes) else [])]
@@ -57,7 +57,7 @@ def _cell(score: Score | None) -> str:
     return number(score.value) + (f"\n{bounds}" if bounds else "")
 
 
-def undefined_reasons(result: RunResult) -> tuple[str, ...]:
+def undefined_reasons(result: RunRecord) -> tuple[str, ...]:
     """Why figures of classes are undefined, one line per reason."""
     reasons: dict[str, list[str]] = {}
     for score in result.scores:
@@ -66,7 +66,7 @@ def undefined_reasons(result: RunResult) -> tuple[str, ...]:
     return tuple(f"Undefined {', '.join(names)}: {why}." for why, names in reasons.items())
 
 
-def whole(result: RunResult) -> Table:
+def whole(result: RunRecord) -> Table:
     """The figures over all classes, with intervals, or the reason why there is none."""
     same = _SAME | ({"macro_specificity"} if len(result.predictions.classes) == 2 else set())
     found = {s.name: s for s in result.scores if s.label is None and s.name not in same}
@@ -90,7 +90,7 @@ def _line(score: Score) -> tuple[str, str, str, str]:
     return NAMES.get(score.name, score.name) + of, number(score.value), bounds, note
 
 
-def how_bounded(result: RunResult) -> str:
+def how_bounded(result: RunRecord) -> str:
     """How the intervals were made, from the scores themselves: the accuracy's, or another's."""
     for score in sorted(result.scores, key=lambda score: score.name != "accuracy"):
         if score.low is not None:
@@ -100,13 +100,13 @@ def how_bounded(result: RunResult) -> str:
     return ""
 
 
-def _points(result: RunResult) -> str:
+def _points(result: RunRecord) -> str:
     if not any(s.low is not None and s.low == s.high for s in result.scores):
         return ""
     return " Where both ends are equal no resample differed; that does not mean certainty."
 
 
-def confusion(result: RunResult) -> Table:
+def confusion(result: RunRecord) -> Table:
     """Rows are true classes, columns answers; lettered where names do not fit 80 columns."""
     classes = result.predictions.classes
     if len(classes) > 20:
@@ -124,7 +124,7 @@ def confusion(result: RunResult) -> Table:
     return Table(columns=("true \\ answered", *letters), rows=rows)
 
 
-def _confused_most(result: RunResult) -> Table:
+def _confused_most(result: RunRecord) -> Table:
     classes = result.predictions.classes
     pairs = [
         (count, classes[i], classes[j])

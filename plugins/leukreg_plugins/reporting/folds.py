@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leukreg import Predictions, RunResult, Section, Table, rounded
-from leukreg_plugins.audits.confidence import spread, thresholds
-from leukreg_plugins.reporting.words import number, positive, table
+from leukreg import Predictions, RunRecord, Section, Table, rounded
+from leukreg_plugins.audits.confidence import spread
+from leukreg_plugins.reporting.words import number, positive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def sections(result: RunResult) -> Iterator[Section]:
+def sections(result: RunRecord) -> Iterator[Section]:
     """A table of the folds with their spread; nothing where there is one."""
     folds = sorted(set(result.predictions.fold.tolist()))
     if len(folds) > 1:
@@ -77,7 +77,7 @@ def _aucs(rows: Predictions, weights: Floats) -> list[Floats]:
     ]
 
 
-def _table(result: RunResult, folds: list[int]) -> Table:
+def _table(result: RunRecord, folds: list[int]) -> Table:
     import numpy as np
 
     rows = result.predictions
@@ -85,10 +85,11 @@ def _table(result: RunResult, folds: list[int]) -> Table:
         name: dict(zip(folds, values.tolist(), strict=True))
         for name, values in figures(rows, folds).items()
     }
-    heat = table(result.facts, "calibration").get("folds") or ()
-    columns |= {"threshold": cuts} if (cuts := thresholds(result.facts)) else {}
-    if heat:
-        columns["temperature"] = {int(one["fold"]): float(one["temperature"]) for one in heat}
+    fitted = result.fitted
+    if fitted.thresholds:
+        columns["threshold"] = {one.fold: one.threshold for one in fitted.thresholds}
+    if fitted.temperatures:
+        columns["temperature"] = fitted.temperature_by_fold()
     best = {fold: _best(result, fold) for fold in folds}
     lines = [
         (
@@ -133,12 +134,12 @@ def _cell(column: str, value: float | None) -> str:
     return number(value if value == value else None)
 
 
-def _best(result: RunResult, fold: int) -> str:
+def _best(result: RunRecord, fold: int) -> str:
     """The best epoch of each phase, in their order."""
     return ", ".join(str(log.best_epoch) for log in result.phases if log.fold == fold)
 
 
-def _within(result: RunResult, folds: list[int]) -> Iterator[str]:
+def _within(result: RunRecord, folds: list[int]) -> Iterator[str]:
     value = within(result.predictions, folds)
     pooled = figures(rows_as_one(result.predictions), [0])["AUC"][0]
     if value is not None and pooled == pooled:
@@ -148,16 +149,16 @@ def _within(result: RunResult, folds: list[int]) -> Iterator[str]:
         )
 
 
-def _thresholds(result: RunResult) -> Iterator[str]:
+def _thresholds(result: RunRecord) -> Iterator[str]:
     label = positive(result)
     index = None if label is None else result.predictions.classes.index(label)
-    apart = spread(result.facts, result.predictions, index)
+    apart = spread(result, index)
     if apart is None:
         return
     if not any(finding.rule == "thresholds-differ" for finding in result.findings):
         text = str(apart)
         yield f"{text[:1].upper()}{text[1:]}."
-    cuts = list(thresholds(result.facts).values())
+    cuts = [one.threshold for one in result.fitted.thresholds]
     yield (
         f"leukreg predict answers by the mean of the folds' thresholds,"
         f" {rounded(sum(cuts) / len(cuts), 4)}, which was never scored."

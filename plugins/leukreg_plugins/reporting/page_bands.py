@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg import Predictions, Resampling, RunResult, resampling
+from leukreg import Predictions, Resampling, RunRecord, resampling
 
 Floats = NDArray[np.float64]
 OnGrid = Callable[[Floats], Floats]
@@ -33,7 +33,7 @@ class Band:
     high: Floats | None = None
 
 
-def bands(result: RunResult, x: Floats, curves: Mapping[Any, OnGrid]) -> dict[Any, Band]:
+def bands(result: RunRecord, x: Floats, curves: Mapping[Any, OnGrid]) -> dict[Any, Band]:
     """Each curve with its band; without one where the recipe asks for no intervals."""
     n = len(result.predictions)
     whole = {key: curve(np.ones((n, 1)))[:, 0] for key, curve in curves.items()}
@@ -47,17 +47,18 @@ def bands(result: RunResult, x: Floats, curves: Mapping[Any, OnGrid]) -> dict[An
     return {key: _bounded(x, whole[key], np.hstack(parts)) for key, parts in drawn.items()}
 
 
-def says(result: RunResult) -> str:
+def says(result: RunRecord) -> str:
     """How bands are made; "" where there are none."""
     resample = _resample(result)
     return "" if resample is None else f"Bands: {resample.says()}, pointwise."
 
 
-def _resample(result: RunResult) -> Resampling | None:
+def _resample(result: RunRecord) -> Resampling | None:
     evaluate = result.recipe.get("evaluate")
     asked = evaluate.get("bootstrap") if isinstance(evaluate, Mapping) else None
     count = min(RESAMPLES, asked) if isinstance(asked, int) else RESAMPLES
-    return resampling(result.predictions, count, int(result.recipe.get("seed") or 0))
+    seed = result.recipe.get("seed")
+    return resampling(result.predictions, count, seed if isinstance(seed, int) else 0)
 
 
 def _bounded(x: Floats, y: Floats, drawn: Floats) -> Band:

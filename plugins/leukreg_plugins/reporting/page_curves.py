@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukreg import RunResult
+from leukreg import RunRecord
 from leukreg_plugins.reporting.page_bands import (
     GRID,
     Band,
@@ -33,7 +33,7 @@ _SHORT = {"auc": "AUC", "average_precision": "AP"}
 _CURVES = {"auc": roc, "average_precision": precision_recall}
 
 
-def chosen(result: RunResult) -> list[int]:
+def chosen(result: RunRecord) -> list[int]:
     """Classes with rows and with others': the positive one of two, else at most ``MOST``."""
     rows = result.predictions
     counts = np.bincount(rows.label, minlength=len(rows.classes))
@@ -44,7 +44,7 @@ def chosen(result: RunResult) -> list[int]:
     return [index for index in most_rows(rows, MOST) if index in drawable]
 
 
-def figure(result: RunResult, name: str) -> Figure:
+def figure(result: RunRecord, name: str) -> Figure:
     """One panel per class, each against all others; ``name`` is the score that sums a curve up."""
     from matplotlib.figure import Figure
 
@@ -68,7 +68,7 @@ def figure(result: RunResult, name: str) -> Figure:
     return drawn
 
 
-def threshold(result: RunResult) -> str:
+def threshold(result: RunRecord) -> str:
     """What the dot on the curves is."""
     if result.threshold is None:
         return "The dot is what the answers reach: the most probable class of each image."
@@ -78,12 +78,12 @@ def threshold(result: RunResult) -> str:
     return f"The dot is what the answers reach at the threshold{each}, chosen {how}."
 
 
-def _curve(result: RunResult, index: int, name: str) -> OnGrid:
+def _curve(result: RunRecord, index: int, name: str) -> OnGrid:
     rows = result.predictions
     return _CURVES[name](rows.label == index, rows.probabilities[:, index])
 
 
-def _panel(axes: Axes, result: RunResult, index: int, name: str, band: Band) -> None:
+def _panel(axes: Axes, result: RunRecord, index: int, name: str, band: Band) -> None:
     rows = result.predictions
     if band.low is not None and band.high is not None:
         axes.fill_between(band.x, band.low, band.high, color=BLUE, alpha=0.22, linewidth=0)
@@ -104,7 +104,7 @@ def _panel(axes: Axes, result: RunResult, index: int, name: str, band: Band) -> 
         _mark_threshold(axes, result, index, name)
 
 
-def _title(result: RunResult, index: int, name: str) -> str:
+def _title(result: RunRecord, index: int, name: str) -> str:
     label = result.predictions.classes[index]
     shown = plain(result.predictions.classes)[index]
     score = find(result, name, label)
@@ -117,7 +117,7 @@ def _title(result: RunResult, index: int, name: str) -> str:
     return f"{shown}\n{value}"
 
 
-def _mark_threshold(axes: Axes, result: RunResult, index: int, name: str) -> None:
+def _mark_threshold(axes: Axes, result: RunRecord, index: int, name: str) -> None:
     rows = result.predictions
     answered = rows.answers == index  # not by one threshold: each fold may have its own
     truth = rows.label == index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from leukreg import Picture, RunResult, Sample, Table
+from leukreg import Picture, RunRecord, Sample, Table
 from leukreg_plugins.reporting.page_words import BLUE, INK, PINK, RED, WIDTH, plain
 from leukreg_plugins.reporting.words import counted
 
@@ -20,7 +20,7 @@ PICTURES = 48
 FEW_CLASSES = 12
 
 
-def lines(result: RunResult) -> tuple[str, ...]:
+def lines(result: RunRecord) -> tuple[str, ...]:
     """Files listed more than once, files that could not be read, patients."""
     rows = result.samples.rows
     files = len({row.id for row in rows})
@@ -39,7 +39,7 @@ def lines(result: RunResult) -> tuple[str, ...]:
     return tuple(said)
 
 
-def counts_figure(result: RunResult) -> Figure:
+def counts_figure(result: RunRecord) -> Figure:
     """A bar per class, parted by origin; hatched where images are not real."""
     from matplotlib.figure import Figure
 
@@ -65,11 +65,11 @@ def counts_figure(result: RunResult) -> Figure:
     return figure
 
 
-def _count(result: RunResult) -> Counter[tuple[str, str]]:
+def _count(result: RunRecord) -> Counter[tuple[str, str]]:
     return Counter((row.label, str(row.origin)) for row in result.samples.rows)
 
 
-def counts_table(result: RunResult) -> Table:
+def counts_table(result: RunRecord) -> Table:
     """A row per class: images by origin, and patients."""
     rows = result.samples.rows
     origins = [origin for origin in LOOKS if any(row.origin == origin for row in rows)]
@@ -93,7 +93,7 @@ def _patients(rows: list[Sample]) -> list[str]:
     return [f"{len(each):,}", f"{middle:,} ({each[0]:,}–{each[-1]:,})"]
 
 
-def folds_table(result: RunResult) -> Table:
+def folds_table(result: RunRecord) -> Table:
     """A row per fold and side: images of each class, and patients."""
     samples, classes = result.samples, result.samples.classes
     few = len(classes) <= FEW_CLASSES
@@ -112,7 +112,7 @@ def folds_table(result: RunResult) -> Table:
     return Table(columns=columns, rows=tuple(lines))
 
 
-def sample_pictures(result: RunResult) -> tuple[Picture, ...]:
+def sample_pictures(result: RunRecord) -> tuple[Picture, ...]:
     """The same number of each class, evenly spread over its files, every origin among them."""
     classes = result.samples.classes
     each = max(2, min(6, PICTURES // max(1, len(classes))))

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from leukreg import Picture, RunResult
+from leukreg import Picture, RunRecord
 
 MOST = 12
 
 
-def mistakes(result: RunResult) -> list[int]:
+def mistakes(result: RunRecord) -> list[int]:
     """Places of wrong answers, the most probable first; a file once."""
     rows = result.predictions
     answer = rows.answers
@@ -20,20 +20,20 @@ def mistakes(result: RunResult) -> list[int]:
     return _once(result, wrong[np.argsort(-sure[wrong], kind="stable")].tolist())
 
 
-def uncertain(result: RunResult) -> list[int]:
+def uncertain(result: RunRecord) -> list[int]:
     """Places of all answers, the most uncertain first; a file once."""
     order = np.argsort(-result.predictions.uncertainty, kind="stable")
     return _once(result, order.tolist())
 
 
-def _once(result: RunResult, places: Iterable[int]) -> list[int]:
+def _once(result: RunRecord, places: Iterable[int]) -> list[int]:
     first: dict[str, int] = {}
     for place in places:
         first.setdefault(result.predictions.id[place], place)
     return list(first.values())
 
 
-def pictures(result: RunResult, places: Iterable[int]) -> tuple[Picture, ...]:
+def pictures(result: RunRecord, places: Iterable[int]) -> tuple[Picture, ...]:
     """The rows as pictures, with what they are, what was answered, and how sure."""
     rows, answer = result.predictions, result.predictions.answers
     return tuple(
@@ -48,7 +48,7 @@ def pictures(result: RunResult, places: Iterable[int]) -> tuple[Picture, ...]:
     )
 
 
-def _caption(result: RunResult, place: int, answer: int) -> tuple[str, ...]:
+def _caption(result: RunRecord, place: int, answer: int) -> tuple[str, ...]:
     rows = result.predictions
     label = int(rows.label[place])
     p = rows.probabilities[place]

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from leukreg import RunResult, Table
+from leukreg import RunRecord, Table
 
 _ELSEWHERE = frozenset({"reported"})
 """Parts of a recipe that stand in a section of their own."""
 
 
-def recipe(result: RunResult) -> Table:
+def recipe(result: RunRecord) -> Table:
     """Every key of the recipe as it was run, defaults and overrides included."""
     kept = {key: value for key, value in result.recipe.items() if key not in _ELSEWHERE}
     return _table("Recipe", ("key", "value"), kept)
 
 
-def environment(result: RunResult) -> Table:
+def environment(result: RunRecord) -> Table:
     """Python, libraries, machine, git."""
-    return _table("Environment", ("what", "value"), result.environment)
+    return _table("Environment", ("what", "value"), asdict(result.environment))
 
 
-def digests(result: RunResult) -> Table | None:
+def digests(result: RunRecord) -> Table | None:
     """Digests of data, weights and the scored rows; None where none was kept."""
-    kept = result.facts.get("digests")
-    found: dict[str, Any] = dict(kept) if isinstance(kept, Mapping) else {}
-    if result.facts.get("test_set"):
-        found["scored rows"] = result.facts["test_set"]
+    kept = {**asdict(result.digests), "scored rows": result.earlier.test_set}
+    found = {name: value for name, value in kept.items() if value}
     return _table("Digests", ("of", "digest"), found) if found else None
 
 

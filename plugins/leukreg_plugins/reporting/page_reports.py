@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from leukreg import RunResult, Section, plugin
+from leukreg import RunRecord, Section, plugin
 
 
 @plugin("page-data")
 class PageData:
     """What data the run had, counted and in pictures."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_data
 
         tables = (page_data.counts_table(result), page_data.folds_table(result))
@@ -37,7 +37,7 @@ class PageData:
 class PageCurves:
     """ROC and precision-recall curves with bands and the chosen threshold."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_bands, page_curves, page_words
 
         classes = page_curves.chosen(result)
@@ -68,7 +68,7 @@ class PageCurves:
 class PageConfusion:
     """The whole confusion matrix by name, where the console has to shorten it."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import figures, page_scores
 
         if figures.confusion(result).columns[1:] != result.predictions.classes:
@@ -80,7 +80,7 @@ class PageConfusion:
 class PageCalibration:
     """The reliability diagram: is an answer of .8 right in 8 of 10 images?"""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_trust
 
         if len(result.predictions) == 0:
@@ -100,7 +100,7 @@ class PageCalibration:
 class PageRejection:
     """Accuracy of what is left when the most uncertain images are rejected."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_trust
 
         if len(result.predictions) == 0:
@@ -120,7 +120,7 @@ class PageRejection:
 class PagePictures:
     """The surest mistakes and the least certain answers, as pictures."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_pictures
 
         wrong = page_pictures.mistakes(result)
@@ -148,7 +148,7 @@ class PagePictures:
 class PageSynthetic:
     """Synthetic cells beside given ones, as pictures."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_synthetic
 
         if page_synthetic.made(result):
@@ -165,7 +165,7 @@ class PageSynthetic:
 class PageRecord:
     """What the run was made with: recipe, environment, digests."""
 
-    def build(self, result: RunResult) -> Iterable[Section]:
+    def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import page_record
 
         found = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from leukreg import RunResult, Score, Table
+from leukreg import RunRecord, Score, Table
 from leukreg_plugins.reporting.figures import NAMES, PER_CLASS
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, WIDTH, most_rows, plain
 from leukreg_plugins.reporting.verdict import strongest_probe
@@ -23,7 +23,7 @@ LARGEST = 20
 OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auc", "average_precision")
 
 
-def overall(result: RunResult) -> Figure | None:
+def overall(result: RunRecord) -> Figure | None:
     """The figures over all classes with intervals; the majority baseline is a dotted line."""
     from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ def overall(result: RunResult) -> Figure | None:
     return drawn
 
 
-def _without_cells(result: RunResult) -> Iterator[tuple[str, float]]:
+def _without_cells(result: RunRecord) -> Iterator[tuple[str, float]]:
     """What comes out without a look at a cell, by the figure that it stands beside."""
     majority, probe = find(result, "majority_baseline"), strongest_probe(result)
     if majority is not None and majority.value is not None:
@@ -53,7 +53,7 @@ def _without_cells(result: RunResult) -> Iterator[tuple[str, float]]:
         yield "balanced_accuracy", probe.reached
 
 
-def per_class(result: RunResult) -> Figure | None:
+def per_class(result: RunRecord) -> Figure | None:
     """A panel per figure, a line per class, each with its interval; None without rows."""
     from matplotlib.figure import Figure
 
@@ -87,7 +87,7 @@ def _rows(axes: Axes, names: list[str]) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def confusion(result: RunResult) -> Figure | None:
+def confusion(result: RunRecord) -> Figure | None:
     """Counts; the darker a cell, the larger its share of the true class."""
     from matplotlib.figure import Figure
 
@@ -114,7 +114,7 @@ def confusion(result: RunResult) -> Figure | None:
     return drawn
 
 
-def matrix(result: RunResult) -> Table:
+def matrix(result: RunRecord) -> Table:
     """Every count, whatever the names and however many."""
     classes = result.predictions.classes
     rows = tuple(

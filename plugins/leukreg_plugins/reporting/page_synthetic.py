@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from leukreg import Picture, RunResult, Sample
+from leukreg import Picture, RunRecord, Sample
 
 EACH = 6
 """Pictures of a made class, and as many that were given."""
 CLASSES = 6
 
 
-def made(result: RunResult) -> list[Sample]:
+def made(result: RunRecord) -> list[Sample]:
     """The rows that a generator made."""
     return [row for row in result.samples.rows if row.origin == "synthetic"]
 
 
-def lines(result: RunResult) -> tuple[str, ...]:
+def lines(result: RunRecord) -> tuple[str, ...]:
     """How many of which class, by which generator, and whether any was scored."""
     count = Counter(
         (row.label, row.lineage.generator if row.lineage else "an unknown generator")
@@ -27,7 +27,7 @@ def lines(result: RunResult) -> tuple[str, ...]:
     return (*said, *([f"! {scored:,} of the scored images are among them."] if scored else []))
 
 
-def pictures(result: RunResult) -> tuple[Picture, ...]:
+def pictures(result: RunRecord) -> tuple[Picture, ...]:
     """Of each made class some that were given, then some that were made."""
     rows = made(result)
     found: list[Picture] = []

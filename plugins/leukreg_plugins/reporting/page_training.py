@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leukreg import EpochLog, RunResult
+from leukreg import EpochLog, RunRecord
 from leukreg_plugins.reporting.page_words import BLUE, FAINT, GREEN, RED, WIDTH, plain
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ CURVES = (
 )
 
 
-def figure(result: RunResult) -> Figure:
+def figure(result: RunRecord) -> Figure:
     """Losses above, accuracy below; epochs of all phases one after the other."""
     from matplotlib.figure import Figure
 
@@ -41,7 +41,7 @@ def figure(result: RunResult) -> Figure:
     return drawn
 
 
-def _starts(result: RunResult) -> dict[str, int]:
+def _starts(result: RunRecord) -> dict[str, int]:
     """Epochs before each phase, taking the longest fold."""
     longest: dict[str, int] = {}
     for log in result.epochs:

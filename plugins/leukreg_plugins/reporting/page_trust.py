@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg import RunResult, Table, rounded
+from leukreg import RunRecord, Table, rounded
 from leukreg_plugins.reporting.page_bands import (
     REJECTED,
     Band,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BINS = 10
 
 
-def reliability_figure(result: RunResult) -> Figure:
+def reliability_figure(result: RunRecord) -> Figure:
     """Accuracy against confidence, raw beside calibrated where there is both; rows below."""
     from matplotlib.figure import Figure
 
@@ -45,7 +45,7 @@ def reliability_figure(result: RunResult) -> Figure:
     return figure
 
 
-def _kinds(result: RunResult) -> list[tuple[str, Floats]]:
+def _kinds(result: RunRecord) -> list[tuple[str, Floats]]:
     rows = result.predictions
     raw = getattr(rows, "raw", None)
     kinds = [("calibrated" if raw is not None else "answers", rows.probabilities)]
@@ -53,7 +53,7 @@ def _kinds(result: RunResult) -> list[tuple[str, Floats]]:
 
 
 def _diagram(
-    top: Axes, below: Axes, result: RunResult, name: str, probabilities: Floats, place: int
+    top: Axes, below: Axes, result: RunRecord, name: str, probabilities: Floats, place: int
 ) -> None:
     curve, means, rows = reliability(result.predictions, probabilities, BINS)
     band: Band = bands(result, means, {name: curve})[name]
@@ -72,7 +72,7 @@ def _diagram(
     )  # fmt: skip
 
 
-def reliability_table(result: RunResult) -> Table:
+def reliability_table(result: RunRecord) -> Table:
     """A row per bin: images, mean confidence, accuracy; raw too where it was calibrated."""
     kinds = _kinds(result)
     lines: list[tuple[str, ...]] = []
@@ -88,7 +88,7 @@ def reliability_table(result: RunResult) -> Table:
     return Table(columns=columns, rows=tuple(lines))
 
 
-def rejection_figure(result: RunResult) -> Figure:
+def rejection_figure(result: RunRecord) -> Figure:
     """Accuracy of what is kept, by the share of most uncertain rows that is rejected."""
     from matplotlib.figure import Figure
 
@@ -107,12 +107,12 @@ def rejection_figure(result: RunResult) -> Figure:
     return figure
 
 
-def _curve(result: RunResult) -> OnGrid:
+def _curve(result: RunRecord) -> OnGrid:
     rows = result.predictions
     return kept_accuracy(rows.answers == rows.label, rows.uncertainty)
 
 
-def rejection_table(result: RunResult) -> Table:
+def rejection_table(result: RunRecord) -> Table:
     """Accuracy of the rest when a tenth, a fifth, ... is rejected."""
     rows = result.predictions
     values = _curve(result)(np.ones((len(rows), 1)))

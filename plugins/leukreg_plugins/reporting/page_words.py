@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leukreg import Predictions, RunResult, shortened
+from leukreg import Predictions, RunRecord, shortened
 
 LONGEST = 28
 """Characters of a name in a figure."""
@@ -33,7 +33,7 @@ def most_rows(predictions: Predictions, most: int) -> list[int]:
     return sorted(kept)
 
 
-def left_out(result: RunResult, shown: int, what: str) -> tuple[str, ...]:
+def left_out(result: RunRecord, shown: int, what: str) -> tuple[str, ...]:
     """Says how many classes a figure lacks, if any."""
     n = len(result.predictions.classes)
     if shown == n:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leukreg import RunResult, Score, Table, rounded
+from leukreg import RunRecord, Score, Table, rounded
 from leukreg_plugins.reporting.figures import NAMES
 from leukreg_plugins.reporting.words import find, interval, positive, table
 
@@ -24,11 +24,11 @@ COUNTS = {"images": "images", "test_images": "test images"}
 LOSSES = {"best_validation_loss": "best validation loss"}
 
 
-def reported(result: RunResult) -> Mapping[str, Any]:
+def reported(result: RunRecord) -> Mapping[str, Any]:
     return table(result.recipe, "reported")
 
 
-def whole(result: RunResult) -> Table:
+def whole(result: RunRecord) -> Table:
     """Figures of the whole; precision and its like belong to the positive class, else are means."""
     published = reported(result)
     rows: list[tuple[str, ...] | None]
@@ -39,13 +39,13 @@ def whole(result: RunResult) -> Table:
     return Table(columns=("figure", "reported", "here", "95 % interval", "reported is"), rows=kept)
 
 
-def _row(result: RunResult, name: str, raw: Any) -> tuple[str, ...]:
+def _row(result: RunRecord, name: str, raw: Any) -> tuple[str, ...]:
     score, label = _here(result, name)
     bounds = interval(score, max(3, digits(raw)))
     return label, shown(raw), _like(score, raw), bounds, _standing(raw, score)
 
 
-def _here(result: RunResult, name: str) -> tuple[Score | None, str]:
+def _here(result: RunRecord, name: str) -> tuple[Score | None, str]:
     if name not in ("precision", "recall", "f1", "specificity"):
         return find(result, name), NAMES[name]
     label = positive(result)
@@ -55,7 +55,7 @@ def _here(result: RunResult, name: str) -> tuple[Score | None, str]:
 
 
 def _fact(
-    result: RunResult, name: str, text: str, published: Mapping[str, Any]
+    result: RunRecord, name: str, text: str, published: Mapping[str, Any]
 ) -> tuple[str, ...] | None:
     if name not in published:
         return None
@@ -72,7 +72,7 @@ def _fact(
     return text, f"{raw:,}" if isinstance(raw, int) else shown(raw), own, "", ""
 
 
-def per_class(result: RunResult) -> Table:
+def per_class(result: RunRecord) -> Table:
     """Per class two lines: as reported, and here."""
     published = table(result.recipe, "reported", "per_class")
     used = {key for row in published.values() if isinstance(row, Mapping) for key in row}
@@ -87,7 +87,7 @@ def per_class(result: RunResult) -> Table:
     return Table(columns=("class", "", *heads), rows=tuple(rows))
 
 
-def _pair(result: RunResult, name: str, label: str, raw: Any) -> str:
+def _pair(result: RunRecord, name: str, label: str, raw: Any) -> str:
     score = find(result, name, label)
     if name == "support":
         own = "-" if score is None or score.value is None else f"{score.value:.0f}"
@@ -96,7 +96,7 @@ def _pair(result: RunResult, name: str, label: str, raw: Any) -> str:
     return f"{'-' if raw is None else shown(raw)}\n{own}"
 
 
-def confusion(result: RunResult) -> Table | None:
+def confusion(result: RunRecord) -> Table | None:
     """Both matrices in one table, where they have the same size."""
     raw = reported(result).get("confusion")
     classes = result.predictions.classes

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leukreg import RunResult, Table
+from leukreg import Environment, RunRecord, Table
 from leukreg_plugins.reporting.words import counted, duration, listed, table
 
 FEW = 6
 """Rows of the table above which folds are put together."""
 
 
-def lines(result: RunResult) -> Iterator[str]:
+def lines(result: RunRecord) -> Iterator[str]:
     """Model, data, time, versions, one line each."""
     model = _model(result.recipe)
     if model:
@@ -48,7 +48,7 @@ def _model(recipe: Mapping[str, Any]) -> str:
     return text + (f", seed {recipe['seed']}" if "seed" in recipe else "") + "."
 
 
-def _data(result: RunResult) -> str:
+def _data(result: RunRecord) -> str:
     broken = len(result.samples.broken)
     text = f"{counted(len(result.samples), 'image')} listed"
     text += f", {broken:,} unreadable and left out" if broken else ""
@@ -67,19 +67,18 @@ def _data(result: RunResult) -> str:
     return text + (where + listed(sides) if sides else "") + "."
 
 
-def _machine(environment: Mapping[str, Any]) -> str:
-    libraries = {**environment, **table(environment, "libraries")}
+def _machine(environment: Environment) -> str:
+    libraries = environment.libraries
     named = [f"{n} {libraries[n]}" for n in ("leukreg", "torch", "timm") if libraries.get(n)]
-    if environment.get("python"):
-        named.append(f"Python {environment['python']}")
-    git = table(environment, "git")
-    if git.get("commit"):
-        changed = ", with changes" if git.get("dirty") else ""
-        named.append(f"git {str(git['commit'])[:10]}{changed}")
+    if environment.python:
+        named.append(f"Python {environment.python}")
+    if environment.git is not None:
+        changed = ", with changes" if environment.git.dirty else ""
+        named.append(f"git {environment.git.commit[:10]}{changed}")
     return (", ".join(named) or "Versions not recorded") + "."
 
 
-def phases(result: RunResult) -> Table:
+def phases(result: RunRecord) -> Table:
     """A row per phase: what was trained, for how long, where it was best, why it ended."""
     folds = len({log.fold for log in result.phases})
     if len(result.phases) > FEW and folds > 1:
@@ -102,7 +101,7 @@ def phases(result: RunResult) -> Table:
     return Table(columns=columns, rows=tuple(rows))
 
 
-def _together(result: RunResult) -> Table:
+def _together(result: RunRecord) -> Table:
     rows = []
     for phase in dict.fromkeys(log.phase for log in result.phases):
         logs = [log for log in result.phases if log.phase == phase]
@@ -126,7 +125,7 @@ def _range(values: list[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
-def _loss(result: RunResult, fold: int, phase: str, epoch: int) -> str:
+def _loss(result: RunRecord, fold: int, phase: str, epoch: int) -> str:
     for log in result.epochs:
         if (log.fold, log.phase, log.epoch) == (fold, phase, epoch):
             known = log.validation_loss is not None

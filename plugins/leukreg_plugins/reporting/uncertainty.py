@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from leukreg import RunResult, Score, Section, Table, rounded
+from leukreg import Conformal, RunRecord, Score, Section, Table, Temperature, rounded
 from leukreg_plugins.reporting.figures import NAMES
 from leukreg_plugins.reporting.words import counted, find, interval, listed, number, percent, table
 
@@ -19,7 +18,7 @@ MEDIANS = (
 METHODS = {"lac": "LAC (Sadinle et al., 2019)", "aps": "APS (Romano et al., 2020)"}
 
 
-def spread(result: RunResult) -> Iterator[Section]:
+def spread(result: RunRecord) -> Iterator[Section]:
     """Whether wrong answers are the uncertain ones; nothing where each image had one pass."""
     import numpy as np
 
@@ -39,7 +38,7 @@ def spread(result: RunResult) -> Iterator[Section]:
     yield Section(title=f"Uncertainty ({over})", tables=(medians,), order=35)
 
 
-def passes(result: RunResult) -> str:
+def passes(result: RunRecord) -> str:
     """What the uncertainty was measured over: ``MC dropout, 30 passes``; "" for one pass."""
     mc = table(result.recipe, "evaluate", "mc_dropout").get("passes")
     count = table(result.recipe, "evaluate", "tta").get("views")
@@ -50,13 +49,13 @@ def passes(result: RunResult) -> str:
         return f"test-time augmentation, {count} views"
     if mc:
         return f"MC dropout, {counted(mc, 'pass', 'passes')}"
-    models = table(result.facts, "evaluated_from").get("folds", 1)
+    models = result.evaluated_from.folds if result.evaluated_from else 1
     return f"{counted(models, 'model')} together" if models > 1 else ""
 
 
-def calibration(result: RunResult) -> Iterator[Section]:
+def calibration(result: RunRecord) -> Iterator[Section]:
     """Raw and calibrated figures side by side; nothing where nothing was calibrated."""
-    folds = table(result.facts, "calibration").get("folds")
+    folds = result.fitted.temperatures
     raw = [one for one in result.scores if one.name.startswith(RAW)]
     if not folds or not raw:
         return
@@ -75,7 +74,7 @@ def calibration(result: RunResult) -> Iterator[Section]:
     yield Section(title=title, text=text, tables=(figures,), order=36)
 
 
-def _worse(result: RunResult) -> Iterator[str]:
+def _worse(result: RunRecord) -> Iterator[str]:
     """A warning where what was to make the probabilities better did not."""
     raw, now, change = (find(result, name) for name in ("raw_nll", "nll", f"nll{CHANGE}"))
     if raw is None or now is None or raw.value is None or now.value is None:
@@ -88,7 +87,7 @@ def _worse(result: RunResult) -> Iterator[str]:
         )
 
 
-def _side_by_side(result: RunResult, raw: Score) -> tuple[str, str, str, str]:
+def _side_by_side(result: RunRecord, raw: Score) -> tuple[str, str, str, str]:
     name = raw.name.removeprefix(RAW)
     change = find(result, name + CHANGE, raw.label)
     said = NAMES.get(name, name) + (f", {raw.label}" if raw.label else "")
@@ -105,15 +104,15 @@ def _cell(score: Score | None, signed: bool = False) -> str:
     return f"{value}\n{bounds}" if bounds else value
 
 
-def _temperatures(folds: list[Mapping[str, Any]]) -> Iterator[str]:
-    values = [float(one["temperature"]) for one in folds]
+def _temperatures(folds: Sequence[Temperature]) -> Iterator[str]:
+    values = [one.temperature for one in folds]
     if len(folds) == 1:
-        rows = counted(folds[0]["rows"], "validation row")
+        rows = counted(folds[0].rows, "validation row")
         yield f"Temperature {_temperature(folds[0])}, fitted on {rows}: {_sure(folds[0])}."
-        if folds[0].get("by"):
-            yield f"Its interval: {folds[0]['by']}."
+        if folds[0].by:
+            yield f"Its interval: {folds[0].by}."
     else:
-        too = sum((one.get("low") or 0) > 1 for one in folds)
+        too = sum((one.low or 0) > 1 for one in folds)
         yield (
             f"Temperatures {min(values):.3f} to {max(values):.3f} in {len(values)} folds, each"
             " fitted on the fold's own validation rows. Above 1 means that the network was too"
@@ -121,20 +120,20 @@ def _temperatures(folds: list[Mapping[str, Any]]) -> Iterator[str]:
             " lies above 1."
         )
     for one in folds:
-        if one["why"]:
-            yield f"! Fold {one['fold'] + 1}: temperature {one['temperature']:g}, {one['why']}."
+        if one.why:
+            yield f"! Fold {one.fold + 1}: temperature {one.temperature:g}, {one.why}."
 
 
-def _temperature(one: Mapping[str, Any]) -> str:
-    text = f"{one['temperature']:.3f}"
-    if one.get("low") is None:
+def _temperature(one: Temperature) -> str:
+    text = f"{one.temperature:.3f}"
+    if one.low is None:
         return text
-    return f"{text} (95 % interval {one['low']:.3f}–{one['high']:.3f})"
+    return f"{text} (95 % interval {one.low:.3f}–{one.high:.3f})"
 
 
-def _sure(one: Mapping[str, Any]) -> str:
+def _sure(one: Temperature) -> str:
     """What a temperature says of the network."""
-    low, high, value = one.get("low"), one.get("high"), one["temperature"]
+    low, high, value = one.low, one.high, one.temperature
     if value == 1:
         return "the probabilities are left as they are"
     if low is not None and high is not None and low <= 1 <= high:
@@ -155,11 +154,11 @@ def _bounded(scores: list[Score], fixed: str) -> Iterator[str]:
             return
 
 
-def sets(result: RunResult) -> Iterator[Section]:
+def sets(result: RunRecord) -> Iterator[Section]:
     """Coverage and size of the conformal sets; nothing where there are none."""
-    kept = table(result.facts, "conformal")
+    kept = result.fitted.conformal
     whole = find(result, "set_coverage")
-    if not kept or whole is None:
+    if kept is None or whole is None:
         return
     labels = [None, *result.predictions.classes]
     rows = tuple(_set_line(result, label) for label in labels)
@@ -174,7 +173,7 @@ def sets(result: RunResult) -> Iterator[Section]:
     yield Section(title="Prediction sets (conformal)", text=text, tables=(figures,), order=37)
 
 
-def _set_line(result: RunResult, label: str | None) -> tuple[str, ...]:
+def _set_line(result: RunRecord, label: str | None) -> tuple[str, ...]:
     coverage, size, one, none = (find(result, name, label) for name in SETS)
     n = len(result.predictions)
     if label is not None:
@@ -195,47 +194,49 @@ def _share(score: Score | None) -> str:
     return percent(score).replace(" (", "\n").rstrip(")")
 
 
-def _stated(kept: Mapping[str, Any], whole: Score) -> Iterator[str]:
+def _stated(kept: Conformal, whole: Score) -> Iterator[str]:
     least = min(min(groups) for groups in _groups(kept))
     rows = counted(least, "validation row")
-    if _groups(kept) != [one["rows"] for one in kept["folds"]]:
+    if _groups(kept) != [one.rows for one in kept.folds]:
         rows = f"{counted(least, 'group')} of validation rows (a patient's, or copies of a picture)"
-    rows += " of each class" * kept["by_class"]
-    if len(kept["folds"]) > 1:
+    rows += " of each class" * kept.by_class
+    if len(kept.folds) > 1:
         rows = f"at least {rows} in each fold"
-    elif kept["by_class"]:
+    elif kept.by_class:
         rows = f"at least {rows}"
-    method, where = kept["method"], "within every class" if kept["by_class"] else "of images"
+    method, where = kept.method, "within every class" if kept.by_class else "of images"
     yield (
         f"Sets by {METHODS.get(method, method)}, made to hold the true class of"
-        f" {100 * kept['coverage']:g} % {where}; limits from {rows}."
+        f" {100 * kept.coverage:g} % {where}; limits from {rows}."
     )
     yield f"They hold it in {percent(whole, '95 % interval ')}."
 
 
-def _groups(kept: Mapping[str, Any]) -> list[list[int]]:
+def _groups(kept: Conformal) -> list[tuple[int, ...]]:
     """What each fold's limits rest on, by class; runs of before counted rows."""
-    return [one.get("groups", one["rows"]) for one in kept["folds"]]
+    return [one.groups or one.rows for one in kept.folds]
 
 
-def _left_out(result: RunResult, kept: Mapping[str, Any]) -> Iterator[str]:
+def _left_out(result: RunRecord, kept: Conformal) -> Iterator[str]:
     """Classes that pay for the others, where the coverage is not held within each."""
     scores = [find(result, "set_coverage", label) for label in result.predictions.classes]
-    low = [s.label for s in scores if s and s.high is not None and s.high < kept["coverage"]]
-    if low and not kept["by_class"]:
+    low = [s.label for s in scores if s and s.high is not None and s.high < kept.coverage]
+    if low and not kept.by_class:
         names = listed([str(label) for label in low])
         yield (
             f"! For {names} they hold it less often; by_class = true fits limits for every class."
         )
 
 
-def _doubts(result: RunResult, kept: Mapping[str, Any]) -> Iterator[str]:
+def _doubts(result: RunRecord, kept: Conformal) -> Iterator[str]:
     """What the guarantee rests on."""
     text = "The share holds for images that come as the validation rows did"
-    counted_once = all("groups" in one for one in kept["folds"])
+    counted_once = all(one.groups for one in kept.folds)
     if not counted_once or None in result.predictions.patient:
         text += "; those of new patients may differ"
-    phases = [phase for phase in result.recipe.get("phase") or () if isinstance(phase, Mapping)]
+    known = result.recipe.get("phase")
+    listed_phases = known if isinstance(known, Sequence) else ()
+    phases = [phase for phase in listed_phases if isinstance(phase, Mapping)]
     watched = not phases or any(p.get("restore_best") or p.get("patience") for p in phases)
     chose = ["the epochs"] * watched + ["the temperature"] * (result.predictions.raw is not None)
     if chose:

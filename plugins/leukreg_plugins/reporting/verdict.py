@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leukreg import Evidence, Notice, RunResult, Score
+from leukreg import Notice, RunRecord, Score
 from leukreg import percent as rounded_percent
 from leukreg_plugins.audits.finding import pictures_of
 from leukreg_plugins.reporting.words import (
@@ -25,12 +25,12 @@ MOST_ERRORS = 3
 _SAID = {"real": "real", "rendered": "rendered", "synthetic": "synthetic"}
 
 
-def verdict(result: RunResult) -> tuple[str, ...]:
+def verdict(result: RunRecord) -> tuple[str, ...]:
     """What came out, against what would come out without looking; then what stands against it."""
     return (*warnings(result), *sentences(result))
 
 
-def sentences(result: RunResult) -> Iterator[str]:
+def sentences(result: RunRecord) -> Iterator[str]:
     accuracy, majority = find(result, "accuracy"), find(result, "majority_baseline")
     balanced, probe = find(result, "balanced_accuracy"), strongest_probe(result)
     if accuracy is not None:
@@ -52,7 +52,7 @@ def sentences(result: RunResult) -> Iterator[str]:
     yield scored(result)
 
 
-def strongest_probe(result: RunResult) -> Probe | None:
+def strongest_probe(result: RunRecord) -> Probe | None:
     """What guesses best without looking at a cell, of what the audit probes; None below chance."""
     from leukreg_plugins.audits.confounding import Shortcut
 
@@ -62,9 +62,9 @@ def strongest_probe(result: RunResult) -> Probe | None:
     return best if best is not None and best.reached > best.chance else None
 
 
-def _images(result: RunResult) -> Evidence:
+def _images(result: RunRecord) -> RunRecord:
     """What is known of the images themselves."""
-    return Evidence(
+    return RunRecord(
         samples=result.samples,
         pixels=result.pixels,
         twins=result.twins,
@@ -76,11 +76,11 @@ def _reach(name: str) -> str:
     return "reach" if name.endswith("statistics") else "reaches"
 
 
-def _earlier(result: RunResult) -> Iterator[str]:
+def _earlier(result: RunRecord) -> Iterator[str]:
     """The best of the runs before, where there are some that were scored on the same images."""
-    before = table(result.facts, "earlier_scores")
-    reached = {run: table(before, run).get("balanced_accuracy") for run in before}
-    known = {run: float(value) for run, value in reached.items() if value is not None}
+    before = result.earlier.earlier_scores
+    reached = {run: scores.get("balanced_accuracy") for run, scores in before.items()}
+    known = {run: value for run, value in reached.items() if value is not None}
     if known:
         best = max(known, key=lambda run: known[run])
         of = "The earlier run" if len(known) == 1 else f"The best of {len(known):,} earlier runs"
@@ -88,7 +88,7 @@ def _earlier(result: RunResult) -> Iterator[str]:
         yield f"{of} on the same images, {best}, has a balanced accuracy of {value}."
 
 
-def scored(result: RunResult) -> str:
+def scored(result: RunRecord) -> str:
     """What was scored: how many images, of which origin, of how many patients."""
     n = len(result.predictions)
     trained = rows_trained_on(result)
@@ -111,11 +111,11 @@ def scored(result: RunResult) -> str:
     return text + (f", in {folds} folds." if folds > 1 else ".")
 
 
-def warnings(result: RunResult) -> Iterator[str]:
+def warnings(result: RunRecord) -> Iterator[str]:
     """What a reader must know before any figure; each begins with ``! ``."""
     for notice in result.notices:
         yield _fallback(notice)
-    for text in result.facts.get("mended", ()):
+    for text in result.mended:
         yield f"! {text}"
     origins = result.predictions.origin
     if "rendered" in origins and not any("not real" in notice.label for notice in result.notices):
@@ -129,7 +129,7 @@ def warnings(result: RunResult) -> Iterator[str]:
     yield from _errors(result)
 
 
-def _errors(result: RunResult) -> Iterator[str]:
+def _errors(result: RunRecord) -> Iterator[str]:
     errors = [f for f in result.findings if f.severity == "error" and f.waived is None]
     for finding in errors[:MOST_ERRORS]:
         yield f"! The audit finds an error ({finding.rule}): {finding.message}."

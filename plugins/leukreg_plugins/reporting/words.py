@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leukreg import RunResult, Score, percents, positive_in, rounded
+from leukreg import RunRecord, Score, percents, positive_in, rounded
 
 UNDEFINED = "undefined"
 
@@ -50,12 +50,12 @@ def listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def find(result: RunResult, name: str, label: str | None = None) -> Score | None:
+def find(result: RunRecord, name: str, label: str | None = None) -> Score | None:
     """The score of this name and class."""
     return next((s for s in result.scores if s.name == name and s.label == label), None)
 
 
-def overall(result: RunResult, name: str) -> Score | None:
+def overall(result: RunRecord, name: str) -> Score | None:
     """The figure of the whole; of two classes, the average precision of the positive one.
 
     Precision and recall are of a class, and the mean over both classes is no point of any curve.
@@ -74,13 +74,13 @@ def table(data: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return data
 
 
-def positive(result: RunResult) -> str | None:
+def positive(result: RunRecord) -> str | None:
     """The positive class of a binary run."""
     found = positive_in(result.recipe, result.predictions.classes)
     return found.name if found else None
 
 
-def rows_trained_on(result: RunResult) -> int:
+def rows_trained_on(result: RunRecord) -> int:
     """How many scored rows were training rows of the model that scored them."""
     trained = {fold.index: set(fold.train) for fold in result.folds}
     pairs = zip(result.predictions.row.tolist(), result.predictions.fold.tolist(), strict=True)

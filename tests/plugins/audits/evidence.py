@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from leukreg import Evidence, Finding, Fold, Lineage, Predictions, Sample, Samples
+from leukreg import Finding, Fold, Lineage, Predictions, RunRecord, Sample, Samples
+from leukreg.record import NO_SAMPLES
 from leukreg.types import EpochLog, Origin, PhaseLog
 
 
@@ -44,11 +45,13 @@ def evidence(
     validation: Sequence[int] = (),
     classes: Sequence[str] = ("Benign", "ALL"),
     **more: Any,
-) -> Evidence:
-    """Evidence of one fold over these rows."""
-    samples = Samples(rows=tuple(listed), classes=tuple(classes)) if listed else None
+) -> RunRecord:
+    """RunRecord of one fold over these rows."""
+    samples = Samples(rows=tuple(listed), classes=tuple(classes)) if listed else NO_SAMPLES
     fold = Fold(index=0, train=tuple(train), validation=tuple(validation), test=tuple(test))
-    return Evidence(samples=samples, **{"folds": (fold,) if train or test else (), **more})
+    if "reported" in more:
+        more["recipe"] = {"reported": more.pop("reported")}
+    return RunRecord(samples=samples, **{"folds": (fold,) if train or test else (), **more})
 
 
 def predictions(
@@ -97,7 +100,7 @@ def phase(**more: Any) -> PhaseLog:
     return PhaseLog(**(values | more))
 
 
-def found(rule: Any, of: Evidence) -> list[Finding]:
+def found(rule: Any, of: RunRecord) -> list[Finding]:
     """What a rule finds; every finding is whole."""
     findings = list(rule.build(of))
     for finding in findings:
@@ -107,7 +110,7 @@ def found(rule: Any, of: Evidence) -> list[Finding]:
     return findings
 
 
-def fires(rule: Any, of: Evidence, severity: str, *words: str) -> None:
+def fires(rule: Any, of: RunRecord, severity: str, *words: str) -> None:
     """The rule finds one thing, of this severity, with these words in it."""
     (finding,) = found(rule, of)
     assert finding.severity == severity
@@ -115,5 +118,5 @@ def fires(rule: Any, of: Evidence, severity: str, *words: str) -> None:
         assert word in finding.message, finding.message
 
 
-def passes(rule: Any, of: Evidence) -> None:
+def passes(rule: Any, of: RunRecord) -> None:
     assert found(rule, of) == []

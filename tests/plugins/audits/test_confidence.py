@@ -13,7 +13,8 @@ from leukreg_plugins.audits.confidence import (
 )
 from scipy.stats import beta
 
-from leukreg import Evidence, Score
+from leukreg import RunRecord, Score
+from tests.facts import from_facts
 from tests.plugins.audits.evidence import binary, fires, passes
 
 ASKED: dict[str, Any] = {"evaluate": {"calibration": {"method": "temperature"}, "conformal": None}}
@@ -22,28 +23,28 @@ ASKED: dict[str, Any] = {"evaluate": {"calibration": {"method": "temperature"}, 
 def test_calibrated_on_scored() -> None:
     scored = binary([0, 1, 0], [0.1, 0.9, 0.2], row=[0, 1, 2], fold=[0, 0, 1])
     apart = binary([0, 1], [0.1, 0.9], row=[2, 3], fold=[0, 0])
-    passes(CalibratedOnScored(), Evidence(recipe=ASKED, predictions=scored, validation=apart))
+    passes(CalibratedOnScored(), RunRecord(recipe=ASKED, predictions=scored, validation=apart))
     same = binary([0, 1], [0.1, 0.9], row=[1, 3], fold=[0, 0])
-    evidence = Evidence(recipe=ASKED, predictions=scored, validation=same)
+    evidence = RunRecord(recipe=ASKED, predictions=scored, validation=same)
     fires(CalibratedOnScored(), evidence, "error", "calibration fitted on 1 of the 3 scored rows")
     # A copy of a row is the row again.
-    copied = Evidence(
+    copied = RunRecord(
         recipe=ASKED, predictions=scored, validation=apart, pixels={"0.jpg": "d", "3.jpg": "d"}
     )
     fires(CalibratedOnScored(), copied, "error", "1 of the 3")
     # Another fold's validation rows are no matter, nor are rows on which nothing was fitted.
     other = binary([0], [0.1], row=[1], fold=[1])
-    passes(CalibratedOnScored(), Evidence(recipe=ASKED, predictions=scored, validation=other))
+    passes(CalibratedOnScored(), RunRecord(recipe=ASKED, predictions=scored, validation=other))
     plain = {"evaluate": {"calibration": None, "conformal": None}}
-    passes(CalibratedOnScored(), Evidence(recipe=plain, predictions=scored, validation=same))
+    passes(CalibratedOnScored(), RunRecord(recipe=plain, predictions=scored, validation=same))
     sets = {"evaluate": {"calibration": {}, "conformal": {"coverage": 0.9}}}
-    both = Evidence(recipe=sets, predictions=scored, validation=same)
+    both = RunRecord(recipe=sets, predictions=scored, validation=same)
     fires(CalibratedOnScored(), both, "error", "calibration and conformal")
 
 
-def temperatures(*whys: str) -> Evidence:
+def temperatures(*whys: str) -> RunRecord:
     folds = [{"fold": i, "temperature": 1.0, "rows": 9, "why": why} for i, why in enumerate(whys)]
-    return Evidence(facts={"calibration": {"method": "temperature", "folds": folds}})
+    return RunRecord(**from_facts({"calibration": {"method": "temperature", "folds": folds}}))
 
 
 def test_temperature_not_fitted() -> None:
@@ -52,14 +53,14 @@ def test_temperature_not_fitted() -> None:
     fires(TemperatureNotFitted(), odd, "warning", "1 of 2 temperatures", "fold 2: not fitted: all")
 
 
-def sets(value: float, high: float, rows: int, label: str | None = None) -> Evidence:
+def sets(value: float, high: float, rows: int, label: str | None = None) -> RunRecord:
     by_class = label is not None
     score = Score(name="set_coverage", value=value, label=label, low=value, high=high)
     folds = [{"fold": 0, "rows": [10 * rows, rows], "limits": [0.5, 0.6]},
              {"fold": 1, "rows": [10 * rows, 10 * rows], "limits": [0.5, 0.6]}]  # fmt: skip
     kept = {"method": "lac", "coverage": 0.9, "by_class": by_class, "seed": 0, "folds": folds}
     scored = binary([0, 1], [0.1, 0.9])
-    return Evidence(facts={"conformal": kept}, scores=(score,), predictions=scored)
+    return RunRecord(**from_facts({"conformal": kept}), scores=(score,), predictions=scored)
 
 
 def test_coverage_missed() -> None:
@@ -75,12 +76,12 @@ def test_coverage_missed() -> None:
     passes(CoverageMissed(), sets(0.8, 0.84, 99, "ALL"))
 
 
-def heated(*folds: tuple[float, float | None, float | None], why: str = "") -> Evidence:
+def heated(*folds: tuple[float, float | None, float | None], why: str = "") -> RunRecord:
     each = [
-        {"fold": i, "temperature": t, "low": low, "high": high, "why": why}
+        {"fold": i, "temperature": t, "rows": 9, "low": low, "high": high, "why": why}
         for i, (t, low, high) in enumerate(folds)
     ]
-    return Evidence(facts={"calibration": {"folds": each}})
+    return RunRecord(**from_facts({"calibration": {"method": "temperature", "folds": each}}))
 
 
 def test_temperatures_differ() -> None:

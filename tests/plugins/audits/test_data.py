@@ -31,8 +31,9 @@ from leukreg_plugins.audits.leakage import (
 )
 from leukreg_plugins.audits.lineage import ParentOfOtherLabel, ParentOutsideFold, SyntheticScored
 
-from leukreg import Evidence, Notice
+from leukreg import Notice, RunRecord
 from leukreg.types import Fold, Sample, Samples
+from tests.facts import from_facts
 from tests.plugins.audits.evidence import (
     binary,
     evidence,
@@ -70,10 +71,16 @@ def test_many_copies_are_counted_as_the_pictures_they_are() -> None:
 def test_copies_left_out_are_named() -> None:
     one = {"id": "a/2.png", "label": "a", "kept": "a/1.png"}
     other = {"id": "b/3.png", "label": "b", "kept": None}
-    fires(CopiesDropped(), evidence(FOUR, facts={"dropped": [one]}), "note", "a/2.png", "a/1.png")
-    case = evidence(FOUR, facts={"dropped": [other]})
+    fires(
+        CopiesDropped(),
+        evidence(FOUR, **from_facts({"dropped": [one]})),
+        "note",
+        "a/2.png",
+        "a/1.png",
+    )
+    case = evidence(FOUR, **from_facts({"dropped": [other]}))
     fires(CopiesDropped(), case, "warning", "1 file", "b/3.png")
-    passes(CopiesDropped(), evidence(FOUR, facts={"dropped": []}))
+    passes(CopiesDropped(), evidence(FOUR, **from_facts({"dropped": []})))
 
 
 def test_copies_across_split_by_pixels_twins_and_listing() -> None:
@@ -150,9 +157,9 @@ def test_concentrated_class() -> None:
 def test_listed_wrongly() -> None:
     fires(ListedWrongly(), evidence([*FOUR, *FOUR[:2]]), "error", "2 files", "6 rows are 4 files")
     passes(ListedWrongly(), evidence(FOUR))
-    fewer = evidence(FOUR, facts={"files_found": {"Benign": 2, "ALL": 5}})
+    fewer = evidence(FOUR, **from_facts({"files_found": {"Benign": 2, "ALL": 5}}))
     fires(ListedWrongly(), fewer, "error", "ALL: 2 of 5")
-    passes(ListedWrongly(), evidence(FOUR, facts={"files_found": {"Benign": 2, "ALL": 2}}))
+    passes(ListedWrongly(), evidence(FOUR, **from_facts({"files_found": {"Benign": 2, "ALL": 2}})))
 
 
 def test_absent_class() -> None:
@@ -173,11 +180,11 @@ def test_class_counts_moved() -> None:
     passes(rule, evidence(FOUR, reported={"class_counts": {"Benign": 2, "ALL": 2}}))
     notice = Notice(what="data", wanted="folder", used="demo", why="no folder")
     passes(rule, evidence(FOUR, reported=reported, notices=(notice,)))
-    before = evidence(FOUR, facts={"previous_counts": {"Benign": 2, "ALL": 3}})
+    before = evidence(FOUR, **from_facts({"previous_counts": {"Benign": 2, "ALL": 3}}))
     fires(rule, before, "warning", "ALL 3 -> 2", "an earlier version had")
     named = {"previous_counts": {"Benign": 2, "ALL": 3}, "previous_run": "v1-x"}
-    fires(rule, evidence(FOUR, facts=named), "warning", "(v1-x had -> this run)")
-    passes(rule, evidence(FOUR, facts={"previous_counts": {"Benign": 2, "ALL": 2}}))
+    fires(rule, evidence(FOUR, **from_facts(named)), "warning", "(v1-x had -> this run)")
+    passes(rule, evidence(FOUR, **from_facts({"previous_counts": {"Benign": 2, "ALL": 2}})))
 
 
 def test_patients_unknown() -> None:
@@ -186,7 +193,7 @@ def test_patients_unknown() -> None:
     fires(PatientsUnknown(), evidence([*FOUR, nameless[0]]), "warning", "1 of 5 images")
     passes(PatientsUnknown(share=0.5), evidence([*FOUR, nameless[0]]))
     passes(PatientsUnknown(), evidence([*FOUR, made("s/1.png")]))
-    passes(PatientsUnknown(), Evidence())
+    passes(PatientsUnknown(), RunRecord())
 
 
 def test_synthetic_scored() -> None:
@@ -194,9 +201,9 @@ def test_synthetic_scored() -> None:
     fires(SyntheticScored(), evidence(listed, [0, 2], [1, 4]), "error", "1 of 2 test rows", "1 ALL")
     fires(SyntheticScored(), evidence(listed, [0, 2], [1], [4]), "error", "validation")
     passes(SyntheticScored(), evidence(listed, [0, 2, 4], [1, 3]))
-    asked = Evidence(recipe={"synthesis": {"place": "before-split"}})
+    asked = RunRecord(recipe={"synthesis": {"place": "before-split"}})
     fires(SyntheticScored(), asked, "error", "before the split")
-    passes(SyntheticScored(), Evidence(recipe={"synthesis": {"place": "training-fold"}}))
+    passes(SyntheticScored(), RunRecord(recipe={"synthesis": {"place": "training-fold"}}))
 
 
 def test_parent_outside_fold() -> None:
@@ -236,26 +243,27 @@ def test_scored_training_rows() -> None:
     # In another fold the same rows may well be trained on.
     other = binary([0, 1], [0.2, 0.9], row=[0, 2], fold=[1, 1])
     passes(ScoredTrainingRows(), evidence(FOUR, [0, 2], [1, 3], predictions=other))
-    fires(ScoredTrainingRows(), Evidence(recipe={"evaluate": {"on": "all"}}), "error", "all rows")
+    fires(ScoredTrainingRows(), RunRecord(recipe={"evaluate": {"on": "all"}}), "error", "all rows")
 
 
 def test_whole_set_scored() -> None:
     table = {"classes": ["Benign", "ALL"], "confusion": [[852, 172], [100, 309]], "images": 1433}
-    fires(WholeSetScored(), Evidence(reported=table), "error", "1,433")
-    passes(WholeSetScored(), Evidence(reported=table | {"images": 7165}))
-    passes(WholeSetScored(), Evidence(reported=table | {"folds": 5}))
-    passes(WholeSetScored(), Evidence(reported=table, recipe={"data": {"folds": {"k": 5}}}))
+    fires(WholeSetScored(), RunRecord(recipe={"reported": table}), "error", "1,433")
+    passes(WholeSetScored(), RunRecord(recipe={"reported": table | {"images": 7165}}))
+    passes(WholeSetScored(), RunRecord(recipe={"reported": table | {"folds": 5}}))
+    folded = {"reported": table, "data": {"folds": {"k": 5}}}
+    passes(WholeSetScored(), RunRecord(recipe=folded))
 
 
 def test_validation_is_test() -> None:
     fires(ValidationIsTest(), evidence(FOUR, [0, 2], [1, 3], [1, 3]), "error", "is the test")
     fires(ValidationIsTest(), evidence(FOUR, [0], [1, 3], [2, 3]), "error", "overlaps", "1 of 2")
     passes(ValidationIsTest(), evidence(FOUR, [0], [1, 3], [2]))
-    asked = Evidence(recipe={"data": {"folds": {"validation_is_test": True}}})
+    asked = RunRecord(recipe={"data": {"folds": {"validation_is_test": True}}})
     fires(ValidationIsTest(), asked, "error", "watches")
 
 
-def _pictures(colour: float, size: float = 0.0, grouped: bool = False) -> Evidence:
+def _pictures(colour: float, size: float = 0.0, grouped: bool = False) -> RunRecord:
     """120 pictures; ``colour`` and ``size`` move with the class."""
     import numpy as np
 
@@ -273,7 +281,7 @@ def _pictures(colour: float, size: float = 0.0, grouped: bool = False) -> Eviden
         values[10] = 224
         statistics[listed[-1].id] = tuple(values)
     samples = Samples(rows=tuple(listed), classes=("Benign", "ALL"))
-    return Evidence(samples=samples, statistics=statistics)
+    return RunRecord(samples=samples, statistics=statistics)
 
 
 def test_shortcut() -> None:
@@ -319,28 +327,38 @@ def test_shortcut_by_file_format() -> None:
 
 def test_choices_in_reading_files() -> None:
     one = {"files": 1, "what": "transparent parts", "doubtful": False}
-    fires(FilesRead(), evidence(FOUR, facts={"readings": [one]}), "note", "1 file: transparent")
+    fires(
+        FilesRead(),
+        evidence(FOUR, **from_facts({"readings": [one]})),
+        "note",
+        "1 file: transparent",
+    )
     two = {"files": 1_200, "what": "16 bits", "doubtful": True}
-    fires(FilesRead(), evidence(FOUR, facts={"readings": [two]}), "warning", "1,200 files: 16 bits")
-    passes(FilesRead(), evidence(FOUR, facts={"readings": []}))
+    fires(
+        FilesRead(),
+        evidence(FOUR, **from_facts({"readings": [two]})),
+        "warning",
+        "1,200 files: 16 bits",
+    )
+    passes(FilesRead(), evidence(FOUR, **from_facts({"readings": []})))
     listed = {"assumed_of_list": ["t.csv: it is UTF-16"]}
-    fires(FilesRead(), evidence(FOUR, facts=listed), "note", "t.csv: it is UTF-16")
+    fires(FilesRead(), evidence(FOUR, **from_facts(listed)), "note", "t.csv: it is UTF-16")
 
 
 def test_files_that_may_hold_images_are_pointed_out() -> None:
     svs = {"what": ".svs", "files": 1_200, "example": "a/x.svs", "reason": "a slide"}
     svs |= {"images": True}
     text = {"what": ".txt", "files": 3, "example": "a.txt", "reason": "no image", "images": False}
-    both = evidence(FOUR, facts={"passed_over": [svs, text]})
+    both = evidence(FOUR, **from_facts({"passed_over": [svs, text]}))
     [one] = found(FilesPassedOver(), both)
     assert one.message == "files passed over: 1,200 .svs, such as a/x.svs: a slide"
-    passes(FilesPassedOver(), evidence(FOUR, facts={"passed_over": [text]}))
+    passes(FilesPassedOver(), evidence(FOUR, **from_facts({"passed_over": [text]})))
 
 
 def test_classes_written_nearly_alike() -> None:
     two = [sample("1.png", "Lymphocyte", "p"), sample("2.png", "lymphocyte ", "p")]
     samples = Samples(rows=tuple(two), classes=("Lymphocyte", "lymphocyte "))
-    fires(ClassesAlike(), Evidence(samples=samples), "warning", "'Lymphocyte', 'lymphocyte '")
+    fires(ClassesAlike(), RunRecord(samples=samples), "warning", "'Lymphocyte', 'lymphocyte '")
     passes(ClassesAlike(), evidence(FOUR))
 
 
@@ -353,4 +371,4 @@ def test_classes_written_nearly_alike() -> None:
      CopiesDropped],
 )  # fmt: skip
 def test_nothing_is_said_without_evidence(rule: type) -> None:
-    assert found(rule(), Evidence()) == []
+    assert found(rule(), RunRecord()) == []

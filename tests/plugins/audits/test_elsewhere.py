@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from leukreg_plugins.audits.leakage import ExternalClasses, ExternalCopies
 
-from leukreg import Evidence
+from leukreg import RunRecord
+from tests.facts import from_facts
 
 COPIES = {"exact": {"b/1.png": "a/7.png"}, "near": {"b/2.png": "a/8.png"}}
 
 
 def found(rule: type, **facts: Any) -> list[tuple[str, str]]:
-    evidence = Evidence(facts={"evaluated_from": {"run": "v4", **facts}})
+    evidence = RunRecord(**from_facts({"evaluated_from": {"run": "v4", **facts}}))
     return [(one.severity, one.message) for one in rule().build(evidence)]
 
 
@@ -37,5 +38,5 @@ def test_it_fires(rule: type, facts: dict[str, Any], severity: str, words: str) 
 def test_it_does_not_fire_without_cause(rule: type) -> None:
     nothing = {"exact": {}, "near": {}}
     assert found(rule, copies=nothing, copies_left_out=0, copies_unknown="", missing=[]) == []
-    assert list(rule().build(Evidence())) == []
-    assert list(rule().build(Evidence(facts={"evaluated_from": None}))) == []
+    assert list(rule().build(RunRecord())) == []
+    assert list(rule().build(RunRecord(**from_facts({"evaluated_from": None})))) == []

@@ -23,12 +23,14 @@ from leukreg_plugins.audits.fidelity import (
 )
 from leukreg_plugins.audits.lineage import TrainedElsewhere
 
-from leukreg import Evidence
+from leukreg import RunRecord
+from leukreg.errors import RunError
+from tests.facts import from_facts
 from tests.plugins.audits.evidence import evidence, fires, found, made, passes, rows
 
 
-def kept(**table: Any) -> Evidence:
-    return Evidence(facts={"fidelity": [{"class": "ALL", **table}]})
+def kept(**table: Any) -> RunRecord:
+    return RunRecord(**from_facts({"fidelity": [{"class": "ALL", **table}]}))
 
 
 CASES: list[tuple[type, dict[str, Any], tuple[str, str], dict[str, Any]]] = [
@@ -81,15 +83,15 @@ def test_every_rule_has_a_case() -> None:
 def test_a_gain_that_may_be_none() -> None:
     gain = {"value": 0.012, "low": -0.004, "high": 0.03, "with": "v6-b", "without": "v6-a"}
     words = ("+1.2 points (95 % interval -0.4 to +3.0)", "run v6-b against run v6-a")
-    fires(GainIncludesZero(), Evidence(facts={"gain": gain}), "warning", *words)
-    passes(GainIncludesZero(), Evidence(facts={"gain": {**gain, "low": 0.001}}))
+    fires(GainIncludesZero(), RunRecord(**from_facts({"gain": gain})), "warning", *words)
+    passes(GainIncludesZero(), RunRecord(**from_facts({"gain": {**gain, "low": 0.001}})))
 
 
 def test_real_rows_that_were_replaced() -> None:
     table = {"classes": ["a", "b", "c", "d", "e"], "mix": "replace"}
-    fires(RealReplaced(), Evidence(recipe={"synthesis": table}), "warning", "a, b, c and 2 more")
-    passes(RealReplaced(), Evidence(recipe={"synthesis": {**table, "mix": "add"}}))
-    passes(RealReplaced(), Evidence(recipe={"synthesis": None}))
+    fires(RealReplaced(), RunRecord(recipe={"synthesis": table}), "warning", "a, b, c and 2 more")
+    passes(RealReplaced(), RunRecord(recipe={"synthesis": {**table, "mix": "add"}}))
+    passes(RealReplaced(), RunRecord(recipe={"synthesis": None}))
 
 
 def test_a_generator_that_was_trained_elsewhere() -> None:
@@ -108,30 +110,34 @@ def test_synthetic_training_rows_of_which_nothing_is_known() -> None:
     bare = evidence(listed, train=[0, 2, 4, 5, 6], test=[1, 3])
     fires(UnmeasuredSynthetic(), bare, "warning", "3 synthetic", "2 ALL, 1 Benign")
     figures = [{"class": "ALL", "fold": 0, "passed": False, "entered": 2}]
-    half = evidence(listed, train=[0, 2, 4, 5, 6], test=[1, 3], facts={"fidelity": figures})
+    half = evidence(listed, train=[0, 2, 4, 5, 6], test=[1, 3], **from_facts({"fidelity": figures}))
     fires(UnmeasuredSynthetic(), half, "warning", "1 synthetic", "1 Benign")
     passes(UnmeasuredSynthetic(), evidence(listed, train=[0, 2], test=[1, 3]))
     elsewhere = [{"class": "ALL", "fold": 3, "passed": True}]
-    other = evidence(listed, train=[0, 2, 4, 5], test=[1, 3], facts={"fidelity": elsewhere})
+    other = evidence(listed, train=[0, 2, 4, 5], test=[1, 3], **from_facts({"fidelity": elsewhere}))
     fires(UnmeasuredSynthetic(), other, "warning", "2 ALL")
 
 
 def test_a_whole_that_failed_has_no_class_and_is_told_once() -> None:
     whole = {"classes": ["a", "b"], "passed": False, "entered": 9, "why": ["w"], "fold": 1}
-    fires(FailedGateTrained(), Evidence(facts={"fidelity": [whole]}), "error", "(fold 2)", ": w")
-    passes(LeftOutByGate(), Evidence(facts={"fidelity": [{**whole, "entered": 0}]}))
+    fires(
+        FailedGateTrained(),
+        RunRecord(**from_facts({"fidelity": [whole]})),
+        "error",
+        "(fold 2)",
+        ": w",
+    )
+    passes(LeftOutByGate(), RunRecord(**from_facts({"fidelity": [{**whole, "entered": 0}]})))
 
 
 @pytest.mark.parametrize("rule", [*RULES, TrainedElsewhere])
-@pytest.mark.parametrize(
-    "fidelity", [None, [], {}, "none", [{"class": "ALL", "fid": None, "gain": 3}]]
-)
+@pytest.mark.parametrize("fidelity", [[], [{"class": "ALL", "fid": None, "gain": 3}]])
 def test_nothing_is_said_without_figures(rule: type, fidelity: Any) -> None:
-    assert found(rule(), Evidence(facts={"fidelity": fidelity})) == []
-    assert found(rule(), Evidence()) == []
+    assert found(rule(), RunRecord(**from_facts({"fidelity": fidelity}))) == []
+    assert found(rule(), RunRecord()) == []
 
 
-def test_tables_may_come_by_name_or_alone() -> None:
-    by_name = Evidence(facts={"fidelity": {"pro-b": {"coverage": 0.1}}})
-    fires(LowCoverage(), by_name, "warning", "pro-b: ")
-    fires(LowCoverage(), Evidence(facts={"fidelity": {"coverage": 0.1}}), "warning", "10.0 %")
+@pytest.mark.parametrize("fidelity", [None, "none", {"pro-b": {"coverage": 0.1}}])
+def test_figures_of_another_shape_are_damage(fidelity: Any) -> None:
+    with pytest.raises(RunError, match=r"facts\.json is damaged: fidelity"):
+        from_facts({"fidelity": fidelity})

@@ -41,7 +41,8 @@ from leukreg_plugins.audits.sample_size import (
     wilson,
 )
 
-from leukreg import Evidence, Samples, Score
+from leukreg import RunRecord, Samples, Score
+from tests.facts import from_facts
 from tests.plugins.audits.evidence import (
     binary,
     evidence,
@@ -60,8 +61,8 @@ FIGURES = [rule for module in (baseline, confidence, published_table, sample_siz
            for rule in module.RULES]  # fmt: skip
 
 
-def reported(**table: Any) -> Evidence:
-    return Evidence(reported=table)
+def reported(**table: Any) -> RunRecord:
+    return RunRecord(recipe={"reported": table})
 
 
 def test_reported_unreadable() -> None:
@@ -136,10 +137,10 @@ def test_undefined_measured() -> None:
     all_benign = binary([0, 0, 0], [0.1, 0.2, 0.3])
     zero = Score(name="recall", value=0.0, label="ALL")
     fires(
-        UndefinedPrinted(), Evidence(predictions=all_benign, scores=(zero,)), "error", "ALL recall"
+        UndefinedPrinted(), RunRecord(predictions=all_benign, scores=(zero,)), "error", "ALL recall"
     )
     none = Score(name="recall", value=None, label="ALL")
-    passes(UndefinedPrinted(), Evidence(predictions=all_benign, scores=(none,)))
+    passes(UndefinedPrinted(), RunRecord(predictions=all_benign, scores=(none,)))
 
 
 def test_one_class_tested() -> None:
@@ -162,7 +163,7 @@ def test_one_class_follows_from_precision_one_and_specificity_zero() -> None:
 
 def test_an_auc_from_one_class_is_named() -> None:
     auc = Score(name="auc", value=0.5)
-    case = Evidence(predictions=binary([0, 0], [0.1, 0.2]), scores=(auc,))
+    case = RunRecord(predictions=binary([0, 0], [0.1, 0.2]), scores=(auc,))
     fires(OneClassTested(), case, "error", "auc cannot come from it")
 
 
@@ -172,10 +173,10 @@ def test_majority_baseline() -> None:
     passes(MajorityBaseline(), reported(**better))
     labels = [0] * 8 + [1] * 2
     constant = binary(labels, [0.1] * 10)
-    fires(MajorityBaseline(), Evidence(predictions=constant), "warning", "80.0 %", "at the")
-    passes(MajorityBaseline(), Evidence(predictions=binary(labels, [0.1] * 9 + [0.9])))
+    fires(MajorityBaseline(), RunRecord(predictions=constant), "warning", "80.0 %", "at the")
+    passes(MajorityBaseline(), RunRecord(predictions=binary(labels, [0.1] * 9 + [0.9])))
     decided = dataclasses.replace(constant, decision=np.array(labels))
-    passes(MajorityBaseline(), Evidence(predictions=decided))
+    passes(MajorityBaseline(), RunRecord(predictions=decided))
 
 
 def test_baseline_misquoted() -> None:
@@ -193,16 +194,16 @@ def test_auc_near_half() -> None:
     passes(AucNearHalf(), reported(**large, auc="0.8515"))
     fires(AucNearHalf(), reported(**large, auc="0.3000"), "warning", "under one half")
     near = Score(name="auc", value=0.55, low=0.48, high=0.62)
-    fires(AucNearHalf(), Evidence(scores=(near,)), "warning", "0.48 to 0.62", "includes")
+    fires(AucNearHalf(), RunRecord(scores=(near,)), "warning", "0.48 to 0.62", "includes")
     clear = Score(name="auc", value=0.58, low=0.51, high=0.65)
-    passes(AucNearHalf(), Evidence(scores=(clear,)))
+    passes(AucNearHalf(), RunRecord(scores=(clear,)))
 
 
 def test_brier_no_better() -> None:
     v5 = TWO | {"confusion": [[852, 172], [100, 309]]}
     fires(BrierNoBetter(), reported(**v5, brier="0.2065"), "error", "0.2065", "0.2040")
     passes(BrierNoBetter(), reported(**v5, brier="0.2035"))
-    case = Evidence(
+    case = RunRecord(
         predictions=binary([0, 1], [0.5, 0.5]), scores=(Score(name="brier", value=0.25),)
     )
     fires(BrierNoBetter(), case, "warning", "0.250 is no better than the base rate's 0.250")
@@ -214,42 +215,44 @@ def test_few_positives() -> None:
     fires(FewPositives(), reported(**V4, recall="0.1000"), "warning", "20 images", "0.03 to 0.30")
     passes(FewPositives(), reported(**TWO, confusion=[[852, 172], [100, 309]], recall="0.7555"))
     few = binary([0] * 200 + [1] * 10, [0.1] * 200 + [0.9] * 5 + [0.1] * 5)
-    fires(FewPositives(), Evidence(predictions=few), "warning", "ALL rests on 10 images")
+    fires(FewPositives(), RunRecord(predictions=few), "warning", "ALL rests on 10 images")
     many = binary([0] * 200 + [1] * 200, [0.1] * 200 + [0.9] * 100 + [0.1] * 100)
-    passes(FewPositives(), Evidence(predictions=many))
+    passes(FewPositives(), RunRecord(predictions=many))
 
 
 def test_imbalanced_answers() -> None:
-    case = Evidence(predictions=binary([0, 0, 1], [0.1, 0.2, 0.3]))
+    case = RunRecord(predictions=binary([0, 0, 1], [0.1, 0.2, 0.3]))
     fires(ImbalancedAnswers(), case, "warning", "ALL (1 row)")
-    passes(ImbalancedAnswers(), Evidence(predictions=binary([0, 0, 1], [0.1, 0.6, 0.3])))
-    passes(ImbalancedAnswers(), Evidence(predictions=binary([0, 0], [0.1, 0.2])))
+    passes(ImbalancedAnswers(), RunRecord(predictions=binary([0, 0, 1], [0.1, 0.6, 0.3])))
+    passes(ImbalancedAnswers(), RunRecord(predictions=binary([0, 0], [0.1, 0.2])))
 
 
 def test_threshold_on_scored() -> None:
-    fires(ThresholdOnScored(), Evidence(threshold=0.36, threshold_from="scored"), "error", "0.3600")
-    passes(ThresholdOnScored(), Evidence(threshold=0.36, threshold_from="validation"))
+    fires(
+        ThresholdOnScored(), RunRecord(threshold=0.36, threshold_from="scored"), "error", "0.3600"
+    )
+    passes(ThresholdOnScored(), RunRecord(threshold=0.36, threshold_from="validation"))
     asked = {"evaluate": {"threshold": {"rule": "f1", "fitted_on": "scored"}}}
-    fires(ThresholdOnScored(), Evidence(recipe=asked), "error", "recipe")
+    fires(ThresholdOnScored(), RunRecord(recipe=asked), "error", "recipe")
     fixed = {"evaluate": {"threshold": {"rule": "fixed", "fitted_on": "scored"}}}
-    passes(ThresholdOnScored(), Evidence(recipe=fixed))
+    passes(ThresholdOnScored(), RunRecord(recipe=fixed))
 
 
 def test_threshold_never_crossed() -> None:
     scored = binary([0, 1], [0.1, 0.4])
-    fires(ThresholdNeverCrossed(), Evidence(predictions=scored, threshold=0.5), "warning", "under")
-    fires(ThresholdNeverCrossed(), Evidence(predictions=scored, threshold=0.1), "warning", "over")
-    passes(ThresholdNeverCrossed(), Evidence(predictions=scored, threshold=0.4))
+    fires(ThresholdNeverCrossed(), RunRecord(predictions=scored, threshold=0.5), "warning", "under")
+    fires(ThresholdNeverCrossed(), RunRecord(predictions=scored, threshold=0.1), "warning", "over")
+    passes(ThresholdNeverCrossed(), RunRecord(predictions=scored, threshold=0.4))
 
 
 def test_poor_calibration() -> None:
     rng = np.random.default_rng(0)
     scores = rng.uniform(0, 1, 400)
     honest = (rng.uniform(0, 1, 400) < scores).astype(int).tolist()
-    passes(PoorCalibration(), Evidence(predictions=binary(honest, scores.tolist())))
+    passes(PoorCalibration(), RunRecord(predictions=binary(honest, scores.tolist())))
     sure = np.where(scores > 0.5, 0.99, 0.01).tolist()
-    fires(PoorCalibration(), Evidence(predictions=binary(honest, sure)), "warning", "99.0 %")
-    passes(PoorCalibration(), Evidence(predictions=binary(honest[:50], sure[:50])))
+    fires(PoorCalibration(), RunRecord(predictions=binary(honest, sure)), "warning", "99.0 %")
+    passes(PoorCalibration(), RunRecord(predictions=binary(honest[:50], sure[:50])))
 
 
 def test_copies_are_no_further_images_to_the_rules_on_amount() -> None:
@@ -257,11 +260,11 @@ def test_copies_are_no_further_images_to_the_rules_on_amount() -> None:
     labels, scores = [1] * 24 + [0] * 400, [0.9 if one else 0.2 for one in right] + [0.1] * 400
     four = binary([1] * 96 + [0] * 400, [p for p in scores[:24] for _ in range(4)] + [0.1] * 400)
     group = np.array([n // 4 for n in range(96)] + list(range(100, 500)))
-    once = Evidence(predictions=binary(labels, scores))
-    often = Evidence(predictions=replace(four, group=group))
+    once = RunRecord(predictions=binary(labels, scores))
+    often = RunRecord(predictions=replace(four, group=group))
     fires(FewPositives(), once, "warning", "of ALL rests on 24 images: its 95 % interval is 0.55")
     fires(FewPositives(), often, "warning", "ALL rests on 24 pictures in 96 files", "is 0.55 to")
-    passes(FewPositives(), Evidence(predictions=four))
+    passes(FewPositives(), RunRecord(predictions=four))
 
 
 @given(
@@ -285,46 +288,55 @@ def test_poor_calibration_counts_pictures() -> None:
     files = [sample(f"{n}-{copy}.jpg", "ALL") for n in range(50) for copy in range(4)]
     rows = binary(np.repeat(honest, 4).tolist(), np.repeat(sure, 4).tolist())
     rows = replace(rows, id=tuple(one.id for one in files))
-    fires(PoorCalibration(), Evidence(predictions=rows), "warning", "99.0 %")
+    fires(PoorCalibration(), RunRecord(predictions=rows), "warning", "99.0 %")
     samples = Samples(rows=tuple(files), classes=("Benign", "ALL"))
     pixels = {one.id: one.id.partition("-")[0] for one in files}
-    passes(PoorCalibration(), Evidence(predictions=rows, samples=samples, pixels=pixels))
+    passes(PoorCalibration(), RunRecord(predictions=rows, samples=samples, pixels=pixels))
 
 
 def test_uniform_predictions() -> None:
     uniform = predictions([0, 1, 2], [[0.34, 0.33, 0.33]] * 3, classes="abc")
-    fires(UniformPredictions(), Evidence(predictions=uniform), "warning", "ln 3 = 1.0986")
-    passes(UniformPredictions(), Evidence(predictions=binary([0, 1], [0.4, 0.6])))
+    fires(UniformPredictions(), RunRecord(predictions=uniform), "warning", "ln 3 = 1.0986")
+    passes(UniformPredictions(), RunRecord(predictions=binary([0, 1], [0.4, 0.6])))
 
 
 def test_fewer_folds() -> None:
     recipe = {"data": {"folds": {"k": 3}}}
     two = binary([0, 1], [0.1, 0.9], fold=[0, 1])
-    fires(FewerFolds(), Evidence(predictions=two, recipe=recipe), "error", "2 of 3 folds")
+    fires(FewerFolds(), RunRecord(predictions=two, recipe=recipe), "error", "2 of 3 folds")
     three = binary([0, 1, 0], [0.1, 0.9, 0.1], fold=[0, 1, 2])
-    passes(FewerFolds(), Evidence(predictions=three, recipe=recipe))
+    passes(FewerFolds(), RunRecord(predictions=three, recipe=recipe))
     table = {"classes": ["a", "b"], "folds": 5, "test_images": 205, "images": 1024}
     fires(FewerFolds(), reported(**table), "warning", "205 of 1,024", "5 folds")
     passes(FewerFolds(), reported(**table | {"test_images": 1024}))
 
 
 def test_test_looks() -> None:
-    fires(LooksAtTest(), Evidence(facts={"test_looks": 3}), "warning", "3 earlier runs")
     fires(
-        LooksAtTest(), Evidence(facts={"test_looks": ["v3-a"]}), "warning", "1 earlier run", "v3-a"
+        LooksAtTest(),
+        RunRecord(**from_facts({"test_looks": ["a", "b", "c"]})),
+        "warning",
+        "3 earlier runs",
     )
-    passes(LooksAtTest(), Evidence(facts={"test_looks": 0}))
-    passes(LooksAtTest(most=3), Evidence(facts={"test_looks": 3}))
+    fires(
+        LooksAtTest(),
+        RunRecord(**from_facts({"test_looks": ["v3-a"]})),
+        "warning",
+        "1 earlier run",
+        "v3-a",
+    )
+    passes(LooksAtTest(), RunRecord(**from_facts({"test_looks": []})))
+    passes(LooksAtTest(most=3), RunRecord(**from_facts({"test_looks": ["a", "b", "c"]})))
 
 
 @pytest.mark.parametrize("rule", FIGURES)
 def test_nothing_is_said_without_evidence(rule: type) -> None:
-    assert found(rule(), Evidence()) == []
+    assert found(rule(), RunRecord()) == []
 
 
 @pytest.mark.parametrize("rule", FIGURES)
 def test_no_rows_are_no_reason_to_fail(rule: type) -> None:
-    assert found(rule(), Evidence(predictions=binary([], []), threshold=0.5)) == []
+    assert found(rule(), RunRecord(predictions=binary([], []), threshold=0.5)) == []
 
 
 def test_intervals_are_those_of_the_literature() -> None:

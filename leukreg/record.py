@@ -1,0 +1,423 @@
+"""The record of a run: everything that it knows, as frozen values; no model and no torch needed.
+
+What was not recorded is empty, or None: an audit of a published table gets a record with nothing
+but the table. A new field is one edit here: whatever has no file of its own in the run folder (see
+:mod:`leukreg.runs.contents`) is kept in ``facts.json``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from leukreg.gate_figures import GateFigures
+from leukreg.types import (
+    EpochLog,
+    Finding,
+    Fold,
+    Notice,
+    PassedOver,
+    PhaseLog,
+    Predictions,
+    Samples,
+    Score,
+)
+
+NO_SAMPLES = Samples(rows=(), classes=())
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file that is left out because another shows its picture."""
+
+    id: str
+    label: str
+    kept: str | None
+    """The file that is kept; None where the copies' labels disagree, and none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One choice made in reading files, and in how many of them."""
+
+    files: int
+    what: str
+    doubtful: bool = False
+    """Whether the files themselves speak against it."""
+
+    def __str__(self) -> str:
+        return f"{self.files:,} file{'s' * (self.files != 1)}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """How the list of images came about."""
+
+    listed: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each class that no generator made."""
+    files_found: Mapping[str, int] = field(default_factory=dict)
+    """Readable image files of each class, counted apart from the listing; empty where unknown."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """What lies beside the images and is none of the rows."""
+    passed_over_by_generator: tuple[PassedOver, ...] = ()
+    """The same of what the generator reads besides."""
+    assumed_of_list: tuple[str, ...] = ()
+    """How lists were read where they do not say so themselves."""
+    dropped: tuple[Dropped, ...] = ()
+    """Copies that the recipe leaves out."""
+    readings: tuple[Reading, ...] = ()
+    """Choices made in reading the images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenFeatures:
+    """How a phase of training used that a part of the network is frozen."""
+
+    frozen: tuple[str, ...] = ()
+    """The links of the network that ran once, or without gradients."""
+    chunk: int = 0
+    """Images that went through them at once."""
+    views: int = 0
+    """Augmented views of every image whose features were kept; 0: computed anew each epoch."""
+    bytes: int = 0
+    """What keeping them takes."""
+    why: str = ""
+    """Why there are not more views."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldTraining:
+    """What was measured while a fold was trained."""
+
+    device: str = ""
+    precision: str = ""
+    channels_last: bool = False
+    compiled: bool = False
+    threads: int = 0
+    device_fallbacks: tuple[str, ...] = ()
+    """What was asked of the machine, and what it has instead."""
+    input_range: tuple[float, float, float, float] | None = None
+    """Lowest and highest value the network saw, then those that its weights expect."""
+    features: Mapping[str, FrozenFeatures] = field(default_factory=dict)
+    """By phase."""
+    parameters: int = 0
+    """Scalar parameters of the model."""
+    bn_changed_by_mc: bool | None = None
+    """Whether passes of MC dropout changed the batch-norm statistics; None without passes."""
+    mc_dropout_layers: int | None = None
+    """Layers that drop anything; None without passes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What was measured while the folds were trained."""
+
+    folds: tuple[FoldTraining, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyGain:
+    """Accuracy of one run less that of another, on the images that both scored."""
+
+    value: float
+    low: float | None = None
+    """With ``high``: paired 95 % bootstrap interval; None where there is too little to resample."""
+    high: float | None = None
+    images: int = 0
+    how: str = ""
+    """How the interval was made; empty without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisGain(AccuracyGain):
+    """What the synthetic images brought, against the last run that differs in them alone."""
+
+    taught: Annotated[str, Field(alias="with")]
+    """The run that was trained on them."""
+    untaught: Annotated[str, Field(alias="without")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesis:
+    """What was measured of synthetic images."""
+
+    fidelity: tuple[GateFigures, ...] = ()
+    """Per class and fold, and over the classes of a fold."""
+    gain: SynthesisGain | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldThreshold:
+    """From which probability of the positive class on a fold's rows are called positive."""
+
+    fold: int
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temperature:
+    """What the log-probabilities of one fold's model are divided by; above 1 it was too sure."""
+
+    fold: int
+    temperature: float
+    rows: int
+    """Validation rows it was fitted on."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval, over patients where they are known, and pictures."""
+    by: str = ""
+    """How the interval was made."""
+    why: str = ""
+    """Why it was not fitted, or is at a bound; empty where all is well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Temperatures, fold by fold."""
+
+    method: str
+    folds: tuple[Temperature, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConformalFold:
+    """How badly each class may conform and still be in a set of this fold."""
+
+    fold: int
+    rows: tuple[int, ...]
+    """The validation rows behind each class's limit."""
+    groups: tuple[int, ...] = ()
+    """What these are as evidence (see ``units_of``); empty in old runs, which counted rows."""
+    limits: tuple[float, ...]
+    """The largest score of each class; all equal unless ``by_class``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformal:
+    """Fitted conformal sets."""
+
+    method: str
+    coverage: float
+    by_class: bool
+    seed: int
+    folds: tuple[ConformalFold, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """What was fitted on validation rows before anything was scored."""
+
+    thresholds: tuple[FoldThreshold, ...] = ()
+    calibration: Calibration | None = None
+    conformal: Conformal | None = None
+
+    @property
+    def temperatures(self) -> tuple[Temperature, ...]:
+        """Those of the folds; none where nothing was calibrated."""
+        return () if self.calibration is None else self.calibration.folds
+
+    def temperature_by_fold(self) -> dict[int, float]:
+        return {one.fold: one.temperature for one in self.temperatures}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierRuns:
+    """The runs that lay beside this one when it was scored."""
+
+    test_set: str = ""
+    """Digest of the scored pictures."""
+    test_looks: tuple[str, ...] = ()
+    """Names of the runs that were scored on the same."""
+    earlier_scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Their figures of the whole, by run and name."""
+    previous_counts: Mapping[str, int] = field(default_factory=dict)
+    """Images of each class in the last run that was to list the same."""
+    previous_run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedFiles:
+    """Images of the other source that show a picture the run was trained on."""
+
+    exact: Mapping[str, str] = field(default_factory=dict)
+    """File id here to file id there."""
+    near: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """A figure of the original run and of its models elsewhere, on the classes that both have."""
+
+    name: str
+    label: str | None
+    """The class; None for the whole."""
+    original: float | None
+    here: float | None
+    drop: float | None
+    """Original less here; None where either is undefined."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval of the drop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """The run whose models were scored here on other images, and what became of these."""
+
+    run: str = ""
+    folder: str = ""
+    folds: int = 1
+    images: int = 0
+    """Images it scored itself."""
+    scores: tuple[Score, ...] = ()
+    """Its own figures."""
+    taken: Mapping[str, str] = field(default_factory=dict)
+    """The other source's class to the run's."""
+    unmapped: Mapping[str, int] = field(default_factory=dict)
+    """Its classes that are none of the run's, with their number of images (left out)."""
+    missing: tuple[str, ...] = ()
+    """Classes of the run of which it has no image."""
+    broken: int = 0
+    """Images that could not be read."""
+    copies: CopiedFiles = CopiedFiles()
+    copies_unknown: str = ""
+    """Why not all copies could be looked for; empty where they were."""
+    copies_left_out: int = 0
+    drops: tuple[Drop, ...] = ()
+    how: str = ""
+    """How the drops' intervals were made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitState:
+    """A checkout."""
+
+    commit: str
+    dirty: bool | None
+    """Whether files differ from it; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a run ran on."""
+
+    python: str = ""
+    libraries: Mapping[str, str | None] = field(default_factory=dict)
+    """Versions by name; None for what is not installed."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the distributions that bring plugins."""
+    system: str = ""
+    cpu: str = ""
+    cores: int | None = None
+    threads: str | None = None
+    git: GitState | None = None
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """What tells whether two runs saw the same."""
+
+    data: str = ""
+    """Of the images and their labels, whatever their order and place on disk."""
+    weights: object = None
+    """What the backbone says of its weights: plain values."""
+
+
+@functools.cache
+def no_predictions() -> Predictions:
+    """Predictions of no row."""
+    import numpy as np
+
+    none = np.zeros(0, np.int64)
+    return Predictions(
+        classes=(),
+        row=none,
+        id=(),
+        path=(),
+        patient=(),
+        origin=(),
+        fold=none,
+        label=none,
+        probabilities=np.zeros((0, 0)),
+        uncertainty=np.zeros(0),
+        mutual_information=np.zeros(0),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """Everything that a run knows: its folder's content, an audit's evidence, a report's matter."""
+
+    folder: Path = Path()
+    """The run's folder."""
+    name: str = ""
+    """Its name: the recipe's, the date, the time and four more characters."""
+    seconds: float = 0.0
+    """Time the run took."""
+
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    """The resolved recipe as plain data, every default written out."""
+    notices: tuple[Notice, ...] = ()
+    """Fallbacks that were taken."""
+    environment: Environment = Environment()
+    digests: Digests = Digests()
+    broken_plugins: tuple[str, ...] = ()
+    """Plugins that were installed and could not be used."""
+    mended: tuple[str, ...] = ()
+    """What was found damaged when the run was resumed, and made again."""
+
+    samples: Samples = NO_SAMPLES
+    """The data, synthetic rows appended."""
+    pixels: Mapping[str, str] = field(default_factory=dict)
+    """Digest of the decoded pixels by file id."""
+    twins: tuple[tuple[str, str], ...] = ()
+    """Pairs of file ids whose pictures are near copies of each other."""
+    statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By file id: mean and deviation of R, G, B (0 to 255), border mean of R, G, B, width, height,
+    bytes of the file; what a shortcut probe may look at."""
+    listing: Listing = Listing()
+    folds: tuple[Fold, ...] = ()
+    """The sides of the split."""
+
+    synthesis: Synthesis = Synthesis()
+    epochs: tuple[EpochLog, ...] = ()
+    """What every epoch did."""
+    phases: tuple[PhaseLog, ...] = ()
+    """What every phase did."""
+    training: Training = Training()
+
+    predictions: Predictions = field(default_factory=no_predictions)
+    """The scored rows."""
+    validation: Predictions | None = None
+    """The validation rows, on which thresholds are fitted; None without any."""
+    fitted: Fitted = Fitted()
+    scores: tuple[Score, ...] = ()
+    """Figures over the scored rows."""
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """``confusion[true][predicted]``."""
+    threshold: float | None = None
+    """Where the positive class begins; the folds' mean, None without a threshold."""
+    threshold_from: str | None = None
+    """The rows it was fitted on: "validation", "scored" or "fixed"."""
+
+    earlier: EarlierRuns = EarlierRuns()
+    evaluated_from: External | None = None
+    """The run whose models these are, where they were scored on other images; else None."""
+    findings: tuple[Finding, ...] = ()
+    """What the audit found."""
+
+    @property
+    def reported(self) -> Mapping[str, object] | None:
+        """The recipe's ``[reported]`` table: published figures."""
+        table = self.recipe.get("reported")
+        return table if isinstance(table, Mapping) and table else None
+
+
+Evidence = RunResult = RunRecord
+"""Their names in version 0.1: what an audit looked at, and a run as read back."""
