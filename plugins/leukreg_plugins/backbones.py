@@ -11,16 +11,15 @@ from leukreg import LeukregError, NotAvailable, plugin
 from leukreg_plugins.pretrained_weights import FILES, HubWeights, local_file, sha256
 
 if TYPE_CHECKING:
-    from leukreg_plugins.nn.cellnet import CellNet
     from leukreg_plugins.nn.timm_stages import StagedBackbone
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TimmBackbone:
-    """What all backbones here share: a timm model and where its weights come from."""
+class _Pretrained:
+    """What all backbones here share: a model and where its weights come from."""
 
     timm_name: ClassVar[str]
-    """timm's name of architecture and weights, ``architecture.tag``."""
+    """The name of architecture and weights, ``architecture.tag`` of timm."""
 
     weights: str = "imagenet"
     """"imagenet": the weights timm publishes (its tag says what they were trained on), from the
@@ -34,12 +33,10 @@ class _TimmBackbone:
 
         Raises:
             NotAvailable: They are not on this machine and cannot be downloaded.
-            LeukregError: ``weights`` is no keyword and no weights file.
+            LeukregError: ``weights`` is no keyword and no weights file, or there is no such model.
         """
-        if self.weights == "imagenet":
-            self._hub().fetch()
-        elif self.weights != "random":
-            local_file(self.weights)
+        self._full_name()
+        self._file(download=True)
 
     def build(self) -> StagedBackbone:
         """The network without its classifier; random weights come from torch's seed.
@@ -55,55 +52,56 @@ class _TimmBackbone:
     def describe(self) -> dict[str, str]:
         """Model, origin of its weights and, where there is a file, its SHA-256."""
         facts = {"model": self._full_name(), "weights": self.weights}
-        if self.weights == "imagenet":
-            facts["weights"] = f"imagenet ({self._hub().repo})"
+        if (hub := self._hub()) is not None:
+            facts["weights"] = f"imagenet ({hub.repo})"
         path = self._file(download=False)
         return facts if path is None else facts | {"sha256": sha256(path)}
 
     def _full_name(self) -> str:
         return self.timm_name
 
-    def _hub(self) -> HubWeights:
-        return HubWeights(f"timm/{self.timm_name}")
+    def _hub(self) -> HubWeights | None:
+        """Where the weights are published, if the published ones are wanted."""
+        return HubWeights(f"timm/{self.timm_name}") if self.weights == "imagenet" else None
 
     def _file(self, download: bool) -> Path | None:
         if self.weights == "random":
             return None
-        if self.weights == "imagenet":
-            return self._hub().fetch() if download else self._hub().cached()
+        if (hub := self._hub()) is not None:
+            return hub.fetch() if download else hub.cached()
         return local_file(self.weights)
 
 
 @plugin("resnet50")
-class ResNet50(_TimmBackbone):
+class ResNet50(_Pretrained):
     """ResNet50 (He et al., 2016), 23.5 million parameters, 2048 channels; the network of V1, V3."""
 
     timm_name = "resnet50.a1_in1k"
 
 
 @plugin("resnet18")
-class ResNet18(_TimmBackbone):
+class ResNet18(_Pretrained):
     """ResNet18 (He et al., 2016), 11.2 million parameters, 512 channels."""
 
     timm_name = "resnet18.a1_in1k"
 
 
 @plugin("densenet201")
-class DenseNet201(_TimmBackbone):
+class DenseNet201(_Pretrained):
     """DenseNet201 (Huang et al., 2017), 18.1 million parameters, 1920 channels; V2's network."""
 
     timm_name = "densenet201.tv_in1k"
 
 
 @plugin("efficientnet-b0")
-class EfficientNetB0(_TimmBackbone):
+class EfficientNetB0(_Pretrained):
     """EfficientNet-B0 (Tan and Le, 2019), 4.0 million parameters, 1280 channels; V4's and V5's."""
 
     timm_name = "efficientnet_b0.ra_in1k"
 
 
 @plugin("timm")
-class Timm(_TimmBackbone):
+class Timm(_Pretrained):
     """Any image network of the timm library, by its name.
 
     A network whose parts do not simply follow one another becomes a single stage.
@@ -112,45 +110,27 @@ class Timm(_TimmBackbone):
     model: str = "mobilenetv3_small_100.lamb_in1k"
     """timm's name of the architecture, with or without a tag for the weights."""
 
-    def ready(self) -> None:
-        """Look whether timm has the model, and have its weights on this machine.
-
-        Raises:
-            NotAvailable: The weights are not on this machine and cannot be downloaded.
-            LeukregError: timm has no such model, or ``weights`` is no weights file.
-        """
-        self._full_name()
-        super().ready()
-
     def _full_name(self) -> str:
         return _known(self.model)
 
-    def _hub(self) -> HubWeights:
-        return _published(self._full_name())
+    def _hub(self) -> HubWeights | None:
+        return _published(self._full_name()) if self.weights == "imagenet" else None
 
 
 @plugin("cellnet")
-class Cellnet:
+class Cellnet(_Pretrained):
     """A small residual network for single cells of 32 to 128 px, 1.0 million parameters.
 
     Quick to train from scratch on a CPU. Its 128 channels are what the extractor "cells" uses.
     """
 
+    timm_name = "cellnet"
+
     weights: str = "random"
     """"random": untrained; otherwise the path of a file with this network's weights
     (.safetensors, .pth), relative to the working directory."""
 
-    def ready(self) -> None:
-        """Look whether the weights file is there.
-
-        Raises:
-            NotAvailable: It is not on this machine.
-            LeukregError: ``weights`` is no keyword and no weights file.
-        """
-        if self.weights != "random":
-            local_file(self.weights)
-
-    def build(self) -> CellNet:
+    def build(self) -> StagedBackbone:
         """The network; random weights come from torch's seed.
 
         Raises:
@@ -159,14 +139,11 @@ class Cellnet:
         """
         from leukreg_plugins.nn.cellnet import CellNet, load_cellnet
 
-        return CellNet() if self.weights == "random" else load_cellnet(local_file(self.weights))
+        path = self._file(download=False)
+        return CellNet() if path is None else load_cellnet(path)
 
-    def describe(self) -> dict[str, str]:
-        """Model, origin of its weights and, where there is a file, its SHA-256."""
-        facts = {"model": "cellnet", "weights": self.weights}
-        if self.weights != "random":
-            facts["sha256"] = sha256(local_file(self.weights))
-        return facts
+    def _hub(self) -> None:
+        """Nobody publishes weights of it."""
 
 
 def _known(name: str) -> str:

@@ -24,8 +24,11 @@ class Balanced:
     """1: every class weighs the same in all; 0.5: by the square root; 0: no weights."""
 
     def build(self, labels: Labels) -> tuple[float, ...]:
-        """One weight per class, in the order of ``labels.names``."""
-        return balanced(labels.counts, self.power)
+        """One weight per class, in the order of ``labels.names``.
+
+        With ``power`` 1 that is ``rows / (classes * n)``, as scikit-learn's "balanced".
+        """
+        return _mean_one(labels.counts, [n**-self.power if n else 1.0 for n in labels.counts])
 
 
 @plugin("effective-number")
@@ -37,43 +40,14 @@ class EffectiveNumber:
     that a class is taken to have."""
 
     def build(self, labels: Labels) -> tuple[float, ...]:
-        """One weight per class, in the order of ``labels.names``."""
-        return effective_number(labels.counts, self.beta)
+        """One weight per class, ``(1 - beta) / (1 - beta**n)`` but for the scale."""
+        return _mean_one(labels.counts, [self._weight(n) for n in labels.counts])
 
-
-CLASS_WEIGHTS: list[type] = [Balanced, EffectiveNumber]
-
-
-def effective_number(counts: Sequence[int], beta: float) -> tuple[float, ...]:
-    """Weights ``(1 - beta) / (1 - beta**n)``, scaled to mean 1 over the training rows.
-
-    One over the effective number of samples (Cui et al., 2019). ``beta`` 0 weighs all classes
-    alike, ``beta`` towards 1 weighs them by one over their count.
-
-    Args:
-        counts: Training images per class; a class without any gets weight 1.
-        beta: At least 0, less than 1.
-    """
-    return _mean_one(counts, [_inverse_effective_number(n, beta) for n in counts])
-
-
-def balanced(counts: Sequence[int], power: float = 1.0) -> tuple[float, ...]:
-    """Weights ``1 / n**power``, scaled to mean 1 over the training rows.
-
-    With ``power`` 1 that is ``rows / (classes * n)``, as scikit-learn's "balanced".
-
-    Args:
-        counts: Training images per class; a class without any gets weight 1.
-        power: Between 0 (all alike) and 1 (each class weighs the same in all).
-    """
-    return _mean_one(counts, [n**-power if n else 1.0 for n in counts])
-
-
-def _inverse_effective_number(n: int, beta: float) -> float:
-    if n == 0 or beta == 0:
-        return 1.0
-    # 1 - beta**n loses its digits near beta = 1; expm1 keeps them.
-    return (1 - beta) / -math.expm1(n * math.log(beta))
+    def _weight(self, n: int) -> float:
+        if n == 0 or self.beta == 0:
+            return 1.0
+        # 1 - beta**n loses its digits near beta = 1; expm1 keeps them.
+        return (1 - self.beta) / -math.expm1(n * math.log(self.beta))
 
 
 def _mean_one(counts: Sequence[int], weights: Sequence[float]) -> tuple[float, ...]:
@@ -83,3 +57,6 @@ def _mean_one(counts: Sequence[int], weights: Sequence[float]) -> tuple[float, .
         return (1.0,) * len(counts)
     mean = sum(n * weight for n, weight in zip(counts, weights, strict=True)) / rows
     return tuple(w / mean if n else 1.0 for n, w in zip(counts, weights, strict=True))
+
+
+CLASS_WEIGHTS: list[type] = [Balanced, EffectiveNumber]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge, Le, Lt
 
 from leukreg import Labels, plugin
-from leukreg_plugins.class_weights import effective_number
+from leukreg_plugins.class_weights import EffectiveNumber
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,7 +72,7 @@ class ClassBalancedLoss:
 
         from leukreg_plugins.nn.focal import FocalLoss
 
-        own = torch.tensor(effective_number(labels.counts, self.beta))
+        own = torch.tensor(EffectiveNumber(beta=self.beta).build(labels))
         given = _weight(labels)
         gamma = self.gamma if self.over == "focal" else 0.0
         return FocalLoss(gamma, factor=None, weight=own if given is None else own * given)

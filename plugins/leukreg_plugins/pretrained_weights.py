@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +31,8 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 PROBE_SECONDS = 0.8
 """How long the network gets to accept one connection before it counts as absent."""
+LOADER = "timm.models._builder"
+"""timm says only in this log which tensors a weights file lacked; it goes on without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class HubWeights:
 
     def ready(self) -> None:
         """Raise NotAvailable, within a second, unless the weights are cached or the hub answers."""
-        if self.cached() is None and (reason := _unreachable(_hub_address())):
+        from huggingface_hub import constants
+
+        if self.cached() is None and (reason := unreachable(constants.ENDPOINT)):
             raise NotAvailable(self._missing(reason))
 
     def fetch(self) -> Path:
@@ -115,17 +119,6 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unreachable(url: str) -> str | None:
-    """Why this address cannot be asked, or None if it can. Takes a second at most."""
-    return _unreachable(_address(url))
-
-
-def _hub_address() -> tuple[str, int]:
-    from huggingface_hub import constants
-
-    return _address(constants.ENDPOINT)
-
-
 def _address(asked: str) -> tuple[str, int]:
     """Host and port to try: the proxy that requests would go through, or the host itself."""
     url = urlsplit(asked)
@@ -137,13 +130,14 @@ def _address(asked: str) -> tuple[str, int]:
     return url.hostname or host, url.port or (443 if url.scheme == "https" else 80)
 
 
-def _unreachable(address: tuple[str, int]) -> str | None:
-    """Why the hub cannot be asked, or None if it can. Takes a second at most."""
+def unreachable(url: str) -> str | None:
+    """Why this address cannot be asked, or None if it can. Takes a second at most."""
     from huggingface_hub import constants
 
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     if offline or constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
+    address = _address(url)
     outcome: list[str] = []
 
     def connect() -> None:
@@ -162,10 +156,6 @@ def _unreachable(address: tuple[str, int]) -> str | None:
 
 def _line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
-
-
-_LOADER = "timm.models._builder"
-"""timm says only in this log which tensors a weights file lacked; it goes on without them."""
 
 
 def import_timm() -> ModuleType:
@@ -189,8 +179,10 @@ def create(name: str, weights: Path | None) -> nn.Module:
         try:
             model = _create(name, pretrained=True, pretrained_cfg_overlay=overlay)
         except Exception as error:  # torch, safetensors and pickle each raise their own
+            lines_of_it = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = " ".join(lines_of_it[:3])[:400] or type(error).__name__
             raise LeukregError(
-                f"the weights file {weights} does not fit the model {name}: {_short(error)}"
+                f"the weights file {weights} does not fit the model {name}: {reason}"
             ) from error
     for line in lines:
         if problem := _problem(line, model):
@@ -201,16 +193,12 @@ def create(name: str, weights: Path | None) -> nn.Module:
 def _create(name: str, **options: Any) -> nn.Module:
     """Prefer any input size where an architecture knows a way to take more than one."""
     timm = import_timm()
-    architecture = name.split(".")[0]
-    ways: list[dict[str, Any]] = [{}]
-    config = timm.get_pretrained_cfg(architecture)
+    config = timm.get_pretrained_cfg(name.split(".")[0])
     if config is not None and config.fixed_input_size:
-        ways = [{"dynamic_img_size": True}, {"strict_img_size": False}, {}]
-    for way in ways[:-1]:
-        try:
-            return cast("nn.Module", timm.create_model(name, num_classes=0, **way, **options))
-        except TypeError:  # this architecture has no such option
-            continue
+        for way in ({"dynamic_img_size": True}, {"strict_img_size": False}):
+            # A TypeError says that this architecture has no such option.
+            with suppress(TypeError):
+                return cast("nn.Module", timm.create_model(name, num_classes=0, **way, **options))
     return cast("nn.Module", timm.create_model(name, num_classes=0, **options))
 
 
@@ -219,7 +207,7 @@ def _load_log() -> Iterator[list[str]]:
     lines: list[str] = []
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger(_LOADER)
+    logger = logging.getLogger(LOADER)
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -239,23 +227,17 @@ def _problem(line: str, model: nn.Module) -> str | None:
     names = line.split("(", 1)[1].split(")", 1)[0].split(", ")
     if line.startswith("Missing"):
         return f"it lacks {_some(names)}"
-    children = {child for child, _ in model.named_children()} - _classifier(model)
+    named = cast(Any, model).pretrained_cfg.get("classifier") or ()
+    heads = {
+        "head",
+        *(head.split(".")[0] for head in ((named,) if isinstance(named, str) else named)),
+    }
+    children = {child for child, _ in model.named_children()} - heads
     extra = [name for name in names if name.split(".")[0] in children]
     return f"it also has {_some(extra)}" if extra else None
-
-
-def _classifier(model: nn.Module) -> set[str]:
-    named = cast(Any, model).pretrained_cfg.get("classifier") or ()
-    named = (named,) if isinstance(named, str) else named
-    return {"head", *(name.split(".")[0] for name in named)}
 
 
 def _some(names: list[str]) -> str:
     names = sorted(names)
     more = f" and {len(names) - 3} more tensors" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
-
-
-def _short(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])[:400] or type(error).__name__

@@ -21,9 +21,7 @@ class Shuffle:
         self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
     ) -> Iterable[int]:
         """A permutation of the positions."""
-        import torch
-
-        return [int(i) for i in torch.randperm(len(targets), generator=generator)]
+        return _shuffled(range(len(targets)), generator)
 
 
 @plugin("class-balanced")
@@ -47,19 +45,18 @@ class ClassBalancedSampler:
         origins: Sequence[str] | None = None,
     ) -> Iterable[int]:
         """Positions; the numbers per class differ by one at most."""
-
         kinds = origins or ["real"] * len(targets)
         pools = _pools(range(len(targets)), targets)
         drawn: list[int] = []
-        for pool, count in zip(pools, quotas(len(pools), len(targets), generator), strict=True):
+        for pool, count in zip(pools, _quotas(len(pools), len(targets), generator), strict=True):
             made = [row for row in pool if kinds[row] == "synthetic"]
             if self.synthetic is None or len(made) in (0, len(pool)):
-                drawn += draw(pool, count, generator)
+                drawn += _draw(pool, count, generator)
                 continue
             own = [row for row in pool if kinds[row] != "synthetic"]
             some = round(count * self.synthetic)
-            drawn += draw(made, some, generator) + draw(own, count - some, generator)
-        return shuffled(drawn, generator)
+            drawn += _draw(made, some, generator) + _draw(own, count - some, generator)
+        return _shuffled(drawn, generator)
 
 
 @plugin("patient-balanced")
@@ -77,14 +74,15 @@ class PatientBalanced:
         self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
     ) -> Iterable[int]:
         """Positions; the numbers per patient (within a class, on request) differ by one at most."""
-
         rows = range(len(targets))
         pools = _pools(rows, targets) if self.within_class else [[*rows]]
         drawn: list[int] = []
-        for pool, count in zip(pools, quotas(len(pools), len(rows), generator), strict=True):
+        for pool, count in zip(pools, _quotas(len(pools), len(rows), generator), strict=True):
             patients = _pools(pool, [groups[row] for row in pool])
-            drawn += draw_equally(patients, count, generator)
-        return shuffled(drawn, generator)
+            each = _quotas(len(patients), count, generator)
+            for patient, quota in zip(patients, each, strict=True):
+                drawn += _draw(patient, quota, generator)
+        return _shuffled(drawn, generator)
 
 
 def _pools(rows: Iterable[int], keys: Sequence[int | str]) -> list[list[int]]:
@@ -95,39 +93,26 @@ def _pools(rows: Iterable[int], keys: Sequence[int | str]) -> list[list[int]]:
     return [*pools.values()]
 
 
-SAMPLERS: list[type] = [Shuffle, ClassBalancedSampler, PatientBalanced]
-
-
-def draw_equally(
-    pools: Sequence[Sequence[int]], count: int, generator: torch.Generator
-) -> list[int]:
-    """``count`` rows, each pool giving the same number (or one more, by lot).
-
-    Within a pool no row comes a second time before all have come.
-    """
-    drawn: list[int] = []
-    for pool, quota in zip(pools, quotas(len(pools), count, generator), strict=True):
-        drawn += draw(pool, quota, generator)
-    return drawn
-
-
-def draw(pool: Sequence[int], count: int, generator: torch.Generator) -> list[int]:
+def _draw(pool: Sequence[int], count: int, generator: torch.Generator) -> list[int]:
     """``count`` rows of a pool, none a second time before all have come."""
     whole, rest = divmod(count, len(pool))
-    return [*pool] * whole + shuffled(pool, generator)[:rest]
+    return [*pool] * whole + _shuffled(pool, generator)[:rest]
 
 
-def quotas(pools: int, count: int, generator: torch.Generator) -> list[int]:
+def _quotas(pools: int, count: int, generator: torch.Generator) -> list[int]:
     """``count`` split over ``pools``; who gets one more is drawn by lot."""
     if pools == 0:
         return []
     each, more = divmod(count, pools)
-    lucky = set(shuffled(range(pools), generator)[:more])
+    lucky = set(_shuffled(range(pools), generator)[:more])
     return [each + (pool in lucky) for pool in range(pools)]
 
 
-def shuffled(rows: Sequence[int], generator: torch.Generator) -> list[int]:
+def _shuffled(rows: Sequence[int], generator: torch.Generator) -> list[int]:
     """``rows`` in random order."""
     import torch
 
-    return [rows[int(i)] for i in torch.randperm(len(rows), generator=generator)]
+    return [rows[i] for i in torch.randperm(len(rows), generator=generator).tolist()]
+
+
+SAMPLERS: list[type] = [Shuffle, ClassBalancedSampler, PatientBalanced]

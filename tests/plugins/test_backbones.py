@@ -283,7 +283,7 @@ def test_a_download_that_fails_is_known_before_any_work_starts(
     def breaks(repo: str, name: str) -> str:
         raise OSError(f"connection lost while fetching {repo}/{name}")
 
-    monkeypatch.setattr(weights_module, "_unreachable", lambda address: None)
+    monkeypatch.setattr(weights_module, "unreachable", lambda url: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", breaks)
     with pytest.raises(NotAvailable, match="download failed: connection lost"):
         ResNet18().ready()
@@ -302,7 +302,7 @@ def test_a_download_is_made_once_and_used(
         safetensors.torch.save_file(trained.state_dict(), path)
         return str(path)
 
-    monkeypatch.setattr(weights_module, "_unreachable", lambda address: None)
+    monkeypatch.setattr(weights_module, "unreachable", lambda url: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     plugin = ResNet18()
     plugin.ready()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leukreg import LeukregError, load_tensors
+from leukreg_plugins.nn.timm_stages import Contract, StagedBackbone
 
 WIDTHS = (32, 64, 128, 128)
 """Channels of the four stages; each but the first halves the side of the map."""
@@ -17,12 +19,10 @@ DEPTHS = (1, 2, 2, 1)
 """Residual blocks of the four stages."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """Mean and deviation of the channels over Romanowsky-stained single cells, 0 to 1 scale."""
-
-    mean: tuple[float, float, float] = (0.875, 0.750, 0.722)
-    std: tuple[float, float, float] = (0.159, 0.182, 0.086)
+CONTRACT = Contract(mean=(0.875, 0.750, 0.722), std=(0.159, 0.182, 0.086))
+"""Mean and deviation of the channels over Romanowsky-stained single cells, 0 to 1 scale."""
+SIDE = 64
+"""Pixels a side that every image is brought to for its features, as the network was trained."""
 
 
 class Residual(nn.Module):
@@ -48,30 +48,25 @@ class Residual(nn.Module):
         return torch.relu(self.norm2(self.conv2(inner)) + self.shortcut(maps))
 
 
-class CellNet(nn.Module):
+class CellNet(StagedBackbone):
     """From normalised images ``(b, 3, h, w)`` to maps ``(b, 128, h / 16, w / 16)``.
 
     1.0 million parameters. ``stages`` are named and in order.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.channels = WIDTHS[-1]
-        self.contract = Contract()
-        self.stages = nn.Sequential()
+        stages = nn.Sequential()
         stem = nn.Sequential(
             nn.Conv2d(3, WIDTHS[0], 3, 2, 1, bias=False), nn.BatchNorm2d(WIDTHS[0]), nn.ReLU()
         )
-        self.stages.add_module("stem", stem)
+        stages.add_module("stem", stem)
         width_in = WIDTHS[0]
         for number, (width, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True), start=1):
             first = Residual(width_in, width, stride=1 if number == 1 else 2)
             rest = (Residual(width, width, stride=1) for _ in range(depth - 1))
-            self.stages.add_module(f"stage{number}", nn.Sequential(first, *rest))
+            stages.add_module(f"stage{number}", nn.Sequential(first, *rest))
             width_in = width
-
-    def forward(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.stages(images))
+        super().__init__(stages, WIDTHS[-1], CONTRACT)
 
 
 def load_cellnet(path: Path) -> CellNet:
@@ -82,23 +77,14 @@ def load_cellnet(path: Path) -> CellNet:
     """
     model = CellNet()
     try:
-        model.load_state_dict(_read(path))
+        if path.suffix == ".safetensors":
+            model.load_state_dict(load_file(path))
+        else:
+            model.load_state_dict(cast("dict[str, Any]", load_tensors(path)))
     except Exception as error:  # torch, safetensors and pickle each raise their own
         reason = " ".join(str(error).split())[:300]
         raise LeukregError(f"the weights file {path} does not fit cellnet: {reason}") from error
     return model
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return cast("dict[str, Any]", load_file(path))
-    return cast("dict[str, Any]", load_tensors(path))
-
-
-SIDE = 64
-"""Pixels a side that every image is brought to, as the network was trained."""
 
 
 class CellFeatures(nn.Module):
@@ -134,8 +120,6 @@ def read_metadata(path: Path) -> dict[str, str]:
     """
     if path.suffix != ".safetensors":
         return {}
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
