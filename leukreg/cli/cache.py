@@ -11,7 +11,7 @@ from leukreg.cli.output import say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from leukreg.data.cache_folder import Entry
+    from leukreg.data.cache_folder import CachePart
 
 
 @click.group("cache", invoke_without_command=True)
@@ -67,14 +67,14 @@ def _show() -> None:
     )
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: CachePart) -> tuple[str, ...]:
     from datetime import datetime
 
     when = datetime.fromtimestamp(entry.changed).strftime("%Y-%m-%d %H:%M")
     return entry.area, entry.name, f"{entry.files:,}", _mega(entry.bytes), when
 
 
-def _size(found: Iterable[Entry]) -> str:
+def _size(found: Iterable[CachePart]) -> str:
     return _mega(sum(entry.bytes for entry in found))
 
 

@@ -31,7 +31,7 @@ _HOST = re.sub(r"[^\w-]", "_", platform.node())
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CachePart:
     """One part of the cache, such as the pixels of one size."""
 
     area: str
@@ -89,18 +89,18 @@ def not_writable(area: Path, error: OSError) -> str:
     )
 
 
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[CachePart, ...]:
     """Everything in the cache, largest first."""
     found = [_measure(area, part) for area in _areas() for part in area.iterdir() if part.is_dir()]
     return tuple(sorted(found, key=lambda entry: (-entry.bytes, entry.area, entry.name)))
 
 
-def named(name: str) -> tuple[Entry, ...]:
+def named(name: str) -> tuple[CachePart, ...]:
     """The entries whose name begins with ``name``; an empty one names nothing."""
     return tuple(entry for entry in entries() if name and entry.name.startswith(name))
 
 
-def clear(name: str | None = None, costly: bool = False) -> tuple[Entry, ...]:
+def clear(name: str | None = None, costly: bool = False) -> tuple[CachePart, ...]:
     """Delete the cache, or the entries that are :func:`named`; return what is gone.
 
     What took hours to make is kept unless it is named, or ``costly`` says that it goes too. A
@@ -146,13 +146,13 @@ def _areas() -> list[Path]:
     return [path for path in sorted(root.iterdir()) if (path / "CACHEDIR.TAG").is_file()]
 
 
-def _measure(area: Path, path: Path) -> Entry:
+def _measure(area: Path, path: Path) -> CachePart:
     stats = []
     for file in path.rglob("*"):
         with suppress(OSError):
             if file.is_file():
                 stats.append(file.stat())
-    return Entry(
+    return CachePart(
         area=area.name,
         name=path.name,
         path=path,

@@ -108,16 +108,9 @@ def list_folder(
         ]
         if max_per_class is not None and len(files) > max_per_class:
             files = [files[i * len(files) // max_per_class] for i in range(max_per_class)]
-        rows += (
-            Sample(
-                id=file,
-                path=str(path),
-                label=name,
-                patient=patient_of(file, depth),
-                origin=origin,
-            )
-            for file, path, depth in files
-        )
+        for file, path, depth in files:
+            whose = patient_of(file, depth)
+            rows.append(Sample(id=file, path=str(path), label=name, patient=whose, origin=origin))
     if (patient or patient_level) and rows and all(row.patient is None for row in rows):
         missed = f"patient = {patient!r} matches no path; a path reads {rows[0].id!r}"
         if patient_level:

@@ -13,7 +13,7 @@ Mirrored, turned (by more than about 2 degrees) or rescaled copies are not found
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,15 +80,10 @@ def near_duplicate_pairs(
     """Index pairs of near copies among grey thumbnails of shape ``(n, 64, 64)``."""
     if len(thumbs) < 2:
         return []
-    found: list[tuple[int, int]] = []
     described = _describe(thumbs)
-    with progress.task("Looking for near copies", len(thumbs)) as advance:
-        for start in range(0, len(thumbs), BLOCK):
-            pairs = _proposals(described, start)
-            scores = likeness(thumbs, pairs)
-            found += [(int(a), int(b)) for a, b in pairs[scores >= ALIKE]]
-            advance(min(BLOCK, len(thumbs) - start))
-    return sorted(set(found))
+    proposed = (_proposals(described, start) for start in range(0, len(thumbs), BLOCK))
+    found = _alike(thumbs, proposed, len(thumbs), progress)
+    return sorted({(a, b) for a, b, _ in found})
 
 
 def near_duplicates_between(
@@ -104,27 +99,34 @@ def near_duplicates_between(
     if not len(new) or not len(known):
         return []
     thumbs = np.concatenate([known, new])
-    described = _describe(thumbs)
+    described, first = _describe(thumbs), len(known)
+    most = min(NEIGHBOURS, first)
+
+    def nearest(start: int) -> NDArray[np.int64]:
+        rows = np.arange(first + start, first + min(start + BLOCK, len(new)))
+        alike = described[rows] @ described[:first].T
+        others = np.argpartition(alike, -most, axis=1)[:, -most:]
+        return np.stack([np.repeat(rows, most), others.ravel()], axis=1)
+
+    found = _alike(thumbs, map(nearest, range(0, len(new), BLOCK)), len(new), progress)
+    return [(row - first, other, score) for row, other, score in found]
+
+
+def _alike(
+    thumbs: NDArray[np.uint8],
+    proposed: Iterable[NDArray[np.int64]],
+    total: int,
+    progress: Progress,
+) -> list[tuple[int, int, float]]:
+    """Of the pairs that each block proposes those that show one picture, and their likeness."""
     found: list[tuple[int, int, float]] = []
-    with progress.task("Looking for copies", len(new)) as advance:
-        for start in range(0, len(new), BLOCK):
-            block = np.arange(start, min(start + BLOCK, len(new)))
-            pairs = _nearest(described[len(known) + block], described[: len(known)], block)
-            scores = likeness(thumbs, pairs + np.array([len(known), 0]))
+    with progress.task("Looking for near copies", total) as advance:
+        for start, pairs in zip(range(0, total, BLOCK), proposed, strict=True):
+            scores = likeness(thumbs, pairs)
             chosen = zip(pairs.tolist(), scores.tolist(), strict=True)
             found += [(a, b, score) for (a, b), score in chosen if score >= ALIKE]
-            advance(len(block))
+            advance(min(BLOCK, total - start))
     return found
-
-
-def _nearest(
-    block: NDArray[np.float32], known: NDArray[np.float32], rows: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Each row of a block with its most alike known pictures, shape ``(m, 2)``."""
-    alike = block @ known.T
-    most = min(NEIGHBOURS, len(known))
-    nearest = np.argpartition(alike, -most, axis=1)[:, -most:]
-    return np.stack([np.repeat(rows, most), nearest.ravel()], axis=1)
 
 
 def likeness(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
