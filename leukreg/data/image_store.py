@@ -198,7 +198,7 @@ def open_images(
         DataError: There are no samples, or the cache cannot be written.
     """
     cache = PixelCache(image.size, decoder_version())
-    with ThreadPoolExecutor(_threads()) as pool, guarded():
+    with ThreadPoolExecutor(threads()) as pool, guarded():
         contents, faults = _hash(samples, pool, progress)
         cache.check(contents.values(), pool)
         faults |= _prepare(contents, cache, pool, progress)
@@ -314,7 +314,8 @@ def _cannot_open(error: OSError) -> str:
     return f"cannot be opened: {error.strerror or error}"
 
 
-def _threads() -> int:
+def threads() -> int:
+    """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

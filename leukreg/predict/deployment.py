@@ -6,15 +6,16 @@ import copy
 import importlib.util
 import json
 import logging
+import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.files import CHECKSUMS, settle, unwritable, write_file, write_stream, write_text
 from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.predict.ensemble import together, without_weights
-from leukreg.predict.inputs import Given, given_images
+from leukreg.predict.inputs import given_images, read_batches
 from leukreg.predict.model_card import INPUT, OUTPUT, contract, model_card
 from leukreg.predict.trained_run import Trained
 from leukreg.predict.training_images import learned_rows
@@ -34,6 +35,9 @@ from leukreg.prepare import labels_of
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.codec import write_json
 
+Pixels = NDArray[np.uint8]
+TINY = 1e-30
+"""Smallest probability whose logarithm is taken in float32."""
 TOLERANCE = 1e-4
 """Largest difference of a probability that is put down to another order of adding."""
 CHECKED = 16
@@ -94,21 +98,19 @@ def export(
     return Exported(folder, (*files, CONTRACT, CARD, CHECKSUMS), len(pixels), difference)
 
 
-def _own_answers(
-    trained: Trained, images: Sequence[Path]
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _own_answers(trained: Trained, images: Sequence[Path]) -> tuple[Pixels, NDArray[np.float64]]:
     """Pixels ``(n, size, size, 3)`` of real images, and leukreg's probabilities of them."""
     given = given_images(list(images) or _some_of(trained))
     size = trained.recipe.image.size
-    readable = (one for one in given if not isinstance(one.read(size, marks=False), str))
-    read = list(islice(readable, CHECKED))
-    if not read:
+    unreadable: list[str | None] = [None] * len(given)
+    first = next(read_batches(given, size, CHECKED, unreadable, marks=False), None)
+    if first is None:
         raise NotAvailable(
             "an export is compared with leukreg on real images, and none of the run's own is "
             "still there; name some with --images"
         )
-    found = together(trained.scan(read, dropout=False), trained.result).probabilities
-    return np.stack([_pixels(one, size) for one in read]), found
+    seen = trained.scan([given[row] for row in first.rows], dropout=False)
+    return first.pixels(size), together(seen, trained.result).probabilities
 
 
 def _some_of(trained: Trained) -> list[Path]:
@@ -119,12 +121,6 @@ def _some_of(trained: Trained) -> list[Path]:
     return [there[i * len(there) // count] for i in range(count)]
 
 
-def _pixels(one: Given, size: int) -> NDArray[np.uint8]:
-    picture = one.read(size)
-    assert not isinstance(picture, str)
-    return np.frombuffer(picture.pixels, np.uint8).reshape(size, size, 3).copy()
-
-
 def _written(kind: Format, trained: Trained, folder: Path) -> tuple[str, ...]:
     try:
         return kind.write(trained, folder)
@@ -133,10 +129,8 @@ def _written(kind: Format, trained: Trained, folder: Path) -> tuple[str, ...]:
     except OSError as error:  # the model has nothing to do with it
         raise unwritable(folder, error) from error
     except Exception as error:  # an exporter meets a network it cannot trace in its own words
-        first = (str(error).strip().splitlines() or [""])[0]
-        raise RunError(
-            f"this model cannot be exported: {type(error).__name__}: {first}; try another format"
-        ) from error
+        said = f"this model cannot be exported: {_first_line(error)}; try another format"
+        raise RunError(said) from error
 
 
 def _compared(
@@ -144,7 +138,7 @@ def _compared(
     name: str,
     trained: Trained,
     folder: Path,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     wanted: NDArray[np.float64],
 ) -> float:
     """The largest difference, one batch and one by one: a batch size must not be built in.
@@ -152,30 +146,26 @@ def _compared(
     Raises:
         RunError: It is above the tolerance, or the runtime cannot run the model.
     """
-    try:
-        with torch.no_grad():
-            whole = kind.answer(trained, folder, pixels)
-            first = kind.answer(trained, folder, pixels[:1])
-    except Exception as error:
-        text = (str(error).strip().splitlines() or [""])[0]
-        raise RunError(
-            f"the exported model does not run: {type(error).__name__}: {text}; nothing was written"
-        ) from error
-    difference = max(_furthest(whole, wanted), _furthest(first, wanted[:1]))
+    difference = 0.0
+    for n in (len(pixels), 1):
+        try:
+            with torch.no_grad():
+                found = kind.answer(trained, folder, pixels[:n])
+        except Exception as error:
+            said = f"the exported model does not run: {_first_line(error)}; nothing was written"
+            raise RunError(said) from error
+        alike = found.shape == wanted[:n].shape
+        difference = max(difference, np.abs(found - wanted[:n]).max() if alike else math.inf)
     if not difference <= TOLERANCE:
         raise RunError(
             f"the {name} model differs from leukreg by {difference:.3g} on {len(pixels)} images, "
             f"more than {TOLERANCE:g}; nothing was written"
         )
-    return difference
+    return float(difference)
 
 
-def _furthest(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    return float(np.abs(one - other).max()) if one.shape == other.shape else float("inf")
-
-
-TINY = 1e-30
-"""Smallest probability whose logarithm is taken in float32."""
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
 
 
 class Deployed(nn.Module):
@@ -185,11 +175,16 @@ class Deployed(nn.Module):
     inside; MC dropout is not, since dropout is off.
     """
 
-    def __init__(self, trained: Trained) -> None:
+    def __init__(self, trained: Trained, models: Iterable[Classifier] | None = None) -> None:
+        """Copies on the CPU of the run's models, or of others in their place."""
         super().__init__()
         heat = trained.result.fitted.temperature_by_fold()
         tta = trained.recipe.evaluate.tta
-        self.folds = nn.ModuleList(plain(one.model) for one in trained.models)
+        own = models or [one.model for one in trained.models]
+        self.folds = nn.ModuleList(copy.deepcopy(one).cpu() for one in own)
+        for one in self.folds:
+            one.set_channels_last(False)  # type: ignore[operator]
+        self.eval().requires_grad_(False)
         self.temperatures = [heat.get(one.fold, 1.0) if heat else None for one in trained.models]
         self.views = tta.views if tta else 1
 
@@ -203,16 +198,6 @@ class Deployed(nn.Module):
                 p = (p.clamp(min=TINY).log() / temperature).softmax(-1)
             found.append(p)
         return torch.stack(found).mean(0)
-
-
-def plain(model: Classifier) -> Classifier:
-    """A copy on the CPU, in eval mode and the usual memory layout."""
-    own = copy.deepcopy(model).cpu().eval()
-    own.set_channels_last(False)
-    return own.requires_grad_(False)
-
-
-Pixels = NDArray[np.uint8]
 
 
 class Format(Protocol):
@@ -230,12 +215,11 @@ class Format(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Onnx:
     """ONNX, one graph for all folds, run by onnxruntime."""
 
     needs: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime", "onnxscript")
-    file: str = "model.onnx"
+    file = "model.onnx"
 
     def write(self, trained: Trained, folder: Path) -> tuple[str, ...]:
         with _quiet():
@@ -264,12 +248,11 @@ class Onnx:
         return np.asarray(found, dtype=np.float64)
 
 
-@dataclass(frozen=True)
 class TorchExport:
     """A program of torch.export, one for all folds, run by PyTorch alone."""
 
     needs: ClassVar[tuple[str, ...]] = ()
-    file: str = "model.pt2"
+    file = "model.pt2"
 
     def write(self, trained: Trained, folder: Path) -> tuple[str, ...]:
         with _quiet(), torch.no_grad():
@@ -288,49 +271,33 @@ class TorchExport:
         return np.asarray(found.numpy(), dtype=np.float64)
 
 
-@dataclass(frozen=True)
 class Safetensors:
     """The weights alone, a safetensors file per fold, and the recipe that names their network."""
 
     needs: ClassVar[tuple[str, ...]] = ()
-    recipe: str = "recipe.json"
+    recipe = "recipe.json"
+    file = "model-fold-{}.safetensors"
 
     def write(self, trained: Trained, folder: Path) -> tuple[str, ...]:
-        from safetensors.torch import save
-
-        names = []
-        for one in trained.models:
-            weights = {n: v.contiguous() for n, v in one.model.cpu().state_dict().items()}
-            about = {"format": "pt", "classes": json.dumps(trained.result.samples.classes)}
-            names.append(self._name(one.fold))
-            write_file(folder / names[-1], save(weights, about))
-            one.model.to(one.compute.device)
+        about = {"format": "pt", "classes": json.dumps(trained.result.samples.classes)}
+        names = [self.file.format(one.fold) for one in trained.models]
+        for name, one in zip(names, trained.models, strict=True):
+            weights = {n: v.cpu().contiguous() for n, v in one.model.state_dict().items()}
+            write_file(folder / name, safetensors.torch.save(weights, about))
         write_json(folder / self.recipe, dict(trained.result.recipe))
         return (*names, self.recipe)
 
     def answer(self, trained: Trained, folder: Path, pixels: Pixels) -> NDArray[np.float64]:
-        from leukreg.predict.ensemble import FoldModel
-
-        read = tuple(
-            FoldModel(one.fold, self._read(trained, folder, one.fold), one.compute)
-            for one in trained.models
-        )
-        again = Trained(trained.result, trained.recipe)
-        vars(again)["models"] = read
-        with torch.no_grad():
-            found = Deployed(again)(torch.from_numpy(pixels))
-        return np.asarray(found.numpy(), dtype=np.float64)
-
-    def _read(self, trained: Trained, folder: Path, fold: int) -> Any:
-        from safetensors.torch import load_file
-
         recipe = without_weights(trained.recipe) or trained.recipe
-        model = assemble(recipe, labels_of(recipe, trained.result.samples, ()))
-        model.load_state_dict(load_file(folder / self._name(fold)))
-        return model.eval()
-
-    def _name(self, fold: int) -> str:
-        return f"model-fold-{fold}.safetensors"
+        models = []
+        for one in trained.models:
+            model = assemble(recipe, labels_of(recipe, trained.result.samples, ()))
+            name = folder / self.file.format(one.fold)
+            model.load_state_dict(safetensors.torch.load_file(name))
+            models.append(model)
+        with torch.no_grad():
+            found = Deployed(trained, models)(torch.from_numpy(pixels))
+        return np.asarray(found.numpy(), dtype=np.float64)
 
 
 FORMATS: Mapping[str, Format] = {

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from leukreg.data.decode import THUMB, counted, guarded
+from leukreg.data.decode import THUMB, counted
 from leukreg.engine.checkpoints import MODEL
 from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import Compute, compute_for, reseed, session
@@ -23,13 +21,15 @@ from leukreg.engine.mc_dropout import stochastic
 from leukreg.errors import NotAvailable, RunError
 from leukreg.evaluate.calibration import entropy, tempered
 from leukreg.evaluate.conformal import voted_sets
-from leukreg.predict.inputs import Read, Readable, ahead
+from leukreg.predict.inputs import Readable, read_batches
 from leukreg.prepare import labels_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
 from leukreg.record import Reading, RunRecord
 from leukreg.seeds import derive
-from leukreg.types import Origin, Predictions
+from leukreg.types import Fold, Origin, Predictions
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,27 +68,22 @@ def load_models(result: RunRecord, recipe: Recipe) -> tuple[FoldModel, ...]:
         RunError: A model is missing, damaged or does not fit the recipe.
         NotAvailable: A part of the model needs something that is not on this machine.
     """
-    paths = model_paths(result)
     compute = compute_for(recipe.training)
+
+    def loaded(fold: Fold, path: Path) -> FoldModel:
+        labels = labels_of(recipe, result.samples, fold.train)
+        try:
+            model = load_model(recipe, labels, path, compute)
+        except NotAvailable:
+            # The weights it began with are not needed: all are in the file that training left.
+            untrained = without_weights(recipe)
+            if untrained is None:
+                raise
+            model = load_model(untrained, labels, path, compute)
+        return FoldModel(fold.index, model, compute)
+
     with session(compute):
-        return tuple(
-            FoldModel(fold.index, _load(recipe, result, fold.train, path, compute), compute)
-            for fold, path in zip(result.folds, paths, strict=True)
-        )
-
-
-def _load(
-    recipe: Recipe, result: RunRecord, train: Sequence[int], path: Path, compute: Compute
-) -> Classifier:
-    labels = labels_of(recipe, result.samples, train)
-    try:
-        return load_model(recipe, labels, path, compute)
-    except NotAvailable:
-        # The weights it began with are not needed: all are in the file that training left.
-        untrained = without_weights(recipe)
-        if untrained is None:
-            raise
-        return load_model(untrained, labels, path, compute)
+        return tuple(map(loaded, result.folds, model_paths(result)))
 
 
 def without_weights(recipe: Recipe) -> Recipe | None:
@@ -98,10 +93,6 @@ def without_weights(recipe: Recipe) -> Recipe | None:
         return None
     plugin = replace(choice.plugin, weights="random")  # type: ignore[type-var]
     return replace(recipe, model=replace(recipe.model, backbone=replace(choice, plugin=plugin)))
-
-
-AHEAD = 3
-"""Batches that are decoded while one is predicted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,17 +122,6 @@ class Scan:
     """What was chosen in reading the images."""
 
 
-@dataclass(slots=True, eq=False)
-class _Batch:
-    rows: list[int]
-    pictures: list[Read]
-
-    def pixels(self, size: int) -> Tensor:
-        """uint8 ``(b, 3, size, size)``, channels-last in memory."""
-        data = bytearray().join(picture.pixels for picture in self.pictures)
-        return torch.frombuffer(data, dtype=torch.uint8).view(-1, size, size, 3).permute(0, 3, 1, 2)
-
-
 def scan(
     models: Sequence[FoldModel],
     recipe: Recipe,
@@ -162,44 +142,36 @@ def scan(
         dropout: False leaves MC dropout out, whatever the recipe says.
         marks: Keep digests and thumbnails too, by which copies are told.
     """
-    found = _Found(len(given), classes, models)
     spec = recipe.evaluate if dropout else replace(recipe.evaluate, mc_dropout=None)
-    compute = models[0].compute
-    with (
-        ThreadPoolExecutor(_threads()) as pool,
-        guarded(),
-        session(compute),
-        progress.task("Predicting", len(given)) as advance,
-    ):
-        done, told = 0, 0
-        for batch in _batches(given, recipe, pool, found, marks):
-            pixels = compute.put(batch.pixels(recipe.image.size))
-            found.keep(batch, [_look(one, pixels, recipe, spec, done) for one in models])
+    n, size, compute = len(given), recipe.image.size, models[0].compute
+    figures = np.full((len(models), n, classes + 2), np.nan)
+    channels = [int(one.model.backbone.channels) for one in models]  # type: ignore[arg-type]
+    features = [np.full((n, width), np.nan, np.float32) for width in channels]
+    unreadable: list[str | None] = [None] * n
+    digests, notes = [""] * n, []
+    thumbs = np.zeros((n, THUMB, THUMB), np.uint8)
+    done, told = 0, 0
+    with session(compute), progress.task("Predicting", n) as advance:
+        for batch in read_batches(given, size, recipe.training.batch_size, unreadable, marks):
+            pixels = compute.put(torch.from_numpy(batch.pixels(size)).permute(0, 3, 1, 2))
+            for place, one in enumerate(models):
+                seen = _look(one, pixels, recipe, spec, done)
+                figures[place, batch.rows], features[place][batch.rows] = seen
+            for row, read in zip(batch.rows.tolist(), batch.read, strict=True):
+                digests[row] = read.digest
+                notes.append((read.notes, read.peak))
+                if read.thumb:
+                    thumbs[row] = np.frombuffer(read.thumb, np.uint8).reshape(THUMB, THUMB)
             done += len(batch.rows)
-            advance(batch.rows[-1] + 1 - told)
-            told = batch.rows[-1] + 1
-        advance(len(given) - told)
-    return found.finished()
-
-
-def _batches(
-    given: Sequence[Readable], recipe: Recipe, pool: Executor, found: _Found, marks: bool
-) -> Iterator[_Batch]:
-    """Full batches of readable images; the reasons of the others go to ``found``."""
-    size, count = recipe.image.size, recipe.training.batch_size
-    batch = _Batch([], [])
-    read = ahead(lambda one: one.read(size, marks), given, pool, AHEAD * count)
-    for row, result in enumerate(read):
-        if isinstance(result, str):
-            found.unreadable[row] = result
-            continue
-        batch.rows.append(row)
-        batch.pictures.append(result)
-        if len(batch.rows) == count:
-            yield batch
-            batch = _Batch([], [])
-    if batch.rows:
-        yield batch
+            upto = int(batch.rows[-1]) + 1
+            advance(upto - told)
+            told = upto
+        advance(n - told)
+    folds = (
+        Seen(one.fold, found[:, :-2], found[:, -2], found[:, -1], own)
+        for one, found, own in zip(models, figures, features, strict=True)
+    )
+    return Scan(tuple(unreadable), tuple(folds), tuple(digests), thumbs, counted(notes))
 
 
 @torch.no_grad()
@@ -223,70 +195,12 @@ def _look(
 def embed(one: FoldModel, pixels: Tensor) -> Tensor:
     """The map that the head is given, of uint8 images."""
     with one.compute.autocast():
-        return run(front(one.model), pixels)
-
-
-def front(model: Classifier) -> list[tuple[str, nn.Module]]:
-    """Everything before the head."""
-    chain = model.chain()
-    last = max(i for i, (name, _) in enumerate(chain) if name == "attention")
-    return chain[: last + 1]
+        return run(one.model.front(), pixels)
 
 
 def pooled(maps: Tensor) -> Tensor:
     """Means over the map, ``(b, channels)`` in float32."""
     return maps.float().flatten(2).mean(-1)
-
-
-class _Found:
-    """The results of a scan while it goes on."""
-
-    def __init__(self, n: int, classes: int, models: Sequence[FoldModel]) -> None:
-        self.unreadable: list[str | None] = [None] * n
-        self.folds = [one.fold for one in models]
-        self.figures = np.full((len(models), n, classes + 2), np.nan)
-        self.features = [
-            np.full((n, int(one.model.backbone.channels)), np.nan, np.float32)  # type: ignore[arg-type]
-            for one in models
-        ]
-        self.digests = [""] * n
-        self.read: list[tuple[tuple[str, ...], int]] = []
-        self.thumbs = np.zeros((n, THUMB, THUMB), np.uint8)
-
-    def keep(
-        self, batch: _Batch, seen: Sequence[tuple[NDArray[np.float64], NDArray[np.float32]]]
-    ) -> None:
-        rows = np.array(batch.rows)
-        for place, (figures, features) in enumerate(seen):
-            self.figures[place, rows] = figures
-            self.features[place][rows] = features
-        for row, picture in zip(batch.rows, batch.pictures, strict=True):
-            self.digests[row] = picture.digest
-            self.read.append((picture.notes, picture.peak))
-            if picture.thumb:
-                self.thumbs[row] = np.frombuffer(picture.thumb, np.uint8).reshape(THUMB, THUMB)
-
-    def finished(self) -> Scan:
-        seen = (
-            Seen(fold, figures[:, :-2], figures[:, -2], figures[:, -1], features)
-            for fold, figures, features in zip(self.folds, self.figures, self.features, strict=True)
-        )
-        return Scan(
-            tuple(self.unreadable),
-            tuple(seen),
-            tuple(self.digests),
-            self.thumbs,
-            counted(self.read),
-        )
-
-
-def _threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -305,9 +219,9 @@ class Together:
 def together(seen: Scan, result: RunRecord) -> Together:
     """Join the folds; calibration and prediction sets are those the run was scored with."""
     heat = result.fitted.temperature_by_fold()
-    calibrated = [tempered(one.probabilities, heat.get(one.fold, 1.0)) for one in seen.folds]
-    if not heat:
-        calibrated = [one.probabilities for one in seen.folds]
+    calibrated = [one.probabilities for one in seen.folds]
+    if heat:
+        calibrated = [tempered(one.probabilities, heat.get(one.fold, 1.0)) for one in seen.folds]
     mean = np.mean(calibrated, axis=0)
     raw = entropy(np.mean([one.probabilities for one in seen.folds], axis=0))
     expected = [one.uncertainty - one.mutual_information for one in seen.folds]
@@ -318,28 +232,23 @@ def together(seen: Scan, result: RunRecord) -> Together:
     conformal = result.fitted.conformal
     if conformal is None:
         return Together(mean, entropy(mean), shared, None, None)
+    n, classes = len(mean), result.samples.classes
+    real: Origin = "real"
     parts = [
-        _predictions(one, p, seen, result) for one, p in zip(seen.folds, calibrated, strict=True)
+        Predictions(
+            classes=classes,
+            row=np.arange(n),
+            id=seen.digests,  # an image is known by its pixels, wherever it lies
+            path=seen.digests,
+            patient=(None,) * n,
+            origin=(real,) * n,
+            fold=np.full(n, one.fold, dtype=np.int64),
+            label=np.zeros(n, dtype=np.int64),
+            probabilities=p,
+            uncertainty=one.uncertainty,
+            mutual_information=one.mutual_information,
+        )
+        for one, p in zip(seen.folds, calibrated, strict=True)
     ]
     sets = voted_sets(parts, conformal)
     return Together(mean, entropy(mean), shared, sets, conformal.coverage)
-
-
-def _predictions(one: Seen, p: Floats, seen: Scan, result: RunRecord) -> Predictions:
-    """A fold's rows as its sets are made from them: an image is known by its pixels."""
-    n = len(p)
-    unknown = np.zeros(n, dtype=np.int64)
-    real: Origin = "real"
-    return Predictions(
-        classes=result.samples.classes,
-        row=np.arange(n),
-        id=seen.digests,
-        path=seen.digests,
-        patient=(None,) * n,
-        origin=(real,) * n,
-        fold=np.full(n, one.fold, dtype=np.int64),
-        label=unknown,
-        probabilities=p,
-        uncertainty=one.uncertainty,
-        mutual_information=one.mutual_information,
-    )

@@ -121,10 +121,16 @@ def map_classes(samples: Samples, classes: tuple[str, ...], mapping: Mapping[str
         Problems: A mapping names a class that is not there, or not one image is left; all of them.
     """
     counts = Counter(row.label for row in samples.rows)
-    problems = [_absent(f"--map {other}={own}: the other source has no class", other, counts)
-                for other, own in mapping.items() if other not in counts]  # fmt: skip
-    problems += [_absent(f"--map {other}={own}: the run has no class", own, classes)
-                 for other, own in mapping.items() if own not in classes]  # fmt: skip
+    problems = []
+    for side, known in (("other source", list(counts)), ("run", classes)):
+        for other, own in mapping.items():
+            name = own if side == "run" else other
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                there = f"there are {', '.join(map(repr, known))}"
+                hint = f"did you mean {close[0]!r}?" if close else there
+                said = f"--map {other}={own}: the {side} has no class {name!r}; {hint}"
+                problems.append(Problem(said))
     taken = {other: mapping.get(other, other) for other in counts}
     taken = {other: own for other, own in taken.items() if own in classes}
     rows = tuple(
@@ -147,9 +153,3 @@ def map_classes(samples: Samples, classes: tuple[str, ...], mapping: Mapping[str
         unmapped={other: n for other, n in counts.items() if other not in taken},
         missing=tuple(name for name in classes if name not in present),
     )
-
-
-def _absent(text: str, name: str, known: Sequence[str] | Mapping[str, int]) -> Problem:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known))}"
-    return Problem(f"{text} {name!r}; {hint}")

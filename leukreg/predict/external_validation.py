@@ -17,6 +17,7 @@ from leukreg.data.decode import readings
 from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.near_duplicates import searched
+from leukreg.engine.inference import predictions_of
 from leukreg.errors import DataError, NotAvailable
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
 from leukreg.evaluate.conformal import SetFigures
@@ -35,7 +36,7 @@ from leukreg.runs import RunFolder
 from leukreg.runs.environment import data_digest, environment
 from leukreg.runs.history import looks_of
 from leukreg.seeds import derive
-from leukreg.types import Predictions, Score
+from leukreg.types import Predictions
 
 
 def evaluate(
@@ -90,17 +91,19 @@ def evaluate(
 
 def _copied(trained: Trained, store: ImageStore, progress: Progress) -> tuple[CopiedFiles, str]:
     """Copies of training images, and why not all could be looked for; empty where they were."""
-    ids = list(dict.fromkeys(sample.id for sample in store.samples.rows))
     first = {sample.id: row for row, sample in reversed(list(enumerate(store.samples.rows)))}
+    ids = sorted(first, key=first.__getitem__)
+
+    def named(found: Sequence[str | None]) -> dict[str, str]:
+        return {own: other for own, other in zip(ids, found, strict=True) if other is not None}
+
     exact = exact_duplicates(trained.result, [store.facts[name].pixels for name in ids])
-    known = {name: other for name, other in zip(ids, exact, strict=True) if other is not None}
     try:
-        own = trained.own_images(progress)
+        images = trained.training_images(progress)
     except NotAvailable as error:
-        return CopiedFiles(exact=known), str(error)
-    near = near_duplicates(own, store.thumbs([first[name] for name in ids]), exact, progress)
-    found = {name: other for name, other in zip(ids, near, strict=True) if other is not None}
-    return CopiedFiles(exact=known, near=found), own.note()
+        return CopiedFiles(exact=named(exact)), str(error)
+    near = near_duplicates(images, store.thumbs([first[name] for name in ids]), exact, progress)
+    return CopiedFiles(exact=named(exact), near=named(near)), images.note()
 
 
 def _result(
@@ -192,22 +195,16 @@ def predicted(
     """These rows of a store as the run's models see them together, not yet decided."""
     seen = trained.scan([Stored(store, row) for row in rows], progress)
     joined = together(seen, trained.result)
-    samples = [store.samples.rows[row] for row in rows]
-    classes = trained.result.samples.classes
-    return Predictions(
-        classes=classes,
-        row=np.array(rows, dtype=np.int64),
-        id=tuple(sample.id for sample in samples),
-        path=tuple(sample.path for sample in samples),
-        patient=tuple(sample.patient for sample in samples),
-        origin=tuple(sample.origin for sample in samples),
-        fold=np.zeros(len(rows), dtype=np.int64),
-        label=np.array([classes.index(sample.label) for sample in samples], dtype=np.int64),
-        probabilities=joined.probabilities,
-        uncertainty=joined.uncertainty,
-        mutual_information=joined.mutual_information,
-        sets=joined.sets,
+    found = predictions_of(
+        store.samples,
+        rows,
+        trained.result.samples.classes,
+        0,
+        joined.probabilities,
+        joined.uncertainty,
+        joined.mutual_information,
     )
+    return replace(found, sets=joined.sets)
 
 
 def scored(
@@ -222,15 +219,13 @@ def scored(
     spec, seed = recipe.evaluate, recipe.seed
     found = score(predictions, None, spec, seed, registry, progress, record)
     kept = replace(found.predictions, sets=predictions.sets)
-    scores = tuple(_said(one, trained.result.name) for one in found.scores)
+    fixed = f"of {trained.result.name}, fixed before"
+    scores = tuple(replace(one, why=fixed) if one.name == "threshold" else one
+                   for one in found.scores)  # fmt: skip
     if predictions.sets is not None:
         count = recipe.evaluate.bootstrap
         scores += scores_of([("conformal", SetFigures())], kept, count, seed, progress)
     return replace(found, predictions=kept, scores=scores)
-
-
-def _said(one: Score, run: str) -> Score:
-    return replace(one, why=f"of {run}, fixed before") if one.name == "threshold" else one
 
 
 Key = tuple[str, str | None]
@@ -253,20 +248,38 @@ def drops(
     shared = sorted(set(original.label.tolist()) & set(here.label.tolist()))
     sides = [rows.take(np.flatnonzero(np.isin(rows.label, shared))) for rows in (original, here)]
     names = [here.classes[index] for index in shared]
-    metrics, known = _metrics(registry), declared(registry)
+    known = declared(registry)
     means = {one.name: one.mean_of for one in main_ones(known) if one.mean_of is not None}
-    asked = _Asked(metrics, means, names)
-    values = [_drawn(asked, rows, np.ones((len(rows), 1))) for rows in sides]
-    plans = [
+    # Every metric that resamples fast, whatever the recipe names.
+    metrics: list[Any] = [default_metric(name, registry) for name in registry.names("metric")]
+    metrics = [metric for metric in metrics if callable(getattr(metric, "resampled", None))]
+
+    def figures(rows: Predictions, weights: NDArray[np.float64]) -> Draws:
+        found: dict[Key, NDArray[np.float64]] = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for metric in metrics:
+                with suppress(Exception):  # a stranger's may raise anything; the scores say so
+                    found |= metric.resampled(rows, weights)
+        for name, single in means.items():
+            parts = [found[single, label] for label in names if (single, label) in found]
+            if parts:
+                found[name, None] = np.mean(parts, axis=0)
+        return found
+
+    def resampled(rows: Predictions, plan: Resampling) -> Draws:
+        parts = [figures(rows, weights) for weights in plan.weights()]
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    values = [figures(rows, np.ones((len(rows), 1))) for rows in sides]
+    first, second = (
         resampling(rows, spec.bootstrap, derive(seed, "drop", side))
         for side, rows in enumerate(sides)
-    ]
+    )
     draws: list[Draws] = [{}, {}]
-    first, second = plans
     how = "no interval: fewer than two rows or patients on a side, or none was asked for"
     if first is not None and second is not None:
-        draws = [_all(asked, rows, plan)
-                 for rows, plan in zip(sides, (first, second), strict=True)]  # fmt: skip
+        draws = [resampled(sides[0], first), resampled(sides[1], second)]
         how = f"{first.says()} of the original and {second.of} here, independently"
     whole = [one for one in main_ones(known) if one.higher_is_better is not None]
     keys: list[Key] = [(one.name, None) for one in whole]
@@ -289,37 +302,3 @@ def _drop(key: Key, values: Sequence[Draws], draws: Sequence[Draws]) -> Drop:
         low=bounds[0] if bounds and defined else None,
         high=bounds[1] if bounds and defined else None,
     )
-
-
-def _metrics(registry: Registry) -> list[Any]:
-    """Every metric that resamples fast, whatever the recipe names."""
-    found = [default_metric(name, registry) for name in registry.names("metric")]
-    return [metric for metric in found if callable(getattr(metric, "resampled", None))]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    metrics: Sequence[Any]
-    means: Mapping[str, str]
-    """Figures of the whole, and those of single classes that they are the means of."""
-    names: Sequence[str]
-    """Classes that both sides have."""
-
-
-def _all(asked: _Asked, rows: Predictions, plan: Resampling) -> Draws:
-    parts = [_drawn(asked, rows, weights) for weights in plan.weights()]
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-
-
-def _drawn(asked: _Asked, rows: Predictions, weights: NDArray[np.float64]) -> Draws:
-    found: dict[Key, NDArray[np.float64]] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for metric in asked.metrics:
-            with suppress(Exception):  # a stranger's may raise anything; the run's scores say so
-                found |= metric.resampled(rows, weights)
-    for name, single in asked.means.items():
-        parts = [found[single, label] for label in asked.names if (single, label) in found]
-        if parts:
-            found[name, None] = np.mean(parts, axis=0)
-    return found

@@ -8,32 +8,25 @@ differentiated, so an explanation costs little more than a prediction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leukreg.data.decode import guarded
-from leukreg.engine.classifier import as_module, run
+from leukreg.engine.classifier import Link, as_module, run
 from leukreg.engine.device import session
 from leukreg.errors import DataError, Problem, Problems
-from leukreg.predict.ensemble import FoldModel, front
+from leukreg.predict.ensemble import FoldModel
 from leukreg.predict.heat_map import laid_over, shift_of
-from leukreg.predict.inputs import Given, ImagesLike, ahead, given_images
+from leukreg.predict.inputs import ImagesLike, given_images, read_batches
 from leukreg.predict.trained_run import Trained, load
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.codec import read_json
 from leukreg.runs.listing import EVALUATED_FROM
-
-if TYPE_CHECKING:
-    from leukreg.engine.classifier import Link
-
 
 CELLS = 4
 """Cells a side that a map should have."""
@@ -88,24 +81,32 @@ def explanation(
         targets = _indices(labels, list(trained.result.samples.classes), len(given), "class")
     indices = [one.fold for one in trained.models]
     chosen = None if folds is None else _indices(folds, indices, len(given), "fold")
-    size = trained.recipe.image.size
+    size, count = trained.recipe.image.size, trained.recipe.training.batch_size
     maps = np.zeros((len(given), size, size), np.float32)
+    unreadable: list[str | None] = [None] * len(given)
     with (
-        ThreadPoolExecutor(1) as pool,
-        guarded(),
         session(trained.models[0].compute),
         progress.task("Explaining", len(given)) as advance,
     ):
-        places = [feature_map_of(one, size) for one in trained.models]
+        explained = [feature_map_of(one, size) for one in trained.models]
         shifts = [
-            shift_of(place.before[1:], size, one.compute.device)
-            for one, place in zip(trained.models, places, strict=True)
+            shift_of(here.before[1:], size, one.compute.device)
+            for one, here in zip(trained.models, explained, strict=True)
         ]
-        parts = list(zip(trained.models, places, shifts, strict=True))
-        for rows, pixels in _batches(given, size, trained.recipe.training.batch_size, pool):
-            heats = [_heat(*part, pixels, targets[rows]) for part in parts]
-            maps[rows] = _joined(np.stack(heats), None if chosen is None else chosen[rows])
+        parts = list(zip(trained.models, explained, shifts, strict=True))
+        for batch in read_batches(given, size, count, unreadable, marks=False):
+            rows = batch.rows
+            pixels = torch.from_numpy(batch.pixels(size)).permute(0, 3, 1, 2)
+            heats = np.stack([_heat(*part, pixels, targets[rows]) for part in parts])
+            if chosen is None:
+                maps[rows] = _scaled(heats.mean(axis=0))
+            else:
+                maps[rows] = heats[chosen[rows], np.arange(len(rows))]
             advance(len(rows))
+    found = zip(given, unreadable, strict=True)
+    problems = [Problem(reason, one.name) for one, reason in found if reason is not None]
+    if problems:
+        raise Problems(problems, closing="these were not explained.")
     return maps
 
 
@@ -119,17 +120,16 @@ def _with_models(run: Path) -> Path:
 def feature_map_of(one: FoldModel, size: int) -> FeatureMap:
     """The map that is explained for images of ``size`` pixels."""
     chain = one.model.chain()
-    last = len(front(one.model)) - 1
     images = torch.zeros((1, 3, size, size), dtype=torch.uint8, device=one.compute.device)
     found: list[FeatureMap] = []
     with torch.no_grad():
-        for index, link in enumerate(chain[: last + 1]):
+        for index, link in enumerate(one.model.front()):
             images = link[1](images)
             after = tuple(chain[index + 1 :])
             found.append(FeatureMap(link[0], tuple(chain[: index + 1]), after, *images.shape[-2:]))
     stages = found[1:]  # the normaliser's output is the picture itself
-    large = [place for place in stages if min(place.height, place.width) >= CELLS]
-    place = large[-1] if large else stages[-1]
+    large = [each for each in stages if min(each.height, each.width) >= CELLS]
+    place = (large or stages)[-1]
     # An attention that is not there passes on the map of the last stage.
     if place.name == "attention" and isinstance(one.model.attention, nn.Identity):
         return stages[-2] if len(stages) > 1 else place
@@ -161,45 +161,11 @@ def _heat(
     return _scaled(found)
 
 
-def _joined(heats: NDArray[np.float32], chosen: NDArray[np.int64] | None) -> NDArray[np.float32]:
-    """The mean over folds, or one fold's map for each image."""
-    if chosen is not None:
-        return np.asarray(heats[chosen, np.arange(heats.shape[1])])
-    return _scaled(heats.mean(axis=0))
-
-
 def _scaled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     highest = maps.max(axis=(1, 2), keepdims=True)
     scaled: NDArray[np.float32] = np.zeros_like(maps)
     np.divide(maps, highest, out=scaled, where=highest > 0)
     return scaled
-
-
-def _batches(
-    given: Sequence[Given], size: int, count: int, pool: ThreadPoolExecutor
-) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    problems: list[Problem] = []
-    rows: list[int] = []
-    data = bytearray()
-    for row, result in enumerate(
-        ahead(lambda one: one.read(size, marks=False), given, pool, 2 * count)
-    ):
-        if isinstance(result, str):
-            problems.append(Problem(result, given[row].name))
-            continue
-        rows.append(row)
-        data += result.pixels
-        if len(rows) == count:
-            yield np.array(rows), _pixels(data, size)
-            rows, data = [], bytearray()
-    if problems:
-        raise Problems(problems, closing="these were not explained.")
-    if rows:
-        yield np.array(rows), _pixels(data, size)
-
-
-def _pixels(data: bytearray, size: int) -> Tensor:
-    return torch.frombuffer(data, dtype=torch.uint8).view(-1, size, size, 3).permute(0, 3, 1, 2)
 
 
 def _indices(

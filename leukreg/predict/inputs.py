@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukreg.data.decode import decode, pixel_digest, squash, thumbnail
+from leukreg.data.decode import decode, guarded, pixel_digest, squash, thumbnail
+from leukreg.data.image_store import threads
 from leukreg.data.raster import Unreadable, upright
 from leukreg.data.walk import HIDDEN, Passed, instead, summed, walk
 from leukreg.errors import DataError, Problem, Problems
@@ -27,6 +28,10 @@ ImagesLike: TypeAlias = OneImage | Iterable[OneImage]
 """One image or several; an array of shape ``(n, h, w, 3)`` is several."""
 T = TypeVar("T")
 R = TypeVar("R")
+AHEAD = 3
+"""Batches that are decoded while one is looked at."""
+CHUNK = 8
+"""Items that a worker is given at a time: handing over costs as much as reading a small image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,13 @@ class Given:
             else:
                 decoded = upright(self.image)
             image = decoded.image
-            pixels = squash(image, size).tobytes()
-            read = Read(pixels, notes=decoded.notes, peak=decoded.peak)
-            return _marked(read, image) if marks else read
+            return Read(
+                squash(image, size).tobytes(),
+                digest=pixel_digest(image) if marks else "",
+                thumb=thumbnail(image) if marks else b"",
+                notes=decoded.notes,
+                peak=decoded.peak,
+            )
         except FileNotFoundError:
             return "the file does not exist"
         except IsADirectoryError:
@@ -83,10 +92,6 @@ class Given:
             return f"cannot be opened: {error.strerror or error}"
         except (Unreadable, ValueError) as error:  # a path with a null byte is a ValueError
             return str(error)
-
-
-def _marked(read: Read, image: Image.Image) -> Read:
-    return replace(read, digest=pixel_digest(image), thumb=thumbnail(image))
 
 
 def given_images(images: ImagesLike) -> list[Given]:
@@ -126,8 +131,46 @@ def _wrong_array(array: NDArray[np.generic]) -> str:
     )
 
 
-CHUNK = 8
-"""Items that a worker is given at a time: handing over costs as much as reading a small image."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadBatch:
+    """Some readable images, by their places among all that were handed over."""
+
+    rows: NDArray[np.int64]
+    read: Sequence[Read]
+
+    def pixels(self, size: int) -> NDArray[np.uint8]:
+        """Shape ``(b, size, size, 3)``, RGB."""
+        data = bytearray().join(one.pixels for one in self.read)
+        return np.frombuffer(data, np.uint8).reshape(-1, size, size, 3)
+
+
+def read_batches(
+    given: Sequence[Readable], size: int, count: int, unreadable: list[str | None], marks: bool
+) -> Iterator[ReadBatch]:
+    """Full batches of readable images, the next ones decoded meanwhile.
+
+    Args:
+        given: The images.
+        size: Pixels a side.
+        count: Images of a batch.
+        unreadable: Gets the reason of each image that cannot be read.
+        marks: With digests and thumbnails, by which copies are told.
+    """
+    rows: list[int] = []
+    found: list[Read] = []
+    with ThreadPoolExecutor(threads()) as pool, guarded():
+        results = ahead(lambda one: one.read(size, marks), given, pool, AHEAD * count)
+        for row, result in enumerate(results):
+            if isinstance(result, str):
+                unreadable[row] = result
+                continue
+            rows.append(row)
+            found.append(result)
+            if len(rows) == count:
+                yield ReadBatch(np.array(rows), found)
+                rows, found = [], []
+        if rows:
+            yield ReadBatch(np.array(rows), found)
 
 
 def ahead(
@@ -172,34 +215,25 @@ def find_images(paths: Sequence[Path]) -> Found:
     problems: list[Problem] = []
     for path in map(expanded, paths):
         if path.is_dir():
-            inside, over, wrong = _inside(path)
-            found |= dict.fromkeys(inside)
-            passed |= {one.path: one for one in over}
+            walked = walk(path)
+            # A link to nothing is told of where it is read, as every unreadable file is.
+            loose = [link for link, _ in walked.broken if not link.is_dir()]
+            wrong = [Problem(why, str(one)) for one, why in walked.broken if one.is_dir()]
+            files = sorted([*walked.images, *loose])
+            found |= dict.fromkeys(files)
+            passed |= {one.path: one for one in walked.passed}
+            if not files and not wrong:
+                there = instead(summed(walked.passed, path))
+                wrong = [Problem(f"holds no image files{there}", str(path))]
             problems += wrong
         elif path.exists():
             found[path] = None
         else:
-            problems.append(Problem(f"does not exist{_hint(path)}", str(path)))
+            names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+            close = difflib.get_close_matches(path.name, names, n=1)
+            hint = f"; did you mean {path.parent / close[0]}?" if close else ""
+            problems.append(Problem(f"does not exist{hint}", str(path)))
     if problems:
         raise Problems(problems, closing="nothing was predicted.")
     kept = (one for path, one in passed.items() if path not in found)
     return Found(tuple(found), summed(kept))
-
-
-def _inside(folder: Path) -> tuple[list[Path], list[Passed], list[Problem]]:
-    walked = walk(folder)
-    wrong = [Problem(reason, str(path)) for path, reason in walked.broken if path.is_dir()]
-    # A link to nothing is told of where it is read, as every unreadable file is.
-    files = sorted([*walked.images, *(path for path, _ in walked.broken if not path.is_dir())])
-    if not files and not wrong:
-        there = instead(summed(walked.passed, folder))
-        wrong = [Problem(f"holds no image files{there}", str(folder))]
-    return files, walked.passed, wrong
-
-
-def _hint(path: Path) -> str:
-    if not path.parent.is_dir():
-        return ""
-    names = [one.name for one in path.parent.iterdir()]
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {path.parent / close[0]}?" if close else ""

@@ -13,27 +13,20 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from leukreg.engine.device import session
-from leukreg.errors import NotAvailable, WriteError
+from leukreg.errors import WriteError
 from leukreg.files import digest, digest_of, write_file
 from leukreg.predict.ensemble import FoldModel, embed, model_paths, pooled
-from leukreg.predict.training_images import TrainingImages, exact_duplicates, near_duplicates
-from leukreg.progress import SILENT, Advance, Progress
+from leukreg.predict.training_images import TrainingImages
+from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
 from leukreg.record import RunRecord
 from leukreg.runs.environment import data_digest
-from leukreg.types import Fold
-
-if TYPE_CHECKING:
-    from leukreg.predict.ensemble import Scan
-    from leukreg.predict.trained_run import Trained
-
 
 Floats = NDArray[np.float32]
 FILE = "reference.npz"
@@ -65,16 +58,21 @@ class TrainingFeatures:
         return _kth(_unit(features), self.features, self.neighbour) / max(self.limit, 1e-9)
 
 
-Reference = tuple[TrainingFeatures, ...]
-
-
-def distances(reference: Reference, features: Sequence[Floats]) -> NDArray[np.float64]:
+def distances(folds: Sequence[TrainingFeatures], features: Sequence[Floats]) -> NDArray[np.float64]:
     """The mean over folds, shape ``(n,)``; 1 is the limit."""
-    parts = [near.distance(own) for near, own in zip(reference, features, strict=True)]
+    parts = [known.distance(own) for known, own in zip(folds, features, strict=True)]
     return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
 
-def kept_reference(result: RunRecord, progress: Progress = SILENT) -> Reference | None:
+def limit_note(folds: Sequence[TrainingFeatures]) -> str:
+    """What the limit is, for a reader of the distances."""
+    by = folds[0].by if len({known.by for known in folds}) == 1 else "each fold's own rows"
+    return f"distance: 1 is what 99 % of {by} keep to the training images"
+
+
+def kept_features(
+    result: RunRecord, progress: Progress = SILENT
+) -> tuple[TrainingFeatures, ...] | None:
     """What an earlier call left in the run folder for these very models and data, or None.
 
     ``progress`` is told of a file that is damaged.
@@ -98,52 +96,51 @@ def kept_reference(result: RunRecord, progress: Progress = SILENT) -> Reference 
         )
 
 
-def make_reference(
+def measure_features(
     result: RunRecord,
     recipe: Recipe,
     models: Sequence[FoldModel],
-    own: TrainingImages,
+    images: TrainingImages,
     progress: Progress = SILENT,
-) -> Reference:
+) -> tuple[TrainingFeatures, ...]:
     """Look at the run's own images with every fold's model, and keep what is seen for next time."""
-    sides = [_sides(fold, own) for fold in result.folds]
+    size = recipe.training.batch_size
+
+    def spread(rows: list[int]) -> list[int]:
+        n = min(len(rows), MOST)
+        return [rows[i * len(rows) // n] for i in range(n)]
+
+    def features(one: FoldModel, rows: list[int]) -> Floats:
+        parts = [np.empty((0, int(one.model.backbone.channels)), np.float32)]  # type: ignore[arg-type]
+        for start in range(0, len(rows), size):
+            chosen = rows[start : start + size]
+            pixels = torch.from_numpy(images.store.pixels(chosen)).permute(0, 3, 1, 2)
+            parts.append(pooled(embed(one, one.compute.put(pixels))).cpu().numpy())
+            advance(len(chosen))
+        return np.concatenate(parts)
+
+    sides = [
+        (spread(images.rows(fold.train)), spread(images.rows(fold.validation)))
+        for fold in result.folds
+    ]
     total = sum(len(train) + len(held) for train, held in sides)
     with session(models[0].compute), progress.task("Looking at training images", total) as advance:
-        reference = tuple(
-            _near(
-                _features(one, recipe, own, train, advance),
-                _features(one, recipe, own, held, advance),
-            )
+        found = tuple(
+            _measured(features(one, train), features(one, held))
             for one, (train, held) in zip(models, sides, strict=True)
         )
+    about = [{"limit": n.limit, "neighbour": n.neighbour, "by": n.by} for n in found]
+    arrays = {f"fold-{index}": known.features for index, known in enumerate(found)}
+    text = json.dumps({"key": _key(result), "folds": about})
+    buffer = io.BytesIO()
+    np.savez(buffer, about=np.array(text), **arrays)  # type: ignore[arg-type]
+    body = buffer.getvalue()
     with suppress(WriteError):  # only time is lost where the run folder cannot be written
-        _keep(result, reference)
-    return reference
+        write_file(result.folder / FILE, body + digest_of(body).encode())
+    return found
 
 
-def _sides(fold: Fold, own: TrainingImages) -> tuple[list[int], list[int]]:
-    return _spread(own.rows(fold.train)), _spread(own.rows(fold.validation))
-
-
-def _spread(rows: list[int]) -> list[int]:
-    n = min(len(rows), MOST)
-    return [rows[i * len(rows) // n] for i in range(n)]
-
-
-def _features(
-    one: FoldModel, recipe: Recipe, own: TrainingImages, rows: list[int], advance: Advance
-) -> Floats:
-    parts = []
-    size = recipe.training.batch_size
-    for start in range(0, len(rows), size):
-        chosen = rows[start : start + size]
-        pixels = torch.from_numpy(own.store.pixels(chosen)).permute(0, 3, 1, 2)
-        parts.append(pooled(embed(one, one.compute.put(pixels))).cpu().numpy())
-        advance(len(chosen))
-    return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
-
-
-def _near(train: Floats, held: Floats) -> TrainingFeatures:
+def _measured(train: Floats, held: Floats) -> TrainingFeatures:
     known = _unit(train)
     neighbour = max(1, min(10, len(known) // 20))
     if len(held) >= FEW:
@@ -153,9 +150,8 @@ def _near(train: Floats, held: Floats) -> TrainingFeatures:
         # Its own nearest neighbour is each training image itself.
         away = _kth(known, known, min(neighbour + 1, len(known)))
         by = f"{len(known)} training images (which lie nearer than new ones; few are validation)"
-    return TrainingFeatures(
-        known, float(np.quantile(away, QUANTILE, method="higher")), neighbour, by
-    )
+    limit = float(np.quantile(away, QUANTILE, method="higher"))
+    return TrainingFeatures(known, limit, neighbour, by)
 
 
 def _unit(features: Floats) -> Floats:
@@ -175,41 +171,3 @@ def _kth(new: Floats, known: Floats, k: int) -> NDArray[np.float64]:
 def _key(result: RunRecord) -> str:
     weights = [digest(path) for path in model_paths(result)]
     return f"{VERSION} {data_digest(result.samples, result.pixels)} {' '.join(weights)}"
-
-
-def _keep(result: RunRecord, reference: Reference) -> None:
-    folds = [{"limit": n.limit, "neighbour": n.neighbour, "by": n.by} for n in reference]
-    about = json.dumps({"key": _key(result), "folds": folds})
-    arrays = {f"fold-{index}": near.features for index, near in enumerate(reference)}
-    buffer = io.BytesIO()
-    np.savez(buffer, about=np.array(about), **arrays)  # type: ignore[arg-type]
-    body = buffer.getvalue()
-    write_file(result.folder / FILE, body + digest_of(body).encode())
-
-
-def flags(trained: Trained, seen: Scan, progress: Progress = SILENT) -> dict[str, Any]:
-    """Fields of :class:`leukreg.predict.Predicted`: ``distance``, copies, and notes on them."""
-    exact = exact_duplicates(trained.result, seen.digests)
-    found: dict[str, Any] = {"copy_of": exact}
-    notes: list[str] = []
-    try:
-        own = trained.own_images(progress)
-        notes += [own.note()] if own.note() else []
-        found["near_copy_of"] = near_duplicates(own, seen.thumbs, exact, progress)
-    except NotAvailable as error:
-        notes.append(f"near copies of training images cannot be told: {error}")
-    reference = trained.reference(progress)
-    if reference is None:
-        notes.append(
-            "images far from the training data cannot be told: too few of the run's images are "
-            "still there, and no earlier call has looked at them"
-        )
-    else:
-        found["distance"] = distances(reference, [one.features for one in seen.folds])
-        notes.append(_limit(reference))
-    return found | {"notes": tuple(notes)}
-
-
-def _limit(reference: Reference) -> str:
-    by = reference[0].by if len({near.by for near in reference}) == 1 else "each fold's own rows"
-    return f"distance: 1 is what 99 % of {by} keep to the training images"

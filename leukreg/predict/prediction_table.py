@@ -117,10 +117,12 @@ class Predicted:
             "answer": _objects(self.answer),
             **probabilities,
             "uncertainty": self.uncertainty,
-            "mutual_information": _or(self.mutual_information, nothing),
+            "mutual_information": nothing
+            if self.mutual_information is None
+            else self.mutual_information,
             "set": _objects([self.set_of(row) for row in range(n)]),
             "threshold": np.where(read, cut, np.nan),
-            "distance": _or(self.distance, nothing),
+            "distance": nothing if self.distance is None else self.distance,
             "far": pd.array([f if r else None for f, r in zip(far, read, strict=True)], "boolean"),
             "copy_of": _objects(self.copy_of or [None] * n),
             "near_copy_of": _objects(self.near_copy_of or [None] * n),
@@ -158,15 +160,10 @@ class Predicted:
             if self.distance is not None:
                 away = float(self.distance[row])
                 record |= {"distance": away, "far": away > 1}
-            if self.copy_of is not None:
-                record["copy_of"] = self.copy_of[row]
-            if self.near_copy_of is not None:
-                record["near_copy_of"] = self.near_copy_of[row]
+            for key, ids in (("copy_of", self.copy_of), ("near_copy_of", self.near_copy_of)):
+                if ids is not None:
+                    record[key] = ids[row]
             yield record
-
-
-def _or(values: NDArray[np.float64] | None, other: NDArray[np.float64]) -> NDArray[np.float64]:
-    return other if values is None else values
 
 
 def _objects(values: Sequence[object]) -> pd.Series[Any]:

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukreg.errors import DataError, NotAvailable, Problem, Problems
 from leukreg.positive import positive_of
+from leukreg.predict.ensemble import FoldModel, Scan, load_models, model_paths, scan, together
 from leukreg.predict.inputs import ImagesLike, Readable, given_images
+from leukreg.predict.out_of_distribution import (
+    TrainingFeatures,
+    distances,
+    kept_features,
+    limit_note,
+    measure_features,
+)
 from leukreg.predict.prediction_table import Predicted
+from leukreg.predict.training_images import (
+    TrainingImages,
+    exact_duplicates,
+    near_duplicates,
+    open_training_images,
+)
 from leukreg.progress import SILENT, Progress
+from leukreg.recipe import rebuild
+from leukreg.recipe.model import Recipe
+from leukreg.record import RunRecord
+from leukreg.runs import find, read
 from leukreg.text import middle_cut
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from leukreg.predict.ensemble import FoldModel, Scan
-    from leukreg.predict.out_of_distribution import Reference
-    from leukreg.predict.training_images import TrainingImages
-    from leukreg.recipe.model import Recipe
-    from leukreg.record import RunRecord
-
 
 LINE = 79
 """Characters of a line."""
@@ -44,16 +56,12 @@ def load(run: str | Path, runs: str | Path = "runs") -> Trained:
         RunError: There is no such run, it is unfinished or damaged, or its models are gone.
         Problems: A plugin of its recipe is no longer installed.
     """
-    from leukreg.predict.ensemble import model_paths
-    from leukreg.recipe import rebuild
-    from leukreg.runs import find, read
-
     result = read(find(str(run), Path(runs), with_models=True))
     model_paths(result)
     return Trained(result, rebuild(result.recipe, result.folder / "recipe.json"))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Trained:
     """The models of a finished run; with k folds they predict together, as the mean of them.
 
@@ -65,6 +73,8 @@ class Trained:
     result: RunRecord
     """The run as its folder has it."""
     recipe: Recipe
+    _images: TrainingImages | None = field(default=None, init=False)
+    _features: tuple[TrainingFeatures, ...] | None = field(default=None, init=False)
 
     def __repr__(self) -> str:
         """One line: run, classes, folds, backbone."""
@@ -85,8 +95,6 @@ class Trained:
     @functools.cached_property
     def models(self) -> tuple[FoldModel, ...]:
         """One model per fold, loaded when they are first needed."""
-        from leukreg.predict.ensemble import load_models
-
         return load_models(self.result, self.recipe)
 
     @property
@@ -111,8 +119,6 @@ class Trained:
         Raises:
             Problems: Images that cannot be read, all of them.
         """
-        from leukreg.predict.ensemble import together
-
         return together(self._readable(images, progress), self.result).probabilities
 
     def score(self, images: ImagesLike, labels: Sequence[str]) -> float:
@@ -167,14 +173,14 @@ class Trained:
                 folder; where they are gone, a note says which flags cannot be given.
             progress: Told of images done.
         """
-        from leukreg.predict.ensemble import together
-
         given = given_images(images)
         marks = flags or self.result.fitted.conformal is not None
         seen = self.scan(given, progress, marks=marks)
         joined = together(seen, self.result)
         known = self._flags(seen, progress) if flags else {}
         threshold = self.result.threshold
+        spec = self.recipe.evaluate
+        several = len(self.models) > 1 or bool(spec.mc_dropout or spec.tta)  # opinions on an image
         decision = np.full(len(given), -1, dtype=np.int64)
         there = np.array([reason is None for reason in seen.unreadable], dtype=bool)
         decision[there] = self.decide(joined.probabilities[there])
@@ -184,14 +190,14 @@ class Trained:
             unreadable=seen.unreadable,
             probabilities=joined.probabilities,
             uncertainty=joined.uncertainty,
-            mutual_information=joined.mutual_information if self._several else None,
+            mutual_information=joined.mutual_information if several else None,
             decision=decision,
             threshold=threshold,
             positive=None if threshold is None else self.classes_[self.positive].item(),
             sets=joined.sets,
             coverage=joined.coverage,
             readings=seen.readings,
-            **known,  # type: ignore[arg-type]
+            **known,
         )
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -210,67 +216,64 @@ class Trained:
         marks: bool = True,
     ) -> Scan:
         """One pass over the images (see :func:`leukreg.predict.ensemble.scan`)."""
-        from leukreg.predict.ensemble import scan
-
         k = len(self.classes_)
         return scan(self.models, self.recipe, k, given, progress, dropout, marks)
 
-    def own_images(self, progress: Progress = SILENT) -> TrainingImages:
+    def training_images(self, progress: Progress = SILENT) -> TrainingImages:
         """The run's training and validation images, opened once.
 
         Raises:
             NotAvailable: They are no longer there.
         """
-        if "_own" not in vars(self):
-            from leukreg.predict.training_images import open_training_images
+        if self._images is None:
+            self._images = open_training_images(self.result, self.recipe, progress)
+        return self._images
 
-            try:
-                vars(self)["_own"] = open_training_images(self.result, self.recipe, progress)
-            except NotAvailable as error:
-                vars(self)["_own"] = error
-        own: TrainingImages | NotAvailable = vars(self)["_own"]
-        if isinstance(own, NotAvailable):
-            raise own
-        return own
-
-    @property
-    def _several(self) -> bool:
-        """Whether there is more than one opinion on an image."""
-        spec = self.recipe.evaluate
-        return len(self.models) > 1 or bool(spec.mc_dropout or spec.tta)
-
-    def reference(self, progress: Progress = SILENT) -> Reference | None:
+    def training_features(self, progress: Progress = SILENT) -> tuple[TrainingFeatures, ...] | None:
         """What new images are held against: kept from an earlier call, or seen now.
 
         None where neither can be had.
         """
-        from leukreg.predict.out_of_distribution import kept_reference, make_reference
-
-        if "_reference" not in vars(self):
-            found = kept_reference(self.result, progress)
-            if found is None:
-                try:
-                    own = self.own_images(progress)
-                except NotAvailable:
-                    return None
-                found = make_reference(self.result, self.recipe, self.models, own, progress)
-            vars(self)["_reference"] = found
-        reference: Reference = vars(self)["_reference"]
-        return reference
+        if self._features is None:
+            self._features = kept_features(self.result, progress)
+        if self._features is None:
+            with suppress(NotAvailable):
+                images = self.training_images(progress)
+                self._features = measure_features(
+                    self.result, self.recipe, self.models, images, progress
+                )
+        return self._features
 
     def _readable(self, images: ImagesLike, progress: Progress) -> Scan:
         given = given_images(images)
         seen = self.scan(given, progress, marks=False)
-        problems = [
-            Problem(reason, one.name)
-            for one, reason in zip(given, seen.unreadable, strict=True)
-            if reason is not None
-        ]
+        found = zip(given, seen.unreadable, strict=True)
+        problems = [Problem(reason, one.name) for one, reason in found if reason is not None]
         if problems:
             raise Problems(problems, closing="predict_table() predicts the others.")
         return seen
 
-    def _flags(self, seen: Scan, progress: Progress) -> dict[str, object]:
-        from leukreg.predict.out_of_distribution import flags
+    def _flags(self, seen: Scan, progress: Progress) -> dict[str, Any]:
+        """What stands against believing a prediction, as fields of :class:`Predicted`.
 
-        return flags(self, seen, progress)
+        Far from the training data, or a copy of it; and notes on what cannot be told.
+        """
+        exact = exact_duplicates(self.result, seen.digests)
+        found: dict[str, Any] = {"copy_of": exact}
+        notes: list[str] = []
+        try:
+            images = self.training_images(progress)
+            notes += [images.note()] if images.note() else []
+            found["near_copy_of"] = near_duplicates(images, seen.thumbs, exact, progress)
+        except NotAvailable as error:
+            notes.append(f"near copies of training images cannot be told: {error}")
+        known = self.training_features(progress)
+        if known is None:
+            notes.append(
+                "images far from the training data cannot be told: too few of the run's images "
+                "are still there, and no earlier call has looked at them"
+            )
+        else:
+            found["distance"] = distances(known, [one.features for one in seen.folds])
+            notes.append(limit_note(known))
+        return found | {"notes": tuple(notes)}

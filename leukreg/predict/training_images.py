@@ -25,20 +25,20 @@ class TrainingImages:
     """A run's training and validation images, opened again."""
 
     store: ImageStore
-    place: Mapping[int, int]
+    position: Mapping[int, int]
     """Row of the run to row of the store, for images that are still the same."""
     lost: int
     """Images that are gone or have changed."""
 
     def rows(self, rows: tuple[int, ...]) -> list[int]:
         """Rows of the store for these rows of the run, those that are lost left out."""
-        return [self.place[row] for row in rows if row in self.place]
+        return [self.position[row] for row in rows if row in self.position]
 
     def note(self) -> str:
         """What a reader should know; empty where nothing is lost."""
         if not self.lost:
             return ""
-        total = self.lost + len(self.place)
+        total = self.lost + len(self.position)
         return (
             f"{self.lost} of the run's {total} training and validation images are gone or changed"
         )
@@ -58,32 +58,33 @@ def open_training_images(
     Raises:
         NotAvailable: Too few of them are still there, unchanged; the message says how many.
     """
-    wanted = learned_rows(result)
-    chosen = tuple(result.samples.rows[row] for row in wanted)
-    there = tuple(row for row in chosen if Path(row.path).is_file())
-    numbers: dict[str, list[int]] = {}
-    for row, sample in zip(wanted, chosen, strict=True):
-        numbers.setdefault(sample.id, []).append(row)
-    place: dict[int, int] = {}
+    learned, rows = learned_rows(result), result.samples.rows
+
+    def gone(left: int) -> NotAvailable:
+        return NotAvailable(
+            f"{left} of the run's {len(learned)} training and validation images are still where "
+            "they were"
+        )
+
+    there = tuple(rows[row] for row in learned if Path(rows[row].path).is_file())
     if not there:
-        raise NotAvailable(_gone(0, len(chosen)))
+        raise gone(0)
     try:
         samples = replace(result.samples, rows=there, broken=())
         store = open_images(samples, recipe.image, "skip", progress)
     except Problems as error:
-        raise NotAvailable(_gone(0, len(chosen))) from error
+        raise gone(0) from error
     except DataError as error:  # such as a cache that cannot be written
         raise NotAvailable(str(error)) from error
-    for index, sample in enumerate(store.samples.rows):
-        if result.pixels.get(sample.id) in (None, store.facts[sample.id].pixels):
-            place |= dict.fromkeys(numbers[sample.id], index)
-    if len(place) < ENOUGH * len(chosen):
-        raise NotAvailable(_gone(len(place), len(chosen)))
-    return TrainingImages(store, place, len(chosen) - len(place))
-
-
-def _gone(left: int, of: int) -> str:
-    return f"{left} of the run's {of} training and validation images are still where they were"
+    same = {
+        sample.id: index
+        for index, sample in enumerate(store.samples.rows)
+        if result.pixels.get(sample.id) in (None, store.facts[sample.id].pixels)
+    }
+    position = {row: same[rows[row].id] for row in learned if rows[row].id in same}
+    if len(position) < ENOUGH * len(learned):
+        raise gone(len(position))
+    return TrainingImages(store, position, len(learned) - len(position))
 
 
 Ids = tuple[str | None, ...]
@@ -100,22 +101,18 @@ def exact_duplicates(result: RunRecord, digests: Sequence[str]) -> Ids:
 
 
 def near_duplicates(
-    own: TrainingImages,
-    thumbs: NDArray[np.uint8],
-    exact: Ids,
-    progress: Progress = SILENT,
+    images: TrainingImages, thumbs: NDArray[np.uint8], exact: Ids, progress: Progress = SILENT
 ) -> Ids:
     """For each thumbnail, the id of the training image it most nearly copies.
 
     Exact copies are left out, and so are blank ones (unreadable images). Mirrored, turned and
     rescaled copies are not found (see :mod:`leukreg.data.near_duplicates`).
     """
-    rows = sorted(set(own.place.values()))
+    rows = sorted(set(images.position.values()))
     asked = [i for i, same in enumerate(exact) if same is None and thumbs[i].any()]
     best: dict[int, tuple[float, int]] = {}
-    for new, known, score in near_duplicates_between(
-        thumbs[asked], own.store.thumbs(rows), progress
-    ):
+    pairs = near_duplicates_between(thumbs[asked], images.store.thumbs(rows), progress)
+    for new, known, score in pairs:
         best[asked[new]] = max(best.get(asked[new], (0.0, 0)), (score, rows[known]))
-    samples = own.store.samples.rows
+    samples = images.store.samples.rows
     return tuple(samples[best[i][1]].id if i in best else None for i in range(len(exact)))

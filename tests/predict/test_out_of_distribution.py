@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.predict.out_of_distribution import FILE, TrainingFeatures, distances, kept_reference
+from leukreg.predict.out_of_distribution import FILE, TrainingFeatures, distances, kept_features
 from leukreg.predict.trained_run import load
 
 
@@ -43,7 +43,7 @@ def test_a_damaged_reference_is_made_again_and_never_other(
 ) -> None:
     run = shutil.copytree(binary_run, tmp_path / "run")
     trained = load(run)
-    whole = trained.reference()
+    whole = trained.training_features()
     assert whole is not None
     content = (run / FILE).read_bytes()
     places = np.random.default_rng(0).integers(len(content), size=150)
@@ -52,11 +52,11 @@ def test_a_damaged_reference_is_made_again_and_never_other(
         damaged = bytearray(content)
         damaged[place] ^= 1 << place % 8
         (run / FILE).write_bytes(damaged)
-        found = kept_reference(trained.result)
+        found = kept_features(trained.result)
         refused += found is None
         for one, other in zip(found or (), whole, strict=False):
             assert np.array_equal(one.features, other.features)
             assert (one.limit, one.neighbour, one.by) == (other.limit, other.neighbour, other.by)
     assert refused > 100
     (run / FILE).write_bytes(content[:-30])
-    assert kept_reference(trained.result) is None
+    assert kept_features(trained.result) is None

@@ -52,7 +52,7 @@ def test_folds_answer_with_the_mean_of_their_models(folds_run: Path) -> None:
     trained = load(folds_run)
     result, recipe = trained.result, trained.recipe
     files = [Path(row.path) for row in result.samples.rows[:11]]
-    store = trained.own_images().store
+    store = trained.training_images().store
     rows = [[r.path for r in store.samples.rows].index(str(file)) for file in files]
     parts = [
         predict_rows(
@@ -210,7 +210,7 @@ def test_changed_images_are_not_taken_for_the_runs(folds_run: Path, tmp_path: Pa
     pixels = dict.fromkeys(trained.result.pixels, "0" * 32)
     changed = Trained(replace(trained.result, pixels=pixels), trained.recipe)
     with pytest.raises(NotAvailable, match="0 of the run's 30"):
-        changed.own_images()
+        changed.training_images()
 
 
 def test_a_run_without_its_models_says_which_are_gone(folds_run: Path, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_the_table_is_a_data_frame_with_the_columns_of_the_csv(
 
 
 def test_a_damaged_reference_is_said_and_made_again(folds_run: Path, tmp_path: Path) -> None:
-    from leukreg.predict.out_of_distribution import kept_reference
+    from leukreg.predict.out_of_distribution import kept_features
     from leukreg.progress import Silent
 
     class Said(Silent):
@@ -299,7 +299,7 @@ def test_a_damaged_reference_is_said_and_made_again(folds_run: Path, tmp_path: P
 
     folder = a_copy(folds_run, tmp_path)
     trained = load(folder)
-    trained.reference()
+    trained.training_features()
     path = folder / "reference.npz"
     data = path.read_bytes()
     step = max(1, len(data) // 60)
@@ -307,7 +307,7 @@ def test_a_damaged_reference_is_said_and_made_again(folds_run: Path, tmp_path: P
     for place in [*range(0, 120), *range(120, len(data), step), *tail]:
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x11]) + data[place + 1 :])
         said = Said()
-        assert kept_reference(trained.result, said) is None
+        assert kept_features(trained.result, said) is None
         assert len(said.lines) == 1
     path.write_bytes(data[: len(data) // 2])
     said = Said()
