@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from leukreg.data.listing import require_folder as require_folder
     from leukreg.data.listing import same_but_for_form as same_but_for_form
     from leukreg.data.table_reader import read_table as read_table
+    from leukreg.engine.device import torch_session as torch_session
     from leukreg.engine.trained_backbone import trained_backbone as trained_backbone
     from leukreg.errors import DataError as DataError
     from leukreg.errors import LeukregError as LeukregError
@@ -190,6 +191,7 @@ _MODULE_OF = {
     "same_but_for_form": "leukreg.data.listing",
     "shortened": "leukreg.report.table_layout",
     "sweep": "leukreg.files",
+    "torch_session": "leukreg.engine.device",
     "trained_backbone": "leukreg.engine.trained_backbone",
     "units_in_words": "leukreg.evaluate.bootstrap",
     "units_of": "leukreg.evaluate.bootstrap",

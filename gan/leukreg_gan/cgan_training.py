@@ -174,9 +174,10 @@ class CganNetworks:
         noise = torch.randn(len(real.images), self.options.latent, device=self.device)
         with self._precision():
             fake = self.generator(noise, real.conditions)
-        made = RealBatch(fake.float(), real.conditions)
-        taught = self._teach_discriminator(real, made, number)
-        loss = self._teach_generator(made, number)
+        fake = fake.float()
+        taught = self._teach_discriminator(real, fake, number)
+        # By the made images that the discriminator was just taught with, augmented anew.
+        loss = self._teach_generator(fake, real.conditions, number)
         self.average.update_parameters(self.generator)
         figures = torch.stack([taught[0], loss.detach(), *taught[1:]]).tolist()
         losses = dict(zip(LOSSES, figures, strict=True))
@@ -189,7 +190,7 @@ class CganNetworks:
         return losses
 
     def _teach_discriminator(
-        self, real: RealBatch, made: RealBatch, number: int
+        self, real: RealBatch, fake: Tensor, number: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, and the mean scores of real and made images."""
         network, options = self.discriminator, self.options
@@ -198,13 +199,13 @@ class CganNetworks:
         seen = augmented(real.images, self.policy)
         if penalised:
             seen.requires_grad_(True)
-        shown = augmented(made.images.detach(), self.policy)
+        shown = augmented(fake.detach(), self.policy)
         with self._precision():
             images = torch.cat([seen, shown])
             maps = self.maps(images, penalised, options.noise(number))
             features = network.features(images, maps)
             own = network.own(features)
-            told = torch.cat([real.conditions, made.conditions])
+            told = torch.cat([real.conditions, real.conditions])
             scores_real, scores_fake = (own + network.match(features, told)).chunk(2)
             loss = discriminator_loss(scores_real, scores_fake)
             total = loss
@@ -228,13 +229,12 @@ class CganNetworks:
         scores = own[:n] + self.discriminator.match([found[:n] for found in features], wrong)
         return mismatch_loss(scores, (wrong != told).any(dim=1, keepdim=True))
 
-    def _teach_generator(self, made: RealBatch, number: int) -> Tensor:
-        """By the made images that the discriminator was just taught with, augmented anew."""
+    def _teach_generator(self, fake: Tensor, told: Tensor, number: int) -> Tensor:
         self.discriminator.requires_grad_(False)
-        shown = augmented(made.images, self.policy)
+        shown = augmented(fake, self.policy)
         with self._precision():
             maps = self.maps(shown, True, self.options.noise(number))
-            loss = generator_loss(self.discriminator(shown, made.conditions, maps))
+            loss = generator_loss(self.discriminator(shown, told, maps))
         self.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.generator_optimizer.step()

@@ -27,6 +27,7 @@ from leukreg import (
     derive,
     expanded,
     open_extractor,
+    torch_session,
     write_file,
 )
 from leukreg_gan import training
@@ -43,7 +44,7 @@ from leukreg_gan.generator_file import (
 )
 from leukreg_gan.learned_generator import LearnedGenerator
 from leukreg_gan.snapshots import ImageMaker, made_images, noise_for
-from leukreg_gan.training import Job, session
+from leukreg_gan.training import Job
 from leukreg_gan.training_set import held_out
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class FittedGenerator:
         vectors, words = plan.draw(label, n, rng)
         seeds = [derive(seed, label, number) for number in range(n)]
         noise = noise_for(seeds, card.latent, self.options.truncation)
-        with session(self.device, self.options.threads):
+        with torch_session(self.device, self.options.threads):
             pixels = made_images(maker, noise, vectors)
         lineage = tuple(
             Lineage(

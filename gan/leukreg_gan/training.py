@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from leukreg import LeukregError, Progress, TrainingError, derive
+from leukreg import LeukregError, Progress, TrainingError, derive, torch_session
 from leukreg_gan.checkpoint import Checkpoint, Quality, State
 from leukreg_gan.snapshots import Snapshots
 from leukreg_gan.training_set import RealBatch, training_set
@@ -117,7 +116,7 @@ def train(job: Job, progress: Progress) -> tuple[dict[str, Tensor], State]:
         DataError: The folder cannot be written, or holds a damaged checkpoint.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    with session(job.device, job.options.threads):
+    with torch_session(job.device, job.options.threads):
         return _Training(job, progress).run()
 
 
@@ -270,29 +269,3 @@ def one_step(job: Job, networks: Networks, data: TrainingSet, number: int) -> di
     return networks.step(
         number, RealBatch(real.images.to(job.device), real.conditions.to(job.device))
     )
-
-
-@contextmanager
-def session(device: str, threads: int) -> Iterator[None]:
-    """Threads and, on a CPU, deterministic algorithms; afterwards all is as it was.
-
-    The random state of torch's CPU generator is put back too. ``threads`` 0 leaves their number
-    alone.
-    """
-    before = torch.get_num_threads()
-    deterministic = torch.get_deterministic_debug_mode()
-    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    state = torch.get_rng_state()
-    try:
-        torch.set_num_threads(threads or before)
-        if device == "cpu":
-            # As use_deterministic_algorithms(True), which would import the compiler: seconds.
-            torch.set_deterministic_debug_mode("error")
-            # Filling fresh memory costs time and guards only against reading it unwritten.
-            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.set_deterministic_debug_mode(deterministic)
-        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-        torch.set_rng_state(state)

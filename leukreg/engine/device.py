@@ -90,27 +90,33 @@ def compute_for(spec: TrainingSpec) -> Compute:
     )
 
 
+def session(compute: Compute) -> AbstractContextManager[None]:
+    """As :func:`torch_session`, on what a run computes on."""
+    return torch_session(compute.device, compute.threads)
+
+
 @contextmanager
-def session(compute: Compute) -> Iterator[None]:
-    """Threads and deterministic algorithms for a stretch of work; all is put back afterwards.
+def torch_session(device: str, threads: int) -> Iterator[None]:
+    """Threads and, on a CPU, deterministic algorithms for a stretch of work; all is put back.
 
     Random states are put back too, so that training leaves no trace in the caller's draws.
+    ``threads`` 0 leaves their number alone.
     """
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
     deterministic = torch.get_deterministic_debug_mode()
     settings: Any = torch.utils.deterministic
     fill = settings.fill_uninitialized_memory
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
-        torch.set_num_threads(compute.threads)
-        if compute.device == "cpu":
+        torch.set_num_threads(threads or before)
+        if device == "cpu":
             # As use_deterministic_algorithms(True), which would import the compiler: seconds.
             torch.set_deterministic_debug_mode("error")
             # Filling fresh memory costs time and guards only against reading it unwritten.
             settings.fill_uninitialized_memory = False
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
         torch.set_deterministic_debug_mode(deterministic)
         settings.fill_uninitialized_memory = fill
         random.setstate(states[0])
