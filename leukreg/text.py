@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 _PLAIN = str.maketrans(
@@ -81,6 +80,19 @@ def file_stem(text: str, longest: int = 100) -> str:
     return shown.encode("utf-8")[:longest].decode("utf-8", "ignore") or "_"
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was meant, where one is near; else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return close[0] if close else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as "1 file" or "1,200 files"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def rounded(value: float, digits: int = 3, signed: bool = False) -> str:
     """A figure with this many decimals: ``0.843``, or ``+0.843`` where it is ``signed``."""
     return _decimal(value, 0, digits, signed)
@@ -97,6 +109,8 @@ def percents(value: float, digits: int = 1, signed: bool = False) -> str:
 
 
 def _decimal(value: float, shift: int, digits: int, signed: bool) -> str:
+    from decimal import ROUND_HALF_UP, Decimal
+
     if not math.isfinite(value):
         return str(value)
     exact = Decimal(repr(float(value))).scaleb(shift)

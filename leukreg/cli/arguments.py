@@ -1,16 +1,19 @@
-"""Options and arguments that several commands have, so that they are called the same in all."""
+"""Options and arguments that several commands have, called the same in all, and what they mean."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from leukreg.cli.output import say
+from leukreg.recipe import Recipe, load, take_fallbacks
 
 if TYPE_CHECKING:
     from leukreg.predict.prediction_table import Predicted
+    from leukreg.predict.trained_run import Trained
 
 runs_folder = click.option(
     "--runs",
@@ -26,7 +29,7 @@ image_paths = click.argument(
     "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
 )
 
-new_folder = click.option(
+out_folder = click.option(
     "--out",
     "folder",
     required=True,
@@ -60,7 +63,44 @@ def run_named(reference: str, root: Path, with_models: bool = False) -> Path:
     return path
 
 
+def models_of(reference: str, root: Path) -> Trained:
+    """The trained models of the run that is meant.
+
+    Raises:
+        RunError: There is no such run, or it has no models (any more).
+    """
+    from leukreg.predict.trained_run import load
+
+    return load(run_named(reference, root, with_models=True))
+
+
+def images_at(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The images that the paths mean; what is passed over is said.
+
+    Raises:
+        LeukregError: A path is not there, or there is no image.
+    """
+    from leukreg.predict.inputs import find_images
+
+    there = find_images(paths)
+    for line in there.said():
+        say(line, err=True)
+    return there.files
+
+
 def say_readings(found: Predicted) -> None:
     """What was chosen in reading the images, on the standard error."""
     for reading in found.readings:
         say(f"{'! ' * reading.doubtful}{reading}", err=True)
+
+
+def settled(path: Path, overrides: Sequence[str]) -> Recipe:
+    """A recipe with its fallbacks taken, each of which is said.
+
+    Raises:
+        LeukregError: Every mistake in it.
+    """
+    recipe, notices = take_fallbacks(load(path, overrides))
+    for notice in notices:
+        say(f"! Fallback {notice}: {notice.why}", err=True)
+    return recipe

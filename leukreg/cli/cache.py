@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from datetime import datetime
 
 import click
 
 from leukreg.cli.output import say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from leukreg.data.cache_folder import CachePart
+from leukreg.data.cache_folder import CachePart, cache_root, clear, entries, named
+from leukreg.report.console import open_console, print_table
+from leukreg.types import Table
 
 
 @click.group("cache", invoke_without_command=True)
@@ -35,8 +34,6 @@ def _clear(name: str | None, everything: bool) -> None:
 
     Fitted generators took hours to make. They are kept unless NAME is theirs or --all is given.
     """
-    from leukreg.data.cache_folder import cache_root, clear, entries, named
-
     there = entries()
     if name is not None and there and not named(name):
         names = ", ".join(sorted({entry.name for entry in there}))
@@ -50,10 +47,6 @@ def _clear(name: str | None, everything: bool) -> None:
 
 
 def _show() -> None:
-    from leukreg.data.cache_folder import cache_root, entries
-    from leukreg.report.console import open_console, print_table
-    from leukreg.types import Table
-
     found = entries()
     if not found:
         say(f"The cache {cache_root()} is empty.")
@@ -62,21 +55,12 @@ def _show() -> None:
     caption = f"{_size(found)} in {cache_root()}; `leukreg cache clear` deletes it"
     if any(entry.costly for entry in found):
         caption += ", generators only with --all"
-    print_table(
-        Table(columns=columns, rows=tuple(map(_row, found)), caption=caption), open_console()
-    )
-
-
-def _row(entry: CachePart) -> tuple[str, ...]:
-    from datetime import datetime
-
-    when = datetime.fromtimestamp(entry.changed).strftime("%Y-%m-%d %H:%M")
-    return entry.area, entry.name, f"{entry.files:,}", _mega(entry.bytes), when
+    rows = []
+    for one in found:
+        when = f"{datetime.fromtimestamp(one.changed):%Y-%m-%d %H:%M}"
+        rows.append((one.area, one.name, f"{one.files:,}", _size([one]), when))
+    print_table(Table(columns=columns, rows=tuple(rows), caption=caption), open_console())
 
 
 def _size(found: Iterable[CachePart]) -> str:
-    return _mega(sum(entry.bytes for entry in found))
-
-
-def _mega(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+    return f"{sum(entry.bytes for entry in found) / 1e6:,.1f} MB"

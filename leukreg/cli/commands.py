@@ -102,7 +102,7 @@ def _refusal(name: str, owners: list[Owner]) -> str:
     if name in OWN:
         return f"command {name!r} is leukreg's own; a plugin cannot replace it"
     if len(owners) > 1:
-        names = " and ".join(f"{owner.distribution} {owner.version}" for owner in owners)
+        names = " and ".join(map(str, owners))
         return f"command {name!r} is claimed by {names}; uninstall one of them"
     return ""
 
@@ -138,17 +138,16 @@ def _read(path: str) -> dict[str, Any] | None:
 
 
 def _write(path: str, memory: dict[str, Any]) -> None:
-    import tempfile
+    from contextlib import suppress
+    from pathlib import Path
+
+    from leukreg.errors import LeukregError
+    from leukreg.files import write_file
 
     # Only speed is lost when the cache cannot be written, so that is not worth a message.
-    try:
+    with suppress(OSError, LeukregError):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix="commands-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(repr(memory))
-        os.replace(name, path)
-    except OSError:
-        return
+        write_file(Path(path), repr(memory).encode(), sync=False)
 
 
 def _ask_plugins() -> dict[str, Any]:
@@ -173,7 +172,7 @@ def _ask_plugins() -> dict[str, Any]:
 
 def _installed() -> list[str]:
     """The entry-point tables of all distributions that can be imported."""
-    tables = []
+    tables = []  # importlib.metadata would take longer than all the rest of --help
     for folder in sys.path:
         try:
             with os.scandir(folder or ".") as entries:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from leukreg.audit import audit, read_reported
+from leukreg.audit.published_table import paper_of, reported_of
 from leukreg.audit.rules import spec_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import say
 from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
+from leukreg.recipe import Recipe, load
+from leukreg.recipe.document import read_document
 from leukreg.record import RunRecord
+from leukreg.registry import Registry, installed
+from leukreg.report.console import open_console, render
 from leukreg.types import Finding
 
 if TYPE_CHECKING:
     from leukreg.audit import Reported
     from leukreg.recipe.model import AuditSpec
-    from leukreg.registry import Registry
     from leukreg.report.comparison import Subject
+
+EXPERIMENTS = Path("experiments")
+"""Where a bare name such as ``v3`` is looked for as a recipe."""
 
 
 @click.command("compare")
@@ -34,9 +42,7 @@ def command(names: tuple[str, ...], everything: bool, root: Path) -> None:
     recipe: its latest run beside its published figures, trials with --set aside. A bare v3 means
     experiments/v3.toml where that exists. Runs without a result are said and left out.
     """
-    from leukreg.registry import installed
     from leukreg.report.comparison import comparison
-    from leukreg.report.console import open_console, render
 
     if everything:
         names = (*names, *every_run(root))
@@ -45,10 +51,6 @@ def command(names: tuple[str, ...], everything: bool, root: Path) -> None:
     console, registry = open_console(), installed()
     for section in comparison(subjects(names, root, registry), registry):
         render(section, console)
-
-
-EXPERIMENTS = Path("experiments")
-"""Where a bare name such as ``v3`` is looked for as a recipe."""
 
 
 def subjects(names: Sequence[str], root: Path, registry: Registry) -> list[Subject]:
@@ -98,14 +100,12 @@ def subject(name: str, root: Path, registry: Registry) -> Subject:
     from leukreg.runs.contents import read
     from leukreg.runs.status import FILE as STATUS
 
-    path = Path(name)
-    if (path / STATUS).is_file():
-        return of_run(read(run_named(name, root)), registry)
-    if path.suffix == ".toml":
-        return of_file(path, root, registry)
-    recipe = EXPERIMENTS / f"{name}.toml"
-    if not (root / name / STATUS).is_file() and recipe.is_file():
-        return of_file(recipe, root, registry)
+    path, recipe = Path(name), EXPERIMENTS / f"{name}.toml"
+    if not (path / STATUS).is_file():
+        if path.suffix == ".toml":
+            return of_file(path, root, registry)
+        if not (root / name / STATUS).is_file() and recipe.is_file():
+            return of_file(recipe, root, registry)
     return of_run(read(run_named(name, root)), registry)
 
 
@@ -132,37 +132,23 @@ def of_run(
 
 
 def of_file(path: Path, root: Path, registry: Registry) -> Subject:
-    """A paper, or a recipe's published figures beside its latest run."""
-    from leukreg.audit.published_table import paper_of
-    from leukreg.recipe.document import read_document
+    """A paper; or a recipe's latest run, or its published figures alone where it has none."""
     from leukreg.report.comparison import Subject
-
-    paper = paper_of(read_document(path), str(path))
-    if paper is None:
-        return _of_recipe(path, root, registry)
-    found = audit(RunRecord(recipe={"reported": paper}), None, registry)
-    source = _source(paper)
-    return Subject(
-        name=path.stem, reported=read_reported(paper), source=source, found_reported=found
-    )
-
-
-def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
-    from leukreg.audit.published_table import reported_of
-    from leukreg.recipe import load
-    from leukreg.report.comparison import Subject
-    from leukreg.runs import list_runs
     from leukreg.runs.contents import read
 
+    paper = paper_of(read_document(path), str(path))
+    if paper is not None:
+        return Subject(
+            name=path.stem,
+            reported=read_reported(paper),
+            source=_source(paper),
+            found_reported=audit(RunRecord(recipe={"reported": paper}), None, registry),
+        )
     recipe = load(path, registry=registry)
     reported = reported_of(recipe)
-    runs = [run for run in list_runs(root) if run.recipe == recipe.name]
-    finished = [run for run in runs if run.standing == "finished"]
-    own = [run for run in finished if not run.trial]
-    if own:
-        return of_run(read(own[-1].path), registry, recipe.reported)
-    trials = ", ".join(run.name for run in finished)
-    tried = f" but trials with --set, to be named themselves ({trials})" if trials else ""
+    latest, tried = _latest_run(recipe, root)
+    if latest is not None:
+        return of_run(read(latest), registry, recipe.reported)
     if reported is None:
         raise LeukregError(
             f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
@@ -179,6 +165,18 @@ def _of_recipe(path: Path, root: Path, registry: Registry) -> Subject:
     )
 
 
+def _latest_run(recipe: Recipe, root: Path) -> tuple[Path | None, str]:
+    """The latest finished run of a recipe, and which trials with --set are no such runs."""
+    from leukreg.runs.listing import list_runs
+
+    runs = [run for run in list_runs(root) if run.recipe == recipe.name]
+    finished = [run for run in runs if run.standing == "finished"]
+    own = [run.path for run in finished if not run.trial]
+    trials = ", ".join(run.name for run in finished if run.trial)
+    tried = f" but trials with --set, to be named themselves ({trials})" if trials else ""
+    return own[-1] if own else None, tried
+
+
 def _readable(table: Any) -> Reported | None:
     """Published figures of an old run; what is wrong with them is among its findings."""
     if not isinstance(table, Mapping):
@@ -191,8 +189,6 @@ def _readable(table: Any) -> Reported | None:
 
 def _of_table(table: Any, spec: AuditSpec, registry: Registry) -> tuple[Finding, ...]:
     """What is found in the published figures alone, waived as the recipe has it."""
-    from dataclasses import replace
-
     evidence = RunRecord(recipe={"reported": table})
     fired = {f.rule for f in audit(evidence, replace(spec, waive=()), registry)}
     # A waiver of something in the run would be called idle here.

@@ -79,8 +79,7 @@ def _culprit(error: BaseException) -> tuple[str, str]:
     for frame, line in reversed(list(traceback.walk_tb(_first(error).__traceback__))):
         package = package_of(frame.f_globals.get("__name__", ""))
         if package in owners:
-            owner = owners[package]
-            return f"{owner.distribution} {owner.version}", f"{frame.f_code.co_filename}:{line}"
+            return str(owners[package]), f"{frame.f_code.co_filename}:{line}"
         if package == "leukreg":
             break
     return "", ""

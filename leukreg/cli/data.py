@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from leukreg.types import Samples
+from leukreg.cli.output import FINDINGS, GOOD
+from leukreg.registry import installed
+from leukreg.report.console import RichProgress, open_console, print_sections
+from leukreg.types import Samples
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xls", ".xlsx")
 
@@ -47,8 +48,8 @@ def command(
     exact and near copies. Exits with 1 when files are broken or one picture is in several classes.
     Where patients are unknown, the layout that shows is proposed in lines for a recipe.
     """
+    from leukreg.data.listing import list_folder
     from leukreg.data.survey import survey
-    from leukreg.report.console import RichProgress, open_console, print_sections
     from leukreg.report.survey_tables import proposal, sections
 
     if path is None and patient:  # leukreg data --patient PATH
@@ -60,18 +61,15 @@ def command(
         raise click.UsageError("a table names patients in a column: use --patient-column")
     with RichProgress(open_console(err=True)) as progress:
         if is_table:
-            columns = (path_column, label_column, patient_column)
-            samples = table_samples(path, *columns)
+            samples = table_samples(path, path_column, label_column, patient_column)
         else:
-            from leukreg.data.listing import list_folder
-
             samples = list_folder(path, patient=patient or None, patient_level=patient_level)
         found = survey(samples, progress)
     shown = [*sections(found, path, everything)]
     if not is_table and not patient and not patient_level:
         shown += proposal(path)
     print_sections(shown, open_console())
-    return 1 if found.faulty else 0
+    return FINDINGS if found.faulty else GOOD
 
 
 def table_samples(
@@ -81,12 +79,8 @@ def table_samples(
     patient: str | None = None,
 ) -> Samples:
     """The images that a table lists, by the source plugin "table"."""
-    from leukreg.registry import installed
-
-    source = (
-        installed()
-        .get("source", "table")
-        .cls(path=str(path), path_column=path_column, label_column=label, patient_column=patient)
-    )
-    samples: Samples = source.build()
+    table = installed().get("source", "table").cls
+    samples: Samples = table(
+        path=str(path), path_column=path_column, label_column=label, patient_column=patient
+    ).build()
     return samples

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from leukreg.cli.output import say
+from leukreg.registry import installed
+from leukreg.report.console import RichProgress, open_console
 
 
 @click.command("demo")
@@ -42,9 +44,6 @@ def command(
     The folders are named as in the public "Blood Cell Cancer [ALL]" set. The pictures show how
     leukreg works; they are not real cells.
     """
-    from leukreg.registry import installed
-    from leukreg.report.console import RichProgress, open_console
-
     options = {"size": size, "patients": patients, "duplicates": duplicates, "seed": seed}
     if images is not None:
         options["images"] = images

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from leukreg.cli.arguments import run_named, runs_folder
+from leukreg.audit.rules import has_errors
+from leukreg.cli.arguments import models_of, runs_folder
 from leukreg.cli.commands import require_whole
-
-FINDINGS = 1
+from leukreg.cli.output import FINDINGS, GOOD
+from leukreg.registry import installed
+from leukreg.report.console import RichProgress, open_console, show
 
 
 @click.command("evaluate")
@@ -57,27 +59,16 @@ def command(
     a run folder among the others, for `leukreg show` and `leukreg runs`: figures with intervals,
     the drop against the original with its interval, and the findings of the audit.
     """
-    from leukreg.audit.rules import has_errors
     from leukreg.predict.external_source import parse_mapping
     from leukreg.predict.external_validation import evaluate
-    from leukreg.predict.trained_run import load
-    from leukreg.registry import installed
-    from leukreg.report.console import RichProgress, open_console, show
 
     if strict:
         require_whole()
     names = parse_mapping(mapping)
-    trained = load(run_named(run, root, with_models=True))
+    trained = models_of(run, root)
     with RichProgress(open_console(err=True)) as progress:
         result = evaluate(
-            trained,
-            data,
-            names,
-            source,
-            options,
-            leave_out_copies,
-            runs=root,
-            progress=progress,
+            trained, data, names, source, options, leave_out_copies, runs=root, progress=progress
         )
     show(result, open_console(), installed())
-    return FINDINGS if strict and has_errors(result.findings) else 0
+    return FINDINGS if strict and has_errors(result.findings) else GOOD

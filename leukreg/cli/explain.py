@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.arguments import image_paths, new_folder, run_named, runs_folder, say_readings
-from leukreg.cli.output import say
-from leukreg.text import file_stem, middle_cut
+from leukreg.cli.arguments import (
+    image_paths,
+    images_at,
+    models_of,
+    out_folder,
+    runs_folder,
+    say_readings,
+)
+from leukreg.cli.output import FINDINGS, GOOD, say
+from leukreg.files import write_file
+from leukreg.output_folder import new_folder, require_replaceable
+from leukreg.report.console import RichProgress, open_console
+from leukreg.text import file_stem, middle_cut, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +31,6 @@ if TYPE_CHECKING:
 
     Heat = NDArray[np.float32]
 
-FINDINGS = 1
 WIDEST = 60
 """Characters of a name above a picture."""
 FINE = 7
@@ -30,7 +40,7 @@ FINE = 7
 @click.command("explain")
 @click.argument("run")
 @image_paths
-@new_folder
+@out_folder
 @click.option("--class", "label", metavar="NAME", help="Explain this class, whatever is answered.")
 @runs_folder
 def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, root: Path) -> int:
@@ -42,18 +52,11 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
-    from leukreg.output_folder import new_folder, require_replaceable
     from leukreg.predict.grad_cam import explanation, feature_map_of
-    from leukreg.predict.inputs import find_images
-    from leukreg.predict.trained_run import load
-    from leukreg.report.console import RichProgress, open_console
 
     require_replaceable(folder)
-    there = find_images(paths)
-    files = there.files
-    for line in there.said():
-        say(line, err=True)
-    trained = load(run_named(run, root, with_models=True))
+    files = images_at(paths)
+    trained = models_of(run, root)
     if label is not None:
         _require_class(label, trained.result.samples.classes)
     with RichProgress(open_console(err=True)) as progress:
@@ -61,10 +64,13 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
         rows = [row for row, there in enumerate(found.readable) if there]
         answers = [label or str(found.answer[row]) for row in rows]
         maps = explanation(trained, [files[row] for row in rows], answers, progress=progress)
-        names = _names([files[row] for row in rows])
+        digits = len(str(len(rows)))
         with progress.task("Writing pictures", len(rows)) as advance, new_folder(folder) as place:
-            for row, name, heat, answer in zip(rows, names, maps, answers, strict=True):
-                _write(place / name, files[row], heat, _lines(found, row, answer, heat))
+            for number, row in enumerate(rows):
+                # Files of one name are told apart by their number.
+                name = f"{number + 1:0{digits}d}-{file_stem(files[row].stem)}.png"
+                lines = _lines(found, row, answers[number], maps[number])
+                _write(place / name, files[row], maps[number], lines)
                 advance()
     say_readings(found)
     where = feature_map_of(trained.models[0], trained.recipe.image.size)
@@ -72,27 +78,17 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
     say(f"{pictures} written to {folder} (Grad-CAM of {where}).")
     if min(where.height, where.width) < FINE:
         say("So few cells tell roughly where; a model of larger images tells it better.")
-    for row in (row for row in range(len(files)) if row not in set(rows)):
-        say(f"{files[row]}: {found.unreadable[row]}", err=True)
-    return 0 if len(rows) == len(files) else FINDINGS
+    for row, reason in enumerate(found.unreadable):
+        if reason is not None:
+            say(f"{files[row]}: {reason}", err=True)
+    return GOOD if len(rows) == len(files) else FINDINGS
 
 
 def _require_class(label: str, classes: Sequence[str]) -> None:
-    import difflib
-
     if label not in classes:
-        close = difflib.get_close_matches(label, classes, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(classes)}"
+        meant = nearest(label, classes)
+        hint = f"did you mean {meant!r}?" if meant else f"there are {', '.join(classes)}"
         raise click.UsageError(f"there is no class {label!r}; {hint}")
-
-
-def _names(files: Sequence[Path]) -> Iterator[str]:
-    """A name for each picture, in order; files of one name are told apart by their number."""
-    digits = len(str(len(files)))
-    return (
-        f"{number:0{digits}d}-{file_stem(file.stem)}.png"
-        for number, file in enumerate(files, start=1)
-    )
 
 
 def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str, ...]:
@@ -110,9 +106,6 @@ def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str,
 
 
 def _write(path: Path, file: Path, heat: Heat, lines: tuple[str, ...]) -> None:
-    import io
-
-    from leukreg.files import write_file
     from leukreg.predict.heat_map import side_by_side
 
     buffer = io.BytesIO()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from leukreg.cli.arguments import new_folder, run_named, runs_folder
+from leukreg.cli.arguments import images_at, models_of, out_folder, runs_folder
 from leukreg.cli.output import say
+from leukreg.report.console import RichProgress, open_console
 
 FORMATS = ("onnx", "torch-export", "safetensors")
 
@@ -15,7 +16,7 @@ FORMATS = ("onnx", "torch-export", "safetensors")
 @click.command("export")
 @click.argument("run")
 @click.option("--format", "kind", required=True, type=click.Choice(FORMATS), help="What to write.")
-@new_folder
+@out_folder
 @click.option(
     "--images",
     metavar="PATH",
@@ -36,18 +37,10 @@ def command(
     real images, and kept only if it answers as leukreg does, within 1e-4.
     """
     from leukreg.predict.deployment import export, require
-    from leukreg.predict.inputs import find_images
-    from leukreg.predict.trained_run import load
-    from leukreg.report.console import RichProgress, open_console
 
     require(kind)
-    trained = load(run_named(run, root, with_models=True))
-    files = []
-    if images is not None:
-        there = find_images([images])
-        files = [*there.files]
-        for line in there.said():
-            say(line, err=True)
+    trained = models_of(run, root)
+    files = [] if images is None else [*images_at([images])]
     with RichProgress(open_console(err=True)) as progress:
         done = export(trained, kind, folder, files, attribution, progress)
     say(f"Written to {done.folder}: {', '.join(done.files)}")

@@ -13,13 +13,14 @@ from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.data import TABLE_ENDINGS, table_samples
 from leukreg.errors import DataError, LeukregError, Problem, Problems, RunError
 from leukreg.paths import expanded, require_regular
+from leukreg.report import fidelity_report as report
+from leukreg.report.console import RichProgress, open_console, print_sections, render
 from leukreg.types import Fold, Role, Sample, Samples
 
 if TYPE_CHECKING:
     from leukreg.data.decode import Facts
     from leukreg.progress import Progress
     from leukreg.record import Reading
-    from leukreg.synthesis.extractor import OpenExtractor
     from leukreg.synthesis.fidelity import FidelityByClass, LabelledImages
 
 LOOKED_AT = 64
@@ -80,9 +81,8 @@ def command(
     synthetic ones. Figures stand beside their floor, the same between two halves of the real
     images. Exits with 1 when over 1 % of the fakes copy training images.
     """
-    from leukreg.report import fidelity_report as report
-    from leukreg.report.console import RichProgress, open_console, print_sections, render
     from leukreg.synthesis.extractor import open_extractor
+    from leukreg.synthesis.fidelity import measure_classes
 
     refuse(json_file, report.is_check)
     refuse(sheet, report.is_sheet)
@@ -91,12 +91,25 @@ def command(
     extractor = open_extractor(name)
     with RichProgress(open_console(err=True)) as progress:
         images = sides.opened(size, progress)
-        found = images.measured(extractor, seed, progress)
+        found = measure_classes(
+            images.real,
+            images.fake,
+            extractor,
+            training=images.training,
+            each=sides.by_class,
+            seed=seed,
+            progress=progress,
+        )
     console = open_console()
     print_sections(report.sections(found, tuple(images.heads())), console)
     if json_file is not None:
-        facts = {"compared": sides.names, "extractor": dict(extractor.facts)}
-        report.write_check(json_file, found, facts | {"copied": list(images.copied(found))})
+        names = {"real": sides.real, "fake": sides.fake, "training": sides.training}
+        facts = {
+            "compared": {what: side.name for what, side in names.items()},
+            "extractor": dict(extractor.facts),
+            "copied": list(images.copied(found)),
+        }
+        report.write_check(json_file, found, facts)
     if sheet is not None:
         report.write_sheet(sheet, found, images.fake, images.training)
     if before is not None:  # last: where the two do not go together, the figures are kept
@@ -154,13 +167,11 @@ class Sides:
         known = [
             {row.label for row in side.samples.rows} for side in (own, other) if not side.one_class
         ]
-        if seen.one_class:
-            if known:
-                raise DataError(
-                    f"{seen.name} has no class folders, and REAL and FAKE have: copies are looked "
-                    "for class by class"
-                )
-            return cls(own, other, seen)
+        if seen.one_class and known:
+            raise DataError(
+                f"{seen.name} has no class folders, and REAL and FAKE have: copies are looked for "
+                "class by class"
+            )
         compared = set.intersection(*known) if known else set()
         if compared and compared.isdisjoint(row.label for row in seen.samples.rows):
             raise DataError(
@@ -172,11 +183,6 @@ class Sides:
     @property
     def by_class(self) -> bool:
         return not (self.real.one_class or self.fake.one_class)
-
-    @property
-    def names(self) -> dict[str, str]:
-        sides = {"real": self.real, "fake": self.fake, "training": self.training}
-        return {what: side.name for what, side in sides.items()}
 
     def opened(self, size: int | None, progress: Progress) -> Opened:
         """Read and resize the images; by default to the smaller side's own size, 128 at most.
@@ -222,20 +228,6 @@ class Opened:
     training: LabelledImages
     readings: tuple[Reading, ...]
     """What was chosen in reading them."""
-
-    def measured(self, extractor: OpenExtractor, seed: int, progress: Progress) -> FidelityByClass:
-        """Every figure, by class and over all."""
-        from leukreg.synthesis.fidelity import measure_classes
-
-        return measure_classes(
-            self.real,
-            self.fake,
-            extractor,
-            training=self.training,
-            each=self.sides.by_class,
-            seed=seed,
-            progress=progress,
-        )
 
     def heads(self) -> Iterator[str]:
         """What is compared, and what a reader must know of it."""

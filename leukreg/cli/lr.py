@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.arguments import recipe_keys
-from leukreg.cli.output import say
+from leukreg.cli.arguments import recipe_keys, settled
+from leukreg.cli.output import FINDINGS, GOOD, say
+from leukreg.files import write_file
+from leukreg.prepare import labels_of, list_samples, open_rows
+from leukreg.recipe import Recipe, check_task
+from leukreg.recipe.model import PhaseSpec
+from leukreg.report.console import RichProgress, open_console
+from leukreg.report.plot import FAINT, OKABE_ITO, style
 
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
     from leukreg.engine.range_test import RangeTest
     from leukreg.progress import Progress
-    from leukreg.recipe import Recipe
-    from leukreg.recipe.model import PhaseSpec
     from leukreg.types import Fold
 
 ENDINGS = (".png", ".svg")
@@ -45,18 +51,11 @@ def command(
     whatever earlier phases would have made of them; synthetic cells and the phase's schedule are
     left out. Nothing is kept but the picture. Exit code 1: the loss did not fall.
     """
-    import tempfile
-
     from leukreg.engine.range_test import range_test
-    from leukreg.prepare import labels_of
-    from leukreg.recipe import load, take_fallbacks
-    from leukreg.report.console import RichProgress, open_console
 
-    recipe, notices = take_fallbacks(load(path, overrides))
+    recipe = settled(path, overrides)
     phase = _phase(recipe, name)
     picture = _picture(path, phase, out)
-    for notice in notices:
-        say(f"! Fallback {notice}: {notice.why}", err=True)
     with RichProgress(open_console(err=True)) as progress:
         images, fold = _first_fold(recipe, progress)
         labels = labels_of(recipe, images.samples, fold.train)
@@ -65,7 +64,7 @@ def command(
     _draw(picture, found, phase)
     _tell(recipe, phase, found, len(fold.train))
     say(f"  picture: {picture}")
-    return 1 if found.suggestion is None else 0
+    return FINDINGS if found.suggestion is None else GOOD
 
 
 def _phase(recipe: Recipe, name: str | None) -> PhaseSpec:
@@ -109,8 +108,6 @@ def _picture(recipe: Path, phase: PhaseSpec, out: Path | None) -> Path:
 
 def _first_fold(recipe: Recipe, progress: Progress) -> tuple[ImageStore, Fold]:
     from leukreg.data.folds import make_folds
-    from leukreg.prepare import list_samples, open_rows
-    from leukreg.recipe import check_task
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
@@ -120,11 +117,6 @@ def _first_fold(recipe: Recipe, progress: Progress) -> tuple[ImageStore, Fold]:
 
 
 def _draw(path: Path, found: RangeTest, phase: PhaseSpec) -> None:
-    import io
-
-    from leukreg.files import write_file
-    from leukreg.report.plot import style
-
     now = float(phase.optimizer.options["lr"])
     with style():
         from matplotlib.figure import Figure
@@ -132,10 +124,10 @@ def _draw(path: Path, found: RangeTest, phase: PhaseSpec) -> None:
         figure = Figure()
         axes = figure.add_subplot()
         axes.plot(found.rates, found.losses)
-        axes.axvline(now, color="#57606a", linestyle=":", label=f"recipe: {now:.2g}")
+        axes.axvline(now, color=FAINT, linestyle=":", label=f"recipe: {now:.2g}")
         if found.suggestion is not None:
             label = f"suggested: {found.suggestion:.2g}"
-            axes.axvline(found.suggestion, color="#009e73", linestyle="--", label=label)
+            axes.axvline(found.suggestion, color=OKABE_ITO[2], linestyle="--", label=label)
         axes.set(xscale="log", xlabel="learning rate", ylabel="training loss, smoothed")
         axes.set_title(f"Phase {phase.name}", parse_math=False)
         axes.legend()

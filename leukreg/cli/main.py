@@ -16,13 +16,21 @@ import click
 
 from leukreg import __version__
 from leukreg.cli.commands import OWN, faults, find, known
-from leukreg.cli.output import say
+from leukreg.cli.output import (
+    BUG,
+    GOOD,
+    INTERRUPTED,
+    PIPE_CLOSED,
+    TERMINATED,
+    WRONG_USE,
+    say,
+)
 from leukreg.errors import USERS_TO_MEND, LeukregError, PluginFault, Problems
+from leukreg.text import nearest
 
 DEBUG = "--debug"
 PLUGINS = "leukreg.plugins"
 """The name of the log that tracebacks of plugins go to."""
-GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 0, 1, 2, 3, 130, 141, 143
 
 
 class Program(click.Group):
@@ -47,7 +55,11 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
-            ctx.fail(f"There is no command {args[0]!r}.{self._suggestion(ctx, args[0])}")
+            meant = nearest(args[0], self.list_commands(ctx))
+            if not meant and args[0].endswith(".toml"):
+                meant = f"run {args[0]}"
+            hint = f" Did you mean {meant!r}?" if meant else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -55,16 +67,6 @@ class Program(click.Group):
             if commands:
                 with formatter.section(title):
                     formatter.write_dl(list(commands.items()))
-
-    def _suggestion(self, ctx: click.Context, name: str) -> str:
-        import difflib
-
-        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-        if close:
-            return f" Did you mean {close[0]!r}?"
-        if name.endswith(".toml"):
-            return f" Did you mean 'run {name}'?"
-        return ""
 
 
 def _debuggable(command: click.Command) -> click.Command:
@@ -142,6 +144,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough
         raise Terminated
 
+    # Tests and notebooks call main() too, from other threads or with handlers of their own.
     main_thread = threading.current_thread() is threading.main_thread()
     if not main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
@@ -216,7 +219,9 @@ def _tell(error: Exception, words: list[str]) -> int:
     if isinstance(error, LeukregError) and not isinstance(error, PluginFault):
         say(str(error) if isinstance(error, Problems) else f"leukreg: {error}", err=True)
         return error.code
-    if isinstance(error, MemoryError):
+    from leukreg.registry.plugin_call import out_of_memory
+
+    if out_of_memory(error):
         say(f"leukreg: there is not enough memory ({error or 'no details'})", err=True)
         return WRONG_USE
     if getattr(error, "errno", None) in USERS_TO_MEND:

@@ -11,6 +11,9 @@ import click
 
 from leukreg.text import visible
 
+GOOD, FINDINGS, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 0, 1, 2, 3, 130, 141, 143
+"""Exit codes; the last three as a shell has them."""
+
 
 def say(text: str = "", err: bool = False, nl: bool = True) -> None:
     """Print text, such as a sentence or a table's lines, to the standard output or error."""

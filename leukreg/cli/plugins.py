@@ -6,20 +6,19 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from leukreg import __version__
 from leukreg.cli.commands import OWN, find
-from leukreg.cli.output import say
+from leukreg.cli.output import FINDINGS, GOOD, say
+from leukreg.errors import PluginError
+from leukreg.recipe.reference import Key, example_table, options
+from leukreg.registry import Entry, claimed_twice, installed
 from leukreg.registry.kinds import KINDS
-
-if TYPE_CHECKING:
-    from leukreg.recipe.reference import Key
-    from leukreg.registry import Entry, Owner, Registry
-
-Row = tuple[str, str, str, str]
-"""Kind, name, owner with version, and the line that says what it is."""
+from leukreg.report.console import open_console, print_table
+from leukreg.text import nearest
+from leukreg.types import Table
 
 
 class _Plugins(click.Group):
@@ -58,19 +57,23 @@ def command(ctx: click.Context, kind: str | None) -> None:
 @click.pass_obj
 def show(outer_kind: str | None, name: str, kind: str | None) -> None:
     """Show the options of a plugin and an example for a recipe."""
-    from leukreg.errors import PluginError
-    from leukreg.registry import installed
-
     registry = installed()
     wanted = kind or outer_kind
-    if wanted == "command":
-        raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
-    found = [registry.get(wanted, name)] if wanted else registry.find(name)
     is_command = name in OWN or name in find(registry).commands
+    if wanted and wanted != "command":
+        found = [registry.get(wanted, name)]
+    else:
+        found = [] if wanted else registry.find(name)
+    if not found and (is_command or wanted):
+        raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
     if not found:
-        if is_command:
-            raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
-        raise PluginError(_unknown(registry, name))
+        meant = nearest(name, sorted({entry.name for entry in registry}))
+        hint = f"did you mean {meant!r}?" if meant else "'leukreg plugins' lists them all"
+        broken = "".join(
+            f"\n(plugin {each.owner.distribution} could not be loaded: {each.reason})"
+            for each in registry.broken
+        )
+        raise PluginError(f"there is no plugin {name!r}; {hint}{broken}")
     say("\n\n".join("\n".join(_details(entry)) for entry in found))
     if is_command and wanted is None:
         say(f"\nThere is a command {name!r} too; see 'leukreg {name} --help'.")
@@ -94,8 +97,6 @@ def show(outer_kind: str | None, name: str, kind: str | None) -> None:
 )
 def new(name: str, kind: str, out: Path, package: Path | None) -> None:
     """Write a small package with a plugin of this name, or add one to a package of yours."""
-    from leukreg.errors import PluginError
-    from leukreg.registry import installed
     from leukreg.scaffold import write
 
     if kind == "command" and name in [*OWN, *find(installed()).commands]:
@@ -117,73 +118,34 @@ def new(name: str, kind: str, out: Path, package: Path | None) -> None:
 
 
 def _list(kind: str | None) -> int:
-    from leukreg.registry import installed
-    from leukreg.report.console import open_console, print_table
-    from leukreg.types import Table
-
     registry = installed()
     found = find(registry)
-    rows = [row for row in _rows(registry) if kind in (None, row[0])]
-    if kind in (None, "command"):
-        rows += _commands(found.commands)
+    order = list(KINDS)
+    entries = sorted(registry, key=lambda entry: (order.index(entry.kind), entry.name))
+    rows = [(one.kind, one.name, str(one.owner), one.summary) for one in entries]
+    rows += [("command", name, f"leukreg {__version__}", line) for name, line in OWN.items()]
+    rows += [
+        ("command", name, str(owner), each.get_short_help_str(100))
+        for name, (each, owner) in found.commands.items()
+    ]
+    kept = tuple(row for row in rows if kind in (None, row[0]))
     columns = ("kind", "name", "from", "what it is")
-    print_table(Table(columns=columns, rows=tuple(rows)), open_console())
-    problems = list(_problems(registry))
+    print_table(Table(columns=columns, rows=kept), open_console())
+    problems = [f"double  {claimed_twice(entries)}" for entries in registry.conflicts()]
     problems += [
-        f"broken  {each.owner.distribution} {each.owner.version} ({each.owner.entry_point}): "
-        f"{each.reason}"
+        f"broken  {each.owner} ({each.owner.entry_point}): {each.reason}"
         for each in (*registry.broken, *found.broken)
     ]
     for problem in problems:
         say(problem, err=True)
-    return 1 if problems else 0
-
-
-def _rows(registry: Registry) -> Iterator[Row]:
-    order = list(KINDS)
-    for entry in sorted(registry, key=lambda entry: (order.index(entry.kind), entry.name)):
-        yield entry.kind, entry.name, _owner(entry.owner), entry.summary
-
-
-def _commands(others: dict[str, tuple[click.Command, Owner]]) -> list[Row]:
-    from leukreg import __version__
-
-    own = [("command", name, f"leukreg {__version__}", line) for name, line in OWN.items()]
-    return own + [
-        ("command", name, _owner(owner), each.get_short_help_str(100))
-        for name, (each, owner) in others.items()
-    ]
-
-
-def _owner(owner: Owner) -> str:
-    return f"{owner.distribution} {owner.version}"
-
-
-def _problems(registry: Registry) -> Iterator[str]:
-    from leukreg.registry import claimed_twice
-
-    for entries in registry.conflicts():
-        yield f"double  {claimed_twice(entries)}"
-
-
-def _unknown(registry: Registry, name: str) -> str:
-    import difflib
-
-    names = sorted({entry.name for entry in registry})
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "; 'leukreg plugins' lists them all"
-    broken = "".join(
-        f"\n(plugin {each.owner.distribution} could not be loaded: {each.reason})"
-        for each in registry.broken
-    )
-    return f"there is no plugin {name!r}{hint}{broken}"
+    return FINDINGS if problems else GOOD
 
 
 def _details(entry: Entry) -> Iterator[str]:
-    from leukreg.recipe.reference import example_table, options
-
-    yield f"{entry.kind} {entry.name}  ({_owner(entry.owner)})"
-    yield from _paragraphs(entry.cls.__doc__ or "")
+    yield f"{entry.kind} {entry.name}  ({entry.owner})"
+    for number, paragraph in enumerate(inspect.cleandoc(entry.cls.__doc__ or "").split("\n\n")):
+        yield from [""] * bool(number)
+        yield textwrap.fill(" ".join(paragraph.split()), 80)
     found = options(entry.cls)
     yield ""
     yield "Options" if found else "No options."
@@ -200,12 +162,6 @@ def _details(entry: Entry) -> Iterator[str]:
         return
     yield "In a recipe"
     yield from textwrap.indent(table, "  ").splitlines()
-
-
-def _paragraphs(text: str) -> Iterator[str]:
-    for number, paragraph in enumerate(inspect.cleandoc(text).split("\n\n")):
-        yield from [""] * bool(number)
-        yield textwrap.fill(" ".join(paragraph.split()), 80)
 
 
 def _option(option: Key, depth: int = 1) -> Iterator[str]:

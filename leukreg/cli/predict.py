@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.arguments import image_paths, run_named, runs_folder, say_readings
-from leukreg.cli.output import say
+from leukreg.cli.arguments import image_paths, images_at, models_of, runs_folder, say_readings
+from leukreg.cli.output import FINDINGS, GOOD, say
+from leukreg.errors import Problem, Problems
+from leukreg.files import ERRORS, left_behind, write_together
+from leukreg.report.console import RichProgress, open_console, render
 
-if TYPE_CHECKING:
-    from leukreg.predict.prediction_table import Predicted
-
-FINDINGS = 1
 STDOUT = Path("-")
 
 
@@ -42,41 +41,47 @@ def command(
     Flags: far from the training data (distance above 1), copy or near copy of a training image.
     For research, not for diagnosis.
     """
-    from leukreg.predict.inputs import find_images
-    from leukreg.predict.trained_run import load
-    from leukreg.report import prediction_report as shown
-    from leukreg.report.console import RichProgress, open_console
+    from leukreg.report import prediction_report as report
 
     targets = [path for path in (csv, json) if path is not None and path != STDOUT]
-    shown.refuse_existing(targets)
+    _refuse_existing(targets)
     if csv == json == STDOUT:
         raise click.UsageError("--csv and --json cannot both go to the standard output")
-    there = find_images(paths)
-    files = there.files
-    for line in there.said():
-        say(line, err=True)
-    trained = load(run_named(run, root, with_models=True))
+    files = images_at(paths)
+    trained = models_of(run, root)
     with RichProgress(open_console(err=True)) as progress:
         found = trained.assess(files, flags=not no_flags, progress=progress)
     say_readings(found)
-    wanted = ((csv, shown.as_csv), (json, shown.as_json))
-    _write({path: text(found, trained.result) for path, text in wanted if path is not None})
-    if STDOUT not in (csv, json):
-        shown.show(found, trained.result, open_console(), everything)
+    texts = {}
+    if csv is not None:
+        texts[csv] = report.as_csv(found)
+    if json is not None:
+        texts[json] = report.as_json(found, trained.result)
+    if STDOUT in texts:
+        say(texts[STDOUT], nl=False)
+    write_together({path: texts[path].encode("utf-8", ERRORS) for path in targets})
+    if STDOUT not in texts:
+        console = open_console()
+        for section in report.sections(found, trained.result, everything):
+            render(section, console)
         for path in targets:
             say(f"Written: {path}")
-    return _code(found)
-
-
-def _write(texts: dict[Path, str]) -> None:
-    from leukreg.files import ERRORS, write_together
-
-    if STDOUT in texts:
-        say(texts.pop(STDOUT), nl=False)
-    write_together({path: text.encode("utf-8", ERRORS) for path, text in texts.items()})
-
-
-def _code(found: Predicted) -> int:
     if not found.readable.any():
         say("leukreg: not one image could be read", err=True)
-    return 0 if found.readable.all() else FINDINGS
+    return GOOD if found.readable.all() else FINDINGS
+
+
+def _refuse_existing(paths: Sequence[Path]) -> None:
+    """Nothing is overwritten: say so before any work.
+
+    What a killed command had in place while it moved another of these is its own remains.
+
+    Raises:
+        Problems: A path exists already.
+    """
+    if any(left_behind(path) for path in paths if not path.exists()):
+        return
+    there = [path for path in paths if path.exists()]
+    if there:
+        problems = [Problem("exists already; name another file", str(path)) for path in there]
+        raise Problems(problems, closing="nothing was predicted.")

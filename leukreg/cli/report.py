@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from leukreg.cli.arguments import run_named, runs_folder
+from leukreg.cli.compare import subjects
 from leukreg.cli.output import say
+from leukreg.registry import installed
+from leukreg.report.console import RichProgress, open_console
 
 if TYPE_CHECKING:
     from leukreg.progress import Progress
-    from leukreg.report.page import Page
 
 
 @click.command("report")
@@ -49,17 +52,14 @@ def command(
     """
     import matplotlib
 
-    from leukreg.report.console import RichProgress, open_console
-
     if len(names) > 1 and (maps or store is not None):
         raise click.UsageError("--maps and --mlflow are of one run; name one")
     matplotlib.use("agg")  # no window, whatever a report plugin draws with
-    console = open_console()
-    with RichProgress(console) as progress:
+    with RichProgress(open_console()) as progress:
         if len(names) == 1:
-            path = _of_run(names[0], root, out, maps, store, progress)
+            path = _run_page(names[0], root, out, maps, store, progress)
         else:
-            path = _compared(names, root, out, progress)
+            path = _comparison_page(names, root, out, progress)
     say(str(path))
     if opened:
         import webbrowser
@@ -67,19 +67,18 @@ def command(
         webbrowser.open(path.resolve().as_uri())
 
 
-def _of_run(
+def _run_page(
     name: str, root: Path, out: Path | None, maps: bool, store: Path | None, progress: Progress
 ) -> Path:
-    from leukreg.registry import installed
     from leukreg.report.page import run_page
     from leukreg.report.page_pictures import model_maps
+    from leukreg.report.page_writer import write_page
     from leukreg.runs.contents import read
 
     result = read(run_named(name, root))
     path = out or result.folder / "report.html"
     explain = model_maps if maps else None
-    page = run_page(result, installed(), _beside(path), explain, progress)
-    _write(page, path)
+    write_page(run_page(result, installed(), f"{path.stem}_files", explain, progress), path)
     if store is not None:
         from leukreg.report.mlflow import log_run
 
@@ -87,31 +86,16 @@ def _of_run(
     return path
 
 
-def _compared(names: tuple[str, ...], root: Path, out: Path | None, progress: Progress) -> Path:
-    from leukreg.cli.compare import subjects
-    from leukreg.registry import installed
+def _comparison_page(
+    names: tuple[str, ...], root: Path, out: Path | None, progress: Progress
+) -> Path:
     from leukreg.report.page import comparison_page
-
-    registry = installed()
-    found = subjects(names, root, registry)
-    path = out or Path(_name([subject.name for subject in found]))
-    _write(comparison_page(found, registry, _beside(path), progress), path)
-    return path
-
-
-def _name(names: list[str]) -> str:
-    """A file name that other comparisons do not have."""
-    import hashlib
-
-    digest = hashlib.blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=4)
-    return f"comparison-{digest.hexdigest()}.html"
-
-
-def _beside(path: Path) -> str:
-    return f"{path.stem}_files"
-
-
-def _write(page: Page, path: Path) -> None:
     from leukreg.report.page_writer import write_page
 
-    write_page(page, path)
+    found = subjects(names, root, installed())
+    # A name that other comparisons do not have.
+    titles = "\0".join(subject.name for subject in found).encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(titles, digest_size=4).hexdigest()
+    path = out or Path(f"comparison-{digest}.html")
+    write_page(comparison_page(found, installed(), f"{path.stem}_files", progress), path)
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,13 @@ import click
 
 from leukreg.cli.arguments import runs_folder
 from leukreg.cli.output import say
-from leukreg.text import rounded
+from leukreg.registry import installed
+from leukreg.report.console import open_console, print_table
+from leukreg.text import counted, rounded
+from leukreg.types import Figure, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from leukreg.runs.listing import RunSummary
-    from leukreg.types import Figure
 
 IN_NAME = ("recipe", "when")
 """What a run's name tells already; left out on a narrow terminal."""
@@ -26,12 +27,8 @@ WIDE = 110
 @runs_folder
 def command(root: Path) -> None:
     """List the runs of a folder, oldest first: unfinished and damaged ones too."""
-
     from leukreg.evaluate.scoring import declared
-    from leukreg.registry import installed
-    from leukreg.report.console import open_console, print_table
     from leukreg.runs.listing import list_runs
-    from leukreg.types import Table
 
     found = list_runs(root)
     if not found:
@@ -51,21 +48,17 @@ def command(root: Path) -> None:
 
 def _row(run: RunSummary, headlines: Sequence[Figure]) -> dict[str, str]:
     row = {"run": run.name, "recipe": run.recipe, "when": run.started[:10], "status": run.standing}
-    row |= {figure.title: _value(run, figure) for figure in headlines}
-    return row | {"scored": ", ".join(sorted(run.scored)), "findings": _findings(run)}
-
-
-def _value(run: RunSummary, figure: Figure) -> str:
-    score = next((score for score in run.scores if score.name == figure.name), None)
-    return "" if score is None else "undefined" if score.value is None else rounded(score.value)
-
-
-def _findings(run: RunSummary) -> str:
-    if run.standing != "finished":
-        return ""
-    counts = (
-        (run.errors, "error" if run.errors == 1 else "errors"),
-        (run.warnings, "warning" if run.warnings == 1 else "warnings"),
-        (run.waived, "waived"),
-    )
-    return ", ".join(f"{n} {word}" for n, word in counts if n) or "none"
+    of_whole = {score.name: score for score in reversed(run.scores)}
+    for figure in headlines:
+        score = of_whole.get(figure.name)
+        row[figure.title] = "" if score is None else "undefined"
+        if score is not None and score.value is not None:
+            row[figure.title] = rounded(score.value)
+    findings = [
+        counted(run.errors, "error") if run.errors else "",
+        counted(run.warnings, "warning") if run.warnings else "",
+        f"{run.waived} waived" if run.waived else "",
+    ]
+    said = ", ".join(filter(None, findings)) or "none"
+    row["scored"] = ", ".join(sorted(run.scored))
+    return row | {"findings": said if run.standing == "finished" else ""}

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from leukreg.cli.arguments import run_named, runs_folder
+from leukreg.registry import installed
+from leukreg.report.console import open_console, show
 
 
 @click.command("show")
@@ -17,8 +19,6 @@ def command(run: str, root: Path) -> None:
 
     RUN is a run's folder, its name, a unique beginning of its name, or "last".
     """
-    from leukreg.registry import installed
-    from leukreg.report.console import open_console, show
     from leukreg.runs.contents import read
 
     show(read(run_named(run, root)), open_console(), installed())

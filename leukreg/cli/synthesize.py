@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from leukreg.cli.arguments import new_folder, recipe_keys
-from leukreg.cli.output import say
+from leukreg.cli.arguments import out_folder, recipe_keys, settled
+from leukreg.cli.output import FINDINGS, GOOD, say
+from leukreg.errors import LeukregError
+from leukreg.output_folder import require_replaceable
+from leukreg.prepare import list_samples, open_rows, prepare
+from leukreg.recipe.model import Recipe, SynthesisSpec
+from leukreg.report.console import RichProgress, open_console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from leukreg.progress import Progress
-    from leukreg.recipe.model import Recipe, SynthesisSpec
     from leukreg.synthesis.gate import Admitted
     from leukreg.synthesis.real_images import RealImages
-
-FAILED = 1
 
 
 @click.command("synthesize")
@@ -28,7 +29,7 @@ FAILED = 1
               help="A class to make, may be repeated; by default those of the recipe.")  # fmt: skip
 @click.option("-n", "count", type=click.IntRange(min=1),
               help="Images of each class; by default as many as the recipe makes.")  # fmt: skip
-@new_folder
+@out_folder
 @click.option("--fold", type=click.IntRange(min=1), default=None,
               help="Fold whose training rows the generator learns from; 1 by default.")  # fmt: skip
 @recipe_keys
@@ -51,17 +52,11 @@ def command(
     gate; images that fail are written too, to be looked at, and the exit code is 1. There is no
     table where the gate's fails = "stop".
     """
-    from leukreg.output_folder import require_replaceable
-    from leukreg.recipe import load, take_fallbacks
-    from leukreg.report.console import RichProgress, open_console
-
     require_replaceable(folder)
-    settled, notices = take_fallbacks(load(recipe, overrides))
-    spec = _wanted(settled, classes, count, no_gate)
-    for notice in notices:
-        say(f"! Fallback {notice}: {notice.why}", err=True)
+    whole = settled(recipe, overrides)
+    spec = _wanted(whole, classes, count, no_gate)
     with RichProgress(open_console(err=True)) as progress:
-        made = _make(settled, spec, fold, folder, progress)
+        made = _make(whole, spec, fold, folder, progress)
     return _tell(made, spec, folder)
 
 
@@ -73,8 +68,6 @@ def _wanted(
     Raises:
         LeukregError: The recipe makes nothing, or says no number for a class.
     """
-    from leukreg.errors import LeukregError
-
     spec = recipe.synthesis
     if spec is None:
         raise LeukregError(f"{recipe.path or recipe.name} has no [synthesis]: nothing makes images")
@@ -107,8 +100,6 @@ def _reference(
     recipe: Recipe, spec: SynthesisSpec, fold: int | None, progress: Progress
 ) -> tuple[RealImages, int | None]:
     """The rows that the generator learns from and is held against, and the fold they belong to."""
-    from leukreg.errors import LeukregError
-    from leukreg.prepare import list_samples, open_rows, prepare
     from leukreg.synthesis import check_folds
     from leukreg.synthesis.real_images import of_everything, of_fold
 
@@ -139,4 +130,4 @@ def _tell(made: Admitted, spec: SynthesisSpec, folder: Path) -> int:
         say("no gate: nothing was measured of these images")
     say(f"{len(made.rows):,} images are listed in {folder / 'table.csv'};"
                f" {folder / 'contact-sheet.png'} shows some")  # fmt: skip
-    return 0 if all(table["passed"] for table in made.figures) else FAILED
+    return GOOD if all(table["passed"] for table in made.figures) else FINDINGS

@@ -32,6 +32,9 @@ class Owner:
     version: str
     entry_point: str
 
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from leukreg.audit.published_table import Reported
@@ -22,26 +22,19 @@ def remarks(runs: Mapping[str, RunRecord], papers: Mapping[str, Reported]) -> It
         papers: Published tables by theirs.
     """
     apart = [*differences(runs)] if len(runs) > 1 else []
+    yield from (f"! {line}" for line in apart)
+    if papers and len(papers) + len(runs) > 1:
+        yield "! Published figures are of other images: no difference from them is tested here."
+    told = {tuple(sorted(reported.classes)) for reported in papers.values() if reported.classes}
+    told_by_runs = {tuple(sorted(result.predictions.classes)) for result in runs.values()}
+    if len(told | told_by_runs) > 1 and len(told_by_runs) < 2:
+        yield "! Not all tell the same classes apart."
     listed = {name: _listed(result) for name, result in runs.items()}
     printed = {name: reported.tally("class_counts") for name, reported in papers.items()}
-    warnings = [
-        *apart,
-        *_with_published(runs.values(), papers.values()),
-        *_counts_moved(listed, "runs"),
-        *_counts_moved(printed, "published tables"),
-    ]
-    yield from (f"! {line}" for line in warnings)
+    yield from _counts_moved(listed, "runs")
+    yield from _counts_moved(printed, "published tables")
     if not apart and len(runs) > 1:
         yield "Same data, same scored images, same classes."
-
-
-def _with_published(runs: Collection[RunRecord], papers: Collection[Reported]) -> Iterator[str]:
-    if papers and len(papers) + len(runs) > 1:
-        yield "Published figures are of other images: no difference from them is tested here."
-    told = {tuple(sorted(reported.classes)) for reported in papers if reported.classes}
-    apart = {tuple(sorted(result.predictions.classes)) for result in runs}
-    if len(told | apart) > 1 and len(apart) < 2:
-        yield "Not all tell the same classes apart."
 
 
 def differences(runs: Mapping[str, RunRecord]) -> Iterator[str]:
@@ -84,7 +77,7 @@ def _counts_moved(counts: Mapping[str, Mapping[str, int]], what: str) -> Iterato
             if label in after and before[label] != after[label]
         ]
         if moved:
-            yield f"Class counts of the {what} moved from {one} to {other}: {', '.join(moved)}."
+            yield f"! Class counts of the {what} moved from {one} to {other}: {', '.join(moved)}."
 
 
 def _listed(result: RunRecord) -> dict[str, int]:
@@ -104,6 +97,10 @@ def settings_that_differ(
             yield key, *values
 
 
+def _shown(value: Any) -> str:
+    return "yes" if value is True else "no" if value is False else str(value)
+
+
 def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """The values of a recipe by their dotted keys; one that is None is left out."""
     if isinstance(value, Mapping) and value:
@@ -114,7 +111,3 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(inner, f"{key}.{index}")
     elif value is not None:
         yield key, value
-
-
-def _shown(value: Any) -> str:
-    return "yes" if value is True else "no" if value is False else str(value)

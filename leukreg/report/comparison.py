@@ -17,7 +17,6 @@ from leukreg.registry import Registry
 from leukreg.report.comparability import remarks, settings_that_differ
 from leukreg.report.plot import FAINT, OKABE_ITO, WIDTH
 from leukreg.text import percents, rounded
-from leukreg.types import Figure as Declared
 from leukreg.types import Finding, Score, Section, Table
 
 if TYPE_CHECKING:
@@ -278,14 +277,13 @@ _RANK = ("error", "warning", "note", "waived", "")
 def finding_rows(columns: Sequence[Column]) -> list[tuple[str, ...]]:
     """The severest thing that each rule finds in each column, severe rules first."""
     rules = dict.fromkeys(finding.rule for column in columns for finding in column.findings)
-    worst = {rule: [_worst(column, rule) for column in columns] for rule in rules}
+    worst: dict[str, list[int]] = {rule: [len(_RANK) - 1] * len(columns) for rule in rules}
+    for place, column in enumerate(columns):
+        for finding in column.findings:
+            ranks = worst[finding.rule]
+            ranks[place] = min(ranks[place], _RANK.index(finding.lines()[0]))
     order = sorted(rules, key=lambda rule: (min(worst[rule]), worst[rule]))
     return [(rule, *(_RANK[rank] for rank in worst[rule])) for rule in order]
-
-
-def _worst(column: Column, rule: str) -> int:
-    marks = [finding.lines()[0] for finding in column.findings if finding.rule == rule]
-    return min(map(_RANK.index, marks), default=len(_RANK) - 1)
 
 
 def errors(columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
@@ -303,7 +301,15 @@ def side_by_side(columns: Sequence[Column], known: Figures) -> Figure | None:
     """
     from matplotlib.figure import Figure
 
-    shown = [one for one in main_ones(known) if _fits(one) and _is_there(columns, one.name)]
+    shown = [
+        one
+        for one in main_ones(known)
+        if one.higher_is_better
+        and (one.low, one.high) == (0.0, 1.0)
+        and any(
+            _score(c, one.name) or (c.reported and c.reported.figure(one.name)) for c in columns
+        )
+    ]
     if not shown:
         return None
     lines = (len(shown) + 1) // 2
@@ -321,15 +327,6 @@ def side_by_side(columns: Sequence[Column], known: Figures) -> Figure | None:
     if lines > 1 and len(shown) % 2:  # nothing stands below the last panel on the right
         panels[len(shown) - 2].tick_params(labelbottom=True)
     return figure
-
-
-def _fits(figure: Declared) -> bool:
-    return bool(figure.higher_is_better) and (figure.low, figure.high) == (0.0, 1.0)
-
-
-def _is_there(columns: Sequence[Column], name: str) -> bool:
-    """Whether a column has the figure of the whole."""
-    return any(_score(c, name) or (c.reported and c.reported.figure(name)) for c in columns)
 
 
 def _point(axes: Axes, place: int, column: Column, name: str) -> None:

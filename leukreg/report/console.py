@@ -6,9 +6,9 @@ Sections are plain text and tables; a pipe gets every line of a table whole, as 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from types import TracebackType
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -21,7 +21,7 @@ from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.report.table_layout import GAP, Block, blocks, is_list, wrapped
 from leukreg.text import visible
-from leukreg.types import Section, Table
+from leukreg.types import Finding, Section, Table
 
 
 def sections(result: RunRecord, registry: Registry, page: bool = False) -> tuple[Section, ...]:
@@ -35,8 +35,8 @@ def sections(result: RunRecord, registry: Registry, page: bool = False) -> tuple
             report = entry.cls()
             found += list(report.build(result))
         except Exception as error:  # a stranger's report may raise anything
-            owner = f"{entry.owner.distribution} {entry.owner.version}"
-            text = (f"! {noted(f'This section could not be made ({owner})', report, error)}",)
+            what = f"This section could not be made ({entry.owner})"
+            text = (f"! {noted(what, report, error)}",)
             found.append(Section(title=f"Report {entry.name}", text=text, order=90))
     if page:
         return tuple(sorted(found, key=lambda s: s.order if s.page is None else s.page))
@@ -148,6 +148,27 @@ def print_entry(mark: str, lines: Iterable[str], console: Console) -> None:
             head = " " * MARK
 
 
+def print_findings(title: str, findings: Sequence[Finding], console: Console) -> None:
+    """Print a title with the counts, and each finding in two lines (wrapped on a terminal)."""
+    head = Text(safe(f"{title}: ", console), style="bold")
+    console.print(head + Text(summary(findings)), soft_wrap=True)
+    for finding in findings:
+        mark, first, second = finding.lines()
+        print_entry(mark, (first, second), console)
+    console.print()
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Such as "2 errors, 1 warning, 1 waived"."""
+    counts = Counter(finding.lines()[0] for finding in findings)
+    parts = [
+        f"{counts[kind]} {kind}{'s' if counts[kind] != 1 and kind != 'waived' else ''}"
+        for kind in ("error", "warning", "note", "waived")
+        if counts[kind]
+    ]
+    return ", ".join(parts) or "nothing found"
+
+
 def print_line(console: Console, line: str, style: str = "") -> None:
     """One line of text, wrapped at words; what follows the first is indented under a mark."""
     hang = "  " if line.startswith(("! ", "  ")) else ""
@@ -185,21 +206,15 @@ class RichProgress:
     def __enter__(self) -> RichProgress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bars is not None:
             self._bars.stop()
 
-    @contextmanager
-    def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
+    def task(self, title: str, total: int | None = None) -> AbstractContextManager[Advance]:
         """A bar, or lines; tasks may lie within tasks."""
-        made = self._bar(title, total) if self._bars is not None else self._lines(title, total)
-        with made as advance:
-            yield advance
+        if self._bars is not None:
+            return self._bar(self._bars, title, total)
+        return self._lines(title, total)
 
     def say(self, text: str) -> None:
         """One line above the bars."""
@@ -207,9 +222,7 @@ class RichProgress:
         console.print(Text(safe(text, self._console)), soft_wrap=True)
 
     @contextmanager
-    def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
-        bars = self._bars
-        assert bars is not None
+    def _bar(self, bars: Bars, title: str, total: int | None) -> Iterator[Advance]:
         if self._open == 0:
             bars.start()
         self._open += 1

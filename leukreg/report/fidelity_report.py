@@ -43,13 +43,14 @@ def changes(before: Mapping[str, Any], found: FidelityByClass, name: str) -> Sec
     """
     from leukreg.synthesis.fidelity import compare
 
+    names = ("fid", "kid", "precision", "recall", "density", "coverage")
+    pairs = [(label, before["classes"].get(label), one) for label, one in found.classes.items()]
     rows = []
-    for label, one in [*found.classes.items(), (ALL_CLASSES, found.overall)]:
-        kept = before["overall"] if label == ALL_CLASSES else before["classes"].get(label)
+    for label, kept, one in [*pairs, (ALL_CLASSES, before["overall"], found.overall)]:
         if kept is not None:
             moved = compare(kept, one.table())
-            names = ("fid", "kid", "precision", "recall", "density", "coverage")
-            rows.append((label, *(_signed(moved.get(name)) for name in names)))
+            values = (moved.get(name) for name in names)
+            rows.append((label, *("-" if v is None else f"{v:+.4f}" for v in values)))
     columns = ("class", "FID", "KID", "precision", "recall", "density", "coverage")
     return Section(title=f"Change since {name}", tables=(Table(columns=columns, rows=tuple(rows)),))
 
@@ -109,10 +110,6 @@ def _short(value: float | None) -> str:
         return "-"
     size = abs(value)
     return f"{value:.2f}" if size < 100 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.4f}"
 
 
 def _times(value: float | None) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +36,8 @@ ARTIFACTS = (
 )
 """Files of a run folder that are kept with the run, besides the page."""
 _IN_URIS = re.compile(r"[?%#]")
-_LONGEST_KEY, _LONGEST_VALUE = 250, 500
+_LONGEST_KEY, _LONGEST_VALUE = 240, 500
+"""Characters; MLflow takes 250 of a key, and a number or a bound may follow."""
 _BATCH = 100
 _NOT_IN_KEYS = re.compile(r"[^\w./ -]+", re.ASCII)
 
@@ -58,22 +59,19 @@ def log_run(
     """
     library = _library()
     with _plainly_named(store) as place:
-        return _logged(result, store, _client(library, store, place), page, progress)
-
-
-def _logged(
-    result: RunRecord, store: Path, client: Any, page: Path | None, progress: Progress
-) -> str:
-    try:
-        experiment = _experiment(client, str(result.recipe.get("name") or "leukreg"), store)
-        if _is_there(client, experiment, result.name):
-            return f"{store}: holds {result.name} already; nothing was logged."
-        with progress.task("MLflow", 4) as advance:
-            _log(client, experiment, result, page, advance)
-    except LeukregError:
-        raise
-    except Exception as error:  # MLflow raises its own and its database's
-        raise LeukregError(f"{store}: MLflow could not log the run: {_first(error)}") from error
+        try:
+            client = library.MlflowClient(tracking_uri=f"sqlite:///{place}/mlflow.db")
+        except Exception as error:  # MLflow raises its own and its database's
+            raise LeukregError(f"{store}: MLflow cannot use it: {_first(error)}") from error
+        try:
+            experiment = _experiment(client, str(result.recipe.get("name") or "leukreg"), store)
+            same = f"tags.`{RUN_TAG}` = '{result.name.replace(chr(39), '')}'"
+            there = client.search_runs([experiment], same)
+            if any(run.info.status == "FINISHED" for run in there):
+                return f"{store}: holds {result.name} already; nothing was logged."
+            _log(client, experiment, result, page, progress)
+        except Exception as error:
+            raise LeukregError(f"{store}: MLflow could not log the run: {_first(error)}") from error
     return f"{store}: holds {result.name} now, in a store of MLflow."
 
 
@@ -107,13 +105,6 @@ def _library() -> Any:
     return tracking
 
 
-def _client(library: Any, store: Path, place: Path) -> Any:
-    try:
-        return library.MlflowClient(tracking_uri=f"sqlite:///{place}/mlflow.db")
-    except Exception as error:
-        raise LeukregError(f"{store}: MLflow cannot use it: {_first(error)}") from error
-
-
 def _experiment(client: Any, name: str, store: Path) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
@@ -122,42 +113,29 @@ def _experiment(client: Any, name: str, store: Path) -> str:
     return str(client.create_experiment(name, artifact_location=place))
 
 
-def _is_there(client: Any, experiment: str, name: str) -> bool:
-    found = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{name.replace(chr(39), '')}'")
-    return any(run.info.status == "FINISHED" for run in found)
-
-
-def _log(client: Any, experiment: str, result: RunRecord, page: Path | None, advance: Any) -> None:
+def _log(
+    client: Any, experiment: str, result: RunRecord, page: Path | None, progress: Progress
+) -> None:
+    entities = importlib.import_module("mlflow.entities")
     begun, ended = _times(result)
+    params = [entities.Param(*pair) for pair in parameters(result).items()]
+    points = [(key, value, ended, 0) for key, value in figures(result)]
+    points += [(key, value, ended, step) for key, step, value in curves(result)]
+    metrics = [entities.Metric(*point) for point in points]
     run = client.create_run(experiment, begun, tags(result), run_name=result.name).info.run_id
     try:
-        _send(client, run, params=parameters(result))
-        advance()
-        _send(client, run, metrics=[(key, value, ended, 0) for key, value in figures(result)])
-        advance()
-        _send(client, run, metrics=[(key, y, ended, x) for key, x, y in curves(result)])
-        advance()
-        _files(client, run, result.folder, page)
-        advance()
+        with progress.task("MLflow", len(params) + len(metrics) + 1) as advance:
+            for what, all_of_it in (("params", params), ("metrics", metrics)):
+                for start in range(0, len(all_of_it), _BATCH):
+                    batch = all_of_it[start : start + _BATCH]
+                    client.log_batch(run, **{what: batch})
+                    advance(len(batch))
+            _files(client, run, result.folder, page)
+            advance()
     except BaseException:
         client.set_terminated(run, "FAILED")
         raise
     client.set_terminated(run, "FINISHED", ended)
-
-
-def _send(
-    client: Any,
-    run: str,
-    params: Mapping[str, str] | None = None,
-    metrics: list[tuple[str, float, int, int]] | None = None,
-) -> None:
-    entities = importlib.import_module("mlflow.entities")
-    given = [entities.Param(*pair) for pair in (params or {}).items()]
-    for start in range(0, len(given), _BATCH):
-        client.log_batch(run, params=given[start : start + _BATCH])
-    points = [entities.Metric(*point) for point in metrics or ()]
-    for start in range(0, len(points), _BATCH):
-        client.log_batch(run, metrics=points[start : start + _BATCH])
 
 
 def _files(client: Any, run: str, folder: Path, page: Path | None) -> None:
@@ -184,9 +162,7 @@ def _times(result: RunRecord) -> tuple[int, int]:
 
 def tags(result: RunRecord) -> dict[str, str]:
     """What the run is known by: its name, folder, data, findings, commit."""
-    counts = Counter(
-        "waived" if finding.waived is not None else finding.severity for finding in result.findings
-    )
+    counts = Counter(finding.lines()[0] for finding in result.findings)
     found = {
         RUN_TAG: result.name,
         "leukreg.folder": visible(str(result.folder)),
@@ -204,18 +180,19 @@ def tags(result: RunRecord) -> dict[str, str]:
 def parameters(result: RunRecord) -> dict[str, str]:
     """The recipe as it was run, one parameter per key; published figures are left out."""
     kept = {key: value for key, value in result.recipe.items() if key != "reported"}
-    keys = _Keys()
-    return {keys.free(key): visible(str(value))[:_LONGEST_VALUE] for key, value in leaves(kept)}
+    seen: Counter[str] = Counter()
+    return {_free(key, seen): visible(str(value))[:_LONGEST_VALUE] for key, value in leaves(kept)}
 
 
 def figures(result: RunRecord) -> list[tuple[str, float]]:
     """Every defined score with its bounds, such as ``recall/ALL``, ``recall/ALL.low``."""
-    keys = _Keys()
+    seen: Counter[str] = Counter()
     found = []
     for score in result.scores:
         if score.value is None:
             continue
-        key = keys.free(score.name if score.label is None else f"{score.name}/{score.label}")
+        name = score.name if score.label is None else f"{score.name}/{score.label}"
+        key = _free(name, seen)
         found.append((key, float(score.value)))
         if score.low is not None and score.high is not None:
             found += [(f"{key}.low", float(score.low)), (f"{key}.high", float(score.high))]
@@ -237,13 +214,8 @@ def curves(result: RunRecord) -> list[tuple[str, int, float]]:
     return found
 
 
-class _Keys:
-    """Keys as MLflow allows them, no two alike."""
-
-    def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
-
-    def free(self, name: str) -> str:
-        key = _NOT_IN_KEYS.sub("_", name)[:_LONGEST_KEY].strip("/ .") or "_"
-        self._seen[key] += 1
-        return key if self._seen[key] == 1 else f"{key}-{self._seen[key]}"
+def _free(name: str, seen: Counter[str]) -> str:
+    """A key as MLflow allows it, unlike those that were seen."""
+    key = _NOT_IN_KEYS.sub("_", name)[:_LONGEST_KEY].strip("/ .") or "_"
+    seen[key] += 1
+    return key if seen[key] == 1 else f"{key}-{seen[key]}"

@@ -65,7 +65,12 @@ class Album:
         if picture.path not in self._read:
             self._read[picture.path] = self._thumbnail(picture)
         source, why = self._read[picture.path]
-        return Tile(picture=picture, source=source, why=why, map=self._map(picture.row))
+        laid, heat = None if picture.row is None else self._maps.get(picture.row), ""
+        if laid is not None and self._bytes <= MOST_BYTES:
+            from PIL import Image
+
+            heat = self._small(Image.fromarray(laid))
+        return Tile(picture=picture, source=source, why=why, map=heat)
 
     def _thumbnail(self, picture: Picture) -> tuple[str, str]:
         from leukreg.data.decode import decode
@@ -92,13 +97,6 @@ class Album:
             return moved if moved is not None and moved.is_file() else None
         except (OSError, ValueError):  # no path at all
             return None
-
-    def _map(self, row: int | None) -> str:
-        if row is None or row not in self._maps or self._bytes > MOST_BYTES:
-            return ""
-        from PIL import Image
-
-        return self._small(Image.fromarray(self._maps[row]))
 
     def _small(self, image: Image.Image) -> str:
         image.thumbnail((SIDE, SIDE))

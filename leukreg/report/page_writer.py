@@ -36,7 +36,7 @@ def write_page(page: Page, path: Path) -> None:
     folder = path.parent / page.folder
     data = page.html.encode("utf-8")
     known = _index(folder)
-    _refuse(path, folder, page, known)
+    _refuse(path, folder, page, known)  # all that is in the way, before anything is touched
     ours = {path.name: _digest(data)}
     ours |= {name: _digest(content) for name, content in page.files.items()}
     with writable(folder):

@@ -143,9 +143,12 @@ def close(figure: Any) -> None:
 def _saved(figure: Any) -> str:
     buffer = io.BytesIO()
     with unremarked():
+        # No date and no version: a page that is made again is the same to the byte.
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=nothing)
     text = visible(_NO_XML.sub("\ufffd", buffer.getvalue().decode("utf-8", "replace")))
+    # Two decimals of a point are finer than any screen; the fonts of this machine are not the
+    # reader's.
     return _TAG.sub(lambda tag: _LONG.sub(r"\1", _FONT.sub(r"font: \1 sans-serif", tag[0])), text)
 
 
@@ -169,6 +172,7 @@ def _on_white(text: str) -> str:
 
 
 def _for_page(text: str, prefix: str, alt: str, themed: bool) -> str:
+    # Ids that two figures of one page share would let the second use the first one's clips.
     def mended(tag: re.Match[str]) -> str:
         own = re.sub(r'\bid="', f'id="{prefix}-', tag[0])
         own = re.sub(r'href="#', f'href="#{prefix}-', own)

@@ -1,23 +1,18 @@
-"""Predictions as a console table, CSV and JSON."""
+"""Predictions as sections of text and tables, as CSV and as JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg.errors import Problem, Problems
 from leukreg.positive import positive_in
-from leukreg.text import as_cell, json_text, percent, rounded
+from leukreg.text import as_cell, csv_text, json_text, percent, rounded
 from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from leukreg.predict.prediction_table import Predicted
     from leukreg.record import RunRecord
 
@@ -27,75 +22,53 @@ SHOWN = 40
 _FLAG = re.compile("( of training image| from the|:).*")
 
 
-def refuse_existing(paths: Sequence[Path]) -> None:
-    """Nothing is overwritten: say so before any work.
-
-    What a killed command had in place while it moved another of these is its own remains.
-
-    Raises:
-        Problems: A path exists already.
-    """
-    from leukreg.files import left_behind
-
-    if any(left_behind(path) for path in paths if not path.exists()):
-        return
-    there = [Problem("exists already; name another file", str(path))
-             for path in paths if path.exists()]  # fmt: skip
-    if there:
-        raise Problems(there, closing="nothing was predicted.")
-
-
-def show(
-    found: Predicted,
-    result: RunRecord,
-    console: Console,
-    everything: bool = False,
-) -> None:
-    """Print what was predicted: counts, notes, then row by row."""
-    from leukreg.report.console import render
-
-    render(_summary(found, result), console)
-    flagged_first = sorted(range(len(found)), key=lambda row: not found.flags(row))
-    rows = range(len(found)) if everything else flagged_first[:SHOWN]
-    table = _table(found, rows)
-    render(Section(title="Images", text=tuple(_left_out(found, rows)), tables=(table,)), console)
-    details = tuple(_details(found, rows))
+def sections(found: Predicted, result: RunRecord, everything: bool = False) -> Iterator[Section]:
+    """What was predicted: counts and notes, then row by row."""
+    yield Section(title="Predictions", text=tuple(_summary(found, result)))
+    rows: Sequence[int] = range(len(found))
+    if not everything:
+        rows = sorted(rows, key=lambda row: not found.flags(row))[:SHOWN]
+    left_out = (
+        f"{len(rows)} of {len(found):,}, flagged ones first; --all prints every one, --csv or "
+        "--json writes them."
+    )
+    names = _below(found.name)
+    yield Section(
+        title="Images",
+        text=(left_out,) if len(rows) < len(found) else (),
+        tables=(_table(found, rows, names),),
+    )
+    details = tuple(_details(found, rows, names))
     if details:
-        render(Section(title="What the flags mean", text=details), console)
+        yield Section(title="What the flags mean", text=details)
 
 
-def _summary(found: Predicted, result: RunRecord) -> Section:
+def _summary(found: Predicted, result: RunRecord) -> Iterator[str]:
     counts = Counter(answer for answer in found.answer if answer is not None)
     said = ", ".join(f"{counts[name]:,} {name}" for name in found.classes if counts[name])
-    folds = len(result.folds)
-    text = [
-        f"{len(found):,} images by {result.name}"
-        + (f", the mean of {folds} folds" if folds > 1 else "")
-        + (f": {said}." if said else "."),
-        "For research, not for diagnosis.",
-    ]
+    folds = f", the mean of {len(result.folds)} folds" if len(result.folds) > 1 else ""
+    yield f"{len(found):,} images by {result.name}{folds}{f': {said}' if said else ''}."
+    yield "For research, not for diagnosis."
     if found.threshold is not None:
         cuts = [one.threshold for one in result.fitted.thresholds]
-        mean = (
-            f": the mean of {len(cuts)} folds' thresholds ({rounded(min(cuts), 4)} to "
-            f"{rounded(max(cuts), 4)}), never scored itself"
-            if len(set(cuts)) > 1
-            else ""
-        )
-        text.append(
-            f"Answered {found.positive} from a probability of {rounded(found.threshold, 4)}{mean}."
-        )
+        mean = ""
+        if len(set(cuts)) > 1:
+            mean = (
+                f": the mean of {len(cuts)} folds' thresholds ({rounded(min(cuts), 4)} to "
+                f"{rounded(max(cuts), 4)}), never scored itself"
+            )
+        cut = rounded(found.threshold, 4)
+        yield f"Answered {found.positive} from a probability of {cut}{mean}."
         positive = positive_in(result.recipe, found.classes)
         if positive is not None and not positive.stated:
-            text.append(f"! Positive class: {positive.says()}.")
+            yield f"! Positive class: {positive.says()}."
     if found.coverage is not None:
-        text.append(
+        yield (
             f"A set holds the true class of at least {percent(found.coverage, 0)} of images like "
             "the run's own."
         )
-    text += [f"! {line}" for line in _flagged(found)]
-    text += [f"{note[:1].upper()}{note[1:]}." for note in found.notes]
-    return Section(title="Predictions", text=tuple(text))
+    yield from (f"! {line}" for line in _flagged(found))
+    yield from (f"{note[:1].upper()}{note[1:]}." for note in found.notes)
 
 
 def _flagged(found: Predicted) -> Iterator[str]:
@@ -110,16 +83,7 @@ def _flagged(found: Predicted) -> Iterator[str]:
         yield f"{copies:,} are copies of training images: they say nothing of new ones."
 
 
-def _left_out(found: Predicted, rows: Sequence[int]) -> Iterator[str]:
-    if len(rows) < len(found):
-        yield (
-            f"{len(rows)} of {len(found):,}, flagged ones first; --all prints every one, "
-            "--csv or --json writes them."
-        )
-
-
-def _table(found: Predicted, rows: Sequence[int]) -> Table:
-    names = _below(found.name)
+def _table(found: Predicted, rows: Sequence[int], names: Sequence[str]) -> Table:
     cells = [dict(_cells(found, row)) for row in rows]
     columns = ("image", *(cells[0] if cells else ()))
     body = tuple((names[row], *line.values()) for row, line in zip(rows, cells, strict=True))
@@ -142,9 +106,8 @@ def _cells(found: Predicted, row: int) -> Iterator[tuple[str, str]]:
     yield "flags", ", ".join(_FLAG.sub("", flag) for flag in found.flags(row))
 
 
-def _details(found: Predicted, rows: Sequence[int]) -> Iterator[str]:
+def _details(found: Predicted, rows: Sequence[int], names: Sequence[str]) -> Iterator[str]:
     """Which training image a copy shows, and why an image cannot be read."""
-    names = _below(found.name)
     for row in rows:
         for flag in found.flags(row):
             if not flag.startswith("far"):
@@ -162,15 +125,11 @@ def _below(names: Sequence[str]) -> list[str]:
     return [str(Path(*Path(name).parts[shared:])) for name in names]
 
 
-def as_csv(found: Predicted, result: RunRecord) -> str:
+def as_csv(found: Predicted) -> str:
     """The columns of ``predict_table``; each text as :func:`leukreg.text.as_cell` has it."""
     frame = found.frame()
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(as_cell(name) for name in frame.columns)
-    for row in frame.itertuples(index=False, name=None):
-        writer.writerow(map(_written, row))
-    return buffer.getvalue()
+    rows = (map(_written, row) for row in frame.itertuples(index=False, name=None))
+    return csv_text([map(as_cell, frame.columns), *rows])
 
 
 def _written(value: Any) -> str:

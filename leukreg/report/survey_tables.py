@@ -9,7 +9,7 @@ from pathlib import Path
 from leukreg.data.listing import alike, said_alike
 from leukreg.data.survey import Class, Copies, Survey, layout
 from leukreg.paths import expanded
-from leukreg.text import percent
+from leukreg.text import counted, percent
 from leukreg.types import PassedOver, Section, Table
 
 SHOWN = 20
@@ -21,7 +21,8 @@ def sections(found: Survey, path: Path, everything: bool = False) -> Iterator[Se
     most = None if everything else SHOWN
     yield Section(title="Images", text=tuple(_verdict(found, path)), tables=(_classes(found),))
     if found.broken:
-        bad = tuple((_short(file.path, path), file.reason) for file in found.broken)
+        top = expanded(path).absolute()
+        bad = tuple((_below(file.path, top), file.reason) for file in found.broken)
         yield Section(title="Broken files", tables=(_table(("file", "reason"), bad, most),))
     if found.samples.passed:
         yield Section(title="Passed over", tables=(passed_table(found.samples.passed, most),))
@@ -39,14 +40,20 @@ def sections(found: Survey, path: Path, everything: bool = False) -> Iterator[Se
 def _verdict(found: Survey, path: Path) -> Iterator[str]:
     total = len(found.samples)
     classes = "class" if len(found.classes) == 1 else "classes"
-    yield f"{_some(total, 'image')} in {len(found.classes)} {classes} in {path}"
+    yield f"{counted(total, 'image')} in {len(found.classes)} {classes} in {path}"
     yield from found.samples.assumed
-    yield _patients(found)
+    rows = found.samples.rows
+    known = [row.patient for row in rows if row.patient is not None]
+    missing = f"; {counted(total - len(known), 'image')} without one" if total > len(known) else ""
+    unknown = "patients unknown: a split may put one patient on both sides"
+    yield f"{counted(len(set(known)), 'patient')}{missing}" if known else unknown
     if found.listed_twice:
         yield f"! {found.listed_twice:,} rows name a file that another row names too"
     if found.broken:
-        yield f"! {_some(len(found.broken), 'broken file')}: listed below"
-    yield from _passed(found.samples.passed)
+        yield f"! {counted(len(found.broken), 'broken file')}: listed below"
+    meant = sum(one.files for one in found.samples.passed if one.images)
+    if meant:
+        yield f"! {counted(meant, 'file')} with images, perhaps, passed over: listed below"
     for names in alike(found.samples.classes):
         yield f"! {said_alike(names)}"
     for reading in found.readings:
@@ -58,7 +65,7 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
         yield f"! no images in {', '.join(empty)}"
     if found.shared:
         yield (
-            f"! {_some(len(found.shared), 'patient')} with images in several classes, such as "
+            f"! {counted(len(found.shared), 'patient')} with images in several classes, such as "
             f"{found.shared[0]}: check that ids are unique"
         )
 
@@ -76,22 +83,6 @@ def passed_table(passed: Sequence[PassedOver], most: int | None = None) -> Table
     return _table(("passed over", "files", "such as", "why"), rows, most)
 
 
-def _passed(passed: Sequence[PassedOver]) -> Iterator[str]:
-    meant = sum(one.files for one in passed if one.images)
-    if meant:
-        yield f"! {_some(meant, 'file')} with images, perhaps, passed over: listed below"
-
-
-def _patients(found: Survey) -> str:
-    rows = found.samples.rows
-    known = [row.patient for row in rows if row.patient is not None]
-    if not known:
-        return "patients unknown: a split may put one patient on both sides"
-    missing = len(rows) - len(known)
-    tail = f"; {missing:,} image{'s' * (missing != 1)} without one" if missing else ""
-    return f"{_some(len(set(known)), 'patient')}{tail}"
-
-
 def _copied(copies: Sequence[Copies], what: str) -> str:
     if not copies:
         return f"no {what} copies"
@@ -101,7 +92,7 @@ def _copied(copies: Sequence[Copies], what: str) -> str:
         text = "1 file is an exact copy" if extra == 1 else f"{extra:,} files are exact copies"
         text += " of another"
     else:
-        text = f"{_some(len(copies), 'pair')} of near copies"
+        text = f"{counted(len(copies), 'pair')} of near copies"
     if not crossing:
         return text
     share = f"{crossing:,} of them " if len(copies) > 1 else ""
@@ -110,11 +101,9 @@ def _copied(copies: Sequence[Copies], what: str) -> str:
 
 def _classes(found: Survey) -> Table:
     columns = ("class", "images", "share", "patients", "broken", "formats", "sizes", "MB")
-    total = len(found.samples)
-    rows = [_class(one, total) for one in found.classes]
-    if len(rows) > 1:
-        rows.append(_class(_sum(found), total))
-    return Table(columns=columns, rows=tuple(rows))
+    shown = [*found.classes, _sum(found)] if len(found.classes) > 1 else found.classes
+    rows = tuple(_class(one, len(found.samples)) for one in shown)
+    return Table(columns=columns, rows=rows)
 
 
 def _class(one: Class, total: int) -> tuple[str, ...]:
@@ -173,11 +162,6 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], most: int 
     return Table(columns=columns, rows=tuple(rows[:most]), caption=caption)
 
 
-def _short(path: str, root: Path) -> str:
-    top = expanded(root).absolute()
-    below = Path(path)
-    return below.relative_to(top).as_posix() if below.is_relative_to(top) else path
-
-
-def _some(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _below(path: str, top: Path) -> str:
+    """A path as it reads from the folder that was asked for."""
+    return Path(path).relative_to(top).as_posix() if Path(path).is_relative_to(top) else path

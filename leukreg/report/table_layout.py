@@ -156,6 +156,7 @@ def _keys(table: Table, columns: Sequence[_Column]) -> int:
 def _widths(columns: Sequence[_Column], width: int) -> list[int] | None:
     """Widths that fill at most ``width``, the widest column giving first; None where none do."""
     room = width - GAP * (len(columns) - 1)
+    # Whole words first; only then may names lose their middle. Figures are whole in both.
     for least in ([c.whole for c in columns], [c.shortest for c in columns]):
         for level in range(max(c.natural for c in columns), -1, -1):
             pairs = zip(columns, least, strict=True)

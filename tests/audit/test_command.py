@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leukreg.cli.audit import show_findings
 from leukreg.cli.main import main
 from leukreg.recipe.model import DataSpec, LossSpec, ModelSpec, PhaseSpec, Recipe
 from leukreg.record import RunRecord
 from leukreg.registry.plugin_call import Choice
+from leukreg.report.console import print_findings
 from leukreg.runs import RunFolder
 from leukreg.types import Finding, ImageSpec
 
@@ -181,7 +181,7 @@ def test_a_waived_finding_is_shown_as_waived(capsys: pytest.CaptureFixture[str])
     from rich.console import Console
 
     finding = Finding(rule="idle-phase", severity="error", message="nothing", waived="known bug")
-    show_findings("run x", [finding], Console(width=80))
+    print_findings("run x", [finding], Console(width=80))
     out = capsys.readouterr().out
     assert "run x: 1 waived" in out
     assert "waived   nothing" in out
@@ -192,7 +192,7 @@ def test_on_a_terminal_no_line_is_wider_than_it(capsys: pytest.CaptureFixture[st
     from rich.console import Console
 
     finding = Finding(rule="r", severity="error", message="word " * 40, advice="do " * 40)
-    show_findings("run x", [finding], Console(width=80, force_terminal=True, color_system=None))
+    print_findings("run x", [finding], Console(width=80, force_terminal=True, color_system=None))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert all(line.startswith("         ") for line in lines[2:] if line.strip())

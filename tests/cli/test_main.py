@@ -87,6 +87,16 @@ def test_a_full_disk_is_not_called_a_bug(failing: pytest.MonkeyPatch, capsys: Ca
     assert "No space left on device: '/x'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried")]
+)
+def test_too_little_memory_is_not_called_a_bug(
+    failing: pytest.MonkeyPatch, capsys: Call, error: Exception
+) -> None:
+    assert _run_failing(failing, error) == 2
+    assert "there is not enough memory" in capsys.readouterr().err
+
+
 def test_a_bug_is_logged_and_not_thrown(
     failing: pytest.MonkeyPatch, capsys: Call, tmp_path: Path
 ) -> None:

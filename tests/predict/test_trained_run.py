@@ -279,7 +279,7 @@ def test_the_table_is_a_data_frame_with_the_columns_of_the_csv(
     for documented in frame.columns:
         assert documented.startswith("p:") or f"``{documented}``" in found.frame.__doc__
     written = tmp_path / "written.csv"
-    written.write_text(as_csv(found, trained.result), encoding="utf-8")
+    written.write_text(as_csv(found), encoding="utf-8")
     again = pd.read_csv(written)
     assert list(again.columns) == list(frame.columns)
     assert again[f"p:{classes[0]}"][0] == frame[f"p:{classes[0]}"][0]
