@@ -222,7 +222,9 @@ def conclude(
     from leukreg.runs.history import with_history
 
     def together(parts: Sequence[Predictions]) -> Predictions:
-        return grouped(Predictions.joined(parts), record.samples.rows, record.pixels, record.twins)
+        return grouped(
+            Predictions.joined(parts), record.samples.rows, record.pixels, record.near_duplicates
+        )
 
     scored = together([one.scored for one in predicted])
     watched = [one.validation for one in predicted if one.validation is not None]

@@ -73,7 +73,7 @@ def with_images(record: RunRecord, images: ImageStore) -> RunRecord:
         samples=images.samples,
         pixels=images.digests,
         statistics=images.statistics,
-        twins=images.near_duplicates,
+        near_duplicates=images.near_duplicates,
     )
 
 

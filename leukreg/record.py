@@ -376,8 +376,8 @@ class RunRecord:
     """The data, synthetic rows appended."""
     pixels: Mapping[str, str] = field(default_factory=dict)
     """Digest of the decoded pixels by file id."""
-    twins: tuple[tuple[str, str], ...] = ()
-    """Pairs of file ids whose pictures are near copies of each other."""
+    near_duplicates: tuple[tuple[str, str], ...] = ()
+    """Pairs of file ids whose pictures are near duplicates of each other."""
     statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """By file id: mean and deviation of R, G, B (0 to 255), border mean of R, G, B, width, height,
     bytes of the file; what a shortcut probe may look at."""

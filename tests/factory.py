@@ -193,7 +193,7 @@ def build_result(
         seconds=131.5,
         pixels=pixels,
         statistics={row.id: (1.5, 0.1 + 0.2, 3.0) for row in samples.rows},
-        twins=twins,
+        near_duplicates=twins,
     )
 
 

@@ -45,7 +45,7 @@ COLOURS = {"[M] pro": (170, 60, 60), "benign": (60, 60, 170), "early": (60, 150,
 
 
 def draw(rng: np.random.Generator, colour: tuple[int, int, int], size: int = 48) -> Image.Image:
-    """A coloured disc among grey ones, so that no two pictures are near copies."""
+    """A coloured disc among grey ones, so that no two pictures are near duplicates."""
     pixels = np.full((size, size, 3), 215.0)
     y, x = np.mgrid[:size, :size]
     for number in range(7):

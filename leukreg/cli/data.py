@@ -45,8 +45,9 @@ def command(
     """Look at the images of PATH: a folder of class folders, or a table (CSV, TSV, Parquet).
 
     Reads every file and compares all pictures: classes, sizes, formats, patients, broken files,
-    exact and near copies. Exits with 1 when files are broken or one picture is in several classes.
-    Where patients are unknown, the layout that shows is proposed in lines for a recipe.
+    exact copies and near duplicates. Exits with 1 when files are broken or one picture is in
+    several classes. Where patients are unknown, the layout that shows is proposed in lines for a
+    recipe.
     """
     from leukreg.data.listing import list_folder
     from leukreg.data.survey import survey

@@ -27,7 +27,7 @@ from leukreg.report.console import RichProgress, open_console
     type=click.FloatRange(0, 0.9),
     default=0.0,
     show_default=True,
-    help="Share of pictures that are near copies of another.",
+    help="Share of pictures that are near duplicates of another.",
 )
 @click.option(
     "--seed",

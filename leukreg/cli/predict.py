@@ -38,8 +38,8 @@ def command(
     PATH is an image or a folder, which is walked. A file called "-" is the standard output. Exits
     with 1 when an image cannot be read; the others are predicted all the same.
 
-    Flags: far from the training data (distance above 1), copy or near copy of a training image.
-    For research, not for diagnosis.
+    Flags: far from the training data (distance above 1), copy or near duplicate of a training
+    image. For research, not for diagnosis.
     """
     from leukreg.report import prediction_report as report
 

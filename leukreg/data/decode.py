@@ -107,7 +107,7 @@ def _first_line(error: Exception) -> str:
 
 
 THUMB = 64
-"""Side of the grey thumbnail in which near copies are searched."""
+"""Side of the grey thumbnail in which near duplicates are searched."""
 BORDER = 16
 """The border is the outermost 1/16 of the shorter side."""
 

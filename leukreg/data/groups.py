@@ -30,8 +30,8 @@ def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
     """The group number of every row, shape ``(n,)``, as a split is to keep them together.
 
     Two rows share a group when they share a patient (``group`` "auto" or "patient"), a file, equal
-    pixels, a near copy, or one was made from the other (unless ``duplicates`` is "ignored"), or
-    when a chain of such ties joins them.
+    pixels, are near duplicates, or one was made from the other (unless ``duplicates`` is
+    "ignored"), or when a chain of such ties joins them.
 
     Raises:
         Problems: ``group`` is "patient" and a real row has no patient id.
@@ -83,7 +83,7 @@ def groups_of(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) ->
 
 
 def by_picture(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) -> list[list[int]]:
-    """Rows of each picture: the same file, equal pixels, near copies, and what was made from it."""
+    """Rows of each picture: one file, equal pixels, near duplicates, and what was made from it."""
     first = {row.id: index for index, row in reversed(list(enumerate(rows)))}
     ties = same(pixels.get(row.id, row.id) for row in rows)
     ties += [[first[one], first[other]] for one, other in near if one in first and other in first]

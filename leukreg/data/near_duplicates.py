@@ -1,4 +1,4 @@
-"""Near copies: the same picture shifted, compressed again, brightened or stained otherwise.
+"""Near duplicates: the same picture shifted, compressed again, brightened or stained otherwise.
 
 Every image proposes its nearest neighbours in a description that a shift hardly changes (the
 magnitude of its spectrum); each proposal is then judged by laying one thumbnail over the other at
@@ -51,9 +51,9 @@ def searched(images: ImageStore, progress: Progress = SILENT) -> ImageStore:
 def find_near_duplicates(
     images: ImageStore, progress: Progress = SILENT
 ) -> tuple[tuple[str, str], ...]:
-    """Pairs of file ids that are near copies, sorted; exact copies (equal pixels) left out.
+    """Pairs of file ids that are near duplicates, sorted; exact copies (equal pixels) left out.
 
-    Where a file with a near copy has exact copies too, every combination is a pair.
+    Where a file with a near duplicate has exact copies too, every combination is a pair.
     """
     ids: dict[str, list[str]] = {}
     rows: dict[str, int] = {}
@@ -77,7 +77,7 @@ def find_near_duplicates(
 def near_duplicate_pairs(
     thumbs: NDArray[np.uint8], progress: Progress = SILENT
 ) -> list[tuple[int, int]]:
-    """Index pairs of near copies among grey thumbnails of shape ``(n, 64, 64)``."""
+    """Index pairs of near duplicates among grey thumbnails of shape ``(n, 64, 64)``."""
     if len(thumbs) < 2:
         return []
     described = _describe(thumbs)
@@ -89,7 +89,7 @@ def near_duplicate_pairs(
 def near_duplicates_between(
     new: NDArray[np.uint8], known: NDArray[np.uint8], progress: Progress = SILENT
 ) -> list[tuple[int, int, float]]:
-    """Near copies of new pictures among known ones: index of each and their likeness.
+    """Near duplicates of new pictures among known ones: index of each and their likeness.
 
     Args:
         new: Grey thumbnails, shape ``(n, 64, 64)``.
@@ -120,7 +120,7 @@ def _alike(
 ) -> list[tuple[int, int, float]]:
     """Of the pairs that each block proposes those that show one picture, and their likeness."""
     found: list[tuple[int, int, float]] = []
-    with progress.task("Looking for near copies", total) as advance:
+    with progress.task("Looking for near duplicates", total) as advance:
         for start, pairs in zip(range(0, total, BLOCK), proposed, strict=True):
             scores = likeness(thumbs, pairs)
             chosen = zip(pairs.tolist(), scores.tolist(), strict=True)

@@ -46,7 +46,7 @@ class Copies:
 
     files: tuple[Sample, ...]
     exact: bool
-    """Equal pixels; otherwise near copies."""
+    """Equal pixels; otherwise near duplicates."""
 
     @property
     def crosses(self) -> bool:

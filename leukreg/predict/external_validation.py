@@ -138,7 +138,7 @@ def _result(
         store,
     )
     seen = predicted(trained, store, rows, progress)
-    seen = grouped(seen, record.samples.rows, record.pixels, record.twins)
+    seen = grouped(seen, record.samples.rows, record.pixels, record.near_duplicates)
     record = scored(trained, recipe, seen, registry, progress, record)
     changes, how = drops(
         trained.result.predictions, record.predictions, recipe.evaluate, recipe.seed, registry

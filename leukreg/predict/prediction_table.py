@@ -49,7 +49,7 @@ class Predicted:
     copy_of: tuple[str | None, ...] | None = None
     """The id of the training image that shows the very same pixels."""
     near_copy_of: tuple[str | None, ...] | None = None
-    """The id of a training image of which this is a near copy (shifted, compressed again)."""
+    """The id of a training image of which this is a near duplicate (shifted, compressed again)."""
     notes: tuple[str, ...] = ()
     """What could not be given, and why; what a reader of the flags should know."""
     readings: tuple[Reading, ...] = ()
@@ -84,7 +84,7 @@ class Predicted:
         found = []
         if self.distance is not None and self.distance[row] > 1:
             found.append("far from the training data")
-        for ids, words in ((self.copy_of, "copy of"), (self.near_copy_of, "near copy of")):
+        for ids, words in ((self.copy_of, "copy of"), (self.near_copy_of, "near duplicate of")):
             if ids is not None and ids[row] is not None:
                 found.append(f"{words} training image {ids[row]}")
         return tuple(found)

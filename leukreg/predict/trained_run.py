@@ -266,7 +266,7 @@ class Trained:
             notes += [images.note()] if images.note() else []
             found["near_copy_of"] = near_duplicates(images, seen.thumbs, exact, progress)
         except NotAvailable as error:
-            notes.append(f"near copies of training images cannot be told: {error}")
+            notes.append(f"near duplicates of training images cannot be told: {error}")
         known = self.training_features(progress)
         if known is None:
             notes.append(

@@ -67,12 +67,12 @@ class FoldsSpec:
     validation_is_test: bool = False
     """Watch the test rows during training, as the history did. The audit says so."""
     group: Literal["auto", "patient", "none"] = "auto"
-    """"auto" keeps patients together when every row has one; "patient" insists on it."""
+    """"auto" keeps the rows of a known patient together; "patient" insists that all are known."""
     stratify: bool = True
     """Keep class proportions on every side."""
     duplicates: Literal["together", "drop", "ignored"] = "together"
-    """Copies and near copies of one picture stay on one side. "drop" keeps one file of each: that
-    with the most pixels, the first by name among equals; none where their labels disagree."""
+    """Copies and near duplicates of one picture stay on one side. "drop" keeps one file of each:
+    that with the most pixels, the first by name among equals; none where their labels disagree."""
     seed: Annotated[int, Ge(0)] | None = None
     """Seed of the split; by default the recipe's. Repeats with other seeds can share a split."""
     limit: Mapping[str, Annotated[int, Ge(0)]] = field(default_factory=dict)

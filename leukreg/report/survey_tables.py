@@ -28,7 +28,7 @@ def sections(found: Survey, path: Path, everything: bool = False) -> Iterator[Se
         yield Section(title="Passed over", tables=(passed_table(found.samples.passed, most),))
     for title, copies, same in (
         ("Exact copies", found.exact, "has the same pixels as"),
-        ("Near copies", found.near, "looks almost like"),
+        ("Near duplicates", found.near, "looks almost like"),
     ):
         if copies:
             ordered = sorted(copies, key=lambda copy: not copy.crosses)
@@ -58,7 +58,7 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
         yield f"! {said_alike(names)}"
     for reading in found.readings:
         yield f"{'! ' * reading.doubtful}{reading}"
-    for copies, what in ((found.exact, "exact"), (found.near, "near")):
+    for copies, what in ((found.exact, "exact copies"), (found.near, "near duplicates")):
         yield _copied(copies, what)
     empty = [one.name for one in found.classes if not one.images]
     if empty:
@@ -85,9 +85,9 @@ def passed_table(passed: Sequence[PassedOver], most: int | None = None) -> Table
 
 def _copied(copies: Sequence[Copies], what: str) -> str:
     if not copies:
-        return f"no {what} copies"
+        return f"no {what}"
     crossing = sum(copy.crosses for copy in copies)
-    if what == "exact":
+    if what == "exact copies":
         extra = sum(len(copy.files) - 1 for copy in copies)
         text = "1 file is an exact copy" if extra == 1 else f"{extra:,} files are exact copies"
         text += " of another"

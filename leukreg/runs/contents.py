@@ -38,7 +38,7 @@ TABLES = (
     "samples",
     "pixels",
     "statistics",
-    "twins",
+    "near_duplicates",
     "folds",
     "epochs",
     "predictions",
@@ -95,7 +95,7 @@ def write_data(path: Path, record: RunRecord) -> None:
     ids = dict.fromkeys([*pixels, *statistics])
     images = (ImageRow(one, pixels.get(one), statistics.get(one, ())) for one in ids)
     write_rows(path / "images.csv", ImageRow, images)
-    write_rows(path / "twins.csv", TwinRow, (TwinRow(*pair) for pair in record.twins))
+    write_rows(path / "twins.csv", TwinRow, (TwinRow(*pair) for pair in record.near_duplicates))
     write_folds(path / "folds.csv", record.folds)
 
 
@@ -187,7 +187,7 @@ def read_as(path: Path, shape: type[R]) -> R:
         samples=samples,
         pixels={one.id: one.digest for one in images if one.digest is not None},
         statistics={one.id: one.statistics for one in images if one.statistics},
-        twins=tuple((one.id, one.twin) for one in read_rows(path / "twins.csv", TwinRow)),
+        near_duplicates=tuple((one.id, one.twin) for one in read_rows(path / "twins.csv", TwinRow)),
         folds=read_folds(path / "folds.csv", len(samples)),
         epochs=read_rows(path / "epochs.csv", EpochLog),
         predictions=predictions,
@@ -280,7 +280,7 @@ def _with_groups(record: R) -> R:
     from leukreg.data.groups import grouped
 
     def found(rows: Predictions) -> Predictions:
-        return grouped(rows, record.samples.rows, record.pixels, record.twins)
+        return grouped(rows, record.samples.rows, record.pixels, record.near_duplicates)
 
     validation = record.validation
     return replace(

@@ -86,7 +86,7 @@ def refuse_held_out(
 ) -> None:
     """Look among the images that a generator reads of itself for those that its fold holds out.
 
-    Same pictures are found, and near copies as :mod:`leukreg.data.near_duplicates` finds them:
+    Same pictures are found, and near duplicates as :mod:`leukreg.data.near_duplicates` finds them:
     mirrored, turned and rescaled ones are not.
 
     Raises:
@@ -142,4 +142,4 @@ def _copies(
         new.thumbs(others), images.thumbs(numbers), progress
     ):
         row = numbers[at]
-        yield paths[others[place]], f"is a near copy of {rows[row].id} ({held[row]})"
+        yield paths[others[place]], f"is a near duplicate of {rows[row].id} ({held[row]})"

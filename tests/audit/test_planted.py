@@ -87,7 +87,7 @@ class Planted:
         images = searched(open_images(samples, ImageSpec(size=64)))
         fold = Fold(index=0, train=tuple(self.train), validation=(), test=tuple(self.test))
         return RunRecord(
-            samples=images.samples, pixels=images.digests, twins=images.near_duplicates,
+            samples=images.samples, pixels=images.digests, near_duplicates=images.near_duplicates,
             statistics=images.statistics, folds=(fold,),
         )  # fmt: skip
 

@@ -117,7 +117,7 @@ def test_evidence_of_a_run(make_result: Any) -> None:
     result = make_result(reported=TABLE)
     evidence = replace(result, threshold_from="scored")
     assert evidence.reported == TABLE
-    assert evidence.twins == result.twins
+    assert evidence.near_duplicates == result.near_duplicates
     assert evidence.threshold_from == "scored"
     rules = {f.rule for f in audit(evidence, None, installed())}
     assert {"majority-baseline", "few-positives", "threshold-on-scored"} <= rules
@@ -149,7 +149,7 @@ def _large(n: int) -> RunRecord:
     return RunRecord(
         samples=Samples(rows=listed, classes=predictions.classes),
         pixels={row.id: f"{i // 2 if i < 200 else i:032x}" for i, row in enumerate(listed)},
-        twins=tuple((listed[i].id, listed[i + 400].id) for i in range(0, n - 400, 500)),
+        near_duplicates=tuple((listed[i].id, listed[i + 400].id) for i in range(0, n - 400, 500)),
         statistics={row.id: tuple(v) for row, v in zip(listed, statistics.tolist(), strict=True)},
         folds=folds,
         predictions=predictions,

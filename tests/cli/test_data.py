@@ -36,7 +36,7 @@ def test_a_good_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "4 patients" in text
     assert "[Malignant] Pre-B" in text
     assert "no exact copies" in text
-    assert "no near copies" in text
+    assert "no near duplicates" in text
     assert "96x96" in text
     assert "! 4 patients with images in several classes" in text
     assert max(map(len, text.splitlines())) <= 80

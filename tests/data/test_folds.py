@@ -24,7 +24,7 @@ from leukreg.types import Fold, Lineage, Role, Sample, Samples
 
 @dataclass(frozen=True)
 class Table:
-    """What folds look at: rows, pixel digests, near copies. Stands in for an ImageStore."""
+    """What folds look at: rows, pixel digests, near duplicates. Stands in for an ImageStore."""
 
     samples: Samples
     same: tuple[tuple[int, ...], ...] = ()
@@ -83,7 +83,7 @@ def messages(of: Table, **spec: Any) -> str:
 
 @st.composite
 def grouped_tables(draw: st.DrawFn) -> Table:
-    """Some classes of patients with one to eight images, copies and near copies among them."""
+    """Some classes of patients with one to eight images, copies and near duplicates among them."""
     labels: list[str] = []
     patients: list[str] = []
     for label in range(draw(st.integers(2, 4))):

@@ -40,7 +40,7 @@ def test_one_file_of_each_picture_stays_the_largest_then_the_first(tmp_path: Pat
     root = tmp_path / "cells"
     for name, number in (("a/2.png", 1), ("a/1.png", 1), ("a/3.png", 3), ("b/4.png", 4)):
         put(root, name, number)
-    put(root, "a/0.png", 1, side=64)  # a thumbnail: a near copy
+    put(root, "a/0.png", 1, side=64)  # a thumbnail: a near duplicate
     left, dropped = drop_duplicates(opened(root))
     assert [row.id for row in left.samples.rows] == ["a/1.png", "a/3.png", "b/4.png"]
     assert dropped == (

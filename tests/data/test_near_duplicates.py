@@ -1,4 +1,4 @@
-"""Near copies are found, cells that merely look alike are not."""
+"""Near duplicates are found, cells that merely look alike are not."""
 
 from __future__ import annotations
 

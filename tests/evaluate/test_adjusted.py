@@ -203,7 +203,7 @@ def test_validation_rows_that_carry_nothing_are_refused_together() -> None:
 
 
 def listed(samples: Samples, pixels: dict[str, str] | None = None) -> Any:
-    """As much of a store as is asked for: digests of the pixels, no near copies."""
+    """As much of a store as is asked for: digests of the pixels, no near duplicates."""
     digests = {row.id: row.id for row in samples.rows} if pixels is None else pixels
     return SimpleNamespace(samples=samples, digests=digests, near_duplicates=())
 

@@ -21,7 +21,7 @@ def coloured(result: RunRecord, colour: float) -> RunRecord:
         values = rng.normal(100, 1, 12)
         values[:3] += colour * result.samples.classes.index(row.label)
         statistics[row.id] = tuple(map(float, values))
-    return replace(result, statistics=statistics, twins=())
+    return replace(result, statistics=statistics, near_duplicates=())
 
 
 def text(result: RunRecord) -> str:

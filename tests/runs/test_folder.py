@@ -435,7 +435,9 @@ def test_a_folder_of_before_has_the_groups_that_its_tables_tell(
 ) -> None:
     result = make_result(patients=0)
     first, other = result.samples.rows[0].id, result.samples.rows[5].id
-    copied = replace(result, pixels={**result.pixels, other: result.pixels[first]}, twins=())
+    copied = replace(
+        result, pixels={**result.pixels, other: result.pixels[first]}, near_duplicates=()
+    )
     kept = finished(tmp_path, copied)
     of_version_1(kept.folder, {})
     for name in ("predictions.csv", "validation.csv"):

@@ -172,7 +172,9 @@ def test_what_is_known_of_pictures_comes_back(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         images, pairs = Path(folder) / "images.csv", Path(folder) / "twins.csv"
-        write_data(Path(folder), RunRecord(pixels=pixels, statistics=statistics, twins=twins))
+        write_data(
+            Path(folder), RunRecord(pixels=pixels, statistics=statistics, near_duplicates=twins)
+        )
         rows = read_rows(images, ImageRow)
         assert {row.id: row.digest for row in rows if row.digest is not None} == pixels
         assert {row.id: row.statistics for row in rows if row.statistics} == statistics

@@ -172,7 +172,7 @@ def test_a_held_out_picture_is_named_whatever_its_file(
 def test_a_near_copy_is_found(held_images: ImageStore, donors: Path) -> None:
     shifted = cell(5).filter(ImageFilter.GaussianBlur(0.5)).point(lambda value: value * 0.9)
     shifted.save(donors / "near.jpg", quality=80)
-    with pytest.raises(DataError, match=r"near\.jpg is a near copy of a/5\.png \(test\)"):
+    with pytest.raises(DataError, match=r"near\.jpg is a near duplicate of a/5\.png \(test\)"):
         refuse_held_out(reading(donors), held_images, FOLD)
 
 

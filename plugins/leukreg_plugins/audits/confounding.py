@@ -146,7 +146,7 @@ class Shortcut:
 
     A model that can take the shortcut will, and its score then says nothing of the cells. In the
     public leukemia set, six numbers of mean colour reach 97 %. The probe is a vote of the nearest
-    neighbours in folds that keep patients, copies and near copies together.
+    neighbours in folds that keep patients, copies and near duplicates together.
 
     Do: compare the model with the probe's figure; normalise stain, crop borders, convert all
     files alike, or test on another centre.
@@ -187,7 +187,7 @@ class Shortcut:
             return
         y = np.array([labels.index(row.label) for row in rows])
         listed = rows_of(evidence)  # all of them: a picture that is not probed may tie two that are
-        group = groups_of(listed, evidence.pixels, evidence.twins).tolist()
+        group = groups_of(listed, evidence.pixels, evidence.near_duplicates).tolist()
         of = dict(zip((row.id for row in listed), group, strict=True))
         folds = self._folds(np.array([of[row.id] for row in rows]))
         table = np.array([evidence.statistics[row.id] for row in rows], dtype=float)

@@ -135,7 +135,7 @@ class FakesCopyTraining:
     """
 
     share: Annotated[float, Ge(0), Lt(1)] = 0.01
-    """Part of the fakes that may be near copies."""
+    """Part of the fakes that may be near duplicates."""
 
     def build(self, evidence: RunRecord) -> Iterable[Finding]:
         for name, table in tables(evidence):

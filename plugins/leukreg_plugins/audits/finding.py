@@ -81,7 +81,7 @@ def sides(fold: Fold) -> dict[str, frozenset[int]]:
 
 
 def pictures(evidence: RunRecord) -> dict[str, int]:
-    """File id to the number of its picture: equal pixels and near copies share one number."""
+    """File id to the number of its picture: equal pixels and near duplicates share one number."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -95,7 +95,7 @@ def pictures(evidence: RunRecord) -> dict[str, int]:
         digest = evidence.pixels.get(row.id)
         if digest is not None:
             parent[root(row.id)] = root(first.setdefault(digest, row.id))
-    for one, other in evidence.twins:
+    for one, other in evidence.near_duplicates:
         parent[root(one)] = root(other)
     numbers: dict[str, int] = {}
     return {row.id: numbers.setdefault(root(row.id), len(numbers)) for row in rows_of(evidence)}

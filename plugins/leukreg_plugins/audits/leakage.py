@@ -12,7 +12,7 @@ from leukreg_plugins.audits.published_table import published
 
 @plugin("repeated-pixels")
 class RepeatedPixels:
-    """Identical pixels under several file names, or many near copies.
+    """Identical pixels under several file names, or many near duplicates.
 
     Repeats make a data set look larger than it is: a picture four times over is one observation,
     and so is a picture beside its thumbnails.
@@ -24,7 +24,7 @@ class RepeatedPixels:
     """
 
     many: float = 0.1
-    """Share of files from which near copies are counted too."""
+    """Share of files from which near duplicates are counted too."""
 
     def build(self, evidence: RunRecord) -> Iterable[Finding]:
         files: dict[str, set[str]] = defaultdict(set)
@@ -48,8 +48,8 @@ class RepeatedPixels:
             yield found(
                 self,
                 "warning",
-                f"near copies (smaller, compressed again, shifted) counted in, {total:,} files show"
-                f" {shown:,} pictures",
+                f"near duplicates (smaller, compressed again, shifted) counted in, {total:,} files"
+                f" show {shown:,} pictures",
             )
 
 
@@ -57,8 +57,8 @@ class RepeatedPixels:
 class CopiesDropped:
     """Copies that were left out, so that one file of each picture takes part.
 
-    Which files are copies is leukreg's judgement: equal pixels, near copies, and chains of them.
-    Copies under several labels are left out altogether, as nobody knows which label is right.
+    Which files are copies is leukreg's judgement: equal pixels, near duplicates, and chains of
+    them. Copies under several labels are left out altogether, as nobody knows which label is right.
 
     Do: look at some of them; `facts.json` names all, with the file that was kept.
     """
@@ -79,7 +79,7 @@ class CopiesDropped:
 
 @plugin("copies-across-split")
 class CopiesAcrossSplit:
-    """The same picture, or a near copy, on two sides of a split.
+    """The same picture, or a near duplicate, on two sides of a split.
 
     What was trained on is recognised, not classified: the score says how well the model remembers.
 

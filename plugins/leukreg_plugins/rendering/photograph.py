@@ -25,7 +25,7 @@ BAR = (20, 20, 24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """How one picture of a scene was taken. A near copy differs in this alone."""
+    """How one picture of a scene was taken. A near duplicate differs in this alone."""
 
     seed: int
     """Of the noise."""
@@ -74,7 +74,7 @@ def draw_camera(shot: Shot, seed: int) -> Camera:
     camera = Camera(seed=own, lamp=lamp, gain=gain, blur=blur, scale_bar=barred)
     if shot.scene == shot.number:
         return camera
-    # A near copy: the stage has moved a little, the noise is new.
+    # A near duplicate: the stage has moved a little, the noise is new.
     again = derive(seed, "camera", shot.folder, shot.number)
     rng = np.random.default_rng(again)
     x, y = rng.uniform(-1.1, 1.1, 2).tolist()

@@ -161,7 +161,7 @@ class Shot:
     number: int
     """From 1, within the folder."""
     scene: int
-    """Number of the scene; differs from ``number`` where the picture is a near copy."""
+    """Number of the scene; differs from ``number`` where the picture is a near duplicate."""
 
 
 def plan(
@@ -172,7 +172,7 @@ def plan(
     Args:
         images: Pictures per folder.
         patients: How many in all; None for about one per twelve pictures.
-        duplicates: Share of pictures that are near copies of the one before.
+        duplicates: Share of pictures that are near duplicates of the one before.
 
     Raises:
         DataError: Fewer patients than folders, or more than pictures.

@@ -67,7 +67,7 @@ def _images(result: RunRecord) -> RunRecord:
     return RunRecord(
         samples=result.samples,
         pixels=result.pixels,
-        twins=result.twins,
+        near_duplicates=result.near_duplicates,
         statistics=result.statistics,
     )
 

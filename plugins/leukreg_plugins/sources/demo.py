@@ -54,7 +54,7 @@ class Demo:
     patients_known: bool = True
     """Tell leukreg whose picture it is. False is as in the public set, which has no patient ids."""
     duplicates: Annotated[float, Ge(0), Le(0.9)] = 0.0
-    """Share of pictures that are near copies of their predecessor (the same field, taken again)."""
+    """Share of pictures that are near duplicates of the last one (the same field, taken again)."""
     seed: Annotated[int, Ge(0)] = 0
     """Another seed draws other patients and cells."""
     classes: dict[str, tuple[str, ...]] | None = None

@@ -63,8 +63,8 @@ def test_many_copies_are_counted_as_the_pictures_they_are() -> None:
     quarter = {name: f"p{place // 4}" for place, name in enumerate(ids)}
     fires(RepeatedPixels(), evidence(many, pixels=quarter), "warning", "8 files are 2 pictures")
     near = tuple((ids[place], ids[place + 1]) for place in range(0, 8, 2))
-    case = evidence(many, pixels={name: name for name in ids}, twins=near)
-    fires(RepeatedPixels(), case, "warning", "near copies", "8 files show 4 pictures")
+    case = evidence(many, pixels={name: name for name in ids}, near_duplicates=near)
+    fires(RepeatedPixels(), case, "warning", "near duplicates", "8 files show 4 pictures")
     passes(RepeatedPixels(many=0.6), case)
 
 
@@ -88,8 +88,14 @@ def test_copies_across_split_by_pixels_twins_and_listing() -> None:
     rule = CopiesAcrossSplit()
     fires(rule, evidence(FOUR, [0, 2], [1, 3], pixels=same), "error", "1 of 2 test rows", "50.0 %")
     passes(rule, evidence(FOUR, [0, 1], [2, 3], pixels=same))
-    twins = ((IDS[0], IDS[1]), (IDS[1], IDS[2]))
-    fires(rule, evidence(FOUR, [0], [2, 3], twins=twins), "error", "1 of 2", f"{IDS[2]} ~ {IDS[0]}")
+    pairs = ((IDS[0], IDS[1]), (IDS[1], IDS[2]))
+    fires(
+        rule,
+        evidence(FOUR, [0], [2, 3], near_duplicates=pairs),
+        "error",
+        "1 of 2",
+        f"{IDS[2]} ~ {IDS[0]}",
+    )
     twice = [*FOUR, FOUR[0]]
     fires(rule, evidence(twice, [0, 2], [4, 3]), "error", "1 of 2")
     passes(rule, evidence(twice, [0, 4], [1, 3]))
@@ -119,9 +125,13 @@ def test_what_a_generator_alone_learned_from_is_trained_on_too() -> None:
 
 def test_copies_disagree() -> None:
     fires(
-        CopiesDisagree(), evidence(FOUR, twins=((IDS[0], IDS[2]),)), "warning", "(Benign)", "(ALL)"
+        CopiesDisagree(),
+        evidence(FOUR, near_duplicates=((IDS[0], IDS[2]),)),
+        "warning",
+        "(Benign)",
+        "(ALL)",
     )
-    passes(CopiesDisagree(), evidence(FOUR, twins=((IDS[0], IDS[1]),)))
+    passes(CopiesDisagree(), evidence(FOUR, near_duplicates=((IDS[0], IDS[1]),)))
 
 
 def test_segmented_twins_apart() -> None:
