@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import leukreg
+from leukreg.registry.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -225,10 +226,6 @@ ASKED = {
     ("testing/examples.py", "accuracy"): "an example of a score",
 }
 """Where the core asks for a plugin by name, and why."""
-LOOKUPS = {
-    "metric", "source", "loss", "head", "backbone", "attention", "sampler", "generator",
-    "extractor", "optimizer", "schedule", "augmentation", "class-weights", "audit", "report",
-}  # fmt: skip
 
 
 def test_the_core_knows_no_plugin_by_name() -> None:
@@ -262,6 +259,6 @@ def test_the_core_looks_up_no_plugin_by_name() -> None:
             if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith(".get"):
                 continue
             words = [one.value for one in node.args if isinstance(one, ast.Constant)]
-            if len(words) == 2 and words[0] in LOOKUPS:
+            if len(words) == 2 and words[0] in KINDS:
                 found.append((place, words[1]))
     assert [one for one in found if one not in ASKED] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 
@@ -11,43 +10,40 @@ import pytest
 import leukreg
 from leukreg.cli.commands import OWN
 from leukreg.recipe.reference import headers_of_kinds
-from leukreg.registry import kinds
-from leukreg.registry.kinds import CONTRACTS, KINDS
+from leukreg.registry import discover
+from leukreg.registry.kinds import KINDS, Kind
 from leukreg.scaffold import files
 from leukreg.testing import CHECKS
 
 ROOT = Path(__file__).parents[1]
-HOOKS = {
-    name: function
-    for name, function in inspect.getmembers(kinds, inspect.isfunction)
-    if name.startswith("leukreg_")
-}
 
 
-def test_every_hook_has_a_kind_and_every_kind_a_hook() -> None:
-    assert {kind.hook for kind in KINDS.values()} == set(HOOKS)
+def test_every_kind_has_a_hook() -> None:
+    hooks = vars(discover(()).manager.hook)
+    assert {kind.hook for kind in KINDS.values()} == {name for name in hooks if name[0] != "_"}
 
 
-@pytest.mark.parametrize("hook", HOOKS)
-def test_every_hook_is_said_in_one_sentence(hook: str) -> None:
-    sentence = inspect.getdoc(HOOKS[hook]) or ""
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-    assert len(sentence) > 20
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_kind_is_said_in_one_line(kind: Kind) -> None:
+    assert kind.sentence[0].islower()
+    assert "\n" not in kind.sentence
+    assert 10 < len(kind.sentence) < 60
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_contract_check_scaffold_and_a_place_in_recipes(kind: str) -> None:
     assert kind in CHECKS
     assert files("mine", kind)
-    assert kind == "command" or kind in CONTRACTS
-    assert kind in ("report", "command", "extractor") or kind in headers_of_kinds()
+    assert KINDS[kind].usage or kind in headers_of_kinds()
 
 
-@pytest.mark.parametrize("kind", CONTRACTS)
-def test_every_contract_says_what_build_does(kind: str) -> None:
-    build = CONTRACTS[kind].build  # type: ignore[attr-defined]
-    assert build.__doc__ or kind == "generator"
+def test_every_kind_that_a_key_of_recipes_names_is_declared() -> None:
+    assert set(headers_of_kinds()) <= set(KINDS)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.builds])
+def test_every_contract_says_what_build_does(kind: Kind) -> None:
+    assert vars(kind.contract)["build"].__doc__
 
 
 @pytest.mark.parametrize("kind", CHECKS)

@@ -15,8 +15,7 @@ from typing import Any
 import pluggy
 
 from leukreg.errors import PluginError
-from leukreg.registry import kinds
-from leukreg.registry.kinds import KINDS
+from leukreg.registry.kinds import KINDS, hookspecs
 from leukreg.registry.plugin import plugin_name, summary
 
 GROUP = "leukreg"
@@ -157,7 +156,7 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
     broken plugin end the program, so the entry points are walked here.
     """
     manager = pluggy.PluginManager("leukreg")
-    manager.add_hookspecs(kinds)
+    manager.add_hookspecs(hookspecs())
     owners: dict[str, Owner] = {}
     broken: list[BrokenPlugin] = []
     points = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
@@ -239,9 +238,8 @@ def _collect(
     broken: list[BrokenPlugin] = []
     registry = Registry(manager, owners, {}, ())
     for kind in KINDS.values():
-        if kind.name == "command":  # commands are click's, asked for by the program alone
-            continue
-        for owner, hook in registry.implementations(kind.name):
+        # Commands are click's, asked for by the program alone.
+        for owner, hook in registry.implementations(kind.name) if kind.builds else ():
             try:
                 for cls in _classes(hook()):
                     entry = Entry(kind.name, plugin_name(cls), cls, owner)

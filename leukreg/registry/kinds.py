@@ -1,4 +1,4 @@
-"""The kinds of plugin: one row each, and what ``build`` of each takes and returns.
+"""The kinds of plugin: one contract each, and what ``build`` of each takes and returns.
 
 A plugin may also have ``ready(self) -> None``: called once before any work starts, it raises
 :class:`leukreg.errors.NotAvailable` when what the plugin needs (weights, a folder, a network) is
@@ -32,6 +32,56 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
     from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of plugin, declared by its contract; a recipe's field says where it is named."""
+
+    name: str
+    hook: str
+    """The function that lists plugins of this kind."""
+    sentence: str
+    """What a plugin of this kind is, for listings."""
+    contract: type
+    """Its ``build`` is what a plugin takes and returns."""
+    usage: str
+    """How it is used, where no recipe names it."""
+    example: str
+    """The body of the ``build`` that `leukreg plugins new` writes, where it has no template."""
+
+    @property
+    def builds(self) -> bool:
+        """Whether plugins are classes; commands are click's."""
+        return hasattr(self.contract, "build")
+
+    @property
+    def check(self) -> str:
+        """The function in :mod:`leukreg.testing` that checks one."""
+        return f"check_{self.name.replace('-', '_')}"
+
+
+KINDS: dict[str, Kind] = {}
+"""By name, in the order of a recipe."""
+
+
+def _kind(
+    name: str, hook: str, sentence: str, usage: str = "", example: str = "raise NotImplementedError"
+) -> Callable[[Any], Any]:
+    """Declare the kind of plugin whose contract the class is."""
+
+    def declare(contract: Any) -> Any:
+        KINDS[name] = Kind(
+            name=name,
+            hook=hook,
+            sentence=sentence,
+            contract=contract,
+            usage=usage,
+            example=example,
+        )
+        return contract
+
+    return declare
 
 
 class InputContract(Protocol):
@@ -91,6 +141,7 @@ class ClassGenerator(Protocol):
         ...
 
 
+@_kind("source", "leukreg_sources", "where samples come from")
 class Source(Protocol):
     def build(self) -> Samples:
         """List the samples, without decoding them all. Raises DataError, NotAvailable.
@@ -102,6 +153,7 @@ class Source(Protocol):
         ...
 
 
+@_kind("augmentation", "leukreg_augmentations", "changes training images at random")
 class Augmentation(Protocol):
     def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:
         """A function from a uint8 batch ``(b, 3, size, size)`` to one of the same shape and type.
@@ -111,6 +163,7 @@ class Augmentation(Protocol):
         ...
 
 
+@_kind("backbone", "leukreg_backbones", "turns images into feature maps")
 class Backbone(Protocol):
     def build(self) -> nn.Module:
         """A module from ``(b, 3, h, w)`` normalised floats to the feature map ``(b, c, h', w')``.
@@ -121,12 +174,14 @@ class Backbone(Protocol):
         ...
 
 
+@_kind("attention", "leukreg_attentions", "reweighs the last feature map")
 class Attention(Protocol):
     def build(self, channels: int) -> nn.Module:
         """A module that keeps the shape ``(b, channels, h, w)``."""
         ...
 
 
+@_kind("head", "leukreg_heads", "turns feature maps into logits")
 class Head(Protocol):
     def build(self, channels: int, labels: Labels) -> nn.Module:
         """A module from ``(b, channels, h, w)`` to logits ``(b, len(labels))``.
@@ -136,6 +191,7 @@ class Head(Protocol):
         ...
 
 
+@_kind("loss", "leukreg_losses", "what training minimises")
 class Loss(Protocol):
     def build(self, labels: Labels) -> nn.Module:
         """A module from logits ``(b, k)`` and targets ``(b,)`` (int64) to a scalar mean loss.
@@ -151,12 +207,14 @@ class Loss(Protocol):
         ...
 
 
+@_kind("class-weights", "leukreg_class_weights", "how much each class counts in the loss")
 class ClassWeights(Protocol):
     def build(self, labels: Labels) -> tuple[float, ...]:
         """One positive weight per class from ``labels.counts`` (a count may be 0)."""
         ...
 
 
+@_kind("sampler", "leukreg_samplers", "the order in which training rows are seen")
 class Sampler(Protocol):
     def build(
         self, targets: Sequence[int], groups: Sequence[str], generator: torch.Generator
@@ -170,6 +228,7 @@ class Sampler(Protocol):
         ...
 
 
+@_kind("generator", "leukreg_generators", "makes synthetic images of a class")
 class Generator(Protocol):
     def build(self, image: ImageSpec, labels: Labels) -> ClassGenerator:
         """A generator of images of ``image.size`` pixels.
@@ -185,6 +244,12 @@ class Generator(Protocol):
         ...
 
 
+@_kind(
+    "extractor",
+    "leukreg_extractors",
+    "turns images into features to be compared by",
+    usage="Then compare images by it:\n\n    leukreg fidelity REAL FAKE --extractor {name}",
+)
 class Extractor(Protocol):
     """A plugin with one option at most that may be given by a word, named ``path``."""
 
@@ -204,12 +269,14 @@ class Extractor(Protocol):
         ...
 
 
+@_kind("optimizer", "leukreg_optimizers", "updates the parameters")
 class Optimizer(Protocol):
     def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """An optimizer over torch parameter groups."""
         ...
 
 
+@_kind("schedule", "leukreg_schedules", "how the learning rate moves")
 class Schedule(Protocol):
     def build(self, optimizer: torch.optim.Optimizer, steps: int) -> Any:
         """A torch learning-rate scheduler over ``steps`` optimizer steps.
@@ -220,6 +287,7 @@ class Schedule(Protocol):
         ...
 
 
+@_kind("metric", "leukreg_metrics", "a figure over predictions")
 class Metric(Protocol):
     def build(self, predictions: Predictions) -> Iterable[Score]:
         """Figures over the scored rows; undefined ones have value None and say why.
@@ -239,147 +307,45 @@ class Metric(Protocol):
         ...
 
 
+@_kind("audit", "leukreg_audits", "a rule that finds what is wrong with a result")
 class Audit(Protocol):
     def build(self, evidence: RunRecord) -> Iterable[Finding]:
         """What this rule finds; nothing where the evidence it needs is absent."""
         ...
 
 
+@_kind(
+    "report",
+    "leukreg_reports",
+    "a section of the report",
+    usage="Then `leukreg run` and `leukreg show` show its section with every run.",
+)
 class Report(Protocol):
     def build(self, result: RunRecord) -> Iterable[Section]:
         """Sections for the console and the page."""
         ...
 
 
-CONTRACTS: dict[str, type] = {
-    "source": Source,
-    "augmentation": Augmentation,
-    "backbone": Backbone,
-    "attention": Attention,
-    "head": Head,
-    "loss": Loss,
-    "class-weights": ClassWeights,
-    "sampler": Sampler,
-    "generator": Generator,
-    "extractor": Extractor,
-    "optimizer": Optimizer,
-    "schedule": Schedule,
-    "metric": Metric,
-    "audit": Audit,
-    "report": Report,
-}
+@_kind(
+    "command",
+    "leukreg_commands",
+    "a command of the leukreg program",
+    usage="Then run it:\n\n    leukreg {name}",
+)
+class Command(Protocol):
+    """The hook itself: no class marked with ``@plugin``, no ``build``."""
+
+    def __call__(self, cli: click.Group) -> None:
+        """Add click commands to the ``leukreg`` program."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of plugin."""
-
-    name: str
-    hook: str
-    sentence: str
-    """What a plugin of this kind is, for listings."""
-
-
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        Kind("source", "leukreg_sources", "where samples come from"),
-        Kind("augmentation", "leukreg_augmentations", "changes training images at random"),
-        Kind("backbone", "leukreg_backbones", "turns images into feature maps"),
-        Kind("attention", "leukreg_attentions", "reweighs the last feature map"),
-        Kind("head", "leukreg_heads", "turns feature maps into logits"),
-        Kind("loss", "leukreg_losses", "what training minimises"),
-        Kind("class-weights", "leukreg_class_weights", "how much each class counts in the loss"),
-        Kind("sampler", "leukreg_samplers", "the order in which training rows are seen"),
-        Kind("generator", "leukreg_generators", "makes synthetic images of a class"),
-        Kind("extractor", "leukreg_extractors", "turns images into features to be compared by"),
-        Kind("optimizer", "leukreg_optimizers", "updates the parameters"),
-        Kind("schedule", "leukreg_schedules", "how the learning rate moves"),
-        Kind("metric", "leukreg_metrics", "a figure over predictions"),
-        Kind("audit", "leukreg_audits", "a rule that finds what is wrong with a result"),
-        Kind("report", "leukreg_reports", "a section of the report"),
-        Kind("command", "leukreg_commands", "a command of the leukreg program"),
-    )
-}
-
-hookspec = pluggy.HookspecMarker("leukreg")
-
-
-@hookspec
-def leukreg_sources() -> list[type]:  # type: ignore[empty-body]
-    """Sources: where samples come from."""
-
-
-@hookspec
-def leukreg_augmentations() -> list[type]:  # type: ignore[empty-body]
-    """Augmentations: random changes of training images."""
-
-
-@hookspec
-def leukreg_backbones() -> list[type]:  # type: ignore[empty-body]
-    """Backbones: networks from images to feature maps."""
-
-
-@hookspec
-def leukreg_attentions() -> list[type]:  # type: ignore[empty-body]
-    """Attentions: modules that reweigh the last feature map."""
-
-
-@hookspec
-def leukreg_heads() -> list[type]:  # type: ignore[empty-body]
-    """Heads: modules from feature maps to logits."""
-
-
-@hookspec
-def leukreg_losses() -> list[type]:  # type: ignore[empty-body]
-    """Losses: what training minimises."""
-
-
-@hookspec
-def leukreg_class_weights() -> list[type]:  # type: ignore[empty-body]
-    """Class weights: how much each class counts in the loss."""
-
-
-@hookspec
-def leukreg_samplers() -> list[type]:  # type: ignore[empty-body]
-    """Samplers: the order in which training rows are seen."""
-
-
-@hookspec
-def leukreg_generators() -> list[type]:  # type: ignore[empty-body]
-    """Generators: makers of synthetic images of a class."""
-
-
-@hookspec
-def leukreg_extractors() -> list[type]:  # type: ignore[empty-body]
-    """Extractors: networks from images to the features that distances are measured in."""
-
-
-@hookspec
-def leukreg_optimizers() -> list[type]:  # type: ignore[empty-body]
-    """Optimizers: what updates the parameters."""
-
-
-@hookspec
-def leukreg_schedules() -> list[type]:  # type: ignore[empty-body]
-    """Schedules: how the learning rate moves."""
-
-
-@hookspec
-def leukreg_metrics() -> list[type]:  # type: ignore[empty-body]
-    """Metrics: figures over predictions."""
-
-
-@hookspec
-def leukreg_audits() -> list[type]:  # type: ignore[empty-body]
-    """Audit rules: what finds that a result is wrong or does not mean what it seems to."""
-
-
-@hookspec
-def leukreg_reports() -> list[type]:  # type: ignore[empty-body]
-    """Reports: sections shown after a run."""
-
-
-@hookspec
-def leukreg_commands(cli: click.Group) -> None:
-    """Commands: add click commands to the ``leukreg`` program."""
+def hookspecs() -> type:
+    """The hook of every kind, as pluggy wants to see it."""
+    mark = pluggy.HookspecMarker("leukreg")
+    specs: dict[str, Callable[..., Any]] = {}
+    for kind in KINDS.values():
+        spec: Callable[..., Any] = (lambda: []) if kind.builds else (lambda cli: None)
+        spec.__name__ = kind.hook
+        specs[kind.hook] = mark(spec)
+    return type("Hooks", (), specs)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
 import re
 import shutil
 import tempfile
+import textwrap
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
@@ -18,8 +20,9 @@ from leukreg.errors import PluginError
 from leukreg.files import write_file
 from leukreg.recipe.reference import example_head
 from leukreg.registry import GROUP, installed
-from leukreg.registry.kinds import KINDS
+from leukreg.registry.kinds import KINDS, Kind
 
+_TEMPLATES = resources.files("leukreg.scaffold") / "templates"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TAKEN = {"plugins", "gan"}
 """Names whose module would be one of leukreg's own packages."""
@@ -86,12 +89,12 @@ def files(name: str, kind: str) -> dict[str, str]:
 
 def module_text(name: str, kind: str, module: str) -> str:
     """The module that holds the plugin and its hook; ``module`` as Python imports it."""
-    return _fill(f"{kind}.py", _words(name, kind, module))
+    return _fill(_template(kind, "", "plugin.py"), _words(name, kind, module))
 
 
 def test_text(name: str, kind: str, module: str) -> str:
     """The test that runs the kind's check."""
-    return _fill(_test(kind), _words(name, kind, module))
+    return _fill(_template(kind, "test_", "test.py"), _words(name, kind, module))
 
 
 def _words(name: str, kind: str, module: str) -> dict[str, str]:
@@ -103,7 +106,9 @@ def _words(name: str, kind: str, module: str) -> dict[str, str]:
         "module": module,
         "cls": _class_name(name, kind),
         "version": __version__,
-        "check": f"check_{kind.replace('-', '_')}",
+        "check": KINDS[kind].check,
+        "signature": _signature(KINDS[kind]),
+        "example": textwrap.indent(KINDS[kind].example, " " * 8),
         "usage": _usage(name, kind),
     }
 
@@ -111,22 +116,29 @@ def _words(name: str, kind: str, module: str) -> dict[str, str]:
 def _class_name(name: str, kind: str) -> str:
     camel = "".join(part.capitalize() for part in name.split("-"))
     # "path" or "none" would hide what the module imports, or not be a name at all.
-    if keyword.iskeyword(camel) or re.search(rf"\b{camel}\b", _text(f"{kind}.py")):
+    template = _text(_template(kind, "", "plugin.py"))
+    if keyword.iskeyword(camel) or re.search(rf"\b{camel}\b", template):
         return camel + "Plugin"
     return camel
 
 
-def _test(kind: str) -> str:
-    return f"test_{kind}.py" if kind in ("source", "command") else "test.py"
+def _template(kind: str, prefix: str, otherwise: str) -> str:
+    """The kind's own template where it has one."""
+    own = f"{prefix}{kind}.py"
+    return own if (_TEMPLATES / f"{own}.txt").is_file() else otherwise
+
+
+def _signature(kind: Kind) -> str:
+    """The arguments of ``build``, of any type: what they are stands in the kind's contract."""
+    if not kind.builds:
+        return ""
+    first, *others = inspect.signature(vars(kind.contract)["build"]).parameters
+    return ", ".join([first, *(f"{name}: Any" for name in others)])
 
 
 def _usage(name: str, kind: str) -> str:
-    if kind == "command":
-        return f"Then run it:\n\n    leukreg {name}"
-    if kind == "report":
-        return "Then `leukreg run` and `leukreg show` show its section with every run."
-    if kind == "extractor":
-        return f"Then compare images by it:\n\n    leukreg fidelity REAL FAKE --extractor {name}"
+    if KINDS[kind].usage:
+        return KINDS[kind].usage.format(name=name)
     lines = "".join(f"\n    {line}" for line in example_head(kind, name))
     return f"Then name it in a recipe:\n{lines}"
 
@@ -136,8 +148,7 @@ def _fill(template: str, words: dict[str, str]) -> str:
 
 
 def _text(template: str) -> str:
-    folder = resources.files("leukreg.scaffold") / "templates"
-    return (folder / f"{template}.txt").read_text(encoding="utf-8")
+    return (_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")
 
 
 HEADER = f"[project.entry-points.{GROUP}]"

@@ -7,7 +7,6 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
 from leukreg import gate_figures, record, types
 from leukreg.recipe.reference import headers_of_kinds
@@ -57,17 +56,17 @@ def page() -> str:
 
 def _kind(name: str) -> Iterator[str]:
     table = f"In a recipe: `{headers[name]}`. " if name in (headers := headers_of_kinds()) else ""
-    yield from _wrapped(f"{table}Hook: `{KINDS[name].hook}`.")
+    kind = KINDS[name]
+    yield from _wrapped(f"{table}Hook: `{kind.hook}`.")
     check = CHECKS[name]
     said = f"`leukreg.testing.{check.__name__}` asks for: {inspect.getdoc(check)}"
     yield from ("", *_wrapped(said))
-    if name == "command":
-        yield from ("", "    leukreg_commands(cli: click.Group) -> None")
+    if not kind.builds:
+        yield from ("", f"    {kind.hook}(cli: click.Group) -> None")
         return
-    contract: type[Any] = kinds.CONTRACTS[name]
-    if doc := contract.__dict__.get("__doc__"):
+    if doc := vars(kind.contract).get("__doc__"):
         yield from ("", *_wrapped(doc))
-    yield from (line for member in _members(contract) for line in ("", *member))
+    yield from (line for member in _members(kind.contract) for line in ("", *member))
 
 
 def _members(cls: type) -> Iterator[list[str]]:

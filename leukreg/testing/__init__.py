@@ -14,52 +14,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from leukreg.testing.examples import (
-    ExampleImages,
-    example_evidence,
-    example_images,
-    example_labels,
-    example_predictions,
-    example_result,
-    example_samples,
-    write_example_images,
-)
-from leukreg.testing.image_checks import check_extractor, check_generator, check_source
-from leukreg.testing.network_checks import (
-    check_attention,
-    check_augmentation,
-    check_backbone,
-    check_head,
-    check_loss,
-)
-from leukreg.testing.option_checks import check_options
-from leukreg.testing.result_checks import check_audit, check_command, check_metric, check_report
-from leukreg.testing.training_checks import (
-    check_class_weights,
-    check_optimizer,
-    check_sampler,
-    check_schedule,
-)
+from leukreg.registry.kinds import KINDS
+from leukreg.testing.examples import ExampleImages as ExampleImages
+from leukreg.testing.examples import example_evidence as example_evidence
+from leukreg.testing.examples import example_images as example_images
+from leukreg.testing.examples import example_labels as example_labels
+from leukreg.testing.examples import example_predictions as example_predictions
+from leukreg.testing.examples import example_result as example_result
+from leukreg.testing.examples import example_samples as example_samples
+from leukreg.testing.examples import write_example_images as write_example_images
+from leukreg.testing.image_checks import *  # noqa: F403
+from leukreg.testing.network_checks import *  # noqa: F403
+from leukreg.testing.option_checks import check_options as check_options
+from leukreg.testing.result_checks import *  # noqa: F403
+from leukreg.testing.training_checks import *  # noqa: F403
 
 CHECKS: dict[str, Callable[..., None]] = {
-    "source": check_source,
-    "augmentation": check_augmentation,
-    "backbone": check_backbone,
-    "attention": check_attention,
-    "head": check_head,
-    "loss": check_loss,
-    "class-weights": check_class_weights,
-    "sampler": check_sampler,
-    "generator": check_generator,
-    "extractor": check_extractor,
-    "optimizer": check_optimizer,
-    "schedule": check_schedule,
-    "metric": check_metric,
-    "audit": check_audit,
-    "report": check_report,
-    "command": check_command,
+    name: globals()[kind.check] for name, kind in KINDS.items() if kind.check in globals()
 }
-"""The contract check of each kind."""
+"""The contract check of each kind, found by its name."""
 
 
 def check(kind: str, plugin: Any) -> None:
@@ -70,34 +43,3 @@ def check(kind: str, plugin: Any) -> None:
         KeyError: There is no such kind.
     """
     CHECKS[kind](plugin)
-
-
-__all__ = [
-    "CHECKS",
-    "ExampleImages",
-    "check",
-    "check_attention",
-    "check_audit",
-    "check_augmentation",
-    "check_backbone",
-    "check_class_weights",
-    "check_command",
-    "check_extractor",
-    "check_generator",
-    "check_head",
-    "check_loss",
-    "check_metric",
-    "check_optimizer",
-    "check_options",
-    "check_report",
-    "check_sampler",
-    "check_schedule",
-    "check_source",
-    "example_evidence",
-    "example_images",
-    "example_labels",
-    "example_predictions",
-    "example_result",
-    "example_samples",
-    "write_example_images",
-]

@@ -15,6 +15,8 @@ from leukreg.types import ImageSpec, Labels, Lineage, Origin, Role, Samples
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+__all__ = ["check_extractor", "check_generator", "check_source"]
+
 
 def check_source(plugin: Any) -> None:
     """Rows with classes, files and ids that agree, listed the same way twice."""

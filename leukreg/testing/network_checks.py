@@ -14,6 +14,8 @@ from leukreg.types import ImageSpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+__all__ = ["check_attention", "check_augmentation", "check_backbone", "check_head", "check_loss"]
+
 
 def check_augmentation(plugin: Any, size: int = 32) -> None:
     """uint8 in and out, same shape, input untouched, repeatable, one draw for each image."""

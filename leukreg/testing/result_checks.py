@@ -13,6 +13,8 @@ from leukreg.testing.examples import example_evidence, example_predictions, exam
 from leukreg.testing.option_checks import instance, named, require
 from leukreg.types import Finding, Predictions, Score, Section, Severity
 
+__all__ = ["check_audit", "check_command", "check_metric", "check_report"]
+
 
 def check_metric(plugin: Any) -> None:
     """Scores that are finite or undefined with a reason, also on rows that define little."""

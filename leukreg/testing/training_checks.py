@@ -14,6 +14,8 @@ from leukreg.testing.option_checks import instance, named, require
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["check_class_weights", "check_optimizer", "check_sampler", "check_schedule"]
+
 
 def check_class_weights(plugin: Any) -> None:
     """One positive finite weight per class, also where a class has no rows."""
