@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from leukreg.synthesis.extractor import OpenExtractor as OpenExtractor
     from leukreg.synthesis.extractor import open_extractor as open_extractor
     from leukreg.text import as_cell as as_cell
+    from leukreg.text import did_you_mean as did_you_mean
     from leukreg.text import from_cell as from_cell
     from leukreg.text import percent as percent
     from leukreg.text import percents as percents
@@ -163,6 +164,7 @@ _MODULE_OF = {
     "choices": "leukreg.evaluate.choices",
     "count_folder": "leukreg.data.listing",
     "derive": "leukreg.seeds",
+    "did_you_mean": "leukreg.text",
     "examine": "leukreg.audit.conflict",
     "expanded": "leukreg.paths",
     "explanation": "leukreg.predict.grad_cam",

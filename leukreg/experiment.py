@@ -62,12 +62,12 @@ def carry_out(
     folder.keep_data(record)
     if recipe.synthesis is not None and recipe.synthesis.place == "training-fold":
         from leukreg.engine.rehearsal import rehearse
-        from leukreg.synthesis import check_folds
+        from leukreg.synthesis.leakage import check
 
-        samples, seed = record.samples, recipe.seed
+        samples = record.samples
         # A generator may learn for hours; what comes after it must not fail at its first batch.
         rehearse(recipe, labels_of(recipe, samples, ()), samples)
-        check_folds(images, record.folds, recipe.synthesis, recipe.image, seed, progress)
+        check(recipe, images, record.folds, progress)
     predicted = []
     for fold in record.folds:
         images, record, fold = synthesize(recipe, images, record, fold, folder, progress)
@@ -92,20 +92,14 @@ def synthesize(
 
     Its synthetic rows come back appended, so that row numbers stay unique.
     """
-    spec, made = recipe.synthesis, folder.file("synthetic")
-    if spec is None:
-        return images, record, fold
-    from leukreg.synthesis import hold, into_fold
+    from leukreg.synthesis import make
 
-    if spec.place == "training-fold":
-        placed = into_fold(images, fold, spec, recipe.image, recipe.seed, made, progress)
-        images, fold = placed.images, placed.fold or fold
-        folds = tuple(fold if fold.index == one.index else one for one in record.folds)
-        fidelity = (*record.synthesis.fidelity, *map(figures_of, placed.figures))
-        record = replace(record, folds=folds, synthesis=Synthesis(fidelity=fidelity))
-        record = with_images(record, images)
-    hold(made, fold.index)
-    return images, record, fold
+    placed = make.synthesize(recipe, images, fold, folder.file("synthetic"), progress)
+    images, fold = placed.images, placed.fold or fold
+    folds = tuple(fold if fold.index == one.index else one for one in record.folds)
+    fidelity = (*record.synthesis.fidelity, *map(figures_of, placed.figures))
+    record = replace(record, folds=folds, synthesis=Synthesis(fidelity=fidelity))
+    return images, with_images(record, images), fold
 
 
 def train_and_predict(

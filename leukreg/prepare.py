@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError, Problems
-from leukreg.gate_figures import GateFigures, figures_of
+from leukreg.gate_figures import figures_of
 from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mistakes import dotted
@@ -35,6 +35,7 @@ def prepare(
     from leukreg.data.folds import make_folds
     from leukreg.data.near_duplicates import searched
     from leukreg.recipe import check_task
+    from leukreg.synthesis.make import synthesize
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
@@ -42,13 +43,10 @@ def prepare(
     spec, beside = recipe.synthesis, beside_of(recipe, samples)
     for how in beside.assumed:
         progress.say(how)
-    fidelity: tuple[GateFigures, ...] = ()
-    if spec is not None and spec.place == "before-split":
-        from leukreg.synthesis import before_split
-
-        placed = before_split(images, spec, recipe.image, recipe.seed, synthetic, progress)
+    placed = synthesize(recipe, images, None, synthetic, progress)
+    if placed.images is not images:
         images = searched(placed.images, progress)
-        fidelity = tuple(map(figures_of, placed.figures))
+    fidelity = tuple(map(figures_of, placed.figures))
     absent = spec.classes if spec is not None else ()
     folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
     listing = Listing(
@@ -87,7 +85,7 @@ def beside_of(recipe: Recipe, samples: Samples) -> Samples:
     """What the recipe's generator passes over and assumes in listing what it reads besides."""
     if recipe.synthesis is None:
         return NO_SAMPLES
-    from leukreg.synthesis import listed
+    from leukreg.synthesis.generator import listed
 
     return listed(recipe.synthesis.generator, samples.classes)
 

@@ -65,6 +65,15 @@ def csv_text(rows: Iterable[Iterable[str]]) -> str:
     return buffer.getvalue()
 
 
+def did_you_mean(word: str, known: Iterable[str], there: str = "there are") -> str:
+    """``did you mean 'Pro-B'?`` of the nearest known word, else ``there are Pro-B, Pre-B``."""
+    import difflib
+
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"{there} {', '.join(known)}"
+
+
 def middle_cut(text: str, longest: int) -> str:
     """The text made visible on one line, cut in the middle where it is too long."""
     text = visible(text).replace("\n", "\\n")

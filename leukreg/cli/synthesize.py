@@ -19,8 +19,7 @@ from leukreg.report.console import RichProgress, open_console
 
 if TYPE_CHECKING:
     from leukreg.progress import Progress
-    from leukreg.synthesis.gate import Admitted
-    from leukreg.synthesis.real_images import RealImages
+    from leukreg.synthesis.image_folder import SyntheticRows
 
 
 @click.command("synthesize")
@@ -85,40 +84,27 @@ def _wanted(
 
 def _make(
     recipe: Recipe, spec: SynthesisSpec, fold: int | None, folder: Path, progress: Progress
-) -> Admitted:
+) -> SyntheticRows:
+    from leukreg.synthesis.leakage import check
     from leukreg.synthesis.make import export
-    from leukreg.synthesis.request import Request
 
-    reference, index = _reference(recipe, spec, fold, progress)
-    request = Request(
-        spec=spec, image=recipe.image, seed=recipe.seed, folder=folder.parent, fold=index
-    )
-    return export(reference, request, folder, progress)
-
-
-def _reference(
-    recipe: Recipe, spec: SynthesisSpec, fold: int | None, progress: Progress
-) -> tuple[RealImages, int | None]:
-    """The rows that the generator learns from and is held against, and the fold they belong to."""
-    from leukreg.synthesis import check_folds
-    from leukreg.synthesis.real_images import of_everything, of_fold
-
+    wanted = replace(recipe, synthesis=spec)
     if spec.place == "before-split":
         if fold is not None:
             message = 'the generator learns from all rows (place = "before-split"), not from a fold'
             raise LeukregError(message)
         images, _ = open_rows(recipe, list_samples(recipe, progress), progress)
-        return of_everything(images), None
+        return export(wanted, images, None, folder, progress)
     images, record = prepare(recipe, Path(), progress)
     index = (fold or 1) - 1
     if index >= len(record.folds):
         raise LeukregError(f"there is no fold {fold}; the last is {len(record.folds)}")
     chosen = record.folds[index]
-    check_folds(images, (chosen,), spec, recipe.image, recipe.seed, progress)
-    return of_fold(images, chosen), index
+    check(wanted, images, (chosen,), progress)
+    return export(wanted, images, chosen, folder, progress)
 
 
-def _tell(made: Admitted, spec: SynthesisSpec, folder: Path) -> int:
+def _tell(made: SyntheticRows, spec: SynthesisSpec, folder: Path) -> int:
     from leukreg.synthesis.gate import basis, in_words, named
 
     for table in made.figures:

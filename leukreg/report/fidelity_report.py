@@ -200,7 +200,7 @@ def write_sheet(
     Raises:
         WriteError: The file cannot be written.
     """
-    from leukreg.synthesis.contact_sheet import SHOWN, Strip, neighbour_sheet
+    from leukreg.synthesis.contact_sheet import MARK, SHOWN, Neighbours, Strip, contact_sheet
 
     memorized, copies = found.overall.memorized, set(found.overall.memorized.copies)
     seen = found.training_rows
@@ -211,12 +211,14 @@ def write_sheet(
     for label, own in by_class.items():
         own.sort(key=lambda place: (place not in copies, memorized.closeness[place]))
         shown = own[:SHOWN]
-        strip = Strip(
-            label=label or ALL_CLASSES,
-            fakes=fakes.pixels[[found.fake_rows[place] for place in shown]],
-            nearest=training.pixels[[seen[memorized.nearest[place]] for place in shown]],
-            closeness=[memorized.closeness[place] for place in shown],
-            copies=[place in copies for place in shown],
+        below = Neighbours(
+            training.pixels[[seen[memorized.nearest[place]] for place in shown]],
+            [memorized.closeness[place] for place in shown],
+            [place in copies for place in shown],
         )
-        strips.append(strip)
-    write_file(path, neighbour_sheet(strips))
+        copied = sum(below.copies)
+        text = f"{label or ALL_CLASSES}: fakes above their nearest training images"
+        text += f", {copied} of these copies (red)" if copied else ""
+        pixels = fakes.pixels[[found.fake_rows[place] for place in shown]]
+        strips.append(Strip(text, pixels, below))
+    write_file(path, contact_sheet(strips, MARK))

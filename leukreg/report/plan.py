@@ -70,14 +70,13 @@ def _image_table(recipe: Recipe, images: ImageStore, progress: Progress) -> Tabl
     from leukreg.data.decode import readings
     from leukreg.data.folds import make_folds
     from leukreg.evaluate.feasibility import refuse_too_few
-    from leukreg.synthesis import check_folds
+    from leukreg.synthesis.leakage import check
 
     spec = recipe.synthesis
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
         images, uncounted = _before_split(recipe, images, Path(folder), progress)
         folds = make_folds(images, recipe.data.folds, recipe.seed, spec.classes if spec else ())
-    if spec is not None and spec.place == "training-fold":
-        check_folds(images, folds, spec, recipe.image, recipe.seed, progress)
+    check(recipe, images, folds, progress)
     refuse_too_few(recipe, images, folds)
     samples = images.samples
     caption = f"{len(samples)} rows of {recipe.image.size} px"
@@ -98,16 +97,16 @@ def _before_split(
     A plan counts and does not judge.
     """
     from leukreg.data.near_duplicates import searched
-    from leukreg.synthesis import before_split, check_everything
+    from leukreg.synthesis.leakage import check
+    from leukreg.synthesis.make import synthesize
 
     spec = recipe.synthesis
     if spec is None or spec.place != "before-split":
         return images, 0
-    if check_everything(images, spec, recipe.image, recipe.seed, progress):
+    if check(recipe, images, None, progress):
         return images, sum(spec.count(name) for name in spec.classes)
-    spec = replace(spec, gate=None)
-    images = before_split(images, spec, recipe.image, recipe.seed, folder, progress).images
-    return searched(images, progress), 0
+    ungated = replace(recipe, synthesis=replace(spec, gate=None))
+    return searched(synthesize(ungated, images, None, folder, progress).images, progress), 0
 
 
 def _sides(recipe: Recipe, samples: Samples, folds: Sequence[Fold]) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ tables; what their keys mean stands in ``plugins/leukreg_plugins/audits/fidelity
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,42 +17,34 @@ from leukreg.progress import Progress
 from leukreg.seeds import derive
 from leukreg.synthesis.downstream import DownstreamScore, downstream_scores
 from leukreg.synthesis.extractor import OpenExtractor, open_extractor, shrunk
-from leukreg.synthesis.fidelity import LEAST_FAKE, LEAST_REAL
-from leukreg.synthesis.generator import ClassImages
+from leukreg.synthesis.fidelity import LEAST_FAKE, LEAST_REAL, measure
+from leukreg.synthesis.generator import ClassImages, draw
+from leukreg.synthesis.image_folder import FiguresTable, SyntheticRows
+from leukreg.synthesis.memorization import find_copies
 from leukreg.synthesis.real_images import FEWEST, Held, RealImages
 from leukreg.synthesis.request import Request
-from leukreg.types import Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leukreg.recipe.model import GateSpec
-    from leukreg.synthesis.image_folder import FiguresTable, SyntheticRows
+    from leukreg.registry.kinds import ClassGenerator
 
     Pixels = NDArray[np.uint8]
 
-
-DONE = {
-    "leave-out": "left out",
-    "stop": "the run stops",
-    "keep": "kept all the same",
-}
+DONE = {"leave-out": "left out", "stop": "the run stops", "keep": "kept all the same"}
 """What becomes of images that fail."""
+ATTEMPTS = 3
+"""Draws in place of copies; what is a copy still after these is left out."""
 MOST_BYTES = 128 * 2**20
 """Pixels that are held at their full size at once."""
 SMALL = 64
 """Pixels a side of what is kept of each training image; copies are looked for at 16."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """The rows that enter training, and the figures with what became of each class."""
-
-    rows: tuple[Sample, ...]
-    figures: tuple[FiguresTable, ...]
-
-
-def admit(made: SyntheticRows, request: Request, progress: Progress, closing: str = "") -> Admitted:
+def admit(
+    made: SyntheticRows, request: Request, progress: Progress, closing: str = ""
+) -> SyntheticRows:
     """Let in what passes; leave out, stop or keep what does not, as the recipe says.
 
     Every table of the figures gets ``entered``: how many of its images enter training.
@@ -65,61 +57,38 @@ def admit(made: SyntheticRows, request: Request, progress: Progress, closing: st
     """
     gate = request.spec.gate
     if gate is None:
-        return Admitted(made.rows, ())
+        return SyntheticRows(made.rows)
     bad = [table for table in made.figures if not table["passed"]]
     for table in made.figures:
-        progress.say(_sentence(table, request, gate))
-    if bad and gate.fails == "stop":
-        closing = closing or (
-            f"nothing was trained on them. They are in {request.home}, with all figures."
-        )
-        raise GateError(_stopped(bad, request, closing))
-    out = set() if gate.fails == "keep" else _left_out(made.figures)
-    rows = tuple(row for row in made.rows if row.label not in out)
-    return Admitted(rows, tuple(_entered(table, rows) for table in made.figures))
-
-
-def _left_out(figures: tuple[FiguresTable, ...]) -> set[str]:
-    """Classes that fail by themselves, and all of a whole that fails."""
-    out: set[str] = set()
-    for table in figures:
+        head = f"{request.where}, {named(table)}: {table['fake']:,} images by {table['generator']}"
+        said = f"{head} pass the gate: {in_words(table)}"
         if not table["passed"]:
-            out.update([table["class"]] if "class" in table else table["classes"])
-    return out
-
-
-def _entered(table: FiguresTable, rows: tuple[Sample, ...]) -> FiguresTable:
-    labels = [table["class"]] if "class" in table else table["classes"]
-    return {**table, "entered": sum(row.label in labels for row in rows)}
-
-
-def _sentence(table: FiguresTable, request: Request, gate: GateSpec) -> str:
-    head = f"{request.where}, {named(table)}: {table['fake']:,} images by {table['generator']}"
-    if table["passed"]:
-        return f"{head} pass the gate: {in_words(table)} ({basis(table)})"
-    return f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(table['why'])} ({basis(table)})"
-
-
-def _stopped(bad: list[FiguresTable], request: Request, closing: str) -> str:
-    lines = [f"  {named(table)}: {'; '.join(table['why'])}" for table in bad]
-    return "\n".join(
-        [
-            f'synthetic images failed their gate, {request.where} (synthesis.gate.fails = "stop"):',
-            *lines,
-            closing,
-        ]
+            said = f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(table['why'])}"
+        progress.say(f"{said} ({basis(table)})")
+    if bad and gate.fails == "stop":
+        home = request.home
+        closing = closing or f"nothing was trained on them. They are in {home}, with all figures."
+        lines = [f"  {named(table)}: {'; '.join(table['why'])}" for table in bad]
+        failed = f"synthetic images failed their gate, {request.where}"
+        raise GateError("\n".join([f'{failed} (synthesis.gate.fails = "stop"):', *lines, closing]))
+    # A whole that fails takes all of its classes with it.
+    out = {label for table in bad for label in _labels(table)} if gate.fails != "keep" else set()
+    rows = tuple(row for row in made.rows if row.label not in out)
+    figures = (
+        {**table, "entered": sum(row.label in _labels(table) for row in rows)}
+        for table in made.figures
     )
+    return SyntheticRows(rows, tuple(figures))
 
 
-def basis(table: FiguresTable) -> str:
-    """What the figures rest on: extractor with digest, image size, images of either side."""
-    counts = f"{table['real']:,} real, {table['fake']:,} made"
-    return f"{table['extractor']}, {table['size']} px, {counts}"
+def gate_extractor(gate: GateSpec | None) -> OpenExtractor | None:
+    """The gate's extractor; None without a gate.
 
-
-def named(table: FiguresTable) -> str:
-    """The class of a table, or "all classes together"."""
-    return str(table["class"]) if "class" in table else "all classes together"
+    Raises:
+        PluginError: There is no such extractor.
+        NotAvailable: Its weights are not on this machine.
+    """
+    return None if gate is None else open_extractor(gate.extractor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,17 +96,56 @@ class Gate:
     """The gate's extractor, its limits, and the real images it may look at."""
 
     request: Request
-    gate: GateSpec
+    limits: GateSpec
     extractor: OpenExtractor
     reference: RealImages
     training: Pixels
     """All images that the generator was fitted on, small: copies are looked for among them."""
     training_features: NDArray[np.float32]
 
+    @classmethod
+    def open(
+        cls, reference: RealImages, request: Request, extractor: OpenExtractor, progress: Progress
+    ) -> Gate:
+        """Look at the images that the generator was fitted on; the request has a gate."""
+        limits, images = request.spec.gate, reference.fitted
+        assert limits is not None
+        # In parts, since there may be many large ones.
+        step = max(1, MOST_BYTES // (3 * request.image.size**2))
+        small, features = [], []
+        for start in range(0, len(images), step):
+            part = images.pixels(range(start, min(start + step, len(images))))
+            features.append(extractor.known_features(part, progress))
+            small.append(shrunk(part, SMALL))
+        training = np.concatenate(small)
+        return cls(request, limits, extractor, reference, training, np.concatenate(features))
+
+    def drawn(self, generator: ClassGenerator, label: str) -> ClassImages:
+        """The images asked for of a class, single copies replaced by new images.
+
+        Where more are copies than the gate allows, all of them stay: the class fails on them.
+
+        Raises:
+            PluginError: The generator failed or broke its contract.
+        """
+        wanted = self.request.spec.count(label)
+        first = draw(generator, label, wanted, self.request)
+        rows = self.copied_rows(first.pixels)
+        copies = rows >= 0
+        first = replace(
+            first, copied=first.pixels[copies], copied_rows=tuple(rows[copies].tolist())
+        )
+        if not copies.any() or copies.mean() > self.limits.copies:
+            return first
+        found = first.only(~copies)
+        for attempt in range(1, ATTEMPTS + 1):
+            if lacking := wanted - len(found.pixels):
+                more = draw(generator, label, lacking, self.request, attempt)
+                found = found.joined(more.only(self.copied_rows(more.pixels) < 0))
+        return found
+
     def copied_rows(self, pixels: Pixels) -> NDArray[np.int64]:
         """For each image the row among those fitted on that it copies, or -1."""
-        from leukreg.synthesis.memorization import find_copies
-
         rows = np.full(len(pixels), -1, np.int64)
         if len(pixels):
             features = self.extractor.features(pixels)
@@ -156,54 +164,57 @@ class Gate:
         held = {label: self.reference.held(label) for label in batches}
         made = {label: batch.pixels for label, batch in batches.items()}
         tables = []
-        taught = downstream_scores(self.reference, made, self.extractor, self.gate.pupil, progress)
+        worth = downstream_scores(self.reference, made, self.extractor, self.limits.pupil, progress)
         with progress.task("Judging images", len(batches)) as advance:
             for label, batch in batches.items():
-                table = {"class": label} | self._class(label, batch, held[label], taught[label])
-                tables.append(self._concluded(table))
+                table = {"class": label} | self._class(label, batch, held[label], worth[label])
+                tables.append(table | self._verdict(table))
                 advance(note=label)
         passed = [str(table["class"]) for table in tables if table["passed"]] or [*batches]
         if len(passed) > 1:
-            tables.append(self._concluded(self._whole(passed, batches, held, taught)))
+            table = self._whole(passed, batches, held, worth)
+            tables.append(table | self._verdict(table))
         return tuple(tables)
 
     def _class(
-        self, label: str, batch: ClassImages, held: Held, lesson: DownstreamScore | None
+        self, label: str, batch: ClassImages, held: Held, worth: DownstreamScore | None
     ) -> dict[str, Any]:
-        table = self._common(batch.pixels, held.pixels, lesson)
-        table |= {"copies": batch.copies, "drawn": batch.of, "held_against": held.rows}
+        table = self._common([label], batch.pixels, held.pixels, worth)
+        table["copies"] = len(batch.copied_rows)
+        table["held_against"] = held.rows
         table["snapshot"] = batch.lineage[0].snapshot if batch.lineage else None
         if table["unjudged"]:
             table["passes_for"] = self._passes_for(label, batch.pixels)
-        return table | {"notes": self._notes(label, batch, held)}
+        table["notes"] = [f"{label}: {note}" for note in self._notes(label, batch, held)]
+        return table
 
     def _whole(
         self,
         labels: Sequence[str],
         batches: Mapping[str, ClassImages],
         held: Mapping[str, Held],
-        taught: Mapping[str, DownstreamScore | None],
+        worth: Mapping[str, DownstreamScore | None],
     ) -> dict[str, Any]:
         """Over several classes, each with as many synthetic images as real ones."""
+
+        def chosen(pixels: Pixels, n: int, *parts: str) -> Pixels:
+            rng = np.random.default_rng(derive(self.request.seed, *parts))
+            return pixels[rng.permutation(len(pixels))[:n]]
+
         real, fake = [], []
         for label in labels:
             n = min(len(held[label].pixels), len(batches[label].pixels))
-            real.append(_chosen(held[label].pixels, n, derive(self.request.seed, "real", label)))
-            fake.append(_chosen(batches[label].pixels, n, derive(self.request.seed, "made", label)))
-        known = [lesson for label in labels if (lesson := taught[label]) is not None]
-        lesson = DownstreamScore.together(known)
-        table = self._common(np.concatenate(fake), np.concatenate(real), lesson)
-        which = sorted({held[label].rows for label in labels} - {""})
-        table |= {
-            "copies": sum(batches[label].copies for label in labels),
-            "drawn": sum(batches[label].of for label in labels),
-            "held_against": "; ".join(which),
-        }
+            real.append(chosen(held[label].pixels, n, "real", label))
+            fake.append(chosen(batches[label].pixels, n, "made", label))
+        together = DownstreamScore.together([one for label in labels if (one := worth[label])])
+        table = self._common(labels, np.concatenate(fake), np.concatenate(real), together)
+        table["copies"] = sum(len(batches[label].copied_rows) for label in labels)
+        table["held_against"] = "; ".join(sorted({held[label].rows for label in labels} - {""}))
         return {"classes": list(labels), "notes": []} | table
 
-    def _common(self, fake: Pixels, real: Pixels, lesson: DownstreamScore | None) -> dict[str, Any]:
-        from leukreg.synthesis.fidelity import measure
-
+    def _common(
+        self, labels: Sequence[str], fake: Pixels, real: Pixels, worth: DownstreamScore | None
+    ) -> dict[str, Any]:
         table: dict[str, Any] = {
             "generator": self.request.spec.generator.name,
             "extractor": str(self.extractor),
@@ -211,6 +222,7 @@ class Gate:
             "size": self.request.image.size,
             "real": len(real),
             "fake": len(fake),
+            "drawn": sum(self.request.spec.count(label) for label in labels),
             "unjudged": _too_few(len(real), len(fake)),
         }
         if self.request.fold is not None:
@@ -218,79 +230,42 @@ class Gate:
         if not table["unjudged"]:
             table |= measure(real, fake, self.extractor).table()  # as `leukreg fidelity` does
             table["training"] = len(self.training)
-        if lesson is not None:
-            table["fakes_only"] = lesson.table()
+        if worth is not None:
+            table["fakes_only"] = worth.table()
         return table
 
     def _passes_for(self, label: str, fake: Pixels) -> dict[str, Any] | None:
         """The class whose real images these are like, where there is one."""
-        from leukreg.synthesis.fidelity import measure
-
-        nearest: tuple[float, str] | None = None
-        if len(fake) < LEAST_FAKE:
-            return None
-        for other in self.reference.fitted.samples.classes:
+        near: list[tuple[float, str]] = []
+        for other in self.reference.fitted.samples.classes if len(fake) >= LEAST_FAKE else ():
             real = self.reference.held(other).pixels
-            if other == label or len(real) < LEAST_REAL:
-                continue
-            ratio = measure(real, fake, self.extractor).ratio("kid")
-            if ratio is not None and ratio <= self.gate.kid:
-                nearest = min(nearest or (ratio, other), (ratio, other))
-        return None if nearest is None else {"class": nearest[1], "kid_ratio": nearest[0]}
+            if other != label and len(real) >= LEAST_REAL:
+                ratio = measure(real, fake, self.extractor).ratio("kid")
+                near += [(ratio, other)] if ratio is not None and ratio <= self.limits.kid else []
+        return {"class": min(near)[1], "kid_ratio": min(near)[0]} if near else None
 
-    def _notes(self, label: str, batch: ClassImages, held: Held) -> list[str]:
-        notes = []
+    def _notes(self, label: str, batch: ClassImages, held: Held) -> Iterator[str]:
         if copies := self.reference.copies_of(label):
             are = "1 real image, a copy of another, is" if copies == 1 else ""
             are = are or f"{copies:,} real images, copies of others, are"
-            notes.append(f"{label}: {are} not looked at: each picture counts once")
+            yield f"{are} not looked at: each picture counts once"
         if held.rows in ("training rows", "validation and training rows"):
-            few = len(held.pixels) if held.rows == "training rows" else "fewer than " + str(FEWEST)
-            lacking = "no" if held.rows == "training rows" else few
-            notes.append(
-                f"{label}: {lacking} validation rows; held against training rows too, which the"
+            lacking = "no" if held.rows == "training rows" else f"fewer than {FEWEST}"
+            yield (
+                f"{lacking} validation rows; held against training rows too, which the"
                 " generator was fitted on: kinder than unseen ones would be"
             )
         if 0 < len(held.pixels) < FEWEST:
-            notes.append(
-                f"{label}: {len(held.pixels)} real images are too few for {self.extractor.name} to"
-                " say much: its figures scatter widely"
+            yield (
+                f"{len(held.pixels)} real images are too few for {self.extractor.name} to say"
+                " much: its figures scatter widely"
             )
-        if len(batch.pixels) < batch.of:
-            gone = batch.of - len(batch.pixels)
-            notes.append(f"{label}: {gone} copies could not be replaced and are left out")
-        return notes
+        if gone := self.request.spec.count(label) - len(batch.pixels):
+            yield f"{gone} copies could not be replaced and are left out"
 
-    def _concluded(self, table: dict[str, Any]) -> FiguresTable:
-        why = failed(table, self.gate)
-        return table | {"passed": not why, "why": why}
-
-
-def gate_extractor(gate: GateSpec | None) -> OpenExtractor | None:
-    """The gate's extractor; None without a gate.
-
-    Raises:
-        PluginError: There is no such extractor.
-        NotAvailable: Its weights are not on this machine.
-    """
-    return None if gate is None else open_extractor(gate.extractor)
-
-
-def open_gate(
-    reference: RealImages, request: Request, extractor: OpenExtractor, progress: Progress
-) -> Gate:
-    """The judge of a request; the request has a gate."""
-    gate, images = request.spec.gate, reference.fitted
-    assert gate is not None
-    # In parts, since there may be many large ones.
-    step = max(1, MOST_BYTES // (3 * request.image.size**2))
-    small, features = [], []
-    for start in range(0, len(images), step):
-        part = images.pixels(range(start, min(start + step, len(images))))
-        features.append(extractor.known_features(part, progress))
-        small.append(shrunk(part, SMALL))
-    training = np.concatenate(small)
-    return Gate(request, gate, extractor, reference, training, np.concatenate(features))
+    def _verdict(self, table: FiguresTable) -> dict[str, Any]:
+        why = failed(table, self.limits)
+        return {"passed": not why, "why": why}
 
 
 def _too_few(real: int, fake: int) -> str:
@@ -302,24 +277,14 @@ def _too_few(real: int, fake: int) -> str:
     return ""
 
 
-def _chosen(pixels: Pixels, n: int, seed: int) -> Pixels:
-    return pixels[np.random.default_rng(seed).permutation(len(pixels))[:n]]
-
-
 def failed(figures: FiguresTable, gate: GateSpec) -> list[str]:
     """Why these figures do not pass; empty where they do."""
-    return [
-        *_fails_on_copies(figures, gate),
-        *_fails_on_distance(figures, gate),
-        *_fails_on_worth(figures, gate),
-    ]
-
-
-def _fails_on_copies(figures: FiguresTable, gate: GateSpec) -> Iterator[str]:
     copies, drawn = figures["copies"], figures["drawn"]
+    why = [*_fails_on_distance(figures, gate), *_fails_on_worth(figures, gate)]
     if copies > gate.copies * drawn:
-        share = percent(copies / drawn)
-        yield f"{copies:,} of {drawn:,} ({share}) copy training images (at most {_p(gate.copies)})"
+        share = f"{copies:,} of {drawn:,} ({_percent(copies / drawn)})"
+        why.insert(0, f"{share} copy training images (at most {_p(gate.copies)})")
+    return why
 
 
 def _fails_on_distance(figures: FiguresTable, gate: GateSpec) -> Iterator[str]:
@@ -334,21 +299,19 @@ def _fails_on_distance(figures: FiguresTable, gate: GateSpec) -> Iterator[str]:
     if ratio is None or ratio > gate.kid:
         yield f"KID is {times(ratio)} the floor (at most {gate.kid:g})"
     if coverage < gate.coverage:
-        yield f"{percent(coverage)} of the real images are covered (at least {_p(gate.coverage)})"
+        yield f"{_percent(coverage)} of the real images are covered (at least {_p(gate.coverage)})"
 
 
 def _fails_on_worth(figures: FiguresTable, gate: GateSpec) -> Iterator[str]:
-    taught: Mapping[str, Any] | None = figures.get("fakes_only")
-    if taught is None:
+    worth: Mapping[str, Any] | None = figures.get("fakes_only")
+    if worth is None:
         return
-    score, chance, real = taught["score"], taught["chance"], taught.get("real")
+    score, chance, real = worth["score"], worth["chance"], worth.get("real")
     if score <= chance:
         yield f"they teach no more than chance ({score:.3f} where chance is {chance:.3f})"
     elif real is not None and score < gate.teaches * real:
-        yield (
-            f"they teach {score:.3f} where real images teach {real:.3f}"
-            f" (at least {_p(gate.teaches)} of it)"
-        )
+        least = f"at least {_p(gate.teaches)} of it"
+        yield f"they teach {score:.3f} where real images teach {real:.3f} ({least})"
 
 
 def in_words(figures: FiguresTable) -> str:
@@ -357,13 +320,28 @@ def in_words(figures: FiguresTable) -> str:
     if (ratio := figures.get("kid_ratio")) is not None:
         parts.append(f"KID {times(ratio)} the floor")
     if (coverage := figures.get("coverage")) is not None:
-        parts.append(f"{percent(coverage)} of the real images covered")
+        parts.append(f"{_percent(coverage)} of the real images covered")
     parts.append(f"{figures['copies']:,} copies among {figures['drawn']:,}")
-    if taught := figures.get("fakes_only"):
-        real = "" if taught.get("real") is None else f" (real images: {taught['real']:.2f})"
-        whom = "a network " if taught.get("pupil") == "network" else ""
-        parts.append(f"teach {whom}{taught['score']:.2f}{real}")
+    if worth := figures.get("fakes_only"):
+        real = "" if worth.get("real") is None else f" (real images: {worth['real']:.2f})"
+        whom = "a network " if worth.get("pupil") == "network" else ""
+        parts.append(f"teach {whom}{worth['score']:.2f}{real}")
     return ", ".join(parts)
+
+
+def basis(table: FiguresTable) -> str:
+    """What the figures rest on: extractor with digest, image size, images of either side."""
+    counts = f"{table['real']:,} real, {table['fake']:,} made"
+    return f"{table['extractor']}, {table['size']} px, {counts}"
+
+
+def named(table: FiguresTable) -> str:
+    """The class of a table, or "all classes together"."""
+    return str(table["class"]) if "class" in table else "all classes together"
+
+
+def _labels(table: FiguresTable) -> Sequence[str]:
+    return [table["class"]] if "class" in table else table["classes"]
 
 
 def times(ratio: float | None) -> str:
@@ -373,9 +351,9 @@ def times(ratio: float | None) -> str:
     return f"{ratio:.1f} times" if ratio < 100 else f"{ratio:,.0f} times"
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def _p(share: float) -> str:
     return f"{100 * share:g} %"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

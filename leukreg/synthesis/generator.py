@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leukreg.data.walk import SNAPSHOTS
-from leukreg.progress import Progress
-from leukreg.registry.kinds import ClassGenerator, Images, SyntheticImages
+from leukreg.progress import SILENT, Progress
+from leukreg.registry.kinds import ClassGenerator, Images
 from leukreg.registry.plugin_call import breach, call, takes
 from leukreg.synthesis.request import Request
 from leukreg.types import Labels, Lineage, Samples
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leukreg.registry.plugin_call import Choice
-    from leukreg.synthesis.gate import Gate
 
 
 def listed(choice: Choice, names: tuple[str, ...]) -> Samples:
@@ -50,13 +50,10 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
     generator = _built(images, request)
     folder = request.home / SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
-    # A slow generator may take the progress; the contract does not ask for it.
-    more = {"progress": progress} if takes(generator.fit, "progress") else {}
-    if more:
+    more = _more(generator.fit, progress)
+    # Whoever takes the progress tells of it himself.
+    with (SILENT if more else progress).task(f"Fitting {choice.name}"):
         call(choice, generator.fit, images, request.fit_seed, folder, **more)
-        return generator
-    with progress.task(f"Fitting {choice.name}"):
-        call(choice, generator.fit, images, request.fit_seed, folder)
     return generator
 
 
@@ -74,9 +71,13 @@ def check(images: Images, request: Request, progress: Progress) -> bool:
     own = getattr(generator, "check", None)
     if not callable(own):
         return False
-    more = {"progress": progress} if takes(own, "progress") else {}
-    call(request.spec.generator, own, images, **more)
+    call(request.spec.generator, own, images, **_more(own, progress))
     return True
+
+
+def _more(function: Callable[..., Any], progress: Progress) -> dict[str, Progress]:
+    # A slow generator may take the progress; the contract does not ask for it.
+    return {"progress": progress} if takes(function, "progress") else {}
 
 
 def _built(images: Images, request: Request) -> ClassGenerator:
@@ -90,27 +91,46 @@ def _built(images: Images, request: Request) -> ClassGenerator:
     return generator
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassImages:
+    """Images of one class."""
+
+    pixels: NDArray[np.uint8]
+    """Shape ``(n, size, size, 3)``."""
+    lineage: tuple[Lineage, ...]
+    copied: NDArray[np.uint8] | None = None
+    """Images of the first draw that copy a training image; None where nobody looked."""
+    copied_rows: tuple[int, ...] = ()
+    """The training rows they copy."""
+
+    def only(self, chosen: NDArray[np.bool_]) -> ClassImages:
+        lineage = tuple(line for line, one in zip(self.lineage, chosen, strict=True) if one)
+        return replace(self, pixels=self.pixels[chosen], lineage=lineage)
+
+    def joined(self, more: ClassImages) -> ClassImages:
+        pixels = np.concatenate([self.pixels, more.pixels])
+        return replace(self, pixels=pixels, lineage=self.lineage + more.lineage)
+
+
 def draw(
-    generator: ClassGenerator, label: str, n: int, seed: int, request: Request
-) -> SyntheticImages:
-    """``n`` images of a class.
+    generator: ClassGenerator, label: str, n: int, request: Request, attempt: int = 0
+) -> ClassImages:
+    """``n`` images of a class; ``attempt`` counts the draws that replace copies.
 
     Raises:
         PluginFault: The generator failed or broke its contract.
     """
     choice = request.spec.generator
-    made = call(choice, generator.sample, label, n, seed)
+    made = call(choice, generator.sample, label, n, request.draw_seed(label, attempt))
     faults = _faults(made, n, request.image.size)
     if faults:
         raise breach(choice, f" broke its contract for class {label!r}: {'; '.join(faults)}")
-    found: SyntheticImages = made
-    return found
+    lineage = tuple(replace(line, fold=request.fold) for line in made.lineage)
+    return ClassImages(made.pixels, lineage)
 
 
 def _faults(made: Any, n: int, size: int) -> list[str]:
     """What is wrong with what a generator returned; nothing when it kept its contract."""
-    import numpy as np
-
     pixels, lineage = getattr(made, "pixels", None), getattr(made, "lineage", None)
     faults = []
     if not isinstance(pixels, np.ndarray):
@@ -125,70 +145,3 @@ def _faults(made: Any, n: int, size: int) -> list[str]:
     elif len(lineage) != n:
         faults.append(f"lineage has {len(lineage)} entries, not {n}")
     return faults
-
-
-ATTEMPTS = 3
-"""Draws in place of copies; what is a copy still after these is left out."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassImages:
-    """Images of one class."""
-
-    pixels: NDArray[np.uint8]
-    """Shape ``(n, size, size, 3)``."""
-    lineage: tuple[Lineage, ...]
-    of: int
-    """Images of the first draw: as many as were asked for."""
-    copied: NDArray[np.uint8] | None = None
-    """Images of the first draw that copy a training image; None where nobody looked."""
-    copied_rows: tuple[int, ...] = ()
-    """The training rows they copy."""
-
-    @property
-    def copies(self) -> int:
-        return len(self.copied_rows)
-
-
-def drawn(
-    generator: ClassGenerator, label: str, request: Request, judge: Gate | None
-) -> ClassImages:
-    """The images asked for of a class; with a judge, single copies are replaced by new images.
-
-    Where more are copies than the gate allows, all of them stay: the class fails on them.
-
-    Raises:
-        PluginError: The generator failed or broke its contract.
-    """
-    first = _draw(generator, label, request, request.spec.count(label), 0)
-    if judge is None:
-        return first
-    rows = judge.copied_rows(first.pixels)
-    copies = rows >= 0
-    first = replace(first, copied=first.pixels[copies], copied_rows=tuple(rows[copies].tolist()))
-    if not copies.any() or copies.mean() > judge.gate.copies:
-        return first
-    found = _picked(first, ~copies)
-    for attempt in range(1, ATTEMPTS + 1):
-        if lacking := first.of - len(found.pixels):
-            more = _draw(generator, label, request, lacking, attempt)
-            found = _joined(found, _picked(more, judge.copied_rows(more.pixels) < 0))
-    return found
-
-
-def _draw(
-    generator: ClassGenerator, label: str, request: Request, n: int, attempt: int
-) -> ClassImages:
-    made = draw(generator, label, n, request.draw_seed(label, attempt), request)
-    lineage = tuple(replace(line, fold=request.fold) for line in made.lineage)
-    return ClassImages(made.pixels, lineage, n)
-
-
-def _picked(batch: ClassImages, chosen: NDArray[np.bool_]) -> ClassImages:
-    lineage = tuple(line for line, one in zip(batch.lineage, chosen, strict=True) if one)
-    return replace(batch, pixels=batch.pixels[chosen], lineage=lineage)
-
-
-def _joined(batch: ClassImages, more: ClassImages) -> ClassImages:
-    pixels = np.concatenate([batch.pixels, more.pixels])
-    return replace(batch, pixels=pixels, lineage=batch.lineage + more.lineage)

@@ -31,22 +31,21 @@ from leukreg.text import as_cell, from_cell
 from leukreg.types import Lineage, Sample
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from leukreg.synthesis.generator import ClassImages
 
 
-SHOWN = 10
-"""Images per class on the contact sheet."""
 SEAL = "complete.json"
 REQUEST = "request.txt"
 HELD = "trained-on.txt"
 TABLE = "lineage.csv"
 FIGURES = "fidelity.json"
 COPIES = "copies.png"
+LIST = "table.csv"
 COLUMNS = (
     "id", "label", "generator", "seed", "fold", "parent", "parent_label", "snapshot", "condition",
     "pixels",
 )  # fmt: skip
+LIST_COLUMNS = ("path", "label", "split", "origin", *COLUMNS[2:-1])
 
 FiguresTable = Mapping[str, Any]
 """What the gate measured of one class, or of all together; plain values."""
@@ -83,15 +82,12 @@ def read_complete(home: Path, digest: str) -> SyntheticRows | None:
             {column: from_cell(text) for column, text in line.items()}
             for line in csv.DictReader(io.StringIO(table, newline=""))
         ]
-        intact = len(lines) == seal["images"] and all(
-            _digest(_path(home, line["id"]).read_bytes()) == line["pixels"] for line in lines
-        )
+        rows = tuple(_row(home, line) for line in lines)
+        files = [_digest(Path(row.path).read_bytes()) for row in rows]
+        if len(rows) != seal["images"] or files != [line["pixels"] for line in lines]:
+            return None
         figures = json.loads(read_file(home / FIGURES)) if seal["judged"] else []
-        return (
-            SyntheticRows(tuple(_row(home, line) for line in lines), tuple(figures))
-            if intact
-            else None
-        )
+        return SyntheticRows(rows, tuple(figures))
     except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # missing or damaged: made again, to the same pixels
 
@@ -130,48 +126,52 @@ def hold(home: Path) -> None:
         write_file(home / HELD, b"", listed=True)
 
 
-def write_images(
-    home: Path,
-    name: str,
-    label: str,
-    pixels: NDArray[np.uint8],
-    lineage: Sequence[Lineage],
-) -> list[Sample]:
-    """One PNG per image (shape ``(n, h, w, 3)``) in ``home/name``, and its rows."""
+def write_images(home: Path, batches: Mapping[str, ClassImages]) -> tuple[Sample, ...]:
+    """One PNG per image, in a folder for each class, and their rows."""
     from PIL import Image
 
     rows = []
-    (home / name).mkdir(exist_ok=True)
-    for number, (picture, line) in enumerate(zip(pixels, lineage, strict=True), start=1):
-        path = home / name / f"{number:04d}.png"
-        data = io.BytesIO()
-        Image.fromarray(picture).save(data, "PNG", compress_level=3)
-        write_file(path, data.getvalue(), sync=False)  # the table holds its digest
-        rows.append(
-            Sample(
-                id=f"synthetic/{home.name}/{name}/{path.name}",
-                path=str(path),
-                label=label,
-                origin="synthetic",
-                lineage=line,
-            )
-        )
-    return rows
+    for label, name in folder_names([*batches]).items():
+        (home / name).mkdir(exist_ok=True)
+        made = zip(batches[label].pixels, batches[label].lineage, strict=True)
+        for number, (picture, lineage) in enumerate(made, start=1):
+            path = home / name / f"{number:04d}.png"
+            data = io.BytesIO()
+            Image.fromarray(picture).save(data, "PNG", compress_level=3)
+            write_file(path, data.getvalue(), sync=False)  # the table holds its digest
+            rows.append(_sample(f"synthetic/{home.name}/{name}/{path.name}", path, label, lineage))
+    return tuple(rows)
+
+
+def _sample(name: str, path: Path, label: str, lineage: Lineage) -> Sample:
+    return Sample(id=name, path=str(path), label=label, origin="synthetic", lineage=lineage)
 
 
 def finish(home: Path, digest: str, made: SyntheticRows) -> None:
     """Write the lineage table and the figures, then the seal that makes the folder count."""
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS)
-    table.writeheader()
-    for row in made.rows:
-        table.writerow(line_of(row))
-    write_text(home / TABLE, text.getvalue(), listed=True)
+    write_text(home / TABLE, _table(COLUMNS, map(line_of, made.rows)), listed=True)
     if made.figures:
         figures = json.dumps(made.figures, ensure_ascii=False, indent=1)
         write_text(home / FIGURES, figures, listed=True)
     seal = {"request": digest, "images": len(made.rows), "judged": bool(made.figures)}
     write_text(home / SEAL, json.dumps(seal), listed=True)
+
+
+def write_list(home: Path, rows: Iterable[Sample]) -> None:
+    """Write ``table.csv``, as the source "table" reads it: the rows that may be trained on."""
+    lines = []
+    for row in rows:
+        path = cell(Path(row.path).relative_to(home).as_posix())
+        lines.append(line_of(row) | {"path": path, "split": "train", "origin": row.origin})
+    write_text(home / LIST, _table(LIST_COLUMNS, lines))
+
+
+def _table(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, columns, extrasaction="ignore")
+    table.writeheader()
+    table.writerows(lines)
+    return text.getvalue()
 
 
 def line_of(row: Sample) -> dict[str, Any]:
@@ -208,37 +208,12 @@ def _row(home: Path, line: dict[str, str]) -> Sample:
         snapshot=line["snapshot"] or None,
         condition=json.loads(line["condition"]),
     )
-    path = _path(home, line["id"])
-    return Sample(
-        id=line["id"], path=str(path), label=line["label"], origin="synthetic", lineage=lineage
-    )
-
-
-def _path(home: Path, name: str) -> Path:
-    folder, file = name.split("/")[-2:]
-    return home / folder / file
+    path = home.joinpath(*line["id"].split("/")[-2:])
+    return _sample(line["id"], path, line["label"], lineage)
 
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-LIST = "table.csv"
-TABLE_COLUMNS = (
-    "path", "label", "split", "origin", "generator", "seed", "fold", "parent", "parent_label",
-    "snapshot", "condition",
-)  # fmt: skip
-
-
-def export_table(home: Path, rows: Iterable[Sample]) -> bytes:
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, TABLE_COLUMNS, extrasaction="ignore")
-    table.writeheader()
-    for row in rows:
-        path = cell(Path(row.path).relative_to(home).as_posix())
-        more = {"path": path, "split": "train", "origin": row.origin}
-        table.writerow(line_of(row) | more)
-    return text.getvalue().encode("utf-8")
 
 
 def lift(home: Path, place: Path) -> None:

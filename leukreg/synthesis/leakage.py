@@ -6,7 +6,6 @@ Images held out of a fold must not reach its generator by another door, such as 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.data.image_store import open_images
@@ -16,25 +15,26 @@ from leukreg.errors import DataError, Problems
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis import generator
 from leukreg.synthesis.gate import gate_extractor
-from leukreg.synthesis.real_images import of_everything, of_fold
+from leukreg.synthesis.real_images import RealImages
 from leukreg.synthesis.request import Request, files_of, refuse_unknown
-from leukreg.types import Fold, ImageSpec, Sample, Samples
+from leukreg.types import Fold, Sample, Samples
 
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
-    from leukreg.recipe.model import SynthesisSpec
+    from leukreg.recipe.model import Recipe
     from leukreg.registry.plugin_call import Choice
 
 
-def check_folds(
-    images: ImageStore,
-    folds: Sequence[Fold],
-    spec: SynthesisSpec,
-    image: ImageSpec,
-    seed: int,
-    progress: Progress = SILENT,
-) -> None:
-    """Whether the generator can be fitted on the training rows of each fold; nothing is trained.
+def check(
+    recipe: Recipe, images: ImageStore, folds: Sequence[Fold] | None, progress: Progress = SILENT
+) -> bool:
+    """Whether the recipe's generator can be fitted on the training rows of each fold.
+
+    Nothing is trained, and nothing looked at where the recipe does not fit it there. Before any
+    split (None) it is fitted on all rows.
+
+    Returns:
+        Whether the generator could tell: if it cannot, it is one that is fitted in a moment.
 
     Raises:
         DataError: A class is unknown or cannot be made, or images that a fold holds out are among
@@ -42,39 +42,24 @@ def check_folds(
         PluginError: The generator failed, or there is no such extractor.
         NotAvailable: The weights of the gate's extractor are not on this machine.
     """
+    spec = recipe.synthesis
+    if spec is None or (spec.place == "before-split") != (folds is None):
+        return False
     refuse_unknown(spec, images.samples)
     gate_extractor(spec.gate)
     faults: dict[str, None] = {}
-    for fold in folds:
-        request = Request(spec=spec, image=image, seed=seed, folder=Path(), fold=fold.index)
+    told = False
+    for fold in [None] if folds is None else folds:
+        request = Request.of(recipe, fold)
         try:
-            refuse_held_out(spec.generator, images, fold, progress)
-            generator.check(of_fold(images, fold).fitted, request, progress)
+            if fold is not None:
+                refuse_held_out(spec.generator, images, fold, progress)
+            told = generator.check(RealImages.of(images, fold).fitted, request, progress)
         except DataError as error:
             faults |= dict.fromkeys(str(error).splitlines())
     if faults:
         raise DataError("\n".join(faults))
-
-
-def check_everything(
-    images: ImageStore,
-    spec: SynthesisSpec,
-    image: ImageSpec,
-    seed: int,
-    progress: Progress = SILENT,
-) -> bool:
-    """Whether the generator can be fitted on all rows, before any split; nothing is trained.
-
-    Returns:
-        Whether the generator could tell: if it cannot, it is one that is fitted in a moment.
-
-    Raises:
-        DataError, PluginError, NotAvailable: As :func:`check_folds`.
-    """
-    refuse_unknown(spec, images.samples)
-    gate_extractor(spec.gate)
-    request = Request(spec=spec, image=image, seed=seed, folder=Path(), fold=None)
-    return generator.check(of_everything(images).fitted, request, progress)
+    return told
 
 
 SHOWN = 5

@@ -56,6 +56,20 @@ class RealImages:
     near_duplicates: Pairs = ()
     """Pairs of file ids."""
 
+    @classmethod
+    def of(cls, images: ImageStore, fold: Fold | None) -> RealImages:
+        """The training rows of a fold, and its validation rows as far as they are not tested on.
+
+        Before any split (None) all rows are fitted on, and none is unseen.
+        """
+        if fold is None:
+            fitted, unseen = subset(images, range(len(images.samples))), subset(images, ())
+        else:
+            tested = set(fold.test)
+            rows = [row for row in fold.validation if row not in tested]
+            fitted, unseen = subset(images, fold.train), subset(images, rows)
+        return cls(fitted, unseen, images.digests, images.near_duplicates)
+
     @functools.cached_property
     def _pictures(self) -> dict[str, int]:
         """File id to the number of its picture."""
@@ -125,22 +139,6 @@ class RealImages:
         for name, row in files.items():
             first.setdefault(self._pictures[name], row)
         return first
-
-
-def of_fold(images: ImageStore, fold: Fold) -> RealImages:
-    """The training rows of a fold, and its validation rows as far as they are not tested on."""
-    tested = set(fold.test)
-    unseen = [row for row in fold.validation if row not in tested]
-    return RealImages(
-        subset(images, fold.train), subset(images, unseen), images.digests, images.near_duplicates
-    )
-
-
-def of_everything(images: ImageStore) -> RealImages:
-    """All rows, before any split: none is unseen."""
-    everything = range(len(images.samples))
-    fitted, unseen = subset(images, everything), subset(images, ())
-    return RealImages(fitted, unseen, images.digests, images.near_duplicates)
 
 
 def _real_of(images: Images, label: str) -> dict[str, int]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leukreg.data.walk import SKIPPED, walk
 from leukreg.errors import DataError
 from leukreg.registry.plugin_call import breach, call
 from leukreg.seeds import derive
-from leukreg.types import ImageSpec, Samples
+from leukreg.text import did_you_mean
+from leukreg.types import Fold, ImageSpec, Samples
 
 if TYPE_CHECKING:
-    from leukreg.recipe.model import SynthesisSpec
+    from leukreg.recipe.model import Recipe, SynthesisSpec
     from leukreg.registry.plugin_call import Choice
+    from leukreg.synthesis.real_images import RealImages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,18 @@ class Request:
     folder: Path
     fold: int | None
     """None: before any split."""
+
+    @classmethod
+    def of(cls, recipe: Recipe, fold: Fold | None, folder: Path = Path()) -> Request:
+        """What a recipe with ``[synthesis]`` asks for."""
+        assert recipe.synthesis is not None
+        return cls(
+            spec=recipe.synthesis,
+            image=recipe.image,
+            seed=recipe.seed,
+            folder=folder.absolute(),
+            fold=None if fold is None else fold.index,
+        )
 
     @property
     def name(self) -> str:
@@ -46,19 +59,51 @@ class Request:
         return "before the split" if self.fold is None else f"fold {self.fold + 1}"
 
     @property
-    def total(self) -> int:
-        return sum(self.spec.count(label) for label in self.spec.classes)
-
-    @property
     def fit_seed(self) -> int:
         """Seed of the fit: the recipe's, or one of its own that repeats can share."""
         seed = self.seed if self.spec.seed is None else self.spec.seed
         return derive(seed, "synthesis", self.name, "fit")
 
-    def draw_seed(self, label: str, attempt: int = 0) -> int:
+    def draw_seed(self, label: str, attempt: int) -> int:
         """Seed of a class's images; ``attempt`` counts the draws that replace copies."""
         more = (attempt,) if attempt else ()
         return derive(self.seed, "synthesis", self.name, "sample", label, *more)
+
+    def digest(self, reference: RealImages, extractor: str) -> str:
+        """Digest of everything that the images and their judgement depend on.
+
+        Args:
+            reference: What the generator is fitted on, and what the gate looks at besides.
+            extractor: Name and digest of the gate's extractor; empty without a gate.
+
+        Raises:
+            DataError: A file that the generator reads cannot be looked at.
+            PluginError: The generator cannot say which files it reads.
+        """
+
+        def known(samples: Samples) -> list[tuple[str, str, str]]:
+            return [(row.id, row.label, reference.digests[row.id]) for row in samples.rows]
+
+        spec, seen = self.spec, reference.fitted.samples
+        wanted: list[Any] = [
+            spec.generator.name,
+            spec.generator.owner,
+            dict(spec.generator.options),
+            stamps_of(spec.generator),
+            {label: spec.count(label) for label in spec.classes},
+            list(spec.classes),
+            spec.seed,
+            self.image.size,
+            self.seed,
+            self.name,
+            seen.classes,
+            known(seen),
+        ]
+        if spec.gate is not None:
+            gate = {key: value for key, value in asdict(spec.gate).items() if key != "fails"}
+            wanted += [gate, extractor, known(reference.unseen.samples)]
+        text = json.dumps(wanted, sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def name_of(fold: int | None) -> str:
@@ -72,61 +117,18 @@ def refuse_unknown(spec: SynthesisSpec, samples: Samples) -> None:
     Raises:
         DataError: Some are not, all of them named.
     """
-    unknown = [label for label in spec.classes if label not in samples.classes]
-    if not unknown:
-        return
-    lines = []
-    for label in unknown:
-        close = difflib.get_close_matches(label, samples.classes, n=1)
-        there = ", ".join(samples.classes)
-        hint = f"did you mean {close[0]!r}?" if close else f"the data have {there}"
-        lines.append(f"there is no class {label!r}; {hint}")
-    raise DataError("\n".join(lines))
+    known = samples.classes
+    unknown = [label for label in spec.classes if label not in known]
+    if unknown:
+        lines = (
+            f"there is no class {label!r}; {did_you_mean(label, known, 'the data have')}"
+            for label in unknown
+        )
+        raise DataError("\n".join(lines))
 
 
-def digest_of(
-    request: Request, seen: Samples, unseen: Samples, digests: Mapping[str, str], eye: str
-) -> str:
-    """Digest of everything that the images and their judgement depend on.
-
-    Args:
-        seen: The rows that the generator is fitted on.
-        unseen: The rows that the gate looks at besides.
-        digests: Of the pixels, by file id.
-        eye: Name and digest of the gate's extractor; empty without a gate.
-
-    Raises:
-        DataError: A file that the generator reads cannot be looked at.
-        PluginError: The generator cannot say which files it reads.
-    """
-    spec = request.spec
-    wanted = [
-        spec.generator.name,
-        spec.generator.owner,
-        dict(spec.generator.options),
-        stamps_of(spec.generator),
-        {label: spec.count(label) for label in spec.classes},
-        list(spec.classes),
-        spec.seed,
-        request.image.size,
-        request.seed,
-        request.name,
-        seen.classes,
-        [(row.id, row.label, digests[row.id]) for row in seen.rows],
-    ]
-    if spec.gate is not None:
-        gate = {key: value for key, value in asdict(spec.gate).items() if key != "fails"}
-        wanted += [gate, eye, [(row.id, row.label, digests[row.id]) for row in unseen.rows]]
-    text = json.dumps(wanted, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-Stamp = tuple[str, int, int]
-"""Path, size, and time of change."""
-
-
-def stamps_of(choice: Choice) -> list[Stamp]:
-    """A stamp of every file that the generator reads.
+def stamps_of(choice: Choice) -> list[tuple[str, int, int]]:
+    """Path, size and time of change of every file that the generator reads.
 
     Raises:
         DataError: A file cannot be looked at.
@@ -135,7 +137,7 @@ def stamps_of(choice: Choice) -> list[Stamp]:
     try:
         facts = [(path, path.stat()) for path in files_of(choice)]
     except OSError as error:
-        raise _unreadable(error) from error
+        raise DataError(f"{error.filename} cannot be read: {error.strerror or error}") from error
     return [(str(path), each.st_size, each.st_mtime_ns) for path, each in facts]
 
 
@@ -176,7 +178,3 @@ def _walked(folder: Path) -> Iterator[Path]:
             raise DataError(f"{path}: {reason}")
     others = (one.path for one in found.passed if one.what not in SKIPPED)
     yield from sorted([*found.images, *others])
-
-
-def _unreadable(error: OSError) -> DataError:
-    return DataError(f"{error.filename} cannot be read: {error.strerror or error}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal
 
-from leukreg import ClassGenerator, DataError, ImageSpec, Labels, plugin
+from leukreg import ClassGenerator, DataError, ImageSpec, Labels, did_you_mean, plugin
 
 
 @plugin("warp")
@@ -29,13 +28,9 @@ class Warp:
             DataError: There is no class ``donor``.
         """
         if self.donor not in labels.names:
-            close = difflib.get_close_matches(self.donor, labels.names, n=1)
-            there = (
-                f"did you mean {close[0]!r}?" if close else f"there are {', '.join(labels.names)}"
-            )
             raise DataError(
                 f"warp: there is no class {self.donor!r} to take images from"
-                f" (synthesis.donor); {there}"
+                f" (synthesis.donor); {did_you_mean(self.donor, labels.names)}"
             )
         from leukreg_plugins.warping import WarpGenerator
 

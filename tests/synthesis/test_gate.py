@@ -20,8 +20,10 @@ from leukreg.data.near_duplicates import searched
 from leukreg.errors import GateError
 from leukreg.recipe.model import GateSpec, SynthesisSpec
 from leukreg.registry.plugin_call import Choice
-from leukreg.synthesis import Placed, before_split, into_fold
 from leukreg.synthesis.extractor import OpenExtractor, opened
+from leukreg.synthesis.make import Placed
+from leukreg.synthesis.make import place as place_in
+from leukreg.synthesis.request import Request
 from tests.synthesis.cells import SIZE, cells
 
 IMAGE = ImageSpec(size=SIZE)
@@ -153,10 +155,14 @@ def spec(make: Any, **more: Any) -> SynthesisSpec:
     return SynthesisSpec(**{**asked, **more})
 
 
+def asked(wanted: SynthesisSpec, seed: int, folder: Path, fold: int | None = 0) -> Request:
+    return Request(spec=wanted, image=IMAGE, seed=seed, folder=folder, fold=fold)
+
+
 def place(
     images: ImageStore, wanted: SynthesisSpec, where: Path, progress: Any = None, fold: Fold = FOLD
 ) -> Placed:
-    return into_fold(images, fold, wanted, IMAGE, 7, where / "run", progress or Listener())
+    return place_in(images, fold, asked(wanted, 7, where / "run"), progress or Listener())
 
 
 def entered(placed: Placed) -> list[str]:
@@ -363,7 +369,7 @@ def test_a_class_without_real_images_cannot_pass(images: ImageStore, tmp_path: P
 
 
 def test_before_the_split_the_same_gate_stands(images: ImageStore, tmp_path: Path) -> None:
-    placed = before_split(images, spec(noise), IMAGE, 7, tmp_path / "run")
+    placed = place_in(images, None, asked(spec(noise), 7, tmp_path / "run", None))
     assert placed.fold is None
     assert len(placed.images.samples) == 2 * PER_CLASS
     assert (placed.figures[0]["held_against"], placed.figures[0]["real"]) == ("training rows", 60)
@@ -396,9 +402,9 @@ def test_a_seed_of_its_own_fits_alike_and_draws_anew(images: ImageStore, tmp_pat
     drawn = []
     for seed in (1, 2):
         wanted = spec(Noting(good), seed=6, gate=None)
-        placed = into_fold(images, FOLD, wanted, IMAGE, seed, tmp_path / str(seed))
+        placed = place_in(images, FOLD, asked(wanted, seed, tmp_path / str(seed)))
         drawn.append([row.lineage.seed for row in placed.images.samples.rows if row.lineage])
-    into_fold(images, FOLD, spec(Noting(good), gate=None), IMAGE, 6, tmp_path / "own")
+    place_in(images, FOLD, asked(spec(Noting(good), gate=None), 6, tmp_path / "own"))
     assert len(set(seeds)) == 1
     assert drawn[0] != drawn[1]
 
@@ -407,8 +413,8 @@ def test_a_finished_folder_is_not_judged_again(
     images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = place(images, spec(good), tmp_path)
-    monkeypatch.setattr("leukreg.synthesis.make.open_gate", None)
-    monkeypatch.setattr("leukreg.synthesis.make.fit", None)
+    monkeypatch.setattr("leukreg.synthesis.make.Gate", None)
+    monkeypatch.setattr("leukreg.synthesis.generator.fit", None)
     second = place(images, spec(good), tmp_path)
     assert second.figures == first.figures
     assert second.images.samples == first.images.samples
@@ -471,7 +477,7 @@ def test_no_test_row_reaches_generator_or_gate_and_no_validation_row_the_generat
     store = Watched(**{f.name: getattr(images, f.name) for f in fields(ImageStore)})
     maker = Copier(good)
     where = tmp_path / "-".join(["".join(sides), str(overlap)])
-    into_fold(store, fold, spec(maker), IMAGE, 7, where)
+    place_in(store, fold, asked(spec(maker), 7, where))
     assert maker.ids == [images.samples.rows[row].id for row in fold.train]
     assert store.read >= set(fold.train)
     assert not store.read & {*fold.test, *chosen["n"]}

@@ -36,7 +36,7 @@ def row(home: Path, label: str) -> Sample:
 def test_it_is_read_back_and_never_computed(tmp_path: Path, label: str) -> None:
     made = row(tmp_path / "home", label)
     table = tmp_path / "home" / "table.csv"
-    table.write_bytes(image_folder.export_table(tmp_path / "home", [made]))
+    image_folder.write_list(tmp_path / "home", [made])
     [_, line] = csv.reader(io.StringIO(table.read_text(), newline=""))
     texts = [cell for cell in line if cell != "-3"]  # the seed is a figure
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in texts)

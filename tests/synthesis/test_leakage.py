@@ -19,8 +19,8 @@ from leukreg.data.near_duplicates import searched
 from leukreg.errors import NotAvailable, PluginError
 from leukreg.recipe.model import GateSpec, SynthesisSpec
 from leukreg.registry.plugin_call import Choice
-from leukreg.synthesis import before_split, check_everything, check_folds
-from leukreg.synthesis.leakage import refuse_held_out
+from leukreg.synthesis.leakage import check, refuse_held_out
+from leukreg.synthesis.make import synthesize
 
 IMAGE = ImageSpec(size=16)
 FOLDS = (
@@ -51,11 +51,17 @@ def spec(check: Callable[..., None] | None, **more: Any) -> SynthesisSpec:
         build=lambda image, labels: SimpleNamespace(**members), files=more.pop("files", lambda: ())
     )
     choice = Choice(kind="generator", name="strange", plugin=plugin, owner="stranger 1.2")
-    return SynthesisSpec(**{"generator": choice, "classes": ("b",), "per_class": 3, **more})
+    return SynthesisSpec(
+        **{"generator": choice, "classes": ("b",), "per_class": 3, "gate": None, **more}
+    )
+
+
+def recipe(wanted: SynthesisSpec) -> Any:
+    return SimpleNamespace(synthesis=wanted, image=IMAGE, seed=7)
 
 
 def look(images: ImageStore, wanted: SynthesisSpec) -> None:
-    check_folds(images, FOLDS, wanted, IMAGE, 7)
+    check(recipe(wanted), images, FOLDS)
 
 
 def test_a_generator_is_asked_about_the_training_rows_of_each_fold(images: ImageStore) -> None:
@@ -107,15 +113,17 @@ def test_before_a_split_the_check_is_of_all_rows_and_comes_before_any_fit(
     images: ImageStore, tmp_path: Path
 ) -> None:
     seen: list[int] = []
-    assert check_everything(images, spec(lambda rows: seen.append(len(rows))), IMAGE, 7)
+    before = {"place": "before-split"}
+    asked = spec(lambda rows: seen.append(len(rows)), **before)
+    assert check(recipe(asked), images, None)
     assert seen == [4]
-    assert not check_everything(images, spec(None), IMAGE, 7)
+    assert not check(recipe(spec(None, **before)), images, None)
 
     def refuse(rows: Any) -> None:
         raise DataError("no such thing")
 
     with pytest.raises(DataError, match="no such thing"):
-        before_split(images, spec(refuse, place="before-split"), IMAGE, 7, tmp_path / "run")
+        synthesize(recipe(spec(refuse, **before)), images, None, tmp_path / "run")
 
 
 FOLD = Fold(index=0, train=(0, 1, 2), validation=(3,), test=(4, 5))

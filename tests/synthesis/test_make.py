@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from leukreg.data.near_duplicates import searched
 from leukreg.errors import PluginError, RunError
 from leukreg.recipe.model import SynthesisSpec
 from leukreg.registry.plugin_call import Choice
-from leukreg.synthesis import before_split, hold
-from leukreg.synthesis import into_fold as place_into
+from leukreg.synthesis.make import Placed, hold, place, synthesize
+from leukreg.synthesis.request import Request
 
 SIZE = 16
 IMAGE = ImageSpec(size=SIZE)
@@ -74,12 +75,27 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
 
 def spec(plugin: Any, **more: Any) -> SynthesisSpec:
     choice = Choice(kind="generator", name="painter", plugin=plugin, owner="stranger 1.2")
-    return SynthesisSpec(**{"generator": choice, "classes": ("b",), "per_class": 3, **more})
+    return SynthesisSpec(
+        **{"generator": choice, "classes": ("b",), "per_class": 3, "gate": None, **more}
+    )
 
 
-def into_fold(images: ImageStore, fold: Fold, *more: Any) -> tuple[ImageStore, Fold]:
+def placed_in(images: ImageStore, fold: Fold | None, wanted: SynthesisSpec, *more: Any) -> Placed:
+    image, seed, folder = more
+    number = None if fold is None else fold.index
+    request = Request(spec=wanted, image=image, seed=seed, folder=folder.absolute(), fold=number)
+    return place(images, fold, request)
+
+
+def before_split(images: ImageStore, wanted: SynthesisSpec, *more: Any) -> Placed:
+    return placed_in(images, None, wanted, *more)
+
+
+def into_fold(
+    images: ImageStore, fold: Fold, wanted: SynthesisSpec, *more: Any
+) -> tuple[ImageStore, Fold]:
     """Without a gate: store and fold."""
-    placed = place_into(images, fold, *more)
+    placed = placed_in(images, fold, wanted, *more)
     assert placed.fold is not None
     assert placed.figures == ()
     return placed.images, placed.fold
@@ -232,6 +248,25 @@ def test_images_that_were_trained_on_are_not_replaced(images: ImageStore, tmp_pa
     into_fold(images, FOLD, spec(idle), IMAGE, 7, run)
     assert not idle.fits
     into_fold(images, replace(FOLD, index=1), other, IMAGE, 7, run)
+
+
+def test_images_are_made_where_the_recipe_wants_them(images: ImageStore, tmp_path: Path) -> None:
+    def made(fold: Fold | None, wanted: SynthesisSpec | None) -> Placed:
+        recipe: Any = SimpleNamespace(synthesis=wanted, image=IMAGE, seed=7)
+        return synthesize(recipe, images, fold, tmp_path / "run")
+
+    inside, before = spec(Painter()), spec(Painter(), place="before-split")
+    for fold, wanted in ((FOLD, None), (None, None), (None, inside)):
+        placed = made(fold, wanted)
+        assert (placed.images, placed.fold, placed.figures) == (images, fold, ())
+    assert not (tmp_path / "run").exists()
+    assert made(FOLD, inside).fold == replace(FOLD, train=(*FOLD.train, 8, 9, 10))
+    assert len(made(None, before).images.samples) == 11
+    assert not (tmp_path / "run" / "before-split" / "trained-on.txt").exists()
+    placed = made(FOLD, before)  # is trained on what was made before
+    assert (placed.images, placed.fold) == (images, FOLD)
+    for name in ("before-split", "fold-2"):
+        assert (tmp_path / "run" / name / "trained-on.txt").exists()
 
 
 def test_before_the_split_all_rows_are_seen(images: ImageStore, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from dataclasses import field
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
-from leukreg import SILENT, DataError, Progress, Samples, plugin, require_empty
+from leukreg import SILENT, DataError, Progress, Samples, did_you_mean, plugin, require_empty
 
 if TYPE_CHECKING:
     from leukreg_plugins.rendering.smear import Shot
@@ -117,11 +116,8 @@ class Demo:
             return dict.fromkeys(FOLDERS, self.images)
         for name in self.images:
             if name not in FOLDERS:
-                close = difflib.get_close_matches(name, FOLDERS, n=1)
-                there = (
-                    f"did you mean {close[0]!r}?" if close else f"there are {', '.join(FOLDERS)}"
-                )
-                raise DataError(f"demo cannot draw a folder {name!r}; {there}")
+                hint = did_you_mean(name, FOLDERS)
+                raise DataError(f"demo cannot draw a folder {name!r}; {hint}")
         if not any(self.images.values()):
             raise DataError(
                 "demo has nothing to draw: images names no folder with a number above 0"
