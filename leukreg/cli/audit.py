@@ -24,8 +24,10 @@ from leukreg.text import json_text
 from leukreg.types import Finding
 
 if TYPE_CHECKING:
+    from leukreg.recipe.model import AuditSpec
     from leukreg.registry import Registry
 
+What = Literal["run", "recipe", "paper"]
 STATUS = "status.json"
 """A folder with this file is a run."""
 
@@ -78,7 +80,7 @@ def _print(results: Sequence[Audited]) -> None:
 class Audited:
     """One thing that was audited."""
 
-    what: Literal["run", "recipe", "paper"]
+    what: What
     path: str
     name: str
     findings: tuple[Finding, ...]
@@ -128,24 +130,26 @@ def _audited(path: Path, only: Collection[str], registry: Registry) -> Audited:
     Raises:
         LeukregError: It cannot be read.
     """
-    what, name, findings = _found(path, registry)
+    what, record, spec = record_of(path, registry)
+    findings = audit(record, spec, registry)
     kept = tuple(one for one in findings if not only or one.rule in only)
-    return Audited(what, str(path), name, kept)
+    return Audited(what, str(path), record.name or path.stem, kept)
 
 
-def _found(
-    path: Path, registry: Registry
-) -> tuple[Literal["run", "recipe", "paper"], str, tuple[Finding, ...]]:
+def record_of(path: Path, registry: Registry) -> tuple[What, RunRecord, AuditSpec | None]:
+    """A run's folder, a recipe or published figures as a record, and how it is to be audited.
+
+    Raises:
+        LeukregError: It cannot be read, or its figures are none.
+    """
     if path.is_dir():
         from leukreg.runs.contents import read
 
         result = read(path)
-        spec = spec_of(result.recipe, registry)
-        return "run", result.name, audit(result, spec, registry)
+        return "run", result, spec_of(result.recipe, registry)
     paper = paper_of(read_document(path), str(path))
     if paper is not None:
-        return "paper", path.stem, audit(RunRecord(recipe={"reported": paper}), None, registry)
+        return "paper", RunRecord(recipe={"reported": paper}), None
     recipe = load(path, registry=registry)
     reported_of(recipe)
-    evidence = RunRecord(recipe=recipe.resolved)
-    return "recipe", path.stem, audit(evidence, recipe.audit, registry)
+    return "recipe", RunRecord(recipe=recipe.resolved), recipe.audit

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leukreg.audit import audit, read_reported
-from leukreg.audit.published_table import paper_of, reported_of
 from leukreg.audit.rules import spec_of
 from leukreg.cli.arguments import run_named, runs_folder
+from leukreg.cli.audit import record_of
 from leukreg.cli.output import say
 from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
-from leukreg.recipe import Recipe, load
-from leukreg.recipe.document import read_document
 from leukreg.record import RunRecord
 from leukreg.registry import Registry, installed
 from leukreg.report.console import open_console, render
@@ -135,46 +133,32 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
     """A paper; or a recipe's latest run, or its published figures alone where it has none."""
     from leukreg.report.comparison import Subject
     from leukreg.runs.contents import read
-
-    paper = paper_of(read_document(path), str(path))
-    if paper is not None:
-        return Subject(
-            name=path.stem,
-            reported=read_reported(paper),
-            source=_source(paper),
-            found_reported=audit(RunRecord(recipe={"reported": paper}), None, registry),
-        )
-    recipe = load(path, registry=registry)
-    reported = reported_of(recipe)
-    latest, tried = _latest_run(recipe, root)
-    if latest is not None:
-        return of_run(read(latest), registry, recipe.reported)
-    if reported is None:
-        raise LeukregError(
-            f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
-            f"leukreg run {path} makes one"
-        )
-    evidence = RunRecord(recipe=recipe.resolved)
-    return Subject(
-        name=path.stem,
-        reported=reported,
-        source=_source(recipe.reported),
-        recipe=recipe.resolved,
-        found_reported=audit(evidence, recipe.audit, registry),
-        remark=f"the published figures alone; {root} holds no finished run of the recipe{tried}.",
-    )
-
-
-def _latest_run(recipe: Recipe, root: Path) -> tuple[Path | None, str]:
-    """The latest finished run of a recipe, and which trials with --set are no such runs."""
     from leukreg.runs.listing import list_runs
 
-    runs = [run for run in list_runs(root) if run.recipe == recipe.name]
-    finished = [run for run in runs if run.standing == "finished"]
-    own = [run.path for run in finished if not run.trial]
-    trials = ", ".join(run.name for run in finished if run.trial)
-    tried = f" but trials with --set, to be named themselves ({trials})" if trials else ""
-    return own[-1] if own else None, tried
+    what, record, spec = record_of(path, registry)
+    remark = ""
+    if what == "recipe":
+        runs = [run for run in list_runs(root) if run.recipe == record.recipe["name"]]
+        finished = [run for run in runs if run.standing == "finished"]
+        own = [run.path for run in finished if not run.trial]
+        if own:
+            return of_run(read(own[-1]), registry, record.reported)
+        trials = ", ".join(run.name for run in finished)
+        tried = f" but trials with --set, to be named themselves ({trials})" if trials else ""
+        remark = f"the published figures alone; {root} holds no finished run of the recipe{tried}."
+        if record.reported is None:
+            raise LeukregError(
+                f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
+                f"leukreg run {path} makes one"
+            )
+    return Subject(
+        name=path.stem,
+        reported=_readable(record.reported),
+        source=_source(record.reported),
+        recipe=record.recipe if what == "recipe" else None,
+        found_reported=audit(record, spec, registry),
+        remark=remark,
+    )
 
 
 def _readable(table: Any) -> Reported | None:
