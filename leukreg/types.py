@@ -289,6 +289,8 @@ class Predictions:
         first)."""
         if self.decision is not None:
             return self.decision
+        if not self.id:  # nothing has no most probable class
+            return self.label
         answers: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype("int64")
         return answers
 

@@ -121,8 +121,7 @@ def _of_the_whole(reported: Reported, answers: tuple[Marginals, ...]) -> Iterato
     if len(reported.classes) < 3 or not answers:
         return
     for name in AVERAGED:
-        printed = reported.figure(name)
-        if printed is None or printed.undefined:
+        if (printed := reported.known(name)) is None:
             continue
         values = {value for found in answers for value in _means(name, found)}
         if not any(printed.holds(value) for value in values):

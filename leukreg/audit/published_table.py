@@ -73,6 +73,11 @@ class Reported:
         """A figure of the whole."""
         return dict(self.figures).get(name)
 
+    def known(self, name: str) -> Printed | None:
+        """A figure of the whole, unless it is printed as undefined."""
+        value = self.figure(name)
+        return None if value is None or value.undefined else value
+
     def of(self, label: str) -> dict[str, Printed]:
         """The figures of one class; those of the whole count for the positive one of two."""
         own = {name: value for owner, name, value in self.per_class if owner == label}

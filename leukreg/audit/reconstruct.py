@@ -115,8 +115,7 @@ def figures_of(reported: Reported) -> tuple[Figure, ...]:
     ]
     whole = ("accuracy", "balanced_accuracy") if len(reported.classes) == 2 else ("accuracy",)
     for name in whole:
-        value = reported.figure(name)
-        if value is not None and not value.undefined:
+        if (value := reported.known(name)) is not None:
             figures.append(("", name, value))
     return tuple(figures)
 

@@ -47,19 +47,19 @@ def _always(self, evidence):
 
 @bad("audit", "use the plugin's name")
 def _other_name(self, evidence):
-    if evidence.predictions is not None:
+    if evidence.predictions:
         yield Finding(rule="yours", severity="note", message="x")
 
 
 @bad("audit", "where only predictions are known")
 def _greedy(self, evidence):
-    if evidence.predictions is not None and not evidence.samples.rows:
+    if evidence.predictions and evidence.samples.rows[0]:
         yield Finding(rule="mine", severity="note", message="x")
 
 
 @bad("audit", "one line")
 def _lines(self, evidence):
-    if evidence.predictions is not None:
+    if evidence.predictions:
         yield Finding(rule="mine", severity="note", message="x\ny")
 
 

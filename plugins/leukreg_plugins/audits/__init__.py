@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from leukreg_plugins.audits import (
     baseline,
     confidence,
@@ -16,16 +18,23 @@ from leukreg_plugins.audits import (
     training_setup,
 )
 
-AUDITS: list[type] = [
-    *baseline.RULES,
-    *confidence.RULES,
-    *confounding.RULES,
-    *convergence.RULES,
-    *fidelity.RULES,
-    *file_listing.RULES,
-    *leakage.RULES,
-    *lineage.RULES,
-    *published_table.RULES,
-    *sample_size.RULES,
-    *training_setup.RULES,
-]
+
+def rules_in(*modules: ModuleType) -> list[type]:
+    """The plugins that these files hold."""
+    held = [value for module in modules for value in vars(module).values()]
+    return [one for one in held if isinstance(one, type) and "leukreg_name" in vars(one)]
+
+
+AUDITS = rules_in(
+    baseline,
+    confidence,
+    confounding,
+    convergence,
+    fidelity,
+    file_listing,
+    leakage,
+    lineage,
+    published_table,
+    sample_size,
+    training_setup,
+)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg import Conformal, Finding, Predictions, RunRecord, percent, plugin, rounded
-from leukreg_plugins.audits.finding import found, option, pictures_of, plural, positive_index, some
+from leukreg_plugins.audits.finding import (
+    error,
+    option,
+    pictures_of,
+    plural,
+    positive_index,
+    some,
+    warning,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +39,13 @@ class Spread:
         )
 
 
-def spread(evidence: RunRecord, positive: int | None) -> Spread | None:
+def spread(run: RunRecord) -> Spread | None:
     """The lowest and the highest threshold; None where all are equal."""
-    cuts, predictions = [one.threshold for one in evidence.fitted.thresholds], evidence.predictions
-    if not predictions or positive is None or len(set(cuts)) < 2:
+    positive, cuts = positive_index(run), [one.threshold for one in run.fitted.thresholds]
+    if not run.predictions or positive is None or len(set(cuts)) < 2:
         return None
     low, high = min(cuts), max(cuts)
-    p = predictions.probabilities[:, positive]
+    p = run.predictions.probabilities[:, positive]
     return Spread(low, high, int(((p >= low) & (p < high)).sum()), len(p))
 
 
@@ -54,11 +62,10 @@ class ThresholdsDiffer:
     share: Annotated[float, Gt(0), Le(1)] = 0.05
     """Part of the scored images between the lowest and the highest that is reported."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        predictions = evidence.predictions
-        apart = spread(evidence, positive_index(evidence, predictions))
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        apart = spread(run)
         if apart is not None and apart.between >= self.share * apart.of:
-            yield found(self, "warning", str(apart))
+            yield warning(self, str(apart))
 
 
 @plugin("temperatures-differ")
@@ -76,12 +83,12 @@ class TemperaturesDiffer:
     factor: Annotated[float, Gt(1)] = 2.0
     """Highest over lowest temperature that is reported, where their 95 % intervals do not meet."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
         # What is at a bound or not fitted is said by temperature-not-fitted; without an interval
         # chance may be all there is.
         known = sorted(
             (one.temperature, one.low, one.high, one.fold + 1)
-            for one in evidence.fitted.temperatures
+            for one in run.fitted.temperatures
             if not one.why and one.low is not None and one.high is not None
         )
         if len(known) < 2:
@@ -92,10 +99,7 @@ class TemperaturesDiffer:
                 f"{rounded(value)} (95 % interval {rounded(low)} to {rounded(high)}, fold {fold})"
                 for value, low, high, fold in (first, last)
             )
-            yield found(self, "warning", f"temperatures of the folds run from {low} to {high}")
-
-
-KEYS = ("calibration", "conformal")
+            yield warning(self, f"temperatures of the folds run from {low} to {high}")
 
 
 @plugin("calibrated-on-scored")
@@ -109,25 +113,21 @@ class CalibratedOnScored:
     Reference: Guo et al., On calibration of modern neural networks, ICML 2017.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        scored, validation = evidence.predictions, evidence.validation
-        asked = [key for key in KEYS if option(evidence.recipe, "evaluate", key) is not None]
-        if scored is None or validation is None or not asked:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        evaluated = option(run.recipe, "evaluate") or {}
+        asked = [key for key in ("calibration", "conformal") if evaluated.get(key) is not None]
+        if run.validation is None or not asked:
             return
-        fitted = self._pictures(evidence, validation)
-        both = [picture in fitted for picture in self._pictures(evidence, scored, unique=False)]
+        fitted = set(self._pictures(run, run.validation))
+        both = [picture in fitted for picture in self._pictures(run, run.predictions)]
         if any(both):
-            yield found(
-                self,
-                "error",
-                f"{' and '.join(asked)} fitted on {sum(both):,} of the {len(both):,} scored rows",
-            )
+            of = f"{sum(both):,} of the {len(both):,} scored rows"
+            yield error(self, f"{' and '.join(asked)} fitted on {of}")
 
-    def _pictures(self, evidence: RunRecord, rows: Predictions, unique: bool = True) -> Any:
+    def _pictures(self, run: RunRecord, rows: Predictions) -> Iterator[tuple[int, str]]:
         """Fold and picture of each row: a copy of a row is that row again."""
-        pairs = zip(rows.fold.tolist(), rows.id, strict=True)
-        keys = ((fold, evidence.pixels.get(name, name)) for fold, name in pairs)
-        return set(keys) if unique else list(keys)
+        for fold, name in zip(rows.fold.tolist(), rows.id, strict=True):
+            yield fold, run.pixels.get(name, name)
 
 
 @plugin("temperature-not-fitted")
@@ -140,13 +140,12 @@ class TemperatureNotFitted:
     Do: hold more rows out for validation; at the upper bound look at the model first.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        folds = evidence.fitted.temperatures
-        bad = [one for one in folds if one.why]
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        folds = run.fitted.temperatures
+        bad = [f"fold {one.fold + 1}: {one.why}" for one in folds if one.why]
         if bad:
-            said = some(f"fold {one.fold + 1}: {one.why}" for one in bad)
             many = f"{len(bad)} of {plural(len(folds), 'temperature')}"
-            yield found(self, "warning", f"{many} not determined by validation rows; {said}")
+            yield warning(self, f"{many} not determined by validation rows; {some(bad)}")
 
 
 @plugin("coverage-missed")
@@ -161,40 +160,39 @@ class CoverageMissed:
     Reference: Vovk, Conditional validity of inductive conformal predictors, ACML 2012.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        kept = evidence.fitted.conformal
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        kept = run.fitted.conformal
         if kept is None:
             return
-        highs = {s.label: s for s in evidence.scores if s.name == "set_coverage"}
-        for label, rows in self._groups(kept, evidence):
+        highs = {s.label: s for s in run.scores if s.name == "set_coverage"}
+        for label, rows in self._groups(kept, run):
             score, least = highs.get(label), self._least(rows, kept.coverage)
             if score is None or score.value is None or score.high is None or score.high >= least:
                 continue
             of = f" of {label}" if label else ""
-            yield found(
+            yield warning(
                 self,
-                "warning",
                 f"sets hold the true class in {percent(score.value)}{of} (at most"
                 f" {percent(score.high)}), {100 * kept.coverage:g} % were stated;"
                 f" with {plural(rows, 'validation group')} (patients or pictures) chance explains"
                 f" {percent(least)} and more",
             )
 
-    def _groups(self, kept: Conformal, evidence: RunRecord) -> Iterator[tuple[str | None, int]]:
+    def _groups(self, kept: Conformal, run: RunRecord) -> Iterator[tuple[str | None, int]]:
         """What the coverage is stated for, with the validation groups of the smallest fold."""
         each = [one.groups or one.rows for one in kept.folds]
         least = [min(groups) for groups in zip(*each, strict=True)]
         if not kept.by_class:
-            yield None, self._unlike(evidence, None, min(least, default=0))
-        elif evidence.predictions:
-            for label, groups in zip(evidence.predictions.classes, least, strict=True):
-                yield label, self._unlike(evidence, label, groups)
+            yield None, self._unlike(run, None, min(least, default=0))
+        elif run.predictions:
+            for label, groups in zip(run.predictions.classes, least, strict=True):
+                yield label, self._unlike(run, label, groups)
 
-    def _unlike(self, evidence: RunRecord, label: str | None, groups: int) -> int:
+    def _unlike(self, run: RunRecord, label: str | None, groups: int) -> int:
         """How many of the fewest rows of a fold do not belong together; older runs kept rows."""
         from leukreg import units_of
 
-        validation = evidence.validation
+        validation = run.validation
         if validation is None:
             return groups
         unit, fold = units_of(validation), validation.fold
@@ -223,14 +221,14 @@ class ThresholdOnScored:
     Reference: Ewald, Post hoc choice of cut points, Obstetrics and Gynecology 2006.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        asked = option(evidence.recipe, "evaluate", "threshold", "fitted_on")
-        fixed = option(evidence.recipe, "evaluate", "threshold", "rule") == "fixed"
-        if evidence.threshold_from == "scored":
-            value = "" if evidence.threshold is None else f" {evidence.threshold:.4f}"
-            yield found(self, "error", f"the threshold{value} was fitted on the scored rows")
-        elif evidence.threshold_from is None and asked == "scored" and not fixed:
-            yield found(self, "error", "the recipe fits the threshold on the rows it scores")
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        asked = option(run.recipe, "evaluate", "threshold", "fitted_on")
+        fixed = option(run.recipe, "evaluate", "threshold", "rule") == "fixed"
+        if run.threshold_from == "scored":
+            value = "" if run.threshold is None else f" {run.threshold:.4f}"
+            yield error(self, f"the threshold{value} was fitted on the scored rows")
+        elif run.threshold_from is None and asked == "scored" and not fixed:
+            yield error(self, "the recipe fits the threshold on the rows it scores")
 
 
 @plugin("threshold-never-crossed")
@@ -242,23 +240,16 @@ class ThresholdNeverCrossed:
     Do: look at the range of the scores before choosing a threshold.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        predictions = evidence.predictions
-        if not predictions or evidence.threshold is None:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        positive = positive_index(run)
+        if not run.predictions or run.threshold is None or positive is None:
             return
-        positive = positive_index(evidence, predictions)
-        if positive is None:
-            return
-        scores = predictions.probabilities[:, positive]
+        scores = run.predictions.probabilities[:, positive]
         low, high = float(scores.min()), float(scores.max())
-        if high < evidence.threshold or low >= evidence.threshold:
-            side = "under" if high < evidence.threshold else "at or over"
-            yield found(
-                self,
-                "warning",
-                f"all {len(predictions):,} scores ({low:.4f} to {high:.4f}) lie {side} the"
-                f" threshold {evidence.threshold:.4f}",
-            )
+        if high < run.threshold or low >= run.threshold:
+            side = "under" if high < run.threshold else "at or over"
+            scored = f"all {len(scores):,} scores ({low:.4f} to {high:.4f})"
+            yield warning(self, f"{scored} lie {side} the threshold {run.threshold:.4f}")
 
 
 @plugin("poor-calibration")
@@ -280,34 +271,28 @@ class PoorCalibration:
     least: Annotated[int, Ge(10)] = 100
     """Pictures that are needed to say so; copies count as one."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
         import numpy as np
 
-        predictions = evidence.predictions
-        if not predictions:
-            return
-        picture = pictures_of(evidence, predictions)
+        predictions = run.predictions
+        picture = pictures_of(run, predictions)
         if len(np.unique(picture)) < self.least:
             return
         confidence = predictions.probabilities.max(axis=1)
         right = predictions.probabilities.argmax(axis=1) == predictions.label
         place = np.minimum((confidence * self.bins).astype(int), self.bins - 1)
         gap = noise = 0.0
-        for b in range(self.bins):
+        for b in np.unique(place):
             inside = place == b
-            n = int(inside.sum())
-            if n:
-                mean = float(confidence[inside].mean())
-                gap += n * abs(float(right[inside].mean()) - mean)
-                # E|x| of a normal variable is sqrt(2 / pi) of its deviation.
-                # Copies are no further draws.
-                draws = len(np.unique(picture[inside]))
-                noise += n * math.sqrt(2 / math.pi * mean * (1 - mean) / draws)
+            n, mean = int(inside.sum()), float(confidence[inside].mean())
+            gap += n * abs(float(right[inside].mean()) - mean)
+            # E|x| of a normal variable is sqrt(2 / pi) of its deviation. Copies are no draws.
+            draws = len(np.unique(picture[inside]))
+            noise += n * math.sqrt(2 / math.pi * mean * (1 - mean) / draws)
         ece, chance = gap / len(predictions), noise / len(predictions)
         if ece - chance >= self.error:
-            yield found(
+            yield warning(
                 self,
-                "warning",
                 f"expected calibration error {ece:.3f} ({chance:.3f} would be chance): mean"
                 f" confidence {percent(float(confidence.mean()))},"
                 f" right {percent(float(right.mean()))}",
@@ -327,32 +312,14 @@ class UniformPredictions:
     share: Annotated[float, Gt(0), Le(1)] = 0.99
     """Mean entropy, as a part of ln k, from which on predictions count as uniform."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
         import numpy as np
 
-        predictions = evidence.predictions
-        if not predictions or len(predictions.classes) < 2:
+        k = len(run.predictions.classes)
+        if not run.predictions or k < 2:
             return
-        p = np.clip(predictions.probabilities, 1e-12, 1)
-        entropy = float(-(p * np.log(p)).sum(axis=1).mean())
-        most = math.log(len(predictions.classes))
+        p = np.clip(run.predictions.probabilities, 1e-12, 1)
+        entropy, most = float(-(p * np.log(p)).sum(axis=1).mean()), math.log(k)
         if entropy >= self.share * most:
-            yield found(
-                self,
-                "warning",
-                f"mean entropy {entropy:.4f} of at most ln {len(predictions.classes)} = {most:.4f}:"
-                " the probabilities are uniform",
-            )
-
-
-RULES: list[type] = [
-    ThresholdsDiffer,
-    TemperaturesDiffer,
-    CalibratedOnScored,
-    TemperatureNotFitted,
-    CoverageMissed,
-    ThresholdOnScored,
-    ThresholdNeverCrossed,
-    PoorCalibration,
-    UniformPredictions,
-]
+            of = f"mean entropy {entropy:.4f} of at most ln {k} = {most:.4f}"
+            yield warning(self, f"{of}: the probabilities are uniform")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg import Finding, RunRecord, Sample, percent, plugin
-from leukreg_plugins.audits.finding import (
-    by_label,
-    folder_of,
-    found,
-    is_real,
-    plural,
-    rows_of,
-    some,
-)
+from leukreg_plugins.audits.finding import error, is_real, plural, some, warning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,24 +29,19 @@ class PatientAcrossSplit:
     Reference: Roberts et al., Common pitfalls, Nature Machine Intelligence 2021.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = run.samples.rows
         everyone = {row.patient for row in rows if row.patient is not None}
-        crossing: dict[str, set[str]] = {"test": set(), "validation": set()}
-        for fold in evidence.folds:
-            trained = {rows[r].patient for r in fold.learned if is_real(rows[r])} - {None}
-            crossing["test"] |= {p for r in fold.test if (p := rows[r].patient) in trained and p}
-            held = {p for r in fold.validation if (p := rows[r].patient) in trained and p}
-            crossing["validation"] |= held
-        for side, patients in crossing.items():
-            if patients:
-                severity = "error" if side == "test" else "warning"
-                yield found(
-                    self,
-                    severity,  # type: ignore[arg-type]
-                    f"{len(patients):,} of {plural(len(everyone), 'patient')} stand in training and"
-                    f" in {side}: {some(sorted(patients))}",
-                )
+        for side, say in (("test", error), ("validation", warning)):
+            crossing: set[str] = set()
+            for fold in run.folds:
+                trained = {rows[r].patient for r in fold.learned if is_real(rows[r])}
+                held = {rows[r].patient for r in getattr(fold, side)}
+                crossing |= {patient for patient in held & trained if patient}
+            if crossing:
+                of = f"{len(crossing):,} of {plural(len(everyone), 'patient')}"
+                both = f"stand in training and in {side}: {some(sorted(crossing))}"
+                yield say(self, f"{of} {both}")
 
 
 @plugin("patients-unknown")
@@ -72,14 +59,12 @@ class PatientsUnknown:
     share: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Part of the images that may lack an id."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = {row.id: row for row in rows_of(evidence) if is_real(row)}
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = {row.id: row for row in run.samples.rows if is_real(row)}
         lacking = sum(row.patient is None for row in rows.values())
         if lacking > self.share * len(rows):
             of = f"{lacking:,} of {plural(len(rows), 'image')}"
-            yield found(
-                self, "warning", f"{of} have no patient id: patients may stand on both sides"
-            )
+            yield warning(self, f"{of} have no patient id: patients may stand on both sides")
 
 
 @plugin("concentrated-class")
@@ -99,22 +84,25 @@ class ConcentratedClass:
     least: Annotated[int, Ge(1)] = 10
     """Smaller classes are not looked at."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for label, rows in by_label(r for r in rows_of(evidence) if is_real(r)).items():
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        classes: dict[str, list[Sample]] = defaultdict(list)
+        for row in run.samples.rows:
+            if is_real(row):
+                classes[row.label].append(row)
+        for label, rows in classes.items():
             if len(rows) < self.least:
                 continue
             if all(row.patient is not None for row in rows):
                 holders, noun = Counter(str(row.patient) for row in rows), "patient"
             else:
                 # A class that lies in one folder is the usual layout, not a fault.
-                holders, noun = Counter(folder_of(row) for row in rows), "folder"
+                holders, noun = Counter(row.id.rpartition("/")[0] or "." for row in rows), "folder"
                 if len(holders) < 2:
                     continue
             name, most = holders.most_common(1)[0]
             if most > self.share * len(rows):
-                yield found(
+                yield warning(
                     self,
-                    "warning",
                     f"{noun} {name!r} holds {most:,} of {len(rows):,} images"
                     f" ({percent(most / len(rows))}) of {label}",
                 )
@@ -163,44 +151,43 @@ class Shortcut:
     most: Annotated[int, Ge(50)] = 1500
     """Images used, evenly from all classes' lists."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for probe in self.probes(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for probe in self.probes(run):
             if probe.reached >= probe.chance + self.skill * (1 - probe.chance):
                 plural = probe.name.endswith("statistics")
-                yield found(
+                yield warning(
                     self,
-                    "warning",
                     f"{probe.name} alone predict{'' if plural else 's'} the class: balanced"
                     f" accuracy {percent(probe.reached)} where chance is {percent(probe.chance)}"
                     f" ({probe.images:,} images)",
                 )
 
-    def probes(self, evidence: RunRecord) -> Iterator[Probe]:
+    def probes(self, run: RunRecord) -> Iterator[Probe]:
         """What each probe reaches, shortcut or not; nothing where classes are too few."""
         import numpy as np
 
         from leukreg import groups_of
 
-        rows = self._rows(evidence)
+        rows = self._rows(run)
         labels = sorted({row.label for row in rows})
         if len(labels) < 2:
             return
         y = np.array([labels.index(row.label) for row in rows])
-        listed = rows_of(evidence)  # all of them: a picture that is not probed may tie two that are
-        group = groups_of(listed, evidence.pixels, evidence.near_duplicates).tolist()
+        listed = run.samples.rows  # all of them: a picture that is not probed may tie two that are
+        group = groups_of(listed, run.pixels, run.near_duplicates).tolist()
         of = dict(zip((row.id for row in listed), group, strict=True))
         folds = self._folds(np.array([of[row.id] for row in rows]))
-        table = np.array([evidence.statistics[row.id] for row in rows], dtype=float)
+        table = np.array([run.statistics[row.id] for row in rows], dtype=float)
         for name, x in self._probes(rows, table).items():
             reached = self._reached(x, y, folds, len(labels))
             if reached is not None:
                 yield Probe(name, reached, 1 / len(labels), len(rows))
 
-    def _rows(self, evidence: RunRecord) -> list[Sample]:
+    def _rows(self, run: RunRecord) -> list[Sample]:
         unique = {
             row.id: row
-            for row in rows_of(evidence)
-            if is_real(row) and len(evidence.statistics.get(row.id, ())) >= 12
+            for row in run.samples.rows
+            if is_real(row) and len(run.statistics.get(row.id, ())) >= 12
         }
         counts = Counter(row.label for row in unique.values())
         rows = [row for row in unique.values() if counts[row.label] >= self.least]
@@ -256,11 +243,3 @@ class Shortcut:
         near = np.argpartition(distance, self.neighbours - 1, axis=1)[:, : self.neighbours]
         votes = np.eye(k)[y[near]].sum(axis=1)
         return np.asarray(votes.argmax(axis=1))
-
-
-RULES: list[type] = [
-    PatientAcrossSplit,
-    PatientsUnknown,
-    ConcentratedClass,
-    Shortcut,
-]

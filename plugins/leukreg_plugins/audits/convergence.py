@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
 from leukreg import Finding, RunRecord, percent, plugin, rounded
-from leukreg_plugins.audits.finding import found, option
+from leukreg_plugins.audits.finding import error, option, warning
 from leukreg_plugins.audits.published_table import published
 
 
@@ -24,12 +25,11 @@ class IdlePhase:
     Do: check what the phase unfreezes and its learning rate.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for log in evidence.phases:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for log in run.phases:
             if log.epochs > 0 and log.changed == 0:
-                yield found(
+                yield error(
                     self,
-                    "error",
                     f"phase {log.phase!r} (fold {log.fold + 1}) changed no parameter in"
                     f" {log.epochs} epochs ({log.trainable:,} were trainable)",
                 )
@@ -49,8 +49,8 @@ class NoBetterThanStart:
     rise: Annotated[float, Gt(1)] = 1.5
     """Last loss as a multiple of the best that is reported."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        logs = sorted(evidence.epochs, key=lambda e: e.fold)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        logs = sorted(run.epochs, key=lambda e: e.fold)
         first: list[int] = []
         for fold, course in itertools.groupby(logs, key=lambda e: e.fold):
             losses = [e.validation_loss for e in course if e.validation_loss is not None]
@@ -58,26 +58,22 @@ class NoBetterThanStart:
                 continue
             best = min(losses)
             first += [fold + 1] if losses[0] == best else []
-            yield from self._said(f"fold {fold + 1}", None, best, losses[-1])
+            for rose in self._rose(best, losses[-1]):
+                yield warning(self, f"fold {fold + 1}: {rose}")
         if first:
             names = f"fold{'s' * (len(first) > 1)} {', '.join(map(str, first))}"
-            yield found(self, "warning", f"{names}: the first epoch was the best")
-        reported = published(evidence)
-        if reported is not None:
-            best_loss = reported.figure("best_validation_loss")
-            last = reported.figure("final_validation_loss")
-            values = [float(v) for v in (best_loss, last) if v is not None]
-            pair = (values[0], values[1]) if len(values) == 2 else (None, None)
-            yield from self._said("reported", reported.count("best_epoch"), *pair)
-
-    def _said(
-        self, who: str, epoch: int | None, best: float | None, last: float | None
-    ) -> Iterable[Finding]:
-        parts = ["the first epoch was the best"] if epoch == 1 else []
-        if best is not None and last is not None and 0 < best * self.rise < last:
-            parts.append(f"validation loss rose from {best:.4g} to {last:.4g}")
+            yield warning(self, f"{names}: the first epoch was the best")
+        reported = published(run)
+        parts = ["the first epoch was the best"] if reported.count("best_epoch") == 1 else []
+        printed = reported.known("best_validation_loss"), reported.known("final_validation_loss")
+        if printed[0] is not None and printed[1] is not None:
+            parts += self._rose(float(printed[0]), float(printed[1]))
         if parts:
-            yield found(self, "warning", f"{who}: {'; '.join(parts)}")
+            yield warning(self, f"reported: {'; '.join(parts)}")
+
+    def _rose(self, best: float, last: float) -> Iterator[str]:
+        if 0 < best * self.rise < last:
+            yield f"validation loss rose from {best:.4g} to {last:.4g}"
 
 
 @plugin("below-chance")
@@ -93,44 +89,29 @@ class BelowChance:
     share: Annotated[float, Gt(0), Le(1)] = 0.5
     """Part of chance (one over the classes) below which it is reported."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        classes = len(evidence.samples.classes)
-        last = {
-            e.fold: e.validation_accuracy
-            for e in evidence.epochs
-            if e.validation_accuracy is not None
-        }
-        best: dict[int, float] = {}
-        for e in evidence.epochs:
-            if e.validation_accuracy is not None:
-                best[e.fold] = max(best.get(e.fold, 0.0), e.validation_accuracy)
-        low = {fold: v for fold, v in last.items() if classes > 1 and v < self.share / classes}
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        classes, folds = len(run.samples.classes), defaultdict[int, list[float]](list)
+        for epoch in run.epochs:
+            if epoch.validation_accuracy is not None:
+                folds[epoch.fold].append(epoch.validation_accuracy)
+        low = [f for f, v in folds.items() if classes > 1 and v[-1] < self.share / classes]
         if low:
-            fold = min(low, key=lambda name: low[name])
-            yield self._said(self._who(len(low), len(last), fold), low[fold], classes, best[fold])
-        reported = published(evidence)
-        printed = reported.figure("validation_accuracy") if reported else None
-        if reported and printed is not None and len(reported.classes) > 1:
-            value = float(printed)
-            if value < self.share / len(reported.classes):
-                who = "reported: validation accuracy is"
-                yield self._said(who, value, len(reported.classes), value)
-
-    def _who(self, low: int, folds: int, lowest: int) -> str:
-        end = "after the last epoch validation accuracy is"
-        if folds == 1:
-            return end
-        where = f"in fold {lowest + 1}, the lowest, it is"
-        return f"in {low} of {folds} folds {end} far under chance; {where}"
+            worst = min(low, key=lambda fold: folds[fold][-1])
+            who = "after the last epoch validation accuracy is"
+            if len(folds) > 1:
+                where = f"in fold {worst + 1}, the lowest, it is"
+                who = f"in {len(low)} of {len(folds)} folds {who} far under chance; {where}"
+            yield self._said(who, folds[worst][-1], classes, max(folds[worst]))
+        reported = published(run)
+        printed, classes = reported.known("validation_accuracy"), len(reported.classes)
+        if printed is not None and classes > 1 and float(printed) < self.share / classes:
+            who = "reported: validation accuracy is"
+            yield self._said(who, float(printed), classes, float(printed))
 
     def _said(self, who: str, value: float, classes: int, best: float) -> Finding:
         peak = f" (best epoch: {percent(best)})" if best > value else ""
-        return found(
-            self,
-            "warning",
-            f"{who} {percent(value)}{peak}, where guessing among {classes} classes gives"
-            f" {percent(1 / classes)}",
-        )
+        chance = f"guessing among {classes} classes gives {percent(1 / classes)}"
+        return warning(self, f"{who} {percent(value)}{peak}, where {chance}")
 
 
 @plugin("chance-loss")
@@ -145,41 +126,23 @@ class ChanceLoss:
     share: Annotated[float, Gt(0), Le(1)] = 0.95
     """Part of ln k from which on a loss counts as chance."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        reported = published(evidence)
-        printed = reported.figure("best_validation_loss") if reported else None
-        if reported is not None and printed is not None and len(reported.classes) > 1:
-            yield from self._said(
-                "reported: best validation loss", float(printed), len(reported.classes)
-            )
-        losses = [e.validation_loss for e in evidence.epochs if e.validation_loss is not None]
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        reported = published(run)
+        printed, classes = reported.known("best_validation_loss"), len(reported.classes)
+        if printed is not None and classes > 1:
+            yield from self._said("reported: best validation loss", float(printed), classes)
+        losses = [e.validation_loss for e in run.epochs if e.validation_loss is not None]
         # Other losses than cross-entropy have other values at chance.
-        plain = option(evidence.recipe, "loss", "use") == "cross-entropy"
-        if (
-            losses
-            and plain
-            and evidence.samples
-            and not option(evidence.recipe, "loss", "smoothing")
-        ):
-            yield from self._said(
-                "best validation loss", min(losses), len(evidence.samples.classes)
-            )
+        plain = option(run.recipe, "loss", "use") == "cross-entropy"
+        if losses and plain and run.samples and not option(run.recipe, "loss", "smoothing"):
+            yield from self._said("best validation loss", min(losses), len(run.samples.classes))
 
     def _said(self, who: str, value: float, classes: int) -> Iterable[Finding]:
         chance = math.log(classes)
         if classes > 1 and value >= self.share * chance:
             better = "hardly" if value < chance else "no"
-            yield found(
+            yield warning(
                 self,
-                "warning",
                 f"{who} {rounded(value, 4)} is {better} better than the {rounded(chance, 4)} of"
                 f" equal probabilities for {classes} classes, whatever the image",
             )
-
-
-RULES: list[type] = [
-    IdlePhase,
-    NoBetterThanStart,
-    BelowChance,
-    ChanceLoss,
-]

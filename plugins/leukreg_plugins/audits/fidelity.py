@@ -9,12 +9,12 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg import Finding, GateFigures, RunRecord, percent, plugin
-from leukreg_plugins.audits.finding import found, is_real, option, plural, rows_of, some
+from leukreg_plugins.audits.finding import error, is_real, note, option, plural, some, warning
 
 
-def tables(evidence: RunRecord) -> Iterator[tuple[str, GateFigures]]:
+def tables(run: RunRecord) -> Iterator[tuple[str, GateFigures]]:
     """What was measured, with what it is of."""
-    for table in evidence.synthesis.fidelity:
+    for table in run.synthesis.fidelity:
         fold = "" if table.fold is None else f" (fold {table.fold + 1})"
         yield f"{table.label or 'synthetic images'}{fold}", table
 
@@ -37,18 +37,14 @@ class TooFewForDistance:
     kid: Annotated[int, Ge(2)] = 100
     """Images on either side that a KID needs."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             sizes = [n for n in (table.real, table.fake) if n is not None]
             fid = self.fid if table.dimensions is None else 2 * table.dimensions
             for distance, value, least in (("FID", table.fid, fid), ("KID", table.kid, self.kid)):
                 if sizes and value is not None and min(sizes) < least:
-                    yield found(
-                        self,
-                        "warning",
-                        f"{name}: {distance} {value:.4g} rests on {min(sizes)} images;"
-                        f" {least:,} are needed",
-                    )
+                    text = f"{name}: {distance} {value:.4g} rests on {min(sizes)} images"
+                    yield warning(self, f"{text}; {least:,} are needed")
 
 
 @plugin("distances-differ")
@@ -63,19 +59,15 @@ class DistancesDiffer:
     Reference: Parmar et al., On aliased resizing, CVPR 2022.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             other = table.compared_with
-            if other is None:
-                continue
-            both = [
-                (key, getattr(table, key), getattr(other, key))
-                for key in ("extractor", "size", "real", "fake")
-            ]
+            keys = ("extractor", "size", "real", "fake") if other else ()
+            both = [(key, getattr(table, key), getattr(other, key)) for key in keys]
             differ = [f"{k} {a} and {b}" for k, a, b in both if None not in (a, b) and a != b]
-            if differ:
+            if other and differ:
                 beside = f"{name}: not to be compared with run {other.run}"
-                yield found(self, "note", f"{beside}: {', '.join(differ)}")
+                yield note(self, f"{beside}: {', '.join(differ)}")
 
 
 @plugin("low-coverage")
@@ -92,11 +84,11 @@ class LowCoverage:
     least: Annotated[float, Gt(0), Le(1)] = 0.4
     """Coverage below which it is reported."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             if table.coverage is not None and table.coverage < self.least:
                 text = f"{name}: the fakes cover {percent(table.coverage)} of the real images"
-                yield found(self, "warning", text)
+                yield warning(self, text)
 
 
 @plugin("far-from-real")
@@ -114,13 +106,13 @@ class FarFromReal:
     most: Annotated[float, Gt(1)] = 10.0
     """KID, as a multiple of its floor, above which it is reported."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             ratio = table.kid_ratio
             if ratio is not None and ratio > self.most:
                 kid, floor = table.kid, table.floor_kid
                 both = "" if kid is None or floor is None else f" ({kid:.4g} against {floor:.4g})"
-                yield found(self, "warning", f"{name}: KID is {ratio:.1f} times its floor{both}")
+                yield warning(self, f"{name}: KID is {ratio:.1f} times its floor{both}")
 
 
 @plugin("fakes-copy-training")
@@ -137,16 +129,12 @@ class FakesCopyTraining:
     share: Annotated[float, Ge(0), Lt(1)] = 0.01
     """Part of the fakes that may be near duplicates."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             copies, fakes = table.copies, table.drawn or table.fake
             if copies and fakes and copies > self.share * fakes:
-                yield found(
-                    self,
-                    "error",
-                    f"{name}: {copies} of {fakes} fakes ({percent(copies / fakes)}) copy"
-                    " training images",
-                )
+                part = f"{copies} of {fakes} fakes ({percent(copies / fakes)})"
+                yield error(self, f"{name}: {part} copy training images")
 
 
 @plugin("told-apart")
@@ -163,16 +151,12 @@ class ToldApart:
     most: Annotated[float, Gt(0.5), Lt(1)] = 0.9
     """Share of right answers of the real-or-fake classifier that is let pass; 0.5 is ideal."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             value = table.told_apart
             if value is not None and value > self.most:
-                yield found(
-                    self,
-                    "warning",
-                    f"{name}: a plain classifier tells {percent(value)} of real and synthetic"
-                    " images apart; 50 % would be ideal",
-                )
+                text = f"{name}: a plain classifier tells {percent(value)} of real and synthetic"
+                yield warning(self, f"{text} images apart; 50 % would be ideal")
 
 
 @plugin("fakes-teach-nothing")
@@ -186,20 +170,16 @@ class FakesTeachNothing:
     Reference: Ravuri and Vinyals, Classification accuracy score, NeurIPS 2019.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             figures = table.fakes_only
             if figures is None:
                 continue
             score, low, chance = figures.score, figures.low, figures.chance
             if (score if low is None else low) <= chance:
                 spread = "" if low is None else f" (95 % interval from {low:.3f})"
-                yield found(
-                    self,
-                    "warning",
-                    f"{name}: trained on fakes alone, {score:.3f}{spread} where"
-                    f" chance is {chance:.3f}",
-                )
+                text = f"{name}: trained on fakes alone, {score:.3f}{spread}"
+                yield warning(self, f"{text} where chance is {chance:.3f}")
 
 
 @plugin("gain-includes-zero")
@@ -212,15 +192,14 @@ class GainIncludesZero:
     Do: repeat with other seeds, or say that no gain was shown.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        gain = evidence.synthesis.gain
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        gain = run.synthesis.gain
         if gain is None or gain.low is None or gain.high is None:
             return
         if gain.low <= 0 <= gain.high:
             interval = f"95 % interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}"
-            yield found(
+            yield warning(
                 self,
-                "warning",
                 f"synthetic images changed the accuracy by {100 * gain.value:+.1f} points"
                 f" ({interval}), which may be nothing: run {gain.taught} against run"
                 f" {gain.untaught}",
@@ -237,12 +216,12 @@ class FailedGateTrained:
     Do: let the gate leave them out (`fails = "leave-out"`), or mend the generator.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             if table.passed is False and table.entered:
                 why = "; ".join(table.why) or "no reason kept"
                 text = plural(table.entered, "synthetic image")
-                yield found(self, "error", f"{name}: {text} trained on that failed the gate: {why}")
+                yield error(self, f"{name}: {text} trained on that failed the gate: {why}")
 
 
 @plugin("left-out-by-gate")
@@ -254,11 +233,11 @@ class LeftOutByGate:
     Do: look at the images and the figures, and mend the generator before trying again.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             if table.label is not None and table.passed is not None and table.entered == 0:
                 why = "; ".join(table.why) or "they passed alone, not all together"
-                yield found(self, "warning", f"{name}: left out of training: {why}")
+                yield warning(self, f"{name}: left out of training: {why}")
 
 
 @plugin("unmeasured-synthetic")
@@ -271,15 +250,15 @@ class UnmeasuredSynthetic:
     Do: switch the gate on (`[synthesis.gate]`), or run `leukreg fidelity` on the images.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = run.samples.rows
         measured = {
             (table.label, table.fold)
-            for _, table in tables(evidence)
+            for _, table in tables(run)
             if table.label is not None and table.passed is not None
         }
         counts: Counter[str] = Counter()
-        for fold in evidence.folds:
+        for fold in run.folds:
             for row in (rows[r] for r in fold.train if not is_real(rows[r])):
                 of = row.lineage.fold if row.lineage else None
                 if not {(row.label, fold.index), (row.label, of)} & measured:
@@ -287,7 +266,7 @@ class UnmeasuredSynthetic:
         if counts:
             listed = ", ".join(f"{n:,} {label}" for label, n in counts.most_common(4))
             text = plural(sum(counts.values()), "synthetic training image")
-            yield found(self, "warning", f"{text} never measured: {listed}")
+            yield warning(self, f"{text} never measured: {listed}")
 
 
 @plugin("held-against-training")
@@ -302,11 +281,11 @@ class HeldAgainstTraining:
     Reference: Meehan et al., A three sample hypothesis test for generative models, AISTATS 2020.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for name, table in tables(evidence):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for name, table in tables(run):
             if "training" in table.held_against and table.label is not None:
                 which = f"{plural(table.real or 0, 'image')} ({table.held_against})"
-                yield found(self, "note", f"{name}: measured against {which}")
+                yield note(self, f"{name}: measured against {which}")
 
 
 @plugin("real-replaced")
@@ -321,25 +300,8 @@ class RealReplaced:
     Reference: Ravuri and Vinyals, Classification accuracy score, NeurIPS 2019.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        if option(evidence.recipe, "synthesis", "mix") == "replace":
-            classes = option(evidence.recipe, "synthesis", "classes") or ()
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        if option(run.recipe, "synthesis", "mix") == "replace":
+            classes = option(run.recipe, "synthesis", "classes") or ()
             text = f"{some(classes)} are learned from synthetic images alone"
-            yield found(self, "warning", f"{text}: the real ones are left out of training")
-
-
-RULES: list[type] = [
-    TooFewForDistance,
-    DistancesDiffer,
-    LowCoverage,
-    FarFromReal,
-    FakesCopyTraining,
-    ToldApart,
-    FakesTeachNothing,
-    GainIncludesZero,
-    FailedGateTrained,
-    LeftOutByGate,
-    UnmeasuredSynthetic,
-    HeldAgainstTraining,
-    RealReplaced,
-]
+            yield warning(self, f"{text}: the real ones are left out of training")

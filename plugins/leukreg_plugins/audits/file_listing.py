@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from leukreg import Finding, PassedOver, RunRecord, Severity, alike, plugin
-from leukreg_plugins.audits.finding import found, is_real, option, plural, rows_of, some
+from leukreg import Finding, RunRecord, alike, plugin
+from leukreg_plugins.audits.finding import (
+    error,
+    is_real,
+    note,
+    plural,
+    some,
+    warning,
+)
+from leukreg_plugins.audits.published_table import published
 
 
 @plugin("listed-wrongly")
@@ -19,25 +27,24 @@ class ListedWrongly:
     Do: walk the folder, list every file once, and compare the counts with the disk's.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = [row for row in rows_of(evidence) if is_real(row)]
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = [row for row in run.samples.rows if is_real(row)]
         times = Counter(row.id for row in rows)
         twice = {file: n for file, n in times.items() if n > 1}
         if twice:
             labels = Counter(row.label for row in {r.id: r for r in rows if r.id in twice}.values())
             listing = ", ".join(f"{n:,} of {label}" for label, n in labels.most_common(4))
-            yield found(
+            yield error(
                 self,
-                "error",
                 f"{plural(len(twice), 'file')} listed {max(twice.values())} times over"
                 f" ({listing}): {len(rows):,} rows are {len(times):,} files",
             )
         listed = Counter(row.label for row in {r.id: r for r in rows}.values())
-        there = evidence.listing.files_found
+        there = run.listing.files_found
         lost = {c: (listed[c], n) for c, n in there.items() if listed[c] < n}
         if lost:
             text = ", ".join(f"{c}: {a:,} of {b:,}" for c, (a, b) in lost.items())
-            yield found(self, "error", f"fewer files listed than there are ({text})")
+            yield error(self, f"fewer files listed than there are ({text})")
 
 
 @plugin("files-passed-over")
@@ -50,15 +57,15 @@ class FilesPassedOver:
     Do: convert or move what is meant to be listed; look at the folder with `leukreg data`.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        kept = evidence.listing
-        passed: list[tuple[Severity, PassedOver]] = [
-            *(("warning", one) for one in kept.passed_over),
-            *(("note", one) for one in kept.passed_over_by_generator),
-        ]
-        for severity, one in passed:
-            if one.images:
-                yield found(self, severity, f"files passed over: {one}")
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        listing = run.listing
+        for say, passed in (
+            (warning, listing.passed_over),
+            (note, listing.passed_over_by_generator),
+        ):
+            for one in passed:
+                if one.images:
+                    yield say(self, f"files passed over: {one}")
 
 
 @plugin("classes-alike")
@@ -71,11 +78,11 @@ class ClassesAlike:
     Do: merge them with data.classes, or give classes that are meant to be two clearer names.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for names in alike(evidence.samples.classes):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for names in alike(run.samples.classes):
             listed = ", ".join(map(repr, names))
             text = f"classes that differ only in how they are written: {listed}"
-            yield found(self, "warning", text)
+            yield warning(self, text)
 
 
 @plugin("absent-class")
@@ -88,29 +95,21 @@ class AbsentClass:
     Do: add images of the class, or take it out of the task.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
-        for side in ("train", "test"):
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = run.samples.rows
+        for side, where in (("train", "training"), ("test", "test")):
             lacking: dict[str, list[str]] = {}
-            for fold in evidence.folds:
+            for fold in run.folds:
                 there = {rows[r].label for r in getattr(fold, side) if is_real(rows[r])}
-                for label in evidence.samples.classes:
+                for label in run.samples.classes:
                     if label not in there:
                         lacking.setdefault(label, []).append(str(fold.index + 1))
             if lacking:
-                where = "training" if side == "train" else "test"
-                yield found(
-                    self,
-                    "error",
-                    f"no real {where} image of {some(self._named(lacking, evidence))}",
-                )
-
-    def _named(self, lacking: dict[str, list[str]], evidence: RunRecord) -> list[str]:
-        every = len(evidence.folds)
-        return [
-            label if len(at) == every else f"{label} (fold {', '.join(at)})"
-            for label, at in lacking.items()
-        ]
+                named = [
+                    label if len(at) == len(run.folds) else f"{label} (fold {', '.join(at)})"
+                    for label, at in lacking.items()
+                ]
+                yield error(self, f"no real {where} image of {some(named)}")
 
 
 @plugin("class-counts-moved")
@@ -126,27 +125,20 @@ class ClassCountsMoved:
     tolerance: float = 0.0
     """Relative change of a class's count that is let pass."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        if not evidence.samples:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        if not run.samples:
             return
-        now = Counter(row.label for row in evidence.samples.rows if is_real(row))
-        earlier = evidence.earlier
-        who = f"{earlier.previous_run or 'an earlier version'} had"
-        yield from self._moved(earlier.previous_counts, now, who)
-        counts = option(evidence.reported, "class_counts")
+        now = Counter(row.label for row in run.samples.rows if is_real(row))
+        compared = {f"{run.earlier.previous_run or 'an earlier version'} had":
+                    run.earlier.previous_counts}  # fmt: skip
         # Rendered cells stand in for the reported images: their number says nothing.
-        fallback = any(notice.what.split(".")[0] == "data" for notice in evidence.notices)
-        if isinstance(counts, Mapping) and not fallback:
-            yield from self._moved(counts, now, "the report has")
-
-    def _moved(
-        self, before: Mapping[str, int], now: Mapping[str, int], who: str
-    ) -> Iterable[Finding]:
-        names = [c for c in before if isinstance(before[c], int)]
-        moved = [c for c in names if abs(now.get(c, 0) - before[c]) > self.tolerance * before[c]]
-        if moved:
-            text = ", ".join(f"{c} {before[c]:,} -> {now.get(c, 0):,}" for c in moved)
-            yield found(self, "warning", f"class counts moved ({who} -> this run): {text}")
+        if not any(notice.what.split(".")[0] == "data" for notice in run.notices):
+            compared["the report has"] = published(run).tally("class_counts")
+        for who, before in compared.items():
+            moved = [c for c, n in before.items() if abs(now[c] - n) > self.tolerance * n]
+            if moved:
+                text = ", ".join(f"{c} {before[c]:,} -> {now[c]:,}" for c in moved)
+                yield warning(self, f"class counts moved ({who} -> this run): {text}")
 
 
 @plugin("files-read")
@@ -161,11 +153,11 @@ class FilesRead:
     where they are not shown right.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for how in evidence.listing.assumed_of_list:
-            yield found(self, "note", how)
-        for one in evidence.listing.readings:
-            yield found(self, "warning" if one.doubtful else "note", str(one))
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for how in run.listing.assumed_of_list:
+            yield note(self, how)
+        for one in run.listing.readings:
+            yield (warning if one.doubtful else note)(self, str(one))
 
 
 @plugin("broken-plugin")
@@ -177,17 +169,6 @@ class BrokenPlugin:
     Do: mend or uninstall it (leukreg plugins); --strict refuses to run with it.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for fault in evidence.broken_plugins:
-            yield found(self, "warning", fault)
-
-
-RULES: list[type] = [
-    ListedWrongly,
-    FilesPassedOver,
-    ClassesAlike,
-    AbsentClass,
-    ClassCountsMoved,
-    FilesRead,
-    BrokenPlugin,
-]
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for fault in run.broken_plugins:
+            yield warning(self, fault)

@@ -1,20 +1,18 @@
-"""A rule's docstring is its documentation, and what its findings say.
+"""What rules share: findings, their words, and views of a run's rows.
 
-Its first line is the listing, the paragraphs up to ``Do:`` say why it matters, ``Do:`` what to do
-and ``Reference:`` where it comes from.
+A rule's docstring is its documentation, and what its findings say: its first line is the listing,
+the paragraphs up to ``Do:`` say why it matters, ``Do:`` what to do and ``Reference:`` where it
+comes from.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from leukreg import Finding, Fold, Predictions, RunRecord, Sample, Severity, positive_in
+from leukreg import Finding, Predictions, RunRecord, Sample, Severity, positive_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,28 +21,26 @@ if TYPE_CHECKING:
 
 def found(rule: object, severity: Severity, message: str) -> Finding:
     """A finding of ``rule`` with what its docstring says of it."""
-    why, advice, reference = sections(inspect.getdoc(rule) or "")
+    parts = {"why": list[str](), "advice": list[str](), "reference": list[str]()}
+    for paragraph in (inspect.getdoc(rule) or "").split("\n\n")[1:]:
+        text = " ".join(paragraph.split())
+        head = {"Do:": "advice", "Reference:": "reference"}.get(text.split(" ")[0], "why")
+        parts[head].append(text.removeprefix("Do: ").removeprefix("Reference: "))
     name = str(getattr(type(rule), "leukreg_name", type(rule).__name__))
-    return Finding(
-        rule=name,
-        severity=severity,
-        message=message,
-        why=why,
-        advice=advice,
-        reference=reference,
-    )
+    said = {head: " ".join(texts) for head, texts in parts.items()}
+    return Finding(rule=name, severity=severity, message=message, **said)
 
 
-@functools.cache
-def sections(doc: str) -> tuple[str, str, str]:
-    """Why, advice and reference from a rule's docstring."""
-    paragraphs = [" ".join(p.split()) for p in doc.split("\n\n")]
-    parts = {"": list[str](), "Do:": list[str](), "Reference:": list[str]()}
-    for paragraph in paragraphs[1:]:
-        head = next((h for h in ("Do:", "Reference:") if paragraph.startswith(h)), "")
-        parts[head].append(paragraph.removeprefix(head).strip())
-    why, advice, reference = (" ".join(texts) for texts in parts.values())
-    return why, advice, reference
+def error(rule: object, message: str) -> Finding:
+    return found(rule, "error", message)
+
+
+def warning(rule: object, message: str) -> Finding:
+    return found(rule, "warning", message)
+
+
+def note(rule: object, message: str) -> Finding:
+    return found(rule, "note", message)
 
 
 def some(names: Iterable[str], most: int = 3) -> str:
@@ -68,19 +64,7 @@ def is_real(row: Sample) -> bool:
     return row.origin != "synthetic"
 
 
-def rows_of(evidence: RunRecord) -> tuple[Sample, ...]:
-    return evidence.samples.rows
-
-
-def sides(fold: Fold) -> dict[str, frozenset[int]]:
-    return {
-        "training": frozenset(fold.train),
-        "validation": frozenset(fold.validation),
-        "test": frozenset(fold.test),
-    }
-
-
-def pictures(evidence: RunRecord) -> dict[str, int]:
+def pictures(run: RunRecord) -> dict[str, int]:
     """File id to the number of its picture: equal pixels and near duplicates share one number."""
     parent: dict[str, str] = {}
 
@@ -91,35 +75,23 @@ def pictures(evidence: RunRecord) -> dict[str, int]:
         return name
 
     first: dict[str, str] = {}
-    for row in rows_of(evidence):
-        digest = evidence.pixels.get(row.id)
-        if digest is not None:
+    for row in run.samples.rows:
+        if (digest := run.pixels.get(row.id)) is not None:
             parent[root(row.id)] = root(first.setdefault(digest, row.id))
-    for one, other in evidence.near_duplicates:
+    for one, other in run.near_duplicates:
         parent[root(one)] = root(other)
     numbers: dict[str, int] = {}
-    return {row.id: numbers.setdefault(root(row.id), len(numbers)) for row in rows_of(evidence)}
+    return {row.id: numbers.setdefault(root(row.id), len(numbers)) for row in run.samples.rows}
 
 
-def pictures_of(evidence: RunRecord, predictions: Predictions) -> NDArray[np.int64]:
+def pictures_of(run: RunRecord, predictions: Predictions) -> NDArray[np.int64]:
     """The number of the picture of each row, ``(n,)``: copies share one."""
     import numpy as np
 
-    known = pictures(evidence)
+    known = pictures(run)
     numbers: dict[object, int] = {}
     keys = (known.get(name, name) for name in predictions.id)
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
-
-
-def folder_of(row: Sample) -> str:
-    return str(PurePosixPath(row.id).parent)
-
-
-def by_label(rows: Iterable[Sample]) -> dict[str, list[Sample]]:
-    grouped: dict[str, list[Sample]] = defaultdict(list)
-    for row in rows:
-        grouped[row.label].append(row)
-    return grouped
 
 
 def option(table: Any, *keys: str) -> Any:
@@ -131,7 +103,7 @@ def option(table: Any, *keys: str) -> Any:
     return table
 
 
-def positive_index(evidence: RunRecord, predictions: Predictions) -> int | None:
+def positive_index(run: RunRecord) -> int | None:
     """The positive class of a binary task: the recipe's, or the second."""
-    found = positive_in(evidence.recipe, predictions.classes)
-    return None if found is None else predictions.classes.index(found.name)
+    found = positive_in(run.recipe, run.predictions.classes)
+    return None if found is None else run.predictions.classes.index(found.name)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from leukreg import Finding, Fold, Reported, RunRecord, Sample, percent, plugin
-from leukreg_plugins.audits.finding import found, is_real, option, pictures, plural, rows_of, some
+from leukreg import External, Finding, RunRecord, Sample, percent, plugin
+from leukreg_plugins.audits.finding import (
+    error,
+    is_real,
+    note,
+    option,
+    pictures,
+    plural,
+    some,
+    warning,
+)
 from leukreg_plugins.audits.published_table import published
 
 
@@ -26,31 +35,23 @@ class RepeatedPixels:
     many: float = 0.1
     """Share of files from which near duplicates are counted too."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
         files: dict[str, set[str]] = defaultdict(set)
-        for row in rows_of(evidence):
-            if is_real(row) and row.id in evidence.pixels:
-                files[evidence.pixels[row.id]].add(row.id)
+        for row in run.samples.rows:
+            if is_real(row) and row.id in run.pixels:
+                files[run.pixels[row.id]].add(row.id)
         repeated = [sorted(ids) for ids in files.values() if len(ids) > 1]
         total = sum(len(ids) for ids in files.values())
         if repeated:
-            extra = sum(len(ids) - 1 for ids in repeated)
-            pair = " = ".join(repeated[0][:2])
-            yield found(
-                self,
-                "warning",
-                f"{plural(extra, 'file')} ({percent(extra / total)}) repeat another's pixels,"
-                f" such as {pair}: {total:,} files are {len(files):,} pictures",
-            )
-        number = pictures(evidence)
+            extra = total - len(files)
+            text = f"{plural(extra, 'file')} ({percent(extra / total)}) repeat another's pixels"
+            pair = f"such as {repeated[0][0]} = {repeated[0][1]}"
+            yield warning(self, f"{text}, {pair}: {total:,} files are {len(files):,} pictures")
+        number = pictures(run)
         shown = len({number[name] for ids in files.values() for name in ids})
         if total and len(files) - shown >= self.many * total:
-            yield found(
-                self,
-                "warning",
-                f"near duplicates (smaller, compressed again, shifted) counted in, {total:,} files"
-                f" show {shown:,} pictures",
-            )
+            near = "near duplicates (smaller, compressed again, shifted) counted in"
+            yield warning(self, f"{near}, {total:,} files show {shown:,} pictures")
 
 
 @plugin("copies-dropped")
@@ -63,18 +64,17 @@ class CopiesDropped:
     Do: look at some of them; `facts.json` names all, with the file that was kept.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        gone = evidence.listing.dropped
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        gone = run.listing.dropped
         copies = [one for one in gone if one.kept is not None]
         if copies:
             pair = f"{copies[0].id} (kept: {copies[0].kept})"
             text = plural(len(copies), "copy of a picture", "copies of a picture")
-            yield found(self, "note", f"{text} left out, such as {pair}")
+            yield note(self, f"{text} left out, such as {pair}")
         if len(copies) < len(gone):
             other = next(one for one in gone if one.kept is None)
-            text = plural(len(gone) - len(copies), "file")
-            named = f"{text} left out whose copies have another label, such as {other.id}"
-            yield found(self, "warning", named)
+            text = f"{plural(len(gone) - len(copies), 'file')} left out whose copies have another"
+            yield warning(self, f"{text} label, such as {other.id}")
 
 
 @plugin("copies-across-split")
@@ -88,43 +88,23 @@ class CopiesAcrossSplit:
     Reference: Kapoor and Narayanan, Leakage and the reproducibility crisis, Patterns 2023.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        number = pictures(evidence)
-        rows = rows_of(evidence)
-        if not rows:
-            return
-        yield from self._between(evidence, rows, number, "test")
-        yield from self._between(evidence, rows, number, "validation")
-
-    def _between(
-        self, evidence: RunRecord, rows: tuple[Sample, ...], number: dict[str, int], side: str
-    ) -> Iterator[Finding]:
-        leaked: dict[int, str] = {}
-        total: set[int] = set()
-        for fold in evidence.folds:
-            judged = fold.test if side == "test" else fold.validation
-            total.update(judged)
-            leaked |= self._leaked(rows, number, fold, judged)
-        if leaked:
-            row, other = next(iter(leaked.items()))
-            yield found(
-                self,
-                "error" if side == "test" else "warning",
-                f"{len(leaked):,} of {len(total):,} {side} rows"
-                f" ({percent(len(leaked) / len(total))}) have a copy among the training rows,"
-                f" such as {rows[row].id} ~ {other}",
-            )
-
-    def _leaked(
-        self, rows: tuple[Sample, ...], number: dict[str, int], fold: Fold, judged: tuple[int, ...]
-    ) -> dict[int, str]:
-        trained = set(fold.learned)
-        seen = {number[rows[r].id]: rows[r].id for r in fold.learned}
-        return {
-            r: seen[number[rows[r].id]]
-            for r in judged
-            if r not in trained and number[rows[r].id] in seen
-        }
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        ids, number = [row.id for row in run.samples.rows], pictures(run)
+        for side, say in (("test", error), ("validation", warning)):
+            leaked: dict[int, str] = {}
+            total: set[int] = set()
+            for fold in run.folds:
+                judged, trained = getattr(fold, side), set(fold.learned)
+                seen = {number[ids[r]]: ids[r] for r in fold.learned}
+                of = {r: seen[number[ids[r]]] for r in judged if number[ids[r]] in seen}
+                leaked |= {r: copy for r, copy in of.items() if r not in trained}
+                total.update(judged)
+            if leaked:
+                row, other = next(iter(leaked.items()))
+                part = f"{len(leaked):,} of {len(total):,} {side} rows"
+                share = f"({percent(len(leaked) / len(total))})"
+                pair = f"such as {ids[row]} ~ {other}"
+                yield say(self, f"{part} {share} have a copy among the training rows, {pair}")
 
 
 @plugin("copies-disagree")
@@ -138,17 +118,17 @@ class CopiesDisagree:
     Reference: Northcutt, Athalye and Mueller, Pervasive label errors in test sets, NeurIPS 2021.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        number = pictures(evidence)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        number = pictures(run)
         labels: dict[int, dict[str, str]] = defaultdict(dict)
-        for row in rows_of(evidence):
+        for row in run.samples.rows:
             if is_real(row):
                 labels[number[row.id]].setdefault(row.label, row.id)
         mixed = [ids for ids in labels.values() if len(ids) > 1]
         if mixed:
             example = " ~ ".join(f"{file} ({label})" for label, file in list(mixed[0].items())[:2])
             text = plural(len(mixed), "picture stands", "pictures stand")
-            yield found(self, "warning", f"{text} under more than one label, such as {example}")
+            yield warning(self, f"{text} under more than one label, such as {example}")
 
 
 @plugin("segmented-twins-apart")
@@ -164,36 +144,31 @@ class SegmentedTwinsApart:
     trees: tuple[str, ...] = ("original", "segmented")
     """Folder names of the parallel trees, lower case."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = run.samples.rows
         names = [self._name(row) for row in rows]
         apart: set[str] = set()
-        for fold in evidence.folds:
+        for fold in run.folds:
             trained: dict[str, set[str]] = defaultdict(set)
-            for r in fold.learned:
-                if names[r] is not None:
-                    key, tree = names[r] or ("", "")
-                    trained[key].add(tree)
+            for key, tree in (names[r] for r in fold.learned):
+                trained[key].add(tree)
             for r in (*fold.test, *fold.validation):
-                key, tree = names[r] or ("", "")
-                if trained.get(key, {tree}) - {tree}:
+                key, tree = names[r]
+                if trained[key] - {tree}:
                     apart.add(rows[r].id)
         if apart:
-            yield found(
-                self,
-                "error",
-                f"{plural(len(apart), 'held-out picture')} have their other version"
-                f" ({' or '.join(self.trees)}) in training: {some(sorted(apart))}",
-            )
+            text = f"{plural(len(apart), 'held-out picture')} have their other version"
+            trees = f"({' or '.join(self.trees)})"
+            yield error(self, f"{text} {trees} in training: {some(sorted(apart))}")
 
-    def _name(self, row: Sample) -> tuple[str, str] | None:
-        """The path without its tree, and the tree; None where it lies in neither."""
+    def _name(self, row: Sample) -> tuple[str, str]:
+        """The path without its tree, and the tree; the id alone where it lies in neither."""
         parts = row.id.split("/")
         for i, part in enumerate(parts[:-1]):
             if part.lower() in self.trees:
                 rest = [*parts[:i], *parts[i + 1 :]]
                 return "/".join(rest).rsplit(".", 1)[0].lower(), part.lower()
-        return None
+        return row.id, ""
 
 
 @plugin("scored-training-rows")
@@ -205,25 +180,17 @@ class ScoredTrainingRows:
     Do: score the test rows only (`on = "test"`).
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        predictions = evidence.predictions
-        if not predictions:
-            yield from self._asked(evidence)
-            return
-        trained = {fold.index: set(fold.train) for fold in evidence.folds}
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        predictions, n = run.predictions, len(run.predictions)
+        trained = {fold.index: set(fold.train) for fold in run.folds}
         scored = zip(predictions.row.tolist(), predictions.fold.tolist(), strict=True)
         both = sum(row in trained.get(fold, ()) for row, fold in scored)
         if both:
-            share = percent(both / len(predictions))
-            yield found(
-                self,
-                "error",
-                f"{both:,} of {len(predictions):,} scored rows ({share}) were trained on",
+            yield error(
+                self, f"{both:,} of {n:,} scored rows ({percent(both / n)}) were trained on"
             )
-
-    def _asked(self, evidence: RunRecord) -> Iterable[Finding]:
-        if option(evidence.recipe, "evaluate", "on") == "all":
-            yield found(self, "error", "the recipe scores all rows, those trained on included")
+        elif not n and option(run.recipe, "evaluate", "on") == "all":
+            yield error(self, "the recipe scores all rows, those trained on included")
 
 
 @plugin("whole-set-scored")
@@ -235,29 +202,17 @@ class WholeSetScored:
     Do: report the matrix of the held-out rows.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        reported = published(evidence)
-        if reported is None:
-            return
-        tested = reported.test_total()
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        reported = published(run)
+        tested, train = reported.test_total(), reported.tally("train_counts")
         images = reported.count("images") or sum(reported.tally("class_counts").values())
-        folds = reported.count("folds") or option(evidence.recipe, "data", "folds", "k") or 1
-        if not tested or tested != images or self._stated(reported, tested):
-            return
+        folds = reported.count("folds") or option(run.recipe, "data", "folds", "k") or 1
+        untrained = train and not any(train.values())  # as the report says itself
         # Pooled over k folds every image is tested once, and rightly so.
-        if folds == 1:
+        if tested and tested == images and folds == 1 and not untrained:
             what = "confusion matrix sums" if reported.confusion else "test counts sum"
-            yield found(
-                self,
-                "error",
-                f"reported: the {what} to {tested:,}, the whole data set:"
-                " the rows trained on were scored",
-            )
-
-    def _stated(self, reported: Reported, tested: int) -> bool:
-        """Whether the report itself says that nothing was trained on these images."""
-        train = reported.tally("train_counts")
-        return bool(train) and sum(train.values()) == 0 and tested > 0
+            text = f"reported: the {what} to {tested:,}, the whole data set"
+            yield error(self, f"{text}: the rows trained on were scored")
 
 
 @plugin("validation-is-test")
@@ -271,18 +226,15 @@ class ValidationIsTest:
     Reference: Cawley and Talbot, On over-fitting in model selection, JMLR 2010.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        shared = {r for f in evidence.folds for r in set(f.validation).intersection(f.test)}
-        tested = {r for fold in evidence.folds for r in fold.test}
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        shared = {r for f in run.folds for r in set(f.validation).intersection(f.test)}
+        tested = {r for fold in run.folds for r in fold.test}
         if shared:
-            all_ = "validation is the test" if shared == tested else "validation overlaps the test"
-            yield found(
-                self,
-                "error",
-                f"{all_}: {len(shared):,} of {len(tested):,} test rows watched in training",
-            )
-        elif not evidence.folds and option(evidence.recipe, "data", "folds", "validation_is_test"):
-            yield found(self, "error", "the recipe watches the test rows during training")
+            how = "is" if shared == tested else "overlaps"
+            part = f"{len(shared):,} of {len(tested):,} test rows watched in training"
+            yield error(self, f"validation {how} the test: {part}")
+        elif not run.folds and option(run.recipe, "data", "folds", "validation_is_test"):
+            yield error(self, "the recipe watches the test rows during training")
 
 
 @plugin("external-copies")
@@ -296,31 +248,20 @@ class ExternalCopies:
     Reference: Barz and Denzler, Do we train on test data?, J. Imaging 2020.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        origin = evidence.evaluated_from
-        if origin is None:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        origin = run.evaluated_from or External()
         copies = {**origin.copies.exact, **origin.copies.near}
         left_out = origin.copies_left_out
         if copies and not left_out:
             here, there = next(iter(copies.items()))
-            total = len(evidence.predictions) or len(copies)
-            yield found(
-                self,
-                "error",
-                f"{len(copies):,} of {plural(total, 'image')} copy training images of"
-                f" {origin.run}, such as {here} ~ {there}",
-            )
+            part = f"{len(copies):,} of {plural(len(run.predictions) or len(copies), 'image')}"
+            text = f"{part} copy training images of {origin.run}"
+            yield error(self, f"{text}, such as {here} ~ {there}")
         if left_out:
-            yield found(
-                self, "note", f"{plural(left_out, 'copy', 'copies')} of training images left out"
-            )
+            yield note(self, f"{plural(left_out, 'copy', 'copies')} of training images left out")
         if origin.copies_unknown:
-            yield found(
-                self,
-                "warning",
-                f"not all copies of training images could be looked for: {origin.copies_unknown}",
-            )
+            text = "not all copies of training images could be looked for"
+            yield warning(self, f"{text}: {origin.copies_unknown}")
 
 
 @plugin("external-classes")
@@ -332,31 +273,11 @@ class ExternalClasses:
     Do: map names with `--map OtherName=class`; compare the drops, which are on shared classes.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        origin = evidence.evaluated_from
-        if origin is None:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        origin = run.evaluated_from or External()
         if origin.missing:
-            yield found(self, "warning", f"no image from elsewhere shows {some(origin.missing, 6)}")
+            yield warning(self, f"no image from elsewhere shows {some(origin.missing, 6)}")
         if origin.unmapped:
             named = [f"{name} ({count:,})" for name, count in origin.unmapped.items()]
-            total = plural(sum(origin.unmapped.values()), "image")
-            yield found(
-                self,
-                "note",
-                f"{total} of classes that the run does not know left out: {some(named, 6)}",
-            )
-
-
-RULES: list[type] = [
-    RepeatedPixels,
-    CopiesDropped,
-    CopiesAcrossSplit,
-    CopiesDisagree,
-    SegmentedTwinsApart,
-    ScoredTrainingRows,
-    WholeSetScored,
-    ValidationIsTest,
-    ExternalCopies,
-    ExternalClasses,
-]
+            total = f"{plural(sum(origin.unmapped.values()), 'image')} of classes that the run does"
+            yield note(self, f"{total} not know left out: {some(named, 6)}")

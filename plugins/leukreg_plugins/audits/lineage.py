@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from leukreg import Finding, RunRecord, plugin
-from leukreg_plugins.audits.finding import found, is_real, option, plural, rows_of, some
+from leukreg_plugins.audits.finding import error, is_real, option, plural, some, warning
 
 
 @plugin("synthetic-scored")
@@ -18,24 +18,18 @@ class SyntheticScored:
     Do: make synthetic images inside the training fold (`place = "training-fold"`).
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
-        if not rows and option(evidence.recipe, "synthesis", "place") == "before-split":
-            yield found(
-                self,
-                "error",
-                "the recipe makes synthetic images before the split: they are tested on",
-            )
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = run.samples.rows
+        if not rows and option(run.recipe, "synthesis", "place") == "before-split":
+            text = "the recipe makes synthetic images before the split"
+            yield error(self, f"{text}: they are tested on")
         for side in ("test", "validation"):
-            held = {r for fold in evidence.folds for r in getattr(fold, side)}
+            held = {r for fold in run.folds for r in getattr(fold, side)}
             made = [rows[r].label for r in held if not is_real(rows[r])]
             if made:
                 labels = ", ".join(f"{n:,} {c}" for c, n in Counter(made).most_common())
-                yield found(
-                    self,
-                    "error",
-                    f"{len(made):,} of {len(held):,} {side} rows are synthetic ({labels})",
-                )
+                of = f"{len(made):,} of {len(held):,} {side} rows"
+                yield error(self, f"{of} are synthetic ({labels})")
 
 
 @plugin("parent-outside-fold")
@@ -47,34 +41,31 @@ class ParentOutsideFold:
     Do: fit and run the generator on the training fold only.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = run.samples.rows
         places: dict[str, list[int]] = defaultdict(list)
         for number, row in enumerate(rows):
             places[row.id].append(number)
         leaks: dict[str, str] = {}
         strangers: set[str] = set()
-        for fold in evidence.folds:
-            held = {*fold.test, *fold.validation}
-            learned = {*fold.learned}
-            for r in fold.train:
-                lineage = rows[r].lineage
+        for fold in run.folds:
+            held, learned = {*fold.test, *fold.validation}, {*fold.learned}
+            for row in (rows[r] for r in fold.train):
+                lineage = row.lineage
                 if lineage is None:
                     continue
-                if lineage.fold is not None and lineage.fold != fold.index:
-                    strangers.add(rows[r].id)
+                if lineage.fold not in (None, fold.index):
+                    strangers.add(row.id)
                 at = places.get(lineage.parent or "", [])
                 if lineage.parent and (not learned.intersection(at) or held.intersection(at)):
-                    leaks[rows[r].id] = lineage.parent
+                    leaks[row.id] = lineage.parent
         if leaks:
             child, parent = next(iter(leaks.items()))
             text = f"{plural(len(leaks), 'synthetic training image')} made from held-out or unknown"
-            yield found(self, "error", f"{text} parents, such as {child} from {parent}")
+            yield error(self, f"{text} parents, such as {child} from {parent}")
         if strangers:
-            text = "synthetic training image made by another fold's generator"
-            texts = text.replace("image", "images")
-            listed = some(sorted(strangers))
-            yield found(self, "error", f"{plural(len(strangers), text, texts)}: {listed}")
+            text = f"{plural(len(strangers), 'synthetic training image')} made by another fold's"
+            yield error(self, f"{text} generator: {some(sorted(strangers))}")
 
 
 @plugin("parent-of-other-label")
@@ -86,8 +77,8 @@ class ParentOfOtherLabel:
     Do: make a class from images of that class, or leave it out.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        rows = run.samples.rows
         labels = {row.id: row.label for row in rows if is_real(row)}
         pairs: Counter[tuple[str, str]] = Counter()
         for row in rows:
@@ -99,11 +90,7 @@ class ParentOfOtherLabel:
         if pairs:
             text = ", ".join(f"{n:,} {made} from {of}" for (made, of), n in pairs.most_common(4))
             total = plural(sum(pairs.values()), "synthetic image")
-            yield found(self, "error", f"{total} made from another class: {text}")
-
-
-KEY = "trained on"
-"""The condition of a lineage in which a generator says what it was trained on."""
+            yield error(self, f"{total} made from another class: {text}")
 
 
 @plugin("trained-elsewhere")
@@ -116,22 +103,14 @@ class TrainedElsewhere:
     Do: fit the generator inside the fold, or show that no tested image was among its own.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        rows = rows_of(evidence)
+    def build(self, run: RunRecord) -> Iterable[Finding]:
         said: Counter[str] = Counter()
-        for row in {r for fold in evidence.folds for r in fold.train}:
-            lineage = rows[row].lineage
-            words = lineage.condition.get(KEY, "") if lineage else ""
+        for row in {r for fold in run.folds for r in fold.train}:
+            lineage = run.samples.rows[row].lineage
+            # The condition in which a generator says what it was trained on.
+            words = lineage.condition.get("trained on", "") if lineage else ""
             if "outside" in words:
                 said[words] += 1
         for words, count in said.items():
             text = plural(count, "synthetic training image")
-            yield found(self, "warning", f"{text} by a generator trained elsewhere: {words}")
-
-
-RULES: list[type] = [
-    SyntheticScored,
-    ParentOutsideFold,
-    ParentOfOtherLabel,
-    TrainedElsewhere,
-]
+            yield warning(self, f"{text} by a generator trained elsewhere: {words}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,6 +14,7 @@ from leukreg import (
     Mismatch,
     Printed,
     Problems,
+    Reconstruction,
     Repair,
     Reported,
     RunRecord,
@@ -22,18 +23,16 @@ from leukreg import (
     read_reported,
     reconstruct,
 )
-from leukreg_plugins.audits.finding import found, plural, some
+from leukreg_plugins.audits.finding import error, note, plural, some
 
 
-def published(evidence: RunRecord) -> Reported | None:
-    """The ``[reported]`` table; None without one, or with one that cannot be read (which the rule
+def published(run: RunRecord) -> Reported:
+    """The ``[reported]`` table; empty without one, or with one that cannot be read (which the rule
     ``reported-unreadable`` says)."""
-    if not isinstance(evidence.reported, Mapping) or not evidence.reported:
-        return None
     try:
-        return read_reported(evidence.reported)
+        return read_reported(run.reported or {})
     except Problems:
-        return None
+        return Reported()
 
 
 def supports(reported: Reported) -> dict[str, int]:
@@ -53,18 +52,13 @@ def aside_note(examined: Examined) -> str:
     if examined.aside is None:
         return ""
     repair = examined.aside
-    name = f"{repair.label} {repair.name}".strip().replace("_", " ")
-    return f" (once the {name} of {repair.printed} is set aside)"
+    return f" (once the {named(repair.label, repair.name)} of {repair.printed} is set aside)"
 
 
 def shares(reported: Reported) -> dict[str, int]:
     """Rows per class to compute baselines from: the test's, else the whole set's."""
-    return supports(reported) or _complete(reported, "class_counts")
-
-
-def _complete(reported: Reported, name: str) -> dict[str, int]:
-    tally = reported.tally(name)
-    return tally if tally and set(tally) >= set(reported.classes) else {}
+    counts = reported.tally("class_counts")
+    return supports(reported) or (counts if set(counts) >= set(reported.classes) else {})
 
 
 def shown(name: str, value: Printed) -> str:
@@ -98,15 +92,12 @@ class ReportedUnreadable:
     Do: copy the figures again from the source.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        if not isinstance(evidence.reported, Mapping) or not evidence.reported:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
         try:
-            read_reported(evidence.reported)
-        except Problems as error:
-            first = error.problems[0].message
-            more = f" and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
-            yield found(self, "error", f"{first}{more}")
+            read_reported(run.reported or {})
+        except Problems as unreadable:
+            first, *others = unreadable.problems
+            yield error(self, first.message + (f" and {len(others)} more" if others else ""))
 
 
 @plugin("impossible-figures")
@@ -122,48 +113,39 @@ class ImpossibleFigures:
     Reference: Brown and Heathers, The GRIM test, Social Psychological and Personality Science 2017.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        reported = published(evidence)
-        if reported is None:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        reported = published(run)
         examined = examine(reported)
         if examined.conflict is not None:
-            yield found(self, "error", self._conflict(examined, examined.conflict))
+            yield error(self, self._conflict(examined, examined.conflict))
         for mismatch in examined.mismatches:
-            yield found(self, "error", self._mismatch(reported, mismatch, examined))
+            yield error(self, self._mismatch(reported, mismatch, examined))
         yield from self._tallies(reported)
 
     def _conflict(self, examined: Examined, conflict: Conflict) -> str:
-        rows = f" in a test of {examined.answer.rows:,} rows" if examined.answer.rows else ""
-        if examined.aside is None:
-            listed = ", ".join(f"{named(c, n)} {shown(n, v)}" for c, n, v in conflict.figures)
-            if len(conflict.figures) == 1:
-                return f"reported: {listed} is impossible{rows}"
-            text = f"reported: {listed} cannot be true together{rows}"
+        rows, repair = examined.answer.rows, examined.aside
+        aside = (repair.label, repair.name) if repair else None
+        listed = [f"{named(*f[:2])} {shown(*f[1:])}" for f in conflict.figures if f[:2] != aside]
+        if repair is None:
+            test = f" in a test of {rows:,} rows" if rows else ""
+            if len(listed) == 1:
+                return f"reported: {listed[0]} is impossible{test}"
             ways = [f"{named(r.label, r.name)} {self._values(r)}" for r in conflict.repairs]
-            return f"{text}; the rest agrees if {' or if '.join(ways)}" if ways else text
-        repair = examined.aside
-        others = [f for f in conflict.figures if f[:2] != (repair.label, repair.name)]
-        listed = ", ".join(f"{named(c, n)} {shown(n, v)}" for c, n, v in others)
-        beside = f"beside {listed}" if others else "in a test of this size"
-        small = ""
-        if not examined.answer.rows:
-            small = f" (in {repair.answer.rows} rows, the smallest test that prints the rest)"
-        name = named(repair.label, repair.name)
-        return (
-            f"reported: {name} {shown(repair.name, repair.printed)} is impossible {beside}:"
-            f" it {self._values(repair)}{small}"
-        )
+            agrees = f"; the rest agrees if {' or if '.join(ways)}" if ways else ""
+            return f"reported: {', '.join(listed)} cannot be true together{test}{agrees}"
+        beside = f"beside {', '.join(listed)}" if listed else "in a test of this size"
+        small = f" (in {repair.answer.rows} rows, the smallest test that prints the rest)"
+        what = f"{named(repair.label, repair.name)} {shown(repair.name, repair.printed)}"
+        value = f"it {self._values(repair)}{'' if rows else small}"
+        return f"reported: {what} is impossible {beside}: {value}"
 
     def _values(self, repair: Repair) -> str:
         texts = [worth(repair.name, pair) for pair in repair.values]
-        if len(texts) == 1 and repair.answer.complete:
-            return f"is {texts[0]}"
-        if repair.answer.complete and len(texts) <= 3:
+        if not repair.answer.complete:
+            return f"may be {texts[0]}"
+        if len(texts) <= 3:
             return f"is {' or '.join(texts)}"
-        if repair.answer.complete:
-            return f"lies between {texts[0]} and {texts[-1]}"
-        return f"may be {texts[0]}" if texts else "is another"
+        return f"lies between {texts[0]} and {texts[-1]}"
 
     def _mismatch(self, reported: Reported, mismatch: Mismatch, examined: Examined) -> str:
         own = "its own matrix" if reported.confusion is not None else "its own table"
@@ -179,34 +161,23 @@ class ImpossibleFigures:
             stated = reported.tally("test_counts") | dict(reported.supports)
             wrong = [f"{c} {n:,} (matrix: {rows[c]:,})" for c, n in stated.items() if n != rows[c]]
             if wrong:
-                listed = some(wrong)
-                yield found(
-                    self, "error", f"reported: test counts differ from the matrix: {listed}"
-                )
+                yield error(self, f"reported: test counts differ from the matrix: {some(wrong)}")
         total, stated_total = reported.test_total(), reported.count("test_images")
         if total is not None and stated_total is not None and total != stated_total:
-            yield found(
-                self,
-                "error",
-                f"reported: {stated_total:,} test images, but the classes sum to {total:,}",
+            yield error(
+                self, f"reported: {stated_total:,} test images, but the classes sum to {total:,}"
             )
         whole, train = reported.tally("class_counts"), reported.tally("train_counts")
         test, other = reported.tally("test_counts"), reported.tally("validation_counts")
         for label in whole.keys() & train.keys() & test.keys():
             parts = train[label] + test[label] + other.get(label, 0)
             if parts > whole[label]:
-                yield found(
-                    self,
-                    "error",
-                    f"reported: {label} has {parts:,} rows on the sides of its split but"
-                    f" {whole[label]:,} in all",
-                )
+                sides = f"{parts:,} rows on the sides of its split but {whole[label]:,} in all"
+                yield error(self, f"reported: {label} has {sides}")
         images = reported.count("images")
         if images is not None and whole and sum(whole.values()) > images:
-            yield found(
-                self,
-                "error",
-                f"reported: {images:,} images, but the classes sum to {sum(whole.values()):,}",
+            yield error(
+                self, f"reported: {images:,} images, but the classes sum to {sum(whole.values()):,}"
             )
 
 
@@ -217,31 +188,24 @@ class ConsistentTable:
     A table that some confusion matrix prints is consistent; that does not make it meaningful.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        reported = published(evidence)
-        if reported is None:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        reported = published(run)
         examined = examine(reported)
+        answer = examined.answer
         if examined.conflict is not None or examined.mismatches:
             return
-        answer = examined.answer
-        if answer.status == "undecided":
-            if reported.per_class or reported.figure("accuracy") or reported.figure("recall"):
-                yield found(
-                    self, "note", f"reported: the table cannot be checked whole: {answer.why}"
-                )
-            return
-        yield found(
-            self, "note", f"reported: the table is consistent: {self._from(reported, examined)}"
-        )
+        if answer.status == "fits":
+            yield note(self, f"reported: the table is consistent: {self._from(reported, answer)}")
+        elif reported.per_class or reported.figure("accuracy") or reported.figure("recall"):
+            yield note(self, f"reported: the table cannot be checked whole: {answer.why}")
 
-    def _from(self, reported: Reported, examined: Examined) -> str:
-        answer = examined.answer
+    def _from(self, reported: Reported, answer: Reconstruction) -> str:
         if reported.confusion is not None:
             return f"its matrix of {answer.rows:,} rows gives every printed rate"
         rows = f"{answer.rows:,} rows"
         if answer.unique:
-            return f"one matrix of {rows} prints so, {self._matrix(answer.matrix or ())}"
+            matrix = ", ".join(str(list(row)) for row in answer.matrix or ())
+            return f"one matrix of {rows} prints so, [{matrix}]"
         supports = {tuple(s for s, _, _ in one) for one in answer.answers}
         if answer.complete and len(supports) == 1:
             return f"supports {self._joined(supports.pop())}; several matrices of {rows} print so"
@@ -271,9 +235,6 @@ class ConsistentTable:
     def _joined(self, supports: tuple[int, ...]) -> str:
         return "/".join(map(str, supports))
 
-    def _matrix(self, matrix: tuple[tuple[int, ...], ...]) -> str:
-        return "[" + ", ".join(str(list(row)) for row in matrix) + "]"
-
 
 @plugin("undefined-printed")
 class UndefinedPrinted:
@@ -285,26 +246,20 @@ class UndefinedPrinted:
     Do: print "undefined".
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        reported = published(evidence)
-        if reported is not None:
-            examined = examine(reported)
-            listed = list(self._reported(reported, examined))
-            if listed:
-                text = plural(len(listed), "figure is 0/0", "figures are 0/0")
-                note = aside_note(examined)
-                yield found(
-                    self, "error", f"reported: {text} printed as numbers: {some(listed, 4)}{note}"
-                )
-        listed = list(self._measured(evidence))
-        if listed:
-            yield found(self, "error", f"0/0 given as a number: {some(listed, 4)}")
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        reported = published(run)
+        examined = examine(reported)
+        if listed := list(self._reported(reported, examined)):
+            text = plural(len(listed), "figure is 0/0", "figures are 0/0")
+            aside = aside_note(examined)
+            yield error(self, f"reported: {text} printed as numbers: {some(listed, 4)}{aside}")
+        if listed := list(self._measured(run)):
+            yield error(self, f"0/0 given as a number: {some(listed, 4)}")
 
     def _reported(self, reported: Reported, examined: Examined) -> Iterator[str]:
         answers = examined.marginals()
         for i, label in enumerate(reported.classes):
-            figures = reported.of(label)
-            for name, value in figures.items():
+            for name, value in reported.of(label).items():
                 zero = [self._empty(name, sum(s for s, _, _ in one), one[i]) for one in answers]
                 if zero and all(zero) and not value.undefined:
                     yield f"{label} {name} {value.text}"
@@ -314,24 +269,12 @@ class UndefinedPrinted:
         bottoms = {"recall": s, "precision": p, "f1": s + p, "specificity": n - s}
         return bottoms.get(name, 1) == 0
 
-    def _measured(self, evidence: RunRecord) -> Iterator[str]:
-        predictions = evidence.predictions
-        if not predictions:
-            return
-
-        answered = predictions.answers
-        for score in evidence.scores:
+    def _measured(self, run: RunRecord) -> Iterator[str]:
+        predictions = run.predictions
+        for score in run.scores:
             if score.label not in predictions.classes or score.value is None:
                 continue
             c = predictions.classes.index(score.label)
-            s, p = int((predictions.label == c).sum()), int((answered == c).sum())
+            s, p = int((predictions.label == c).sum()), int((predictions.answers == c).sum())
             if self._empty(score.name, len(predictions), (s, 0, p)):
                 yield f"{score.label} {score.name} {score.value:.4f}"
-
-
-RULES: list[type] = [
-    ReportedUnreadable,
-    ImpossibleFigures,
-    ConsistentTable,
-    UndefinedPrinted,
-]

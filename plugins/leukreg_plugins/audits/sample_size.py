@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Gt, Lt
 
 from leukreg import (
-    Examined,
     Finding,
     Predictions,
     Reported,
@@ -21,7 +20,7 @@ from leukreg import (
     plugin,
     rounded,
 )
-from leukreg_plugins.audits.finding import found, option, plural, some
+from leukreg_plugins.audits.finding import error, option, plural, some, warning
 from leukreg_plugins.audits.published_table import aside_note, published, supports
 
 if TYPE_CHECKING:
@@ -95,54 +94,41 @@ class OneClassTested:
     Do: test on rows of every class.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        reported = published(evidence)
-        if reported is not None:
-            yield from self._reported(reported)
-        predictions = evidence.predictions
-        if not predictions or len(predictions.classes) < 2:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        yield from self._reported(published(run))
+        predictions = run.predictions
         there = set(predictions.label.tolist())
-        if len(there) == 1:
+        if len(there) == 1 and len(predictions.classes) > 1:
             name = predictions.classes[there.pop()]
             pairs = {("auc", None), ("auc", name), ("specificity", name)}
-            given = [s.name for s in evidence.scores
-                     if s.value is not None and (s.name, s.label) in pairs]  # fmt: skip
-            also = f"; {' and '.join(dict.fromkeys(given))} cannot come from it" if given else ""
-            yield found(self, "error", f"all {len(predictions):,} scored rows are {name}{also}")
+            valued = [score for score in run.scores if score.value is not None]
+            given = dict.fromkeys(s.name for s in valued if (s.name, s.label) in pairs)
+            also = f"; {' and '.join(given)} cannot come from it" if given else ""
+            yield error(self, f"all {len(predictions):,} scored rows are {name}{also}")
 
     def _reported(self, reported: Reported) -> Iterator[Finding]:
         examined = examine(reported)
-        held = {
-            tuple(c for c, m in zip(reported.classes, one, strict=True) if m[0])
-            for one in examined.marginals()
-        }
-        certain = only_class(reported)
-        if len(held) == 1 and len(next(iter(held))) == 1:
-            (label,) = held.pop()
-            text = f"the test held one class, {label}{self._sum(reported, examined, label)}"
-            yield found(self, "error", f"reported: {text}{aside_note(examined)}")
-        elif certain is not None:
+        answers = examined.marginals()
+        held = [{at for at, (s, _, _) in enumerate(one) if s} for one in answers]
+        counts = {c: n for c, n in reported.tally("test_counts").items() if n}
+        one = "reported: the test held one class,"
+        if held and len(set.union(*held)) == 1:
+            (at,) = held[0]
+            text = f"{one} {reported.classes[at]}"
+            if len(answers) == 1:
+                wrong = [str(p - t) for i, (_, t, p) in enumerate(answers[0]) if i != at]
+                others = f"{' + '.join(wrong)} false positives of the others"
+                rows = sum(s for s, _, _ in answers[0])
+                text += f": {answers[0][at][1]} hits and {others} are all {rows} rows"
+            yield error(self, f"{text}{aside_note(examined)}")
+        elif (certain := only_class(reported)) is not None:
             label, most = certain
             why = f"its precision of 1 and specificity of 0 leave no other (up to {most:,} rows)"
-            yield found(self, "error", f"reported: the test held one class, {label}: {why}")
-        else:
-            counts = {c: n for c, n in reported.tally("test_counts").items() if n}
-            if len(counts) == 1 and len(reported.classes) > 1:
-                (label, n), *_ = counts.items()
-                text = f"the test counts name {n:,} {label} and no other of"
-                yield found(self, "error", f"reported: {text} {len(reported.classes)} classes")
-
-    def _sum(self, reported: Reported, examined: Examined, label: str) -> str:
-        answers_ = examined.marginals()
-        if len(answers_) != 1 or examined.settled is None:
-            return ""
-        at = reported.classes.index(label)
-        hits = answers_[0][at][1]
-        wrong = [str(p - t) for i, (_, t, p) in enumerate(answers_[0]) if i != at]
-        rows = examined.settled.rows
-        others = f"{' + '.join(wrong)} false positives of the others"
-        return f": {hits} hits and {others} are all {rows} rows"
+            yield error(self, f"{one} {label}: {why}")
+        elif len(counts) == 1 and len(reported.classes) > 1:
+            [(label, n)] = counts.items()
+            others = f"no other of {len(reported.classes)} classes"
+            yield error(self, f"reported: the test counts name {n:,} {label} and {others}")
 
 
 @plugin("few-positives")
@@ -160,28 +146,25 @@ class FewPositives:
     width: Annotated[float, Gt(0), Lt(1)] = 0.2
     """Width of the recall's interval from which on it is reported."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        reported = published(evidence)
-        if reported is not None:
-            yield from self._worst("reported: ", list(self._reported(reported)))
-        predictions = evidence.predictions
-        if predictions:
-            yield from self._worst("", list(self._measured(predictions)))
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        yield from self._worst("reported: ", self._reported(published(run)))
+        yield from self._worst("", self._measured(run.predictions))
 
     def _measured(self, predictions: Predictions) -> Iterator[Rests]:
+        if not predictions:
+            return
         import numpy as np
 
         from leukreg import units_in_words, units_of
 
-        answered, unit = predictions.answers, units_of(predictions)
+        unit = units_of(predictions)
         for c, name in enumerate(predictions.classes):
             of = np.flatnonzero(predictions.label == c)
             if len(of):
-                right = answered[of] == c
+                rows = predictions.take(of)
+                right = rows.answers == c
                 share, n = float(right.mean()), effective(right, unit[of])
-                patient = tuple(predictions.patient[row] for row in of)
-                ids = tuple(predictions.id[row] for row in of)
-                on = units_in_words(unit[of], patient, ids)
+                on = units_in_words(unit[of], rows.patient, rows.id)
                 yield name, rounded(share), share * n, n, on
 
     def _reported(self, reported: Reported) -> Iterator[Rests]:
@@ -190,26 +173,18 @@ class FewPositives:
             if n and recall is not None and not recall.undefined:
                 yield label, recall.text, float(recall) * n, n, plural(n, "image")
 
-    def _worst(self, who: str, rows: list[Rests]) -> Iterator[Finding]:
+    def _worst(self, who: str, rows: Iterable[Rests]) -> Iterator[Finding]:
         wide = []
         for label, text, hits, n, on in rows:
             low, high = wilson(hits, n)
             if high - low > self.width:
-                wide.append((high - low, label, text, on, low, high))
+                interval = f"its 95 % interval is {low:.2f} to {high:.2f}"
+                said = f"recall {text} of {label} rests on {on}: {interval}"
+                wide.append((high - low, label, text, said))
         if wide:
-            _, label, text, on, low, high = max(wide)
-            more = (
-                "; too wide as well: that of"
-                f" {plural(len(wide) - 1, 'other class', 'other classes')}"
-                if wide[1:]
-                else ""
-            )
-            yield found(
-                self,
-                "warning",
-                f"{who}recall {text} of {label} rests on {on}: its 95 % interval is"
-                f" {low:.2f} to {high:.2f}{more}",
-            )
+            others = plural(len(wide) - 1, "other class", "other classes")
+            more = f"; too wide as well: that of {others}" if wide[1:] else ""
+            yield warning(self, f"{who}{max(wide)[-1]}{more}")
 
 
 @plugin("fewer-folds")
@@ -221,27 +196,18 @@ class FewerFolds:
     Do: report all folds, and their spread.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        k = option(evidence.recipe, "data", "folds", "k")
-        predictions = evidence.predictions
-        if predictions:
-            scored = len(set(predictions.fold.tolist()))
-            run = max(k or 0, len(evidence.folds))
-            if scored < run:
-                yield found(self, "error", f"{scored} of {run} folds are in the figures")
-        reported = published(evidence)
-        if reported is None:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        k = option(run.recipe, "data", "folds", "k")
+        scored, whole = len(set(run.predictions.fold.tolist())), max(k or 0, len(run.folds))
+        if 0 < scored < whole:
+            yield error(self, f"{scored} of {whole} folds are in the figures")
+        reported = published(run)
         folds = reported.count("folds") or k or 1
         images = reported.count("images") or sum(reported.tally("class_counts").values())
         tested = reported.test_total()
         if folds > 1 and tested and images and tested * folds <= images + folds:
-            yield found(
-                self,
-                "warning",
-                f"reported: {tested:,} of {images:,} images are in the figures, about one of"
-                f" {folds} folds",
-            )
+            part = f"{tested:,} of {images:,} images are in the figures"
+            yield warning(self, f"reported: {part}, about one of {folds} folds")
 
 
 @plugin("test-looks")
@@ -258,11 +224,11 @@ class LooksAtTest:
     most: Annotated[int, Ge(0)] = 0
     """Earlier runs on the same rows that are let pass."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        looks = evidence.earlier.test_looks
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        looks = run.earlier.test_looks
         if len(looks) > self.most:
             text = f"{plural(len(looks), 'earlier run')} scored the same test rows: {some(looks)}"
-            yield found(self, "warning", text)
+            yield warning(self, text)
 
 
 @plugin("imbalanced-answers")
@@ -277,10 +243,8 @@ class ImbalancedAnswers:
     share: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Part of the answers at or under which a class counts as never answered."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        predictions = evidence.predictions
-        if not predictions:
-            return
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        predictions = run.predictions
         given = Counter(predictions.answers.tolist())
         tested = Counter(predictions.label.tolist())
         never = [
@@ -290,13 +254,4 @@ class ImbalancedAnswers:
         ]
         if never:
             part = f" (at most {percent(self.share)})" if self.share else ""
-            yield found(self, "warning", f"never answered{part}: {some(never)}")
-
-
-RULES: list[type] = [
-    OneClassTested,
-    FewPositives,
-    FewerFolds,
-    LooksAtTest,
-    ImbalancedAnswers,
-]
+            yield warning(self, f"never answered{part}: {some(never)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt
 
 from leukreg import Finding, RunRecord, plugin
-from leukreg_plugins.audits.finding import brief, found, option
+from leukreg_plugins.audits.finding import brief, error, option, warning
 
 
 @plugin("input-range")
@@ -26,21 +26,17 @@ class InputRange:
     beyond: Annotated[float, Ge(0)] = 0.02
     """Part of the expected range that input may lie outside it."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        folds = evidence.training.folds
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        folds = run.training.folds
         ranges = [fold.input_range for fold in folds if fold.input_range is not None]
         for low, high, least, most in ranges[:1]:
             width = most - least
             outside = max(least - low, high - most) > self.beyond * width
             if outside or high - low < self.least * width:
-                yield found(
-                    self,
-                    "error",
-                    f"the network saw input from {low:.3g} to {high:.3g}; its weights expect"
-                    f" {least:.3g} to {most:.3g}",
-                )
-        if not ranges and option(evidence.recipe, "model", "input") == "divided-twice":
-            yield found(self, "error", "the recipe divides by 255 before a network that rescales")
+                saw = f"the network saw input from {low:.3g} to {high:.3g}"
+                yield error(self, f"{saw}; its weights expect {least:.3g} to {most:.3g}")
+        if not ranges and option(run.recipe, "model", "input") == "divided-twice":
+            yield error(self, "the recipe divides by 255 before a network that rescales")
 
 
 @plugin("fallback-taken")
@@ -53,14 +49,14 @@ class FallbackTaken:
     Do: provide what is missing, or run with --strict.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        for notice in evidence.notices:
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for notice in run.notices:
             label = f" ({notice.label})" if notice.label else ""
             wanted = f"{notice.what}: {notice.used} in place of {notice.wanted}"
-            yield found(self, "warning", f"{wanted}{label}: {brief(notice.why)}")
-        devices = [text for fold in evidence.training.folds for text in fold.device_fallbacks]
+            yield warning(self, f"{wanted}{label}: {brief(notice.why)}")
+        devices = [text for fold in run.training.folds for text in fold.device_fallbacks]
         for text in dict.fromkeys(devices):
-            yield found(self, "warning", f"training: {text}")
+            yield warning(self, f"training: {text}")
 
 
 @plugin("learning-rate")
@@ -77,29 +73,21 @@ class LearningRate:
     steady: tuple[str, ...] = ("constant", "plateau")
     """Schedules that begin at the recipe's rate; others may begin lower and never go above it."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        phases = option(evidence.recipe, "phase")
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        phases = option(run.recipe, "phase")
         uses = {p["name"]: option(p, "schedule", "use") for p in phases or () if "name" in p}
-        for log in evidence.phases:
+        for log in run.phases:
             if log.lr_asked <= 0:
                 continue
-            seen = [
-                max(e.lr)
-                for e in evidence.epochs
-                if (e.fold, e.phase) == (log.fold, log.phase) and e.lr
-            ]
+            own = [e.lr for e in run.epochs if (e.fold, e.phase) == (log.fold, log.phase)]
             schedule = uses.get(log.phase)
-            highest = max([log.lr_first, *seen])
+            highest = max([log.lr_first, *(rate for rates in own for rate in rates)])
             above = highest > log.lr_asked * (1 + self.tolerance)
             late = log.lr_first < log.lr_asked * (1 - self.tolerance)
             if above or (late and (schedule is None or schedule in self.steady)):
-                shown = highest if above else log.lr_first
-                yield found(
-                    self,
-                    "warning",
-                    f"phase {log.phase!r} (fold {log.fold + 1}) ran at a learning rate of"
-                    f" {shown:.3g}; the recipe asks for {log.lr_asked:.3g}",
-                )
+                ran = f"ran at a learning rate of {highest if above else log.lr_first:.3g}"
+                asked = f"the recipe asks for {log.lr_asked:.3g}"
+                yield warning(self, f"phase {log.phase!r} (fold {log.fold + 1}) {ran}; {asked}")
 
 
 @plugin("double-correction")
@@ -117,8 +105,8 @@ class DoubleCorrection:
     losses: tuple[str, ...] = ("class-balanced",)
     """Losses that weigh the classes by themselves."""
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        recipe = evidence.recipe
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        recipe = run.recipe
         taken = []
         if weights := option(recipe, "loss", "class_weights", "use"):
             taken.append(f"class weights {weights!r}")
@@ -131,9 +119,7 @@ class DoubleCorrection:
         if sampler in self.samplers or option(recipe, "sampler", "within_class"):
             taken.append(f"sampler {sampler!r}")
         if len(taken) > 1:
-            yield found(
-                self, "warning", f"imbalance is corrected {len(taken)} times: {', '.join(taken)}"
-            )
+            yield warning(self, f"imbalance is corrected {len(taken)} times: {', '.join(taken)}")
 
 
 @plugin("mc-changed-batch-norm")
@@ -148,9 +134,9 @@ class McChangedBatchNorm:
     Reference: Gal and Ghahramani, Dropout as a Bayesian approximation, ICML 2016.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        if any(fold.bn_changed_by_mc for fold in evidence.training.folds):
-            yield found(self, "error", "MC dropout passes changed the batch-norm statistics")
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        if any(fold.bn_changed_by_mc for fold in run.training.folds):
+            yield error(self, "MC dropout passes changed the batch-norm statistics")
 
 
 @plugin("nothing-to-drop")
@@ -164,18 +150,8 @@ class NothingToDrop:
     Reference: Gal and Ghahramani, Dropout as a Bayesian approximation, ICML 2016.
     """
 
-    def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        if any(fold.mc_dropout_layers == 0 for fold in evidence.training.folds):
-            passes = option(evidence.recipe, "evaluate", "mc_dropout", "passes")
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        if any(fold.mc_dropout_layers == 0 for fold in run.training.folds):
+            passes = option(run.recipe, "evaluate", "mc_dropout", "passes")
             text = "the network has no layer that drops anything"
-            yield found(self, "warning", f"{text}: all {passes} passes of MC dropout are the same")
-
-
-RULES: list[type] = [
-    InputRange,
-    FallbackTaken,
-    LearningRate,
-    DoubleCorrection,
-    McChangedBatchNorm,
-    NothingToDrop,
-]
+            yield warning(self, f"{text}: all {passes} passes of MC dropout are the same")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leukreg import Predictions, RunRecord, Section, Table, rounded
 from leukreg_plugins.audits.confidence import spread
-from leukreg_plugins.reporting.words import number, positive
+from leukreg_plugins.reporting.words import number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,9 +150,7 @@ def _within(result: RunRecord, folds: list[int]) -> Iterator[str]:
 
 
 def _thresholds(result: RunRecord) -> Iterator[str]:
-    label = positive(result)
-    index = None if label is None else result.predictions.classes.index(label)
-    apart = spread(result, index)
+    apart = spread(result)
     if apart is None:
         return
     if not any(finding.rule == "thresholds-differ" for finding in result.findings):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from leukreg_plugins.audits import fidelity, rules_in
 from leukreg_plugins.audits.fidelity import (
-    RULES,
     DistancesDiffer,
     FailedGateTrained,
     FakesCopyTraining,
@@ -27,6 +27,8 @@ from leukreg import RunRecord
 from leukreg.errors import RunError
 from tests.facts import from_facts
 from tests.plugins.audits.evidence import evidence, fires, found, made, passes, rows
+
+RULES = rules_in(fidelity)
 
 
 def kept(**table: Any) -> RunRecord:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leukreg_plugins.audits import baseline, confidence, published_table, sample_size
+from leukreg_plugins.audits import baseline, confidence, published_table, rules_in, sample_size
 from leukreg_plugins.audits.baseline import (
     AucNearHalf,
     BaselineMisquoted,
@@ -57,8 +57,7 @@ from tests.plugins.audits.evidence import (
 TWO: dict[str, Any] = {"classes": ["Benign", "ALL"]}
 V4: dict[str, Any] = TWO | {"confusion": [[187, 18], [18, 2]], "accuracy": "84.00 %"}
 
-FIGURES = [rule for module in (baseline, confidence, published_table, sample_size)
-           for rule in module.RULES]  # fmt: skip
+FIGURES = rules_in(baseline, confidence, published_table, sample_size)
 
 
 def reported(**table: Any) -> RunRecord:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from leukreg_plugins.audits import convergence, training_setup
+from leukreg_plugins.audits import convergence, rules_in, training_setup
 from leukreg_plugins.audits.convergence import BelowChance, ChanceLoss, IdlePhase, NoBetterThanStart
 from leukreg_plugins.audits.training_setup import (
     DoubleCorrection,
@@ -164,7 +164,7 @@ def test_mc_dropout_without_dropout() -> None:
     passes(NothingToDrop(), RunRecord(recipe=recipe, **from_facts({"folds": facts["folds"][:1]})))
 
 
-@pytest.mark.parametrize("rule", [*convergence.RULES, *training_setup.RULES])
+@pytest.mark.parametrize("rule", rules_in(convergence, training_setup))
 def test_nothing_is_said_without_evidence(rule: type) -> None:
     assert found(rule(), RunRecord()) == []
 
