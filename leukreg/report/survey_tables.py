@@ -92,7 +92,7 @@ def _copied(copies: Sequence[Copies], what: str) -> str:
         text = "1 file is an exact copy" if extra == 1 else f"{extra:,} files are exact copies"
         text += " of another"
     else:
-        text = f"{counted(len(copies), 'pair')} of near copies"
+        text = f"{counted(len(copies), 'pair')} of near duplicates"
     if not crossing:
         return text
     share = f"{crossing:,} of them " if len(copies) > 1 else ""
