@@ -125,6 +125,7 @@ class _Split:
         if not spec.stratify:
             return
         watched = bool(spec.validation) and not spec.validation_is_test
+        # Of two folds half the groups are trained on, and validation takes one of them away.
         needed = max(spec.k, 4 if watched else 2) if spec.k == 2 else (spec.k or 2 + watched)
         sides = f"{spec.k} folds" if spec.k else "a test side and a training side"
         sides += " with validation rows" if watched else ""

@@ -149,6 +149,7 @@ def _describe(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     window = np.hanning(34)[1:-1].astype(np.float32)
     across, along = np.arange(17), np.abs(fft.fftfreq(32, 1 / 32))[:, None]
     radius = np.hypot(across, along)
+    # Below lie light and stain, which differ between copies; above, noise and compression.
     band = (radius > 1.5) & (radius < 11)
     out = np.empty((len(thumbs), int(band.sum())), np.float32)
     for part in _chunks(len(thumbs)):
@@ -190,6 +191,7 @@ def _coarse(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.f
     spectrum = fft.fft2(gradient, axes=(1, 2))
     first, second = inverse.reshape(-1, 2).T
     cross = fft.ifft2(spectrum[first] * spectrum[second].conj(), axes=(1, 2)).real
+    # A shift to the left stands at the end: the correlation is circular.
     reach = np.r_[0 : REACH // 2 + 1, -(REACH // 2) : 0]
     peak = cross[:, reach][:, :, reach].max((1, 2))
     scale = norm[first] * norm[second]

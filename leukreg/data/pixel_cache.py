@@ -69,6 +69,7 @@ class Pack:
         return len(self.facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # Maps stay behind: a worker process opens its own. What was sound here is sound there.
         return (Pack, (self.folder, self.size, self.facts))
 
     @functools.cached_property

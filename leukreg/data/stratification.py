@@ -76,10 +76,12 @@ def _place(
     turn = rng.permutation(len(target))  # ties are broken at random, not for the first side
     for group in order:
         row = counts[group]
+        # What the sum of (have - target)**2 / target grows by on each side.
         cost = (row * (row + 2 * (have - target)) / target).sum(1)
         chosen = turn[int(cost[turn].argmin())]
         side[group] = chosen
         have[chosen] += row
+    # Too little is no fault yet: single rows fill it up, unless there are none of the class.
     over = np.maximum(have - target, 0) + 1e3 * _lacking(have, counts, side)
     return side, float((over**2 / target).sum())
 

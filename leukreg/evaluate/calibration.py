@@ -143,7 +143,7 @@ def fit_temperature(
     logits = logarithms(p)
     logits -= logits.max(axis=1, keepdims=True)  # so that no exponential overflows
     true = logits[np.arange(n), label]
-    if (true == 0).all():
+    if (true == 0).all():  # each true class is the most probable one
         return 1.0, f"not fitted: all {n} validation rows are right, any lower one would fit better"
 
     def loss(log_temperature: float) -> float:

@@ -32,6 +32,7 @@ Bools = NDArray[np.bool_]
 
 def rank(n: int, coverage: float) -> int:
     """Which of ``n`` scores, from the smallest, is the limit; above ``n`` there is none."""
+    # 100 * 0.55 is 55.00000000000001 to a computer, and must not ask for one score more.
     return math.ceil((n + 1) * coverage - 1e-9)
 
 
