@@ -23,8 +23,6 @@ NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _STATED = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 WORKBOOKS = {b"PK\x03\x04": "an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
 """How files begin that spreadsheets write and that are no plain tables."""
-ASSUMED, HEAD_LINE = "assumed", "head_line"
-"""In ``attrs`` of a table: how it was read that it does not say itself, and its header's line."""
 SHOWN = 5
 """Lines of a wrong length that are named; more are counted."""
 
@@ -99,7 +97,7 @@ def _separated(path: Path, usual: str) -> pd.DataFrame:
         if separator != usual:
             assumed.append(f"cells are parted by {NAMES[separator]}")
     frame = _rows(text, separator, skipped)
-    frame.attrs = {ASSUMED: assumed, HEAD_LINE: 1 + skipped}
+    frame.attrs = {"assumed": assumed, "head_line": 1 + skipped}
     return frame
 
 

@@ -137,13 +137,10 @@ class Demo:
         write_pictures(pictures, self.counts(), root, self.size, self.seed, progress)
 
     def _root(self) -> Path:
+        """Where the cache keeps these pictures."""
         from leukreg import cache_area
-
-        return cache_area("demo") / self._digest()
-
-    def _digest(self) -> str:
         from leukreg_plugins.rendering.writer import renderer_version
 
         drawn = [renderer_version(), self.counts(), self.size, self.patients, self.duplicates]
-        text = json.dumps([*drawn, self.seed])
-        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        digest = hashlib.blake2b(json.dumps([*drawn, self.seed]).encode(), digest_size=12)
+        return cache_area("demo") / digest.hexdigest()
