@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from leukreg.registry.kinds import Images as Images
     from leukreg.registry.plugin import hookimpl as hookimpl
     from leukreg.registry.plugin import plugin as plugin
+    from leukreg.report.plot import STYLE as STYLE
     from leukreg.report.table_layout import shortened as shortened
     from leukreg.seeds import derive as derive
     from leukreg.synthesis.distances import kid as kid
@@ -191,6 +192,7 @@ _MODULE_OF = {
     "resampling": "leukreg.evaluate.bootstrap",
     "rounded": "leukreg.text",
     "same_but_for_form": "leukreg.data.listing",
+    "STYLE": "leukreg.report.plot",
     "shortened": "leukreg.report.table_layout",
     "sweep": "leukreg.files",
     "torch_session": "leukreg.engine.device",

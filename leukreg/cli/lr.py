@@ -17,7 +17,7 @@ from leukreg.prepare import labels_of, list_samples, open_rows
 from leukreg.recipe import Recipe, check_task
 from leukreg.recipe.model import PhaseSpec
 from leukreg.report.console import RichProgress, open_console
-from leukreg.report.plot import FAINT, OKABE_ITO, style
+from leukreg.report.plot import STYLE, style
 
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
@@ -124,10 +124,10 @@ def _draw(path: Path, found: RangeTest, phase: PhaseSpec) -> None:
         figure = Figure()
         axes = figure.add_subplot()
         axes.plot(found.rates, found.losses)
-        axes.axvline(now, color=FAINT, linestyle=":", label=f"recipe: {now:.2g}")
+        axes.axvline(now, color=STYLE.faint, linestyle=":", label=f"recipe: {now:.2g}")
         if found.suggestion is not None:
             label = f"suggested: {found.suggestion:.2g}"
-            axes.axvline(found.suggestion, color=OKABE_ITO[2], linestyle="--", label=label)
+            axes.axvline(found.suggestion, color=STYLE.colours[2], linestyle="--", label=label)
         axes.set(xscale="log", xlabel="learning rate", ylabel="training loss, smoothed")
         axes.set_title(f"Phase {phase.name}", parse_math=False)
         axes.legend()

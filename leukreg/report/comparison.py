@@ -15,7 +15,7 @@ from leukreg.positive import positive_in
 from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.report.comparability import remarks, settings_that_differ
-from leukreg.report.plot import FAINT, OKABE_ITO, WIDTH
+from leukreg.report.plot import STYLE
 from leukreg.text import percents, rounded
 from leukreg.types import Finding, Score, Section, Table
 
@@ -313,7 +313,7 @@ def side_by_side(columns: Sequence[Column], known: Figures) -> Figure | None:
     if not shown:
         return None
     lines = (len(shown) + 1) // 2
-    figure = Figure(figsize=(WIDTH, lines * (0.9 + 0.3 * len(columns))))
+    figure = Figure(figsize=(STYLE.width, lines * (0.9 + 0.3 * len(columns))))
     panels = figure.subplots(lines, 2, sharex=True, sharey=True, squeeze=False).flatten()
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
@@ -333,12 +333,12 @@ def _point(axes: Axes, place: int, column: Column, name: str) -> None:
     if column.reported is not None:
         printed = column.reported.figure(name)
         if printed is not None and printed.value is not None:
-            axes.plot(float(printed), place, marker="D", mfc="none", mec=OKABE_ITO[1], ls="")
+            axes.plot(float(printed), place, marker="D", mfc="none", mec=STYLE.colours[1], ls="")
         return
     score = _score(column, name)
     if score is None or score.value is None:
-        axes.text(0, place, "undefined" if score else "-", va="center", color=FAINT)
+        axes.text(0, place, "undefined" if score else "-", va="center", color=STYLE.faint)
         return
     if score.low is not None and score.high is not None:
-        axes.plot([score.low, score.high], [place, place], color=OKABE_ITO[0], ls="-")
-    axes.plot(score.value, place, marker="o", color=OKABE_ITO[0], ls="", clip_on=False)
+        axes.plot([score.low, score.high], [place, place], color=STYLE.colours[0], ls="-")
+    axes.plot(score.value, place, marker="o", color=STYLE.colours[0], ls="", clip_on=False)

@@ -18,13 +18,26 @@ from typing import Any
 
 from leukreg.text import visible
 
-INK, FAINT, LINES = "#1b1f24", "#57606a", "#d0d7de"
-OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's colours (2008) without yellow, which is lost on white."""
-DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
-"""A line is told by its dashes too, not by colour alone."""
-WIDTH = 4.7
-"""Inches a figure may be wide, so that its text can be read on a phone."""
+
+@dataclass(frozen=True, slots=True)
+class FigureStyle:
+    """What figures are drawn with; what a report leaves open is set so already."""
+
+    ink: str = "#1b1f24"
+    """Text. It, faint and lines follow the reader's light or dark on the page."""
+    faint: str = "#57606a"
+    """What matters less."""
+    lines: str = "#d0d7de"
+    """A grid."""
+    colours: tuple[str, ...] = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+    """Okabe and Ito's (2008) without yellow, which is lost on white."""
+    dashes: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    """A line is told by its dashes too, not by colour alone."""
+    width: float = 4.7
+    """Inches a figure may be wide, so that its text can be read on a phone."""
+
+
+STYLE = FigureStyle()
 
 
 @contextmanager
@@ -43,7 +56,7 @@ def _settings() -> dict[str, Any]:
     from cycler import cycler
 
     return {
-        "figure.figsize": (WIDTH, 3.4),
+        "figure.figsize": (STYLE.width, 3.4),
         "figure.constrained_layout.use": True,
         "figure.facecolor": "none",
         "savefig.facecolor": "none",
@@ -52,23 +65,23 @@ def _settings() -> dict[str, Any]:
         "font.size": 10.5,
         "axes.titlesize": 10.5,
         "axes.titlelocation": "left",
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "axes.titlecolor": INK,
-        "axes.edgecolor": FAINT,
+        "text.color": STYLE.ink,
+        "axes.labelcolor": STYLE.ink,
+        "axes.titlecolor": STYLE.ink,
+        "axes.edgecolor": STYLE.faint,
         "axes.facecolor": "none",
         "axes.grid": True,
         "axes.axisbelow": True,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.prop_cycle": cycler(color=OKABE_ITO) + cycler(linestyle=DASHES),
-        "grid.color": LINES,
+        "axes.prop_cycle": cycler(color=STYLE.colours) + cycler(linestyle=STYLE.dashes),
+        "grid.color": STYLE.lines,
         "grid.linewidth": 0.6,
-        "xtick.color": FAINT,
-        "ytick.color": FAINT,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "hatch.color": INK,
+        "xtick.color": STYLE.faint,
+        "ytick.color": STYLE.faint,
+        "xtick.labelcolor": STYLE.ink,
+        "ytick.labelcolor": STYLE.ink,
+        "hatch.color": STYLE.ink,
         "hatch.linewidth": 0.6,
         "legend.frameon": False,
         "lines.linewidth": 1.6,
@@ -86,12 +99,12 @@ _FONT = re.compile(r"font: ([^;\"']*px)[^;\"]*")
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LEADING = re.compile(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
 _THEMED = {
-    INK: "currentColor",
+    STYLE.ink: "currentColor",
     "#000000": "currentColor",
-    FAINT: "var(--faint)",
-    LINES: "var(--lines)",
+    STYLE.faint: "var(--faint)",
+    STYLE.lines: "var(--lines)",
     "#ffffff": "var(--paper)",
-} | {colour: f"var(--c{place})" for place, colour in enumerate(OKABE_ITO)}
+} | {colour: f"var(--c{place})" for place, colour in enumerate(STYLE.colours)}
 _COLOUR = re.compile("|".join(_THEMED))
 
 

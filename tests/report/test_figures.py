@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from leukreg.report import plot
-from leukreg.report.plot import INK, OKABE_ITO, draw, style
+from leukreg.report.plot import STYLE, draw, style
 
 NASTY = "</svg><script>alert(1)</script> \x00\x1b & \"q\" 'p' -- ]]>"
 
@@ -20,7 +20,7 @@ def figure(label: str = "cells") -> Figure:
         made = Figure()
         axes = made.subplots()
         axes.plot([0, 1, 2], [1, 0, 2], label=label, marker="o")
-        axes.fill_between([0, 1], [0, 0], [1, 1], color=OKABE_ITO[1], hatch="//")
+        axes.fill_between([0, 1], [0, 0], [1, 1], color=STYLE.colours[1], hatch="//")
         axes.set_title(label)
         axes.set_xticks([0, 1], [label, "b"])
         axes.legend()
@@ -41,7 +41,7 @@ def test_a_file_is_well_formed_and_stands_on_white() -> None:
     first = next(iter(root))
     assert first.tag.endswith("rect")
     assert first.attrib["fill"] == "#ffffff"
-    assert INK in drawn.svg
+    assert STYLE.ink in drawn.svg
     assert "<script" not in drawn.svg
 
 
@@ -61,7 +61,7 @@ def test_a_part_of_a_page_has_no_head_and_follows_the_theme() -> None:
         drawn = draw(figure(), "a", 'what "it" shows <b>')
     assert drawn.inline.startswith("<svg ")
     assert drawn.themed
-    for gone in ("<?xml", "<!DOCTYPE", "<metadata", "<style", INK, OKABE_ITO[0], 'pt"'):
+    for gone in ("<?xml", "<!DOCTYPE", "<metadata", "<style", STYLE.ink, STYLE.colours[0], 'pt"'):
         assert gone not in drawn.inline
     assert "currentColor" in drawn.inline
     assert "var(--c0)" in drawn.inline

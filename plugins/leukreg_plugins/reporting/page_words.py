@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leukreg import Predictions, RunRecord, shortened
+from leukreg import STYLE, Predictions, RunRecord, shortened
 
 LONGEST = 28
 """Characters of a name in a figure."""
-BLUE, RED, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-"""Of Okabe and Ito (2008); colour-blind people tell them apart."""
-INK, FAINT, LINES = "#1b1f24", "#57606a", "#d0d7de"
-"""Follow the reader's light or dark."""
-WIDTH = 4.7
-"""Inches of a figure."""
+BLUE, RED, GREEN, PINK, *_ = STYLE.colours
+INK, FAINT, WIDTH = STYLE.ink, STYLE.faint, STYLE.width
 
 
 def plain(names: Sequence[str], longest: int = LONGEST) -> list[str]:
