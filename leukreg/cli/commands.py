@@ -47,14 +47,14 @@ OWN: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PluginCommands:
     """The commands that plugins add, and what is wrong with the others."""
 
     commands: dict[str, tuple[click.Command, Owner]]
     broken: tuple[BrokenPlugin, ...]
 
 
-def find(registry: Registry) -> Found:
+def find(registry: Registry) -> PluginCommands:
     """Ask every plugin for its commands; a failing, shadowing or doubled one is left out."""
     import click
 
@@ -75,7 +75,7 @@ def find(registry: Registry) -> Found:
         reason = _refusal(name, [owner for _, owner in claims[name]])
         if reason:
             broken += [BrokenPlugin(owner, reason) for _, owner in claims.pop(name)]
-    return Found({name: claim[0] for name, claim in sorted(claims.items())}, tuple(broken))
+    return PluginCommands({name: claim[0] for name, claim in sorted(claims.items())}, tuple(broken))
 
 
 def faults(registry: Registry) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ MOST_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class PageHead:
     """What stands above the sections."""
 
     title: str
@@ -89,7 +89,7 @@ def run_page(
     with style():
         parts = (*broken, *sections(result, registry, page=True))
     maps = laid_over(result, parts, explain, progress)
-    head = Head(
+    head = PageHead(
         title=title_of(result),
         lines=(f"Run {result.name}", f"Run folder: {result.folder}"),
         of=f"run {result.name}",
@@ -106,7 +106,7 @@ def comparison_page(
 ) -> Page:
     """Runs, reported figures and findings side by side."""
     names = [subject.name for subject in subjects]
-    head = Head(
+    head = PageHead(
         title=f"{len(names)} results compared",
         lines=tuple(names),
         of=f"comparison {' '.join(names)}",
@@ -116,7 +116,7 @@ def comparison_page(
 
 
 def page_of(
-    head: Head, sections: Sequence[Section], album: Album, progress: Progress = SILENT
+    head: PageHead, sections: Sequence[Section], album: Album, progress: Progress = SILENT
 ) -> Page:
     """Make a page of these sections, in this order."""
     files: dict[str, bytes] = {}

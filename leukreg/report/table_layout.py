@@ -106,7 +106,7 @@ def blocks(table: Table, width: int | None, mark: str = "…") -> list[Block]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _TableColumn:
     head: str
     cells: tuple[str, ...]
     right: bool
@@ -120,14 +120,14 @@ class _Column:
     """Width at which every figure is whole."""
 
 
-def _column(table: Table, place: int) -> _Column:
+def _column(table: Table, place: int) -> _TableColumn:
     head, cells = table.columns[place], tuple(row[place] for row in table.rows)
     right = place > 0 and numeric(cells)
     lines = {line for cell in cells for line in cell.split("\n")}
     words = lines if right else {word for line in lines for word in wrapped(line.strip(), 1)}
     heads = wrapped(head, 1)
     short = [word if right or _is_figure(word) else word[:NAME] for word in words]
-    return _Column(
+    return _TableColumn(
         head=head,
         cells=cells,
         right=right,
@@ -146,14 +146,14 @@ def _longest(texts: Iterable[str]) -> int:
     return max(map(cell_len, texts), default=0)
 
 
-def _keys(table: Table, columns: Sequence[_Column]) -> int:
+def _keys(table: Table, columns: Sequence[_TableColumn]) -> int:
     """How many columns name a row: the first, and the one beside it where it needs that."""
     names = columns[0].cells
     alone = len(set(names)) == len(names) and table.columns[1:2] != ("",)
     return 1 if alone or len(columns) < 3 or columns[1].right else 2
 
 
-def _widths(columns: Sequence[_Column], width: int) -> list[int] | None:
+def _widths(columns: Sequence[_TableColumn], width: int) -> list[int] | None:
     """Widths that fill at most ``width``, the widest column giving first; None where none do."""
     room = width - GAP * (len(columns) - 1)
     # Whole words first; only then may names lose their middle. Figures are whole in both.
@@ -167,7 +167,7 @@ def _widths(columns: Sequence[_Column], width: int) -> list[int] | None:
 
 
 def _block(
-    columns: Sequence[_Column], widths: Sequence[int], names: set[str], mark: str, key: int = 0
+    columns: Sequence[_TableColumn], widths: Sequence[int], names: set[str], mark: str, key: int = 0
 ) -> Block:
     """The block of these columns; rows that are empty behind their ``key`` are left out of it."""
     made = []

@@ -25,7 +25,7 @@ from leukreg.progress import SILENT, Progress
 from leukreg.record import Environment, RunRecord
 from leukreg.registry import installed
 from leukreg.report.console import sections
-from leukreg.report.page import MOST_ROWS, Head, Page, page_of, run_page
+from leukreg.report.page import MOST_ROWS, Page, PageHead, page_of, run_page
 from leukreg.report.page_pictures import Album, laid_over, model_maps
 from leukreg.testing.examples import example_result
 from leukreg.testing.result_checks import rows
@@ -38,7 +38,7 @@ from tests.strangers import entry_points, install
 Make = Callable[..., RunRecord]
 Pixels = NDArray[np.uint8]
 EVIL = "</svg><script>alert('x')</script>\"'<img src=x onerror=y>&amp; $\\frac{1$ \x00\u202e"
-HEAD = Head(title="t", lines=(), of="run t", folder="report_files")
+HEAD = PageHead(title="t", lines=(), of="run t", folder="report_files")
 FINDINGS = (
     Finding(rule="listed-twice", severity="error", message="512 twice", advice="Walk."),
     Finding(rule="few", severity="note", message="12 patients"),
