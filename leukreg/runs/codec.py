@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from leukreg.errors import RunError
 from leukreg.files import ERRORS, OF_RUN, read_file, write_text
-from leukreg.text import as_cell, from_cell
+from leukreg.text import as_cell, csv_text, from_cell
 
 T = TypeVar("T")
 
@@ -255,11 +255,7 @@ def number(value: float) -> str:
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue(), listed=True)
+    write_text(path, csv_text([header, *rows]), listed=True)
 
 
 def read_table(path: Path, header: Sequence[str]) -> tuple[list[str], list[list[str]]]:
