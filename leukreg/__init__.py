@@ -10,17 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leukreg.audit.conflict import Conflict as Conflict
-    from leukreg.audit.conflict import Examined as Examined
-    from leukreg.audit.conflict import Mismatch as Mismatch
-    from leukreg.audit.conflict import Repair as Repair
     from leukreg.audit.conflict import examine as examine
-    from leukreg.audit.conflict import only_class as only_class
-    from leukreg.audit.printed_figure import Printed as Printed
     from leukreg.audit.published_table import Reported as Reported
     from leukreg.audit.published_table import read_reported as read_reported
-    from leukreg.audit.reconstruct import Reconstruction as Reconstruction
-    from leukreg.audit.reconstruct import reconstruct as reconstruct
     from leukreg.data.cache_folder import cache_area as cache_area
     from leukreg.data.cache_folder import cache_root as cache_root
     from leukreg.data.groups import groups_of as groups_of
@@ -110,7 +102,6 @@ _MODULE_OF = {
     "BrokenImage": "leukreg.types",
     "ClassGenerator": "leukreg.registry.kinds",
     "Conformal": "leukreg.record",
-    "Conflict": "leukreg.audit.conflict",
     "DataError": "leukreg.errors",
     "EpochLog": "leukreg.types",
     "Evidence": "leukreg.record",
@@ -118,7 +109,6 @@ _MODULE_OF = {
     "Environment": "leukreg.record",
     "External": "leukreg.record",
     "Drop": "leukreg.record",
-    "Examined": "leukreg.audit.conflict",
     "Figure": "leukreg.types",
     "Finding": "leukreg.types",
     "Fold": "leukreg.types",
@@ -128,7 +118,6 @@ _MODULE_OF = {
     "Labels": "leukreg.types",
     "LeukregError": "leukreg.errors",
     "Lineage": "leukreg.types",
-    "Mismatch": "leukreg.audit.conflict",
     "NotAvailable": "leukreg.errors",
     "Notice": "leukreg.types",
     "OpenExtractor": "leukreg.synthesis.extractor",
@@ -137,12 +126,9 @@ _MODULE_OF = {
     "Picture": "leukreg.types",
     "Predicted": "leukreg.predict.prediction_table",
     "Predictions": "leukreg.types",
-    "Printed": "leukreg.audit.printed_figure",
     "Problem": "leukreg.errors",
     "Problems": "leukreg.errors",
     "Progress": "leukreg.progress",
-    "Reconstruction": "leukreg.audit.reconstruct",
-    "Repair": "leukreg.audit.conflict",
     "Reported": "leukreg.audit.published_table",
     "Resampling": "leukreg.evaluate.bootstrap",
     "RunRecord": "leukreg.record",
@@ -177,7 +163,6 @@ _MODULE_OF = {
     "list_folder": "leukreg.data.listing",
     "load": "leukreg.predict.trained_run",
     "load_tensors": "leukreg.files",
-    "only_class": "leukreg.audit.conflict",
     "open_extractor": "leukreg.synthesis.extractor",
     "open_images": "leukreg.data.image_store",
     "percent": "leukreg.text",
@@ -186,7 +171,6 @@ _MODULE_OF = {
     "positive_in": "leukreg.positive",
     "read_reported": "leukreg.audit.published_table",
     "read_table": "leukreg.data.table_reader",
-    "reconstruct": "leukreg.audit.reconstruct",
     "require_empty": "leukreg.output_folder",
     "require_folder": "leukreg.data.listing",
     "resampling": "leukreg.evaluate.bootstrap",

@@ -22,6 +22,7 @@ from leukreg.audit.reconstruct import (
     reconstruct,
     smallest_test,
     solve,
+    stratified_tests,
 )
 
 MOST_REPAIRS = 6
@@ -35,6 +36,19 @@ Counts = tuple[int, int]
 """Numerator and denominator of a true figure, unreduced; 0/0 is undefined."""
 
 
+def _named(label: str, name: str) -> str:
+    return f"{label} {name}".strip().replace("_", " ")
+
+
+def _counted(name: str, pair: Counts) -> str:
+    """A true figure: its counts and its value."""
+    top, bottom = pair
+    if bottom == 0:
+        return "0/0, which is undefined"
+    text = f"{top / bottom * 100:.2f} %" if name == "accuracy" else f"{top / bottom:.4f}"
+    return f"{top:,}/{bottom:,} = {text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Repair:
     """A printed figure without which the others agree, and what they make of it."""
@@ -46,6 +60,14 @@ class Repair:
     """Each value that the other figures allow, sorted."""
     answer: Reconstruction
     """What the other figures can come from."""
+
+    def says(self) -> str:
+        texts = [_counted(self.name, pair) for pair in self.values]
+        if not self.answer.complete:
+            return f"may be {texts[0]}"
+        if len(texts) <= 3:
+            return f"is {' or '.join(texts)}"
+        return f"lies between {texts[0]} and {texts[-1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +91,9 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What became of a table."""
+    """What became of a table, and how it is told."""
 
+    reported: Reported
     answer: Reconstruction
     """Of all figures together."""
     conflict: Conflict | None = None
@@ -94,13 +117,96 @@ class Examined:
         """All that the table can come from; empty where not all are known."""
         return self.settled.answers if self.settled and self.settled.complete else ()
 
+    def supports(self) -> dict[str, int]:
+        """Test rows per class where all are stated or follow from the table; else empty."""
+        classes, stated = self.reported.classes, self.reported.test_supports()
+        if classes and set(stated) >= set(classes):
+            return {c: stated[c] for c in classes}
+        known = {tuple(s for s, _, _ in found) for found in self.marginals()}
+        return dict(zip(classes, known.pop(), strict=True)) if len(known) == 1 else {}
+
+    @property
+    def proviso(self) -> str:
+        """Where what is said holds only once a figure is set aside: that it does."""
+        aside = self.aside
+        if aside is None:
+            return ""
+        return f" (once the {_named(aside.label, aside.name)} of {aside.printed} is set aside)"
+
+    def contradictions(self) -> Iterator[str]:
+        """What cannot be true of the table, a sentence each."""
+        if self.conflict is not None:
+            yield self._told(self.conflict)
+        own = "its own matrix" if self.reported.confusion is not None else "its own table"
+        for one in self.mismatches:
+            values = " or ".join(_counted(one.name, pair) for pair in one.values)
+            what = f"{_named(one.label, one.name)} {one.printed.quoted(one.name)}"
+            yield f"{what} is not that of {own}{f', {values}' if values else ''}{self.proviso}"
+
+    def _told(self, conflict: Conflict) -> str:
+        rows, repair = self.answer.rows, self.aside
+        aside = (repair.label, repair.name) if repair else None
+        listed = [
+            f"{_named(label, name)} {value.quoted(name)}"
+            for label, name, value in conflict.figures
+            if (label, name) != aside
+        ]
+        if repair is None:
+            test = f" in a test of {rows:,} rows" if rows else ""
+            if len(listed) == 1:
+                return f"{listed[0]} is impossible{test}"
+            ways = [f"{_named(one.label, one.name)} {one.says()}" for one in conflict.repairs]
+            agrees = f"; the rest agrees if {' or if '.join(ways)}" if ways else ""
+            return f"{', '.join(listed)} cannot be true together{test}{agrees}"
+        beside = f"beside {', '.join(listed)}" if listed else "in a test of this size"
+        small = f" (in {repair.answer.rows} rows, the smallest test that prints the rest)"
+        what = f"{_named(repair.label, repair.name)} {repair.printed.quoted(repair.name)}"
+        return f"{what} is impossible {beside}: it {repair.says()}{'' if rows else small}"
+
+    def origin(self) -> str:
+        """What a consistent table can come from."""
+        if self.reported.confusion is not None:
+            return f"its matrix of {self.answer.rows:,} rows gives every printed rate"
+        answer, rows = self.answer, f"{self.answer.rows:,} rows"
+        if answer.unique:
+            matrix = ", ".join(str(list(row)) for row in answer.matrix or ())
+            return f"one matrix of {rows} prints so, [{matrix}]"
+        supports = ["/".join(str(s) for s, _, _ in one) for one in answer.answers]
+        if answer.complete and len(set(supports)) == 1:
+            return f"supports {supports[0]}; several matrices of {rows} print so"
+        if stratified := stratified_tests(self.reported):
+            more = f" and {len(stratified) - 1} other stratified tests" if stratified[1:] else ""
+            return f"supports {'/'.join(map(str, stratified[0]))}{more} of {rows} print so"
+        return f"several matrices of {rows} print so, for example with supports {supports[0]}"
+
+    def only_class(self) -> tuple[str, int] | None:
+        """The one class a test held, and the size of tests up to which that follows.
+
+        Precision 1 leaves hardly a wrong row among those predicted as the class, specificity 0
+        hardly a right one among the others; so there are no others, unless the test is so large
+        that a row vanishes in rounding.
+        """
+        for label in self.reported.classes:
+            figures = self.reported.of(label)
+            precision, specificity = figures.get("precision"), figures.get("specificity")
+            if precision is None or specificity is None:
+                continue
+            if precision.undefined or specificity.undefined or precision.low >= 1:
+                continue
+            if precision.high >= 1 and specificity.low <= 0:
+                # n - s = fp + tn <= (1 - P) n + Sp (n - s) is below 1 for n < (1 - Sp) / (1 - P).
+                bound = (1 - specificity.high) / (1 - precision.low)
+                if bound > 1:
+                    return label, -int(-bound // 1) - 1 if bound == bound // 1 else int(bound)
+        return None
+
 
 @functools.lru_cache(maxsize=64)
 def examine(reported: Reported) -> Examined:
     """Rebuild the matrices of a table; where there are none, find what contradicts what."""
     if reported.confusion is not None:
         return _with_matrix(reported, reported.confusion)
-    examined = Examined(reconstruct(reported), _conflict(reported))
+    examined = Examined(reported, reconstruct(reported), _conflict(reported))
     return replace(examined, mismatches=tuple(_of_the_whole(reported, examined.marginals())))
 
 
@@ -113,7 +219,7 @@ def _with_matrix(reported: Reported, matrix: Matrix) -> Examined:
         if not value.holds(_quotient(true)):
             wrong.append(Mismatch(label, name, value, (true,)))
     answer = Reconstruction(status="fits", rows=sum(columns), answers=(marginals,), complete=True)
-    return Examined(answer, None, (*wrong, *_of_the_whole(reported, (marginals,))))
+    return Examined(reported, answer, None, (*wrong, *_of_the_whole(reported, (marginals,))))
 
 
 def _of_the_whole(reported: Reported, answers: tuple[Marginals, ...]) -> Iterator[Mismatch]:
@@ -223,25 +329,3 @@ def _beyond_recalls(puzzle: Puzzle) -> Conflict | None:
     answer = smallest_test(others)
     repairs = (_repair(puzzle, accuracy, answer),) if answer else ()
     return Conflict((recall, accuracy), repairs)
-
-
-def only_class(reported: Reported) -> tuple[str, int] | None:
-    """The one class a test held, and the size of tests up to which that follows.
-
-    Precision 1 leaves hardly a wrong row among those predicted as the class, specificity 0 hardly
-    a right one among the others; so there are no others, unless the test is so large that a row
-    vanishes in rounding.
-    """
-    for label in reported.classes:
-        figures = reported.of(label)
-        precision, specificity = figures.get("precision"), figures.get("specificity")
-        if precision is None or specificity is None:
-            continue
-        if precision.undefined or specificity.undefined or precision.low >= 1:
-            continue
-        if precision.high >= 1 and specificity.low <= 0:
-            # n - s = fp + tn <= (1 - P) n + Sp (n - s) is below 1 for n < (1 - Sp) / (1 - P).
-            bound = (1 - specificity.high) / (1 - precision.low)
-            if bound > 1:
-                return label, -int(-bound // 1) - 1 if bound == bound // 1 else int(bound)
-    return None

@@ -44,6 +44,13 @@ class Printed:
             return self.undefined or any(self.low <= end <= self.high for end in (0, 1))
         return self.value is not None and self.low <= true <= self.high
 
+    def quoted(self, name: str) -> str:
+        """As people quote a figure of this name: accuracies in per cent."""
+        if name != "accuracy" or self.value is None or self.text.endswith("%"):
+            return self.text
+        digits = max(0, len(self.text.partition(".")[2]) - 2)
+        return f"{float(self.value) * 100:.{digits}f} %"
+
     def __str__(self) -> str:
         return self.text
 

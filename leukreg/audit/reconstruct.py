@@ -17,6 +17,7 @@ what satisfies all of them, or proves that nothing does, in whole numbers.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -159,6 +160,23 @@ def smallest_test(puzzle: Puzzle) -> Reconstruction | None:
         if solve(sized, 1, BRIEFLY).status == "fits":
             return solve(sized)
     return None
+
+
+def stratified_tests(reported: Reported) -> list[tuple[int, ...]]:
+    """Supports in proportion to the class counts, per class, that print the table."""
+    counts, rows = reported.tally("class_counts"), reported.test_total()
+    if rows is None or set(counts) < set(reported.classes) or len(counts) > 8:
+        return []
+    total = sum(counts.values())
+    floors = [rows * counts[c] // total for c in reported.classes]
+    fits = []
+    for ups in itertools.product((0, 1), repeat=len(floors)):
+        trial = tuple(f + up for f, up in zip(floors, ups, strict=True))
+        if sum(trial) == rows:
+            named_ = tuple(zip(reported.classes, trial, strict=True))
+            if reconstruct(replace(reported, supports=named_), 1).status == "fits":
+                fits.append(trial)
+    return sorted(fits)
 
 
 def matrices_of(marginals: Marginals, most: int = 2) -> list[Matrix]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from leukreg import Finding, Reported, RunRecord, examine, percent, plugin, rounded
 from leukreg_plugins.audits.finding import error, plural, positive_index, warning
-from leukreg_plugins.audits.published_table import aside_note, published, shares, shown, supports
+from leukreg_plugins.audits.published_table import published, shares
 from leukreg_plugins.audits.sample_size import auc_interval, base_rate_brier
 
 
@@ -36,12 +36,12 @@ class MajorityBaseline:
             )
 
     def _reported(self, reported: Reported) -> Iterable[Finding]:
-        accuracy, counts = reported.known("accuracy"), supports(reported)
+        examined = examine(reported)
+        accuracy, counts = reported.known("accuracy"), examined.supports()
         if accuracy is None or sum(n > 0 for n in counts.values()) < 2:
             return
         name, most = max(counts.items(), key=lambda item: item[1])
-        n, examined = sum(counts.values()), examine(reported)
-        value, text = float(accuracy), shown("accuracy", accuracy)
+        n, value, text = sum(counts.values()), float(accuracy), accuracy.quoted("accuracy")
         aside = examined.aside
         if aside is not None and aside.name == "accuracy" and len(aside.values) == 1:
             value = aside.values[0][0] / aside.values[0][1]
@@ -53,7 +53,7 @@ class MajorityBaseline:
                 self,
                 f"reported: accuracy {text} lies {'at' if value == most / n else 'under'} the"
                 f" majority baseline {percent(most / n)} (always {name}, {most:,} of {n:,}{few})"
-                f"{aside_note(examined)}",
+                f"{examined.proviso}",
             )
 
 
@@ -95,7 +95,7 @@ class AucNearHalf:
     def build(self, run: RunRecord) -> Iterable[Finding]:
         reported = published(run)
         if (auc := reported.known("auc")) is not None:
-            counts = supports(reported)
+            counts = examine(reported).supports()
             positives = counts.get(reported.positive or "", 0)
             negatives = sum(counts.values()) - positives
             two = len(reported.classes) == 2 and positives and negatives
@@ -148,7 +148,7 @@ class BrierNoBetter:
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
         reported = published(run)
-        brier, counts = reported.known("brier"), supports(reported)
+        brier, counts = reported.known("brier"), examine(reported).supports()
         if brier is not None and any(counts.values()):
             base = base_rate_brier(counts.values())
             if float(brier) >= base:

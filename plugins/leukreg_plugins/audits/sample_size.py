@@ -15,13 +15,12 @@ from leukreg import (
     Reported,
     RunRecord,
     examine,
-    only_class,
     percent,
     plugin,
     rounded,
 )
 from leukreg_plugins.audits.finding import error, option, plural, some, warning
-from leukreg_plugins.audits.published_table import aside_note, published, supports
+from leukreg_plugins.audits.published_table import published
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,8 +119,8 @@ class OneClassTested:
                 others = f"{' + '.join(wrong)} false positives of the others"
                 rows = sum(s for s, _, _ in answers[0])
                 text += f": {answers[0][at][1]} hits and {others} are all {rows} rows"
-            yield error(self, f"{text}{aside_note(examined)}")
-        elif (certain := only_class(reported)) is not None:
+            yield error(self, f"{text}{examined.proviso}")
+        elif (certain := examined.only_class()) is not None:
             label, most = certain
             why = f"its precision of 1 and specificity of 0 leave no other (up to {most:,} rows)"
             yield error(self, f"{one} {label}: {why}")
@@ -168,7 +167,7 @@ class FewPositives:
                 yield name, rounded(share), share * n, n, on
 
     def _reported(self, reported: Reported) -> Iterator[Rests]:
-        for label, n in supports(reported).items():
+        for label, n in examine(reported).supports().items():
             recall = reported.of(label).get("recall")
             if n and recall is not None and not recall.undefined:
                 yield label, recall.text, float(recall) * n, n, plural(n, "image")
