@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import RunError
-from leukreg.gate_figures import figures_of
 from leukreg.prepare import labels_of, prepare, with_images
 from leukreg.progress import SILENT, Progress
 from leukreg.record import Digests, Environment, FoldTraining, RunRecord, Synthesis, Training
@@ -97,7 +96,7 @@ def synthesize(
     placed = make.synthesize(recipe, images, fold, folder.file("synthetic"), progress)
     images, fold = placed.images, placed.fold or fold
     folds = tuple(fold if fold.index == one.index else one for one in record.folds)
-    fidelity = (*record.synthesis.fidelity, *map(figures_of, placed.figures))
+    fidelity = (*record.synthesis.fidelity, *placed.figures)
     record = replace(record, folds=folds, synthesis=Synthesis(fidelity=fidelity))
     return images, with_images(record, images), fold
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +116,3 @@ class GateFigures:
     """Time it took to measure."""
     compared_with: FidelityBasis | None = None
     """The last run that differs in synthesis alone."""
-
-
-def figures_of(table: Mapping[str, object]) -> GateFigures:
-    """The figures of a table with plain values."""
-    return TypeAdapter(GateFigures).validate_python(table)

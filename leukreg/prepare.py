@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError, Problems
-from leukreg.gate_figures import figures_of
 from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mistakes import dotted
@@ -46,7 +45,6 @@ def prepare(
     placed = synthesize(recipe, images, None, synthetic, progress)
     if placed.images is not images:
         images = searched(placed.images, progress)
-    fidelity = tuple(map(figures_of, placed.figures))
     absent = spec.classes if spec is not None else ()
     folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
     listing = Listing(
@@ -59,7 +57,10 @@ def prepare(
         readings=readings(images.facts.values()),
     )
     record = RunRecord(
-        recipe=recipe.resolved, listing=listing, folds=folds, synthesis=Synthesis(fidelity=fidelity)
+        recipe=recipe.resolved,
+        listing=listing,
+        folds=folds,
+        synthesis=Synthesis(fidelity=placed.figures),
     )
     return images, with_images(record, images)
 

@@ -108,12 +108,12 @@ def _tell(made: SyntheticRows, spec: SynthesisSpec, folder: Path) -> int:
     from leukreg.synthesis.gate import basis, in_words, named
 
     for table in made.figures:
-        verdict = "pass" if table["passed"] else f"FAIL: {'; '.join(table['why'])}"
+        verdict = "pass" if table.passed else f"FAIL: {'; '.join(table.why)}"
         say(f"{named(table)} ({basis(table)}): {in_words(table)}: {verdict}")
-        for note in table["notes"]:
+        for note in table.notes:
             say(f"  {note}")
     if spec.gate is None:
         say("no gate: nothing was measured of these images")
     say(f"{len(made.rows):,} images are listed in {folder / 'table.csv'};"
                f" {folder / 'contact-sheet.png'} shows some")  # fmt: skip
-    return GOOD if all(table["passed"] for table in made.figures) else FINDINGS
+    return GOOD if all(table.passed for table in made.figures) else FINDINGS

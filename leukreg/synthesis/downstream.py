@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leukreg.gate_figures import FakesOnly
 from leukreg.progress import SILENT, Progress
 from leukreg.synthesis.extractor import shrunk
 from leukreg.synthesis.real_images import RealImages, spread
@@ -73,20 +74,20 @@ class DownstreamScore:
             pupil=parts[0].pupil,
         )
 
-    def table(self) -> dict[str, Any]:
+    def figures(self) -> FakesOnly:
         """Shares, with the 95 % interval of Wilson (JASA 1927) of what the synthetic ones teach."""
         from scipy.stats import binomtest
 
         bounds = binomtest(self.right, self.of).proportion_ci(method="wilson")
-        return {
-            "score": self.right / self.of,
-            "low": float(bounds.low),
-            "high": float(bounds.high),
-            "chance": self.chance,
-            "real": None if self.real is None else self.real / self.of,
-            "asked": self.of,
-            "pupil": self.pupil,
-        }
+        return FakesOnly(
+            score=self.right / self.of,
+            low=float(bounds.low),
+            high=float(bounds.high),
+            chance=self.chance,
+            real=None if self.real is None else self.real / self.of,
+            asked=self.of,
+            pupil=self.pupil,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The gate: which synthetic rows a classifier may see, and what is said of the others.
 
-Synthetic images are held against real ones per class and over all. The figures are kept as plain
-tables; what their keys mean stands in ``plugins/leukreg_plugins/audits/fidelity.py``.
+Synthetic images are held against real ones per class and over all.
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leukreg.errors import GateError
+from leukreg.gate_figures import FakesOnly, GateFigures, PassesFor
 from leukreg.progress import Progress
 from leukreg.seeds import derive
 from leukreg.synthesis.downstream import DownstreamScore, downstream_scores
 from leukreg.synthesis.extractor import OpenExtractor, open_extractor, shrunk
 from leukreg.synthesis.fidelity import LEAST_FAKE, LEAST_REAL, measure
 from leukreg.synthesis.generator import ClassImages, draw
-from leukreg.synthesis.image_folder import FiguresTable, SyntheticRows
+from leukreg.synthesis.image_folder import SyntheticRows
 from leukreg.synthesis.memorization import find_copies
 from leukreg.synthesis.real_images import FEWEST, Held, RealImages
 from leukreg.synthesis.request import Request
@@ -47,7 +47,7 @@ def admit(
 ) -> SyntheticRows:
     """Let in what passes; leave out, stop or keep what does not, as the recipe says.
 
-    Every table of the figures gets ``entered``: how many of its images enter training.
+    All figures get ``entered``: how many of its images enter training.
 
     Args:
         closing: Last line of what is said where it stops: where the images are.
@@ -58,25 +58,24 @@ def admit(
     gate = request.spec.gate
     if gate is None:
         return SyntheticRows(made.rows)
-    bad = [table for table in made.figures if not table["passed"]]
-    for table in made.figures:
-        head = f"{request.where}, {named(table)}: {table['fake']:,} images by {table['generator']}"
-        said = f"{head} pass the gate: {in_words(table)}"
-        if not table["passed"]:
-            said = f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(table['why'])}"
-        progress.say(f"{said} ({basis(table)})")
+    bad = [figures for figures in made.figures if not figures.passed]
+    for one in made.figures:
+        head = f"{request.where}, {named(one)}: {one.fake:,} images by {one.generator}"
+        said = f"{head} pass the gate: {in_words(one)}"
+        if not one.passed:
+            said = f"! {head} FAIL the gate, {DONE[gate.fails]}: {'; '.join(one.why)}"
+        progress.say(f"{said} ({basis(one)})")
     if bad and gate.fails == "stop":
         home = request.home
         closing = closing or f"nothing was trained on them. They are in {home}, with all figures."
-        lines = [f"  {named(table)}: {'; '.join(table['why'])}" for table in bad]
-        failed = f"synthetic images failed their gate, {request.where}"
-        raise GateError("\n".join([f'{failed} (synthesis.gate.fails = "stop"):', *lines, closing]))
+        lines = [f"  {named(one)}: {'; '.join(one.why)}" for one in bad]
+        head = f"synthetic images failed their gate, {request.where}"
+        raise GateError("\n".join([f'{head} (synthesis.gate.fails = "stop"):', *lines, closing]))
     # A whole that fails takes all of its classes with it.
-    out = {label for table in bad for label in _labels(table)} if gate.fails != "keep" else set()
+    out = {label for one in bad for label in _labels(one)} if gate.fails != "keep" else set()
     rows = tuple(row for row in made.rows if row.label not in out)
     figures = (
-        {**table, "entered": sum(row.label in _labels(table) for row in rows)}
-        for table in made.figures
+        replace(one, entered=sum(row.label in _labels(one) for row in rows)) for one in made.figures
     )
     return SyntheticRows(rows, tuple(figures))
 
@@ -156,37 +155,39 @@ class Gate:
 
     def judged(
         self, batches: Mapping[str, ClassImages], progress: Progress
-    ) -> tuple[FiguresTable, ...]:
-        """A table per class; where several pass, also one over these together.
+    ) -> tuple[GateFigures, ...]:
+        """Figures per class; where several pass, also over these together.
 
-        Over all of them where none passes; a single class needs no second table.
+        Over all of them where none passes; a single class needs no second figures.
         """
         held = {label: self.reference.held(label) for label in batches}
         made = {label: batch.pixels for label, batch in batches.items()}
-        tables = []
         worth = downstream_scores(self.reference, made, self.extractor, self.limits.pupil, progress)
+        found = []
         with progress.task("Judging images", len(batches)) as advance:
             for label, batch in batches.items():
-                table = {"class": label} | self._class(label, batch, held[label], worth[label])
-                tables.append(table | self._verdict(table))
+                found.append(self._class(label, batch, held[label], worth[label]))
                 advance(note=label)
-        passed = [str(table["class"]) for table in tables if table["passed"]] or [*batches]
-        if len(passed) > 1:
-            table = self._whole(passed, batches, held, worth)
-            tables.append(table | self._verdict(table))
-        return tuple(tables)
+        passed = [one.label for one in found if one.passed and one.label is not None]
+        labels = passed or [*batches]
+        if len(labels) > 1:
+            found.append(self._whole(labels, batches, held, worth))
+        return tuple(found)
 
     def _class(
         self, label: str, batch: ClassImages, held: Held, worth: DownstreamScore | None
-    ) -> dict[str, Any]:
-        table = self._common([label], batch.pixels, held.pixels, worth)
-        table["copies"] = len(batch.copied_rows)
-        table["held_against"] = held.rows
-        table["snapshot"] = batch.lineage[0].snapshot if batch.lineage else None
-        if table["unjudged"]:
-            table["passes_for"] = self._passes_for(label, batch.pixels)
-        table["notes"] = [f"{label}: {note}" for note in self._notes(label, batch, held)]
-        return table
+    ) -> GateFigures:
+        return self._figures(
+            batch.pixels,
+            held.pixels,
+            label=label,
+            drawn=self.request.spec.count(label),
+            copies=len(batch.copied_rows),
+            held_against=held.rows,
+            snapshot=batch.lineage[0].snapshot if batch.lineage else None,
+            notes=tuple(f"{label}: {note}" for note in self._notes(label, batch, held)),
+            fakes_only=worth and worth.figures(),
+        )
 
     def _whole(
         self,
@@ -194,7 +195,7 @@ class Gate:
         batches: Mapping[str, ClassImages],
         held: Mapping[str, Held],
         worth: Mapping[str, DownstreamScore | None],
-    ) -> dict[str, Any]:
+    ) -> GateFigures:
         """Over several classes, each with as many synthetic images as real ones."""
 
         def chosen(pixels: Pixels, n: int, *parts: str) -> Pixels:
@@ -207,34 +208,39 @@ class Gate:
             real.append(chosen(held[label].pixels, n, "real", label))
             fake.append(chosen(batches[label].pixels, n, "made", label))
         together = DownstreamScore.together([one for label in labels if (one := worth[label])])
-        table = self._common(labels, np.concatenate(fake), np.concatenate(real), together)
-        table["copies"] = sum(len(batches[label].copied_rows) for label in labels)
-        table["held_against"] = "; ".join(sorted({held[label].rows for label in labels} - {""}))
-        return {"classes": list(labels), "notes": []} | table
+        return self._figures(
+            np.concatenate(fake),
+            np.concatenate(real),
+            classes=tuple(labels),
+            drawn=sum(map(self.request.spec.count, labels)),
+            copies=sum(len(batches[label].copied_rows) for label in labels),
+            held_against="; ".join(sorted({held[label].rows for label in labels} - {""})),
+            fakes_only=together and together.figures(),
+        )
 
-    def _common(
-        self, labels: Sequence[str], fake: Pixels, real: Pixels, worth: DownstreamScore | None
-    ) -> dict[str, Any]:
-        table: dict[str, Any] = {
-            "generator": self.request.spec.generator.name,
+    def _figures(
+        self, fake: Pixels, real: Pixels, label: str | None = None, **more: Any
+    ) -> GateFigures:
+        """Distances where there are images enough for them, and the verdict."""
+        found: dict[str, Any] = {
             "extractor": str(self.extractor),
             "dimensions": self.extractor.dimensions,
             "size": self.request.image.size,
             "real": len(real),
             "fake": len(fake),
-            "drawn": sum(self.request.spec.count(label) for label in labels),
             "unjudged": _too_few(len(real), len(fake)),
         }
-        if self.request.fold is not None:
-            table["fold"] = self.request.fold
-        if not table["unjudged"]:
-            table |= measure(real, fake, self.extractor).table()  # as `leukreg fidelity` does
-            table["training"] = len(self.training)
-        if worth is not None:
-            table["fakes_only"] = worth.table()
-        return table
+        if not found["unjudged"]:
+            found |= measure(real, fake, self.extractor).table()  # as `leukreg fidelity` does
+            found["training"] = len(self.training)
+        elif label is not None:
+            found["passes_for"] = self._passes_for(label, fake)
+        fold, generator = self.request.fold, self.request.spec.generator.name
+        one = GateFigures(label=label, fold=fold, generator=generator, **(found | more))
+        why = tuple(failed(one, self.limits))
+        return replace(one, passed=not why, why=why)
 
-    def _passes_for(self, label: str, fake: Pixels) -> dict[str, Any] | None:
+    def _passes_for(self, label: str, fake: Pixels) -> PassesFor | None:
         """The class whose real images these are like, where there is one."""
         near: list[tuple[float, str]] = []
         for other in self.reference.fitted.samples.classes if len(fake) >= LEAST_FAKE else ():
@@ -242,7 +248,7 @@ class Gate:
             if other != label and len(real) >= LEAST_REAL:
                 ratio = measure(real, fake, self.extractor).ratio("kid")
                 near += [(ratio, other)] if ratio is not None and ratio <= self.limits.kid else []
-        return {"class": min(near)[1], "kid_ratio": min(near)[0]} if near else None
+        return PassesFor(label=min(near)[1], kid_ratio=min(near)[0]) if near else None
 
     def _notes(self, label: str, batch: ClassImages, held: Held) -> Iterator[str]:
         if copies := self.reference.copies_of(label):
@@ -263,10 +269,6 @@ class Gate:
         if gone := self.request.spec.count(label) - len(batch.pixels):
             yield f"{gone} copies could not be replaced and are left out"
 
-    def _verdict(self, table: FiguresTable) -> dict[str, Any]:
-        why = failed(table, self.limits)
-        return {"passed": not why, "why": why}
-
 
 def _too_few(real: int, fake: int) -> str:
     """Why there are no distances; empty where there are."""
@@ -277,71 +279,70 @@ def _too_few(real: int, fake: int) -> str:
     return ""
 
 
-def failed(figures: FiguresTable, gate: GateSpec) -> list[str]:
+def failed(figures: GateFigures, gate: GateSpec) -> list[str]:
     """Why these figures do not pass; empty where they do."""
-    copies, drawn = figures["copies"], figures["drawn"]
-    why = [*_fails_on_distance(figures, gate), *_fails_on_worth(figures, gate)]
+    copies, drawn = figures.copies or 0, figures.drawn or 0
+    why = [*_fails_on_distance(figures, gate), *_fails_on_worth(figures.fakes_only, gate)]
     if copies > gate.copies * drawn:
         share = f"{copies:,} of {drawn:,} ({_percent(copies / drawn)})"
         why.insert(0, f"{share} copy training images (at most {_p(gate.copies)})")
     return why
 
 
-def _fails_on_distance(figures: FiguresTable, gate: GateSpec) -> Iterator[str]:
-    if figures["unjudged"]:
+def _fails_on_distance(figures: GateFigures, gate: GateSpec) -> Iterator[str]:
+    if figures.unjudged:
         if gate.unjudged == "fail":
-            yield str(figures["unjudged"])
-        if other := figures.get("passes_for"):
-            label, ratio = other["class"], times(other["kid_ratio"])
-            yield f"they pass for {label} (KID {ratio} the floor of its real images)"
+            yield figures.unjudged
+        if other := figures.passes_for:
+            near = f"KID {times(other.kid_ratio)} the floor of its real images"
+            yield f"they pass for {other.label} ({near})"
         return
-    ratio, coverage = figures["kid_ratio"], figures["coverage"]
+    ratio, coverage = figures.kid_ratio, figures.coverage or 0.0
     if ratio is None or ratio > gate.kid:
         yield f"KID is {times(ratio)} the floor (at most {gate.kid:g})"
     if coverage < gate.coverage:
         yield f"{_percent(coverage)} of the real images are covered (at least {_p(gate.coverage)})"
 
 
-def _fails_on_worth(figures: FiguresTable, gate: GateSpec) -> Iterator[str]:
-    worth: Mapping[str, Any] | None = figures.get("fakes_only")
+def _fails_on_worth(worth: FakesOnly | None, gate: GateSpec) -> Iterator[str]:
     if worth is None:
         return
-    score, chance, real = worth["score"], worth["chance"], worth.get("real")
-    if score <= chance:
-        yield f"they teach no more than chance ({score:.3f} where chance is {chance:.3f})"
-    elif real is not None and score < gate.teaches * real:
+    if worth.score <= worth.chance:
+        chance = f"{worth.score:.3f} where chance is {worth.chance:.3f}"
+        yield f"they teach no more than chance ({chance})"
+    elif worth.real is not None and worth.score < gate.teaches * worth.real:
         least = f"at least {_p(gate.teaches)} of it"
-        yield f"they teach {score:.3f} where real images teach {real:.3f} ({least})"
+        yield f"they teach {worth.score:.3f} where real images teach {worth.real:.3f} ({least})"
 
 
-def in_words(figures: FiguresTable) -> str:
+def in_words(figures: GateFigures) -> str:
     """The figures on one line."""
     parts = []
-    if (ratio := figures.get("kid_ratio")) is not None:
-        parts.append(f"KID {times(ratio)} the floor")
-    if (coverage := figures.get("coverage")) is not None:
-        parts.append(f"{_percent(coverage)} of the real images covered")
-    parts.append(f"{figures['copies']:,} copies among {figures['drawn']:,}")
-    if worth := figures.get("fakes_only"):
-        real = "" if worth.get("real") is None else f" (real images: {worth['real']:.2f})"
-        whom = "a network " if worth.get("pupil") == "network" else ""
-        parts.append(f"teach {whom}{worth['score']:.2f}{real}")
+    if figures.kid_ratio is not None:
+        parts.append(f"KID {times(figures.kid_ratio)} the floor")
+    if figures.coverage is not None:
+        parts.append(f"{_percent(figures.coverage)} of the real images covered")
+    parts.append(f"{figures.copies:,} copies among {figures.drawn:,}")
+    if worth := figures.fakes_only:
+        real = "" if worth.real is None else f" (real images: {worth.real:.2f})"
+        whom = "a network " if worth.pupil == "network" else ""
+        parts.append(f"teach {whom}{worth.score:.2f}{real}")
     return ", ".join(parts)
 
 
-def basis(table: FiguresTable) -> str:
+def basis(figures: GateFigures) -> str:
     """What the figures rest on: extractor with digest, image size, images of either side."""
-    counts = f"{table['real']:,} real, {table['fake']:,} made"
-    return f"{table['extractor']}, {table['size']} px, {counts}"
+    counts = f"{figures.real:,} real, {figures.fake:,} made"
+    return f"{figures.extractor}, {figures.size} px, {counts}"
 
 
-def named(table: FiguresTable) -> str:
-    """The class of a table, or "all classes together"."""
-    return str(table["class"]) if "class" in table else "all classes together"
+def named(figures: GateFigures) -> str:
+    """The class of the figures, or "all classes together"."""
+    return "all classes together" if figures.label is None else figures.label
 
 
-def _labels(table: FiguresTable) -> Sequence[str]:
-    return [table["class"]] if "class" in table else table["classes"]
+def _labels(figures: GateFigures) -> Sequence[str]:
+    return figures.classes if figures.label is None else (figures.label,)
 
 
 def times(ratio: float | None) -> str:

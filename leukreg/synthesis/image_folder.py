@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from leukreg.data.walk import SHEET as SHEET
 from leukreg.data.walk import SNAPSHOTS as SNAPSHOTS
 from leukreg.errors import RunError
@@ -27,6 +29,7 @@ from leukreg.files import (
     write_file,
     write_text,
 )
+from leukreg.gate_figures import GateFigures
 from leukreg.text import as_cell, from_cell
 from leukreg.types import Lineage, Sample
 
@@ -47,17 +50,14 @@ COLUMNS = (
 )  # fmt: skip
 LIST_COLUMNS = ("path", "label", "split", "origin", *COLUMNS[2:-1])
 
-FiguresTable = Mapping[str, Any]
-"""What the gate measured of one class, or of all together; plain values."""
-
 
 @dataclass(frozen=True, slots=True)
 class SyntheticRows:
     """Synthetic rows, their files written, and how they were judged."""
 
     rows: tuple[Sample, ...]
-    figures: tuple[FiguresTable, ...] = ()
-    """One table per class and one overall; empty where there was no gate."""
+    figures: tuple[GateFigures, ...] = ()
+    """One per class and one overall; empty where there was no gate."""
 
 
 def folder_names(classes: Sequence[str]) -> dict[str, str]:
@@ -87,7 +87,7 @@ def read_complete(home: Path, digest: str) -> SyntheticRows | None:
         if len(rows) != seal["images"] or files != [line["pixels"] for line in lines]:
             return None
         figures = json.loads(read_file(home / FIGURES)) if seal["judged"] else []
-        return SyntheticRows(rows, tuple(figures))
+        return SyntheticRows(rows, _figures().validate_python(figures))
     except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # missing or damaged: made again, to the same pixels
 
@@ -151,7 +151,8 @@ def finish(home: Path, digest: str, made: SyntheticRows) -> None:
     """Write the lineage table and the figures, then the seal that makes the folder count."""
     write_text(home / TABLE, _table(COLUMNS, map(line_of, made.rows)), listed=True)
     if made.figures:
-        figures = json.dumps(made.figures, ensure_ascii=False, indent=1)
+        plain = _figures().dump_python(made.figures, by_alias=True, exclude_none=True)
+        figures = json.dumps(plain, ensure_ascii=False, indent=1)
         write_text(home / FIGURES, figures, listed=True)
     seal = {"request": digest, "images": len(made.rows), "judged": bool(made.figures)}
     write_text(home / SEAL, json.dumps(seal), listed=True)
@@ -172,6 +173,10 @@ def _table(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
     table.writeheader()
     table.writerows(lines)
     return text.getvalue()
+
+
+def _figures() -> TypeAdapter[tuple[GateFigures, ...]]:
+    return TypeAdapter(tuple[GateFigures, ...])
 
 
 def line_of(row: Sample) -> dict[str, Any]:

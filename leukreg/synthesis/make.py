@@ -11,6 +11,7 @@ import numpy as np
 
 from leukreg.errors import DataError, GateError
 from leukreg.files import write_file
+from leukreg.gate_figures import GateFigures
 from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.progress import SILENT, Progress
 from leukreg.registry.kinds import Images
@@ -18,7 +19,7 @@ from leukreg.synthesis import generator, image_folder
 from leukreg.synthesis.contact_sheet import SHOWN, Strip, contact_sheet
 from leukreg.synthesis.gate import Gate, admit, gate_extractor
 from leukreg.synthesis.generator import ClassImages
-from leukreg.synthesis.image_folder import FiguresTable, SyntheticRows
+from leukreg.synthesis.image_folder import SyntheticRows
 from leukreg.synthesis.real_images import RealImages, spread
 from leukreg.synthesis.request import Request, name_of, refuse_unknown
 from leukreg.types import Fold, Lineage
@@ -37,7 +38,7 @@ class Placed:
     images: ImageStore
     fold: Fold | None
     """The fold with the numbers of the new rows in ``train``; None before any split."""
-    figures: tuple[FiguresTable, ...] = ()
+    figures: tuple[GateFigures, ...] = ()
     """What the gate measured (see ``leukreg.synthesis.gate``); empty without a gate."""
 
 

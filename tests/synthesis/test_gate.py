@@ -18,6 +18,7 @@ from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.listing import list_folder
 from leukreg.data.near_duplicates import searched
 from leukreg.errors import GateError
+from leukreg.gate_figures import GateFigures
 from leukreg.recipe.model import GateSpec, SynthesisSpec
 from leukreg.registry.plugin_call import Choice
 from leukreg.synthesis.extractor import OpenExtractor, opened
@@ -175,17 +176,17 @@ def test_good_images_pass_and_enter(images: ImageStore, tmp_path: Path) -> None:
     listener = Listener()
     placed = place(images, spec(good), tmp_path, listener)
     (table,) = placed.figures
-    assert table["passed"], table["why"]
+    assert table.passed, table.why
     assert entered(placed) == ["b"] * 24
-    assert table["entered"] == 24
-    assert (table["class"], table["fold"], table["generator"]) == ("b", 0, "double")
-    assert (table["extractor"], table["dimensions"]) == (f"small@{'5' * 12}", 24)
-    assert (table["real"], table["fake"], table["training"]) == (24, 24, 60)
-    assert table["held_against"] == "validation rows"
-    assert table["kid_ratio"] == max(0, table["kid"]) / table["floor_kid"]
-    taught = table["fakes_only"]
-    assert 0 < taught["low"] <= taught["score"] <= taught["high"] <= 1
-    assert taught["chance"] == 0.5
+    assert table.entered == 24
+    assert (table.label, table.fold, table.generator) == ("b", 0, "double")
+    assert (table.extractor, table.dimensions) == (f"small@{'5' * 12}", 24)
+    assert (table.real, table.fake, table.training) == (24, 24, 60)
+    assert table.held_against == "validation rows"
+    assert table.kid_ratio == max(0, table.kid) / table.floor_kid
+    taught = table.fakes_only
+    assert 0 < taught.low <= taught.score <= taught.high <= 1
+    assert taught.chance == 0.5
     assert "fold 1, b: 24 images by double pass the gate: KID" in listener.lines[-1]
     assert listener.lines[-1].endswith(f" (small@{'5' * 12}, {SIZE} px, 24 real, 24 made)")
 
@@ -197,11 +198,11 @@ def test_a_network_may_be_the_one_that_is_taught(
     listener = Listener()
     placed = place(images, spec(good, gate=GateSpec(pupil="network")), tmp_path, listener)
     (table,) = placed.figures
-    assert table["passed"], table["why"]
-    assert table["fakes_only"]["pupil"] == "network"
+    assert table.passed, table.why
+    assert table.fakes_only.pupil == "network"
     assert "teach a network " in listener.lines[-1]
     (table,) = place(images, spec(good), tmp_path / "other").figures
-    assert table["fakes_only"]["pupil"] == "regression"
+    assert table.fakes_only.pupil == "regression"
 
 
 @pytest.mark.parametrize(
@@ -223,8 +224,8 @@ def test_what_does_not_pass_is_left_out_and_said(
     assert placed.fold == FOLD
     assert len(placed.images.samples) == len(images.samples)
     (table,) = placed.figures
-    assert (table["passed"], table["entered"]) == (False, 0)
-    assert re.search(why, "; ".join(table["why"])), table["why"]
+    assert (table.passed, table.entered) == (False, 0)
+    assert re.search(why, "; ".join(table.why)), table.why
     assert listener.lines[-1].startswith("! fold 1, b: 24 images by double FAIL the gate, left out")
     assert listener.lines[-1].endswith(f" (small@{'5' * 12}, {SIZE} px, 24 real, 24 made)")
     assert len(list((tmp_path / "run/fold-0/b").iterdir())) == 24  # to be looked at
@@ -250,8 +251,8 @@ def test_a_generator_that_copies_its_training_images_is_refused(
 ) -> None:
     placed = place(images, spec(copying(images, 24)), tmp_path)
     (table,) = placed.figures
-    assert (table["copies"], table["drawn"]) == (24, 24)
-    assert "24 of 24 (100.0 %) copy training images (at most 1 %)" in table["why"]
+    assert (table.copies, table.drawn) == (24, 24)
+    assert "24 of 24 (100.0 %) copy training images (at most 1 %)" in table.why
     assert entered(placed) == []
     with Image.open(tmp_path / "run/fold-0/copies.png") as sheet:
         assert sheet.height > 200
@@ -261,9 +262,9 @@ def test_single_copies_are_replaced_and_counted(images: ImageStore, tmp_path: Pa
     maker = copying(images, 2)
     placed = place(images, spec(maker, gate=GateSpec(copies=0.1)), tmp_path)
     (table,) = placed.figures
-    assert table["passed"], table["why"]
+    assert table.passed, table.why
     assert maker.draws == [("b", 24), ("b", 2)]
-    assert (table["copies"], table["drawn"], table["fake"]) == (2, 24, 24)
+    assert (table.copies, table.drawn, table.fake) == (2, 24, 24)
     assert placed.fold is not None
     new = placed.images.pixels(placed.fold.train[-24:])
     train = images.pixels(FOLD.train)
@@ -273,7 +274,7 @@ def test_single_copies_are_replaced_and_counted(images: ImageStore, tmp_path: Pa
 def test_a_copy_of_another_class_is_a_copy(images: ImageStore, tmp_path: Path) -> None:
     thief = Copier(lambda label, n, seed: images.pixels(range(n)))  # class "a", called "b"
     (table,) = place(images, spec(thief), tmp_path).figures
-    assert table["copies"] == 24
+    assert table.copies == 24
 
 
 def test_training_images_may_be_read_in_parts(
@@ -282,7 +283,7 @@ def test_training_images_may_be_read_in_parts(
     monkeypatch.setattr("leukreg.synthesis.gate.MOST_BYTES", 7 * 3 * SIZE**2)
     thief = Copier(lambda label, n, seed: images.pixels(range(PER_CLASS, PER_CLASS + n)))
     (table,) = place(images, spec(thief), tmp_path).figures
-    assert (table["copies"], table["training"]) == (24, 60)
+    assert (table.copies, table.training) == (24, 60)
 
 
 def test_large_training_images_are_kept_small_and_look_alike() -> None:
@@ -310,25 +311,25 @@ def test_stop_stops_with_all_reasons(images: ImageStore, tmp_path: Path) -> None
 def test_keep_trains_on_them_all_the_same(images: ImageStore, tmp_path: Path) -> None:
     placed = place(images, spec(noise, gate=GateSpec(fails="keep")), tmp_path)
     assert entered(placed) == ["b"] * 24
-    assert (placed.figures[0]["passed"], placed.figures[0]["entered"]) == (False, 24)
+    assert (placed.figures[0].passed, placed.figures[0].entered) == (False, 24)
 
 
 def test_one_class_may_fail_alone(images: ImageStore, tmp_path: Path) -> None:
     half = Copier(lambda label, n, seed: (good if label == "a" else noise)(label, n, seed))
     placed = place(images, spec(half, classes=CLASSES), tmp_path)
     first, second = placed.figures
-    assert (first["passed"], second["passed"]) == (True, False)
-    assert (first["entered"], second["entered"]) == (24, 0)
+    assert (first.passed, second.passed) == (True, False)
+    assert (first.entered, second.entered) == (24, 0)
     assert entered(placed) == ["a"] * 24
 
 
 def test_all_classes_together_are_judged_in_equal_parts(images: ImageStore, tmp_path: Path) -> None:
     counts = {"a": 8, "b": 24}
     _, _, whole = place(images, spec(good, classes=CLASSES, per_class=counts), tmp_path).figures
-    assert whole["classes"] == ["a", "b"]
-    assert (whole["real"], whole["fake"], whole["drawn"]) == (32, 32, 32)
-    assert whole["fakes_only"]["asked"] == 48
-    assert whole["passed"], whole["why"]
+    assert whole.classes == ("a", "b")
+    assert (whole.real, whole.fake, whole.drawn) == (32, 32, 32)
+    assert whole.fakes_only.asked == 48
+    assert whole.passed, whole.why
 
 
 def test_without_a_gate_nothing_is_measured(images: ImageStore, tmp_path: Path) -> None:
@@ -348,9 +349,9 @@ def test_few_validation_rows_are_helped_out_and_said(images: ImageStore, tmp_pat
                                  (0, 30, 15, "training rows")):  # fmt: skip
         fold = replace(watched(n, 90), index=n)
         (table,) = place(images, spec(good), tmp_path, fold=fold).figures
-        assert (table["real"], table["held_against"]) == (real, rows)
-        assert table["fakes_only"]["asked"] == asked
-        assert bool(table["notes"]) == (n < 20)
+        assert (table.real, table.held_against) == (real, rows)
+        assert table.fakes_only.asked == asked
+        assert bool(table.notes) == (n < 20)
 
 
 def test_a_class_without_real_images_cannot_pass(images: ImageStore, tmp_path: Path) -> None:
@@ -358,22 +359,22 @@ def test_a_class_without_real_images_cannot_pass(images: ImageStore, tmp_path: P
     unseen = Copier(lambda label, n, seed: good("b", n, seed))
     strict = spec(unseen, gate=GateSpec(kid=5))
     (table,) = place(images, strict, tmp_path, fold=without).figures
-    assert table["why"] == ["no real images to hold them against (at least 12)"]
+    assert table.why == ("no real images to hold them against (at least 12)",)
     lenient = GateSpec(unjudged="pass", kid=5)
     placed = place(images, spec(unseen, gate=lenient), tmp_path / "lenient", fold=without)
-    assert placed.figures[0]["passed"]
+    assert placed.figures[0].passed
     assert entered(placed) == ["b"] * 24
     renamed = Copier(lambda label, n, seed: good("a", n, seed))
     (table,) = place(images, spec(renamed, gate=lenient), tmp_path / "a", fold=without).figures
-    assert "they pass for a (KID" in table["why"][0]
+    assert "they pass for a (KID" in table.why[0]
 
 
 def test_before_the_split_the_same_gate_stands(images: ImageStore, tmp_path: Path) -> None:
     placed = place_in(images, None, asked(spec(noise), 7, tmp_path / "run", None))
     assert placed.fold is None
     assert len(placed.images.samples) == 2 * PER_CLASS
-    assert (placed.figures[0]["held_against"], placed.figures[0]["real"]) == ("training rows", 60)
-    assert "fold" not in placed.figures[0]
+    assert (placed.figures[0].held_against, placed.figures[0].real) == ("training rows", 60)
+    assert placed.figures[0].fold is None
 
 
 def test_the_real_rows_may_be_replaced(images: ImageStore, tmp_path: Path) -> None:
@@ -428,8 +429,8 @@ def test_a_killed_making_goes_on_to_the_same_images_and_figures(
         place(images, spec(Copier(good, kill_at=2), classes=CLASSES), tmp_path / "killed")
     again = place(images, spec(good, classes=CLASSES), tmp_path / "killed")
 
-    def timeless(placed: Placed) -> list[dict[str, Any]]:
-        return [{k: v for k, v in table.items() if k != "seconds"} for table in placed.figures]
+    def timeless(placed: Placed) -> list[GateFigures]:
+        return [replace(one, seconds=None) for one in placed.figures]
 
     assert timeless(again) == timeless(whole)
     assert again.fold == whole.fold
@@ -442,8 +443,8 @@ def test_a_killed_making_goes_on_to_the_same_images_and_figures(
 def test_another_gate_is_another_judgement(images: ImageStore, tmp_path: Path) -> None:
     (first,) = place(images, spec(good), tmp_path).figures
     (second,) = place(images, spec(good, gate=GateSpec(coverage=1.0)), tmp_path).figures
-    assert first["passed"]
-    assert not second["passed"]
+    assert first.passed
+    assert not second.passed
 
 
 @dataclass(frozen=True, eq=False)

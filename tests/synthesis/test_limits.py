@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+from leukreg.gate_figures import GateFigures
 from leukreg.recipe.model import GateSpec
-from leukreg.synthesis.gate import failed, in_words
+from leukreg.synthesis import gate
+from leukreg.synthesis.gate import in_words
 
 GOOD: dict[str, Any] = {
     "copies": 4,
@@ -23,6 +26,16 @@ GOOD: dict[str, Any] = {
 }
 """Every figure at its limit."""
 LESSON = GOOD["fakes_only"]
+
+
+def figures(table: dict[str, Any]) -> GateFigures:
+    return TypeAdapter(GateFigures).validate_python(table)
+
+
+def failed(table: dict[str, Any], limits: GateSpec) -> list[str]:
+    return gate.failed(figures(table), limits)
+
+
 shares = st.floats(0, 1)
 
 
@@ -70,14 +83,14 @@ def test_worse_figures_never_pass_where_better_ones_fail(
 
     def why(copies: float, ratio: float, coverage: float, score: float) -> int:
         lesson = {**LESSON, "score": score}
-        figures = {"copies": copies, "kid_ratio": ratio, "coverage": coverage}
-        return len(failed({**GOOD, **figures, "fakes_only": lesson}, GateSpec()))
+        own = {"copies": copies, "kid_ratio": ratio, "coverage": coverage}
+        return len(failed({**GOOD, **own, "fakes_only": lesson}, GateSpec()))
 
     assert why(*best) <= why(*worst)
 
 
 def test_a_passing_class_is_told_with_its_figures() -> None:
-    assert in_words(GOOD) == (
+    assert in_words(figures(GOOD)) == (
         "KID 10.0 times the floor, 40.0 % of the real images covered, 4 copies among 400,"
         " teach 0.60 (real images: 1.00)"
     )
