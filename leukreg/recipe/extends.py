@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from leukreg.recipe.document import DEEPEST, LARGEST, odd_value, read_document
 from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import Document, KeyPath, Mark, dotted, printable, undotted
 from leukreg.recipe.model import Recipe
-from leukreg.recipe.schema import beside, fields_of
+from leukreg.recipe.schema import beside, fields_of, has, leaves
 
 _OWN = ("name", "title", "extends", "replaces")
 LONGEST = 16
@@ -100,32 +100,29 @@ def _written_anew(child: Document, base: Mapping[str, Any]) -> list[tuple[str, .
     Raises:
         Problems: What it names is no table of both files.
     """
-    named = child.tree.get("replaces", [])
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        message = f'must be a list of tables, such as ["data.classes"], not {show(named)}'
+    names = child.tree.get("replaces", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        message = f'must be a list of tables, such as ["data.classes"], not {show(names)}'
         raise Problems([_problem(child, ("replaces",), message)])
-    paths = [undotted(name) for name in named]
     problems = []
-    for number, path in enumerate(paths):
-        if message := _not_replaced(show(named[number]), _at(child.tree, path), _at(base, path)):
+    for number, name in enumerate(names):
+        own, inherited = (_in_tables(tree, undotted(name)) for tree in (child.tree, base))
+        message = ""
+        if inherited is None:
+            message = f"nothing that is inherited stands at {show(name)}"
+        elif own is None:
+            message = f"this recipe says nothing at {show(name)} to put in its place"
+        elif not isinstance(own, dict) or not isinstance(inherited, (dict, str)):
+            message = f"{show(name)} is no table; it is replaced whole as it is"
+        if message:
             problems.append(_problem(child, ("replaces", number), message))
     if problems:
         raise Problems(problems)
-    return paths
+    return [undotted(name) for name in names]
 
 
-def _not_replaced(name: str, own: Any, inherited: Any) -> str:
-    """Why a table cannot be replaced; empty where it can."""
-    if inherited is None:
-        return f"nothing that is inherited stands at {name}"
-    if own is None:
-        return f"this recipe says nothing at {name} to put in its place"
-    if not isinstance(own, dict) or not isinstance(inherited, (dict, str)):
-        return f"{name} is no table; it is replaced whole as it is"
-    return ""
-
-
-def _at(tree: Any, path: tuple[str, ...]) -> Any:
+def _in_tables(tree: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path through tables: lists are replaced whole."""
     for part in path:
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
@@ -146,14 +143,13 @@ def _merged(
         replaced.update((*path, key) for key in old if key not in stays)
         old = {key: value for key, value in old.items() if key in stays}
     for key, value in new.items():
-        before = old.get(key)
-        at = (*path, key)
+        before, there = old.get(key), (*path, key)
         if isinstance(before, str) and isinstance(value, dict) and path != ("assumed",):
             before = {"use": before}
         if isinstance(before, dict) and isinstance(value, dict):
-            old[key] = _merged(before, value, at, replaced)
+            old[key] = _merged(before, value, there, replaced)
         else:
-            replaced.add(at)
+            replaced.add(there)
             old[key] = value
     return old
 
@@ -170,18 +166,7 @@ def _explained(base: Mapping[str, Any], child: Document) -> list[str]:
     own = child.tree.get("assumed", {})
     if not isinstance(inherited, dict) or not isinstance(own, dict):
         return []
-    return [key for key in inherited if key not in own and _stated(child.tree, undotted(key))]
-
-
-def _stated(tree: Any, parts: tuple[str, ...]) -> bool:
-    for part in parts:
-        if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
-            tree = tree[int(part)]
-        elif isinstance(tree, dict) and part in tree:
-            tree = tree[part]
-        else:
-            return False
-    return True
+    return [key for key in inherited if key not in own and has(child.tree, key)]
 
 
 def _flat_assumed(document: Document) -> Document:
@@ -191,20 +176,12 @@ def _flat_assumed(document: Document) -> Document:
         return document
     marks = dict(document.marks)
     flat: dict[str, Any] = {}
-    for path, value in _leaves(assumed, ()):
-        key = ".".join(path)
+    for path, value in leaves(assumed):
+        key = ".".join(map(str, path))
         flat[key] = value
         if ("assumed", *path) in marks:
             marks["assumed", key] = marks["assumed", *path]
     return Document({**document.tree, "assumed": flat}, marks)
-
-
-def _leaves(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, (*path, key))
-        else:
-            yield (*path, key), value
 
 
 def without_reasons(tree: dict[str, Any], path: KeyPath) -> None:

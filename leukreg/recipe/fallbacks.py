@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from leukreg.errors import LeukregError, NotAvailable, PluginFault, Problem, Problems
 from leukreg.recipe.format import show
-from leukreg.recipe.mistakes import KeyPath, dotted
+from leukreg.recipe.mistakes import KeyPath, dotted, undotted
 from leukreg.recipe.model import Recipe
 from leukreg.recipe.schema import at, has, with_choices
 from leukreg.registry.plugin_call import Choice, failed, named
@@ -49,54 +49,52 @@ def take_fallbacks(recipe: Recipe, strict: bool = False) -> tuple[Recipe, tuple[
 
 
 def _available(key: str, choice: Choice, strict: bool, notices: list[Notice]) -> Choice:
-    try:
-        if callable(getattr(choice.plugin, "ready", None)):
-            choice.plugin.ready()
-        return choice
-    except NotAvailable as error:
-        if strict and choice.fallback is not None:
-            raise NotAvailable(f"{error} (--strict takes no fallback)") from None
-        if choice.fallback is None:
-            raise
-        reason = str(error)
-    later: list[Notice] = []
-    used = _available(f"{key}.fallback", choice.fallback, strict, later)
-    notices.append(
-        Notice(
-            what=key.removesuffix(".fallback"),
-            wanted=_words(choice, choice.fallback),
-            used=_words(choice.fallback, choice),
-            why=reason,
-            label=str(getattr(choice.fallback.plugin, "notice_label", "")),
-        )
-    )
-    notices += later
-    return used
+    """The choice, or the first of its fallbacks that is ready."""
+    while True:
+        try:
+            if callable(getattr(choice.plugin, "ready", None)):
+                choice.plugin.ready()
+            return choice
+        except NotAvailable as error:
+            if choice.fallback is None:
+                raise
+            if strict:
+                raise NotAvailable(f"{error} (--strict takes no fallback)") from None
+            notice = Notice(
+                what=key,
+                wanted=_words(choice, choice.fallback),
+                used=_words(choice.fallback, choice),
+                why=str(error),
+                label=str(getattr(choice.fallback.plugin, "notice_label", "")),
+            )
+        notices.append(notice)
+        choice = choice.fallback
 
 
 def _restated(recipe: Recipe, key: str) -> Recipe:
     """``given`` and ``where`` after a fallback: what its table states now stands in ``key``."""
     prefix = f"{key}.fallback."
-    where = {k: w for k, w in recipe.where.items() if not k.startswith(prefix)}
-    given = {k for k in recipe.given if not k.startswith(prefix)}
-    for name, place in recipe.where.items():
-        if name.startswith(prefix):
-            where[f"{key}.{name.removeprefix(prefix)}"] = place
-    for name in recipe.given - given:
-        given.add(f"{key}.{name.removeprefix(prefix)}")
-    return replace(recipe, given=frozenset(given), where=where)
+
+    def moved(name: str) -> str:
+        return f"{key}.{name.removeprefix(prefix)}" if name.startswith(prefix) else name
+
+    # What the fallback states comes last, over what the replaced plugin's table says.
+    where = dict(sorted(recipe.where.items(), key=lambda pair: pair[0].startswith(prefix)))
+    return replace(
+        recipe,
+        given=frozenset(map(moved, recipe.given)),
+        where={moved(name): mark for name, mark in where.items()},
+    )
 
 
 def _without_strays(recipe: Recipe, key: str) -> Recipe:
     """``given`` without options of the plugin that was replaced."""
     table = at(recipe.resolved, key) if has(recipe.resolved, key) else {}
-    known = {f"{key}.{option}" for option in table}
-    given = {g for g in recipe.given if not g.startswith(f"{key}.") or _within(g, known)}
-    return replace(recipe, given=frozenset(given))
 
+    def stays(name: str) -> bool:
+        return not name.startswith(f"{key}.") or undotted(name)[len(undotted(key))] in table
 
-def _within(name: str, keys: set[str]) -> bool:
-    return any(name == key or name.startswith(f"{key}.") for key in keys)
+    return replace(recipe, given=frozenset(filter(stays, recipe.given)))
 
 
 def _still_true(before: Recipe, after: Recipe) -> dict[str, str]:

@@ -152,6 +152,7 @@ def test_each_file_of_a_chain_replaces_what_it_extends(folder: Path, registry: R
         ('replaces = ["data.folds"]', "says nothing at"),
         ('replaces = ["phase"]\n[[phase]]\nname = "one"', "is replaced whole as it is"),
         ('replaces = ["seed"]\nseed = 3', "is replaced whole as it is"),
+        ('replaces = ["phase.0"]\n[[phase]]\nname = "one"', "nothing that is inherited stands at"),
     ],
 )
 def test_what_cannot_be_replaced(folder: Path, registry: Registry, text: str, message: str) -> None:

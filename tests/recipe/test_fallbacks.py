@@ -78,6 +78,17 @@ def test_fallbacks_of_fallbacks(good: str, registry: Registry) -> None:
     ]
 
 
+def test_every_fallback_on_the_way_is_told_of_the_same_key(good: str, registry: Registry) -> None:
+    chain = '{ weights = "random" }'
+    for weights in ("imagenet", "local"):
+        chain = f'{{ weights = "{weights}", fallback = {chain} }}'
+    text = good.replace('fallback = { weights = "random" }', f"fallback = {chain}")
+    recipe, notices = take_fallbacks(parse(text, registry=registry))
+    assert [notice.what for notice in notices] == ["data", *["model.backbone"] * 3]
+    assert "model.backbone.weights" in recipe.given
+    assert not [key for key in recipe.given if "fallback" in key]
+
+
 def test_a_faulty_plugin_is_no_traceback(good: str, registry: Registry) -> None:
     recipe = parse(good, overrides=["model.backbone=faulty"], registry=registry)
     with pytest.raises(Problems, match=r"backbone 'faulty' \(from leukreg-test 1.0\) failed: KeyE"):
