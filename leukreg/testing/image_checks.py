@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import DataError, LeukregError
 from leukreg.testing.examples import example_images
-from leukreg.testing.option_checks import instance, named, require
+from leukreg.testing.option_checks import Require, instance
 from leukreg.types import ImageSpec, Labels, Lineage, Origin, Role, Samples
 
 if TYPE_CHECKING:
@@ -20,41 +20,37 @@ __all__ = ["check_extractor", "check_generator", "check_source"]
 
 def check_source(plugin: Any) -> None:
     """Rows with classes, files and ids that agree, listed the same way twice."""
-    own, who = instance(plugin), named(plugin)
+    own, require = instance(plugin), Require(plugin)
     samples = own.build()
-    require(isinstance(samples, Samples), f"{who}: build must return leukreg.Samples")
-    require(samples.rows, f"{who}: lists no rows; raise DataError when there is nothing")
+    require(isinstance(samples, Samples), "build must return leukreg.Samples")
+    require(samples.rows, "lists no rows; raise DataError when there is nothing")
     require(
         len(set(samples.classes)) == len(samples.classes) >= 1,
-        f"{who}: classes must be listed once each, not {samples.classes}",
+        f"classes must be listed once each, not {samples.classes}",
     )
     strange = {row.label for row in samples.rows} - set(samples.classes)
-    require(not strange, f"{who}: labels {sorted(strange)} are not among its classes")
+    require(not strange, f"labels {sorted(strange)} are not among its classes")
     files: dict[str, str] = {}
     for row in samples.rows:
-        _check_row(who, row)
+        _check_row(require, row)
         require(
             files.setdefault(row.id, row.path) == row.path,
-            f"{who}: id {row.id!r} stands for two files; make ids unique",
+            f"id {row.id!r} stands for two files; make ids unique",
         )
-    require(
-        own.build() == samples, f"{who}: listing twice gives different rows; sort what is walked"
-    )
+    require(own.build() == samples, "listing twice gives different rows; sort what is walked")
 
 
-def _check_row(who: str, row: Any) -> None:
+def _check_row(require: Require, row: Any) -> None:
     require(
         row.id and not Path(row.id).is_absolute() and "\\" not in row.id,
-        f"{who}: id {row.id!r} should be a POSIX path below the root",
+        f"id {row.id!r} should be a POSIX path below the root",
     )
-    require(Path(row.path).is_file(), f"{who}: {row.path} is not a file")
-    require(row.origin in typing.get_args(Origin), f"{who}: {row.origin!r} is no origin")
-    require(
-        row.split is None or row.split in typing.get_args(Role), f"{who}: {row.split!r} is no split"
-    )
+    require(Path(row.path).is_file(), f"{row.path} is not a file")
+    require(row.origin in typing.get_args(Origin), f"{row.origin!r} is no origin")
+    require(row.split is None or row.split in typing.get_args(Role), f"{row.split!r} is no split")
     require(
         row.origin != "synthetic" or row.lineage is not None,
-        f"{who}: {row.id} is synthetic and has no lineage",
+        f"{row.id} is synthetic and has no lineage",
     )
 
 
@@ -66,16 +62,16 @@ def check_generator(plugin: Any, size: int = 32, folder: Path | None = None) -> 
     """
     import numpy as np
 
-    own, who = instance(plugin), named(plugin)
-    _check_files(who, own)
+    own, require = instance(plugin), Require(plugin)
+    _check_files(require, own)
     images = example_images(size=size)
     labels = Labels(names=images.samples.classes, counts=tuple(images.samples.counts().values()))
     label = labels.names[1]
 
     def fitted() -> Any:
-        made = _built(who, own, ImageSpec(size=size), labels, label)
-        _check(who, made, images)
-        _fit(who, made, images, folder)
+        made = _built(require, own, ImageSpec(size=size), labels, label)
+        _check(require, made, images)
+        _fit(require, made, images, folder)
         return made
 
     generator = fitted()
@@ -84,55 +80,55 @@ def check_generator(plugin: Any, size: int = 32, folder: Path | None = None) -> 
         isinstance(first.pixels, np.ndarray)
         and first.pixels.dtype == np.uint8
         and first.pixels.shape == (3, size, size, 3),
-        f"{who}: sample must return uint8 pixels of shape (3, {size}, {size}, 3)",
+        f"sample must return uint8 pixels of shape (3, {size}, {size}, 3)",
     )
-    _check_lineage(who, type(own).leukreg_name, first.lineage, {r.id for r in images.samples.rows})
+    _check_lineage(
+        require, type(own).leukreg_name, first.lineage, {r.id for r in images.samples.rows}
+    )
     require(
         np.array_equal(generator.sample(label, 3, 11).pixels, first.pixels),
-        f"{who}: the same seed makes other images",
+        "the same seed makes other images",
     )
     require(
         not np.array_equal(generator.sample(label, 3, 12).pixels, first.pixels),
-        f"{who}: another seed makes the very same images",
+        "another seed makes the very same images",
     )
     require(
         np.array_equal(fitted().sample(label, 3, 11).pixels, first.pixels),
-        f"{who}: fitted again with the same seed it makes other images",
+        "fitted again with the same seed it makes other images",
     )
-    _check_refusal(who, generator)
+    _check_refusal(require, generator)
 
 
-def _check_files(who: str, own: Any) -> None:
+def _check_files(require: Require, own: Any) -> None:
     files = getattr(own, "files", None)
     if not callable(files):
         return
     try:
         named = list(files())
     except TypeError as error:
-        raise AssertionError(f"{who}: files must give pathlib.Path, several or none") from error
+        raise require.broken("files must give pathlib.Path, several or none") from error
     strange = [each for each in named if not isinstance(each, Path)]
-    require(not strange, f"{who}: files must give pathlib.Path, not {strange[:1]}")
+    require(not strange, f"files must give pathlib.Path, not {strange[:1]}")
 
 
-def _built(who: str, own: Any, image: ImageSpec, labels: Labels, label: str) -> Any:
+def _built(require: Require, own: Any, image: ImageSpec, labels: Labels, label: str) -> Any:
     """Built as in a run: the classes that will be asked for are passed where they are taken."""
     from leukreg.registry.plugin_call import takes
 
     if not takes(own.build, "targets"):
         return own.build(image, labels)
     default = inspect.signature(own.build).parameters["targets"].default
-    require(default is None, f"{who}: build must take 'targets' as None where nobody says them")
+    require(default is None, "build must take 'targets' as None where nobody says them")
     try:
         return own.build(image, labels, targets=(label,))
     except LeukregError:
         raise
     except Exception as error:
-        raise AssertionError(
-            f"{who}: build fails with targets={(label,)}: {_said(error)}"
-        ) from error
+        raise require.broken(f"build fails with targets={(label,)}: {_said(error)}") from error
 
 
-def _check(who: str, generator: Any, images: Any) -> None:
+def _check(require: Require, generator: Any, images: Any) -> None:
     """As before a run, where the generator has a ``check``: what it is fitted on passes."""
     from leukreg.progress import SILENT
     from leukreg.registry.plugin_call import takes
@@ -143,10 +139,10 @@ def _check(who: str, generator: Any, images: Any) -> None:
     try:
         check(images, **({"progress": SILENT} if takes(check, "progress") else {}))
     except Exception as error:
-        raise AssertionError(f"{who}: check fails where fit would not: {_said(error)}") from error
+        raise require.broken(f"check fails where fit would not: {_said(error)}") from error
 
 
-def _fit(who: str, generator: Any, images: Any, folder: Path | None) -> None:
+def _fit(require: Require, generator: Any, images: Any, folder: Path | None) -> None:
     from leukreg.progress import SILENT
     from leukreg.registry.plugin_call import takes
 
@@ -158,37 +154,37 @@ def _fit(who: str, generator: Any, images: Any, folder: Path | None) -> None:
     except LeukregError:
         raise
     except Exception as error:
-        raise AssertionError(f"{who}: fit fails with a progress: {_said(error)}") from error
+        raise require.broken(f"fit fails with a progress: {_said(error)}") from error
 
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _check_lineage(who: str, name: str, lineage: Any, ids: set[str]) -> None:
+def _check_lineage(require: Require, name: str, lineage: Any, ids: set[str]) -> None:
     require(
         isinstance(lineage, tuple)
         and len(lineage) == 3
         and all(isinstance(each, Lineage) for each in lineage),
-        f"{who}: lineage must be a tuple of one leukreg.Lineage per image",
+        "lineage must be a tuple of one leukreg.Lineage per image",
     )
     for each in lineage:
-        require(each.generator == name, f"{who}: lineage names {each.generator!r} as the generator")
-        require(isinstance(each.seed, int), f"{who}: lineage must carry the seed as an int")
+        require(each.generator == name, f"lineage names {each.generator!r} as the generator")
+        require(isinstance(each.seed, int), "lineage must carry the seed as an int")
         require(
             each.parent is None or each.parent in ids,
-            f"{who}: parent {each.parent!r} is no id of a training row",
+            f"parent {each.parent!r} is no id of a training row",
         )
 
 
-def _check_refusal(who: str, generator: Any) -> None:
+def _check_refusal(require: Require, generator: Any) -> None:
     try:
         generator.sample("no-such-class", 1, 0)
     except DataError:
         return
     except Exception as error:
-        raise AssertionError(
-            f"{who}: raises {type(error).__name__} for a class it cannot make; raise DataError"
+        raise require.broken(
+            f"raises {type(error).__name__} for a class it cannot make; raise DataError"
         ) from error
 
 
@@ -196,26 +192,26 @@ def check_extractor(plugin: Any) -> None:
     """Features ``(b, dimensions)`` of uint8 images of any size, one image not touching another."""
     import torch
 
-    own, who = instance(plugin), named(plugin)
+    own, require = instance(plugin), Require(plugin)
     module = own.build()
-    require(isinstance(module, torch.nn.Module), f"{who}: build must return an nn.Module")
+    require(isinstance(module, torch.nn.Module), "build must return an nn.Module")
     dimensions = getattr(module, "dimensions", None)
     require(
         isinstance(dimensions, int) and dimensions > 0,
-        f"{who}: the module needs 'dimensions', the number of its features",
+        "the module needs 'dimensions', the number of its features",
     )
-    require(not module.training, f"{who}: the module must come in eval mode; call eval()")
+    require(not module.training, "the module must come in eval mode; call eval()")
     for size in (32, 48):
-        _check_features(who, module, _images(size))
-    _check_description(who, own)
+        _check_features(require, module, _images(size))
+    _check_description(require, own)
     again = own.build()
     require(
         torch.equal(_run(again, _images(32)), _run(module, _images(32))),
-        f"{who}: built twice it gives other features; its weights must not be drawn at random",
+        "built twice it gives other features; its weights must not be drawn at random",
     )
 
 
-def _check_features(who: str, module: nn.Module, images: Tensor) -> None:
+def _check_features(require: Require, module: nn.Module, images: Tensor) -> None:
     import torch
 
     before = images.clone()
@@ -223,34 +219,34 @@ def _check_features(who: str, module: nn.Module, images: Tensor) -> None:
     expected = (len(images), int(module.dimensions))  # type: ignore[arg-type]
     require(
         isinstance(features, torch.Tensor) and tuple(features.shape) == expected,
-        f"{who}: {len(images)} images need features of shape {expected}, not "
+        f"{len(images)} images need features of shape {expected}, not "
         f"{tuple(getattr(features, 'shape', ()))}",
     )
-    require(features.dtype == torch.float32, f"{who}: features must be float32")
-    require(features.isfinite().all(), f"{who}: some features are not finite")
-    require(images.equal(before), f"{who}: changes its input in place; work on a copy")
+    require(features.dtype == torch.float32, "features must be float32")
+    require(features.isfinite().all(), "some features are not finite")
+    require(images.equal(before), "changes its input in place; work on a copy")
     require(
         torch.allclose(_run(module, images[:1]), features[:1], rtol=1e-3, atol=1e-4),
-        f"{who}: an image alone has other features than among others",
+        "an image alone has other features than among others",
     )
     require(
         not torch.allclose(features[0], features[-1]),
-        f"{who}: images of two classes have the same features",
+        "images of two classes have the same features",
     )
 
 
-def _check_description(who: str, own: Any) -> None:
+def _check_description(require: Require, own: Any) -> None:
     facts = own.describe()
     require(
         all(isinstance(key, str) and isinstance(value, str) for key, value in facts.items()),
-        f"{who}: describe must return words by name",
+        "describe must return words by name",
     )
     digest = facts.get("digest", "")
     require(
         len(digest) >= 8 and set(digest) <= set("0123456789abcdef"),
-        f"{who}: describe must hold 'digest', the hexadecimal digest of the weights",
+        "describe must hold 'digest', the hexadecimal digest of the weights",
     )
-    require(own.describe() == facts, f"{who}: describes itself differently the second time")
+    require(own.describe() == facts, "describes itself differently the second time")
 
 
 def _images(size: int) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
@@ -14,6 +13,22 @@ def require(condition: object, sentence: str) -> None:
     """Raise AssertionError with a sentence for the plugin's author unless ``condition`` holds."""
     if not condition:
         raise AssertionError(sentence)
+
+
+class Require:
+    """What a check asks of one plugin, which its messages name: ``ask(condition, sentence)``."""
+
+    def __init__(self, plugin: Any) -> None:
+        cls = plugin if isinstance(plugin, type) else type(plugin)
+        name = getattr(cls, "leukreg_name", None)
+        self.who = cls.__name__ if name is None else f"plugin {name!r}"
+
+    def __call__(self, condition: object, sentence: str) -> None:
+        require(condition, f"{self.who}: {sentence}")
+
+    def broken(self, sentence: str) -> AssertionError:
+        """The error that says what to mend."""
+        return AssertionError(f"{self.who}: {sentence}")
 
 
 def instance(plugin: Any) -> Any:
@@ -33,45 +48,36 @@ def instance(plugin: Any) -> Any:
     return plugin()
 
 
-def named(plugin: Any) -> str:
-    """How messages call a plugin."""
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    return f"plugin {cls.leukreg_name!r}" if hasattr(cls, "leukreg_name") else cls.__name__
-
-
 def check_options(cls: type) -> None:
     """A name, a listing line, and options that are documented, strict and loadable.
 
     Raises:
         AssertionError: With a sentence that says what to mend.
     """
+    from leukreg.recipe.reference import options
+
     name = getattr(cls, "leukreg_name", None)
     require(name is not None, f"{cls.__name__} is not marked with @plugin('its-name')")
     require(
         _NAME.fullmatch(str(name)),
         f"the name {name!r} should be lower-case words joined by hyphens, as others are",
     )
+    ask = Require(cls)
     listing = (cls.__doc__ or "").strip().splitlines()[:1]
-    require(
+    ask(
         listing and 8 <= len(listing[0]) <= 100 and not listing[0].startswith(f"{cls.__name__}("),
-        f"{named(cls)}: the docstring's first line is its listing; write 8 to 100 characters",
+        "the docstring's first line is its listing; write 8 to 100 characters",
     )
-    _check_documented(cls)
-    _check_loading(cls)
-
-
-def _check_documented(cls: type) -> None:
-    from leukreg.recipe.reference import options
-
     for option in options(cls):
-        require(
+        ask(
             option.meaning,
-            f"{named(cls)}: option {option.name!r} is not documented; "
+            f"option {option.name!r} is not documented; "
             "put a string with its meaning under the field",
         )
+    _check_loading(cls, ask)
 
 
-def _check_loading(cls: type) -> None:
+def _check_loading(cls: type, ask: Require) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     from leukreg.recipe.reference import example_values
@@ -81,25 +87,10 @@ def _check_loading(cls: type) -> None:
     try:
         adapter.validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise AssertionError(
-            f"{named(cls)}: its own defaults {values} do not pass its own options: {error}"
-        ) from error
+        said = f"its own defaults {values} do not pass its own options: {error}"
+        raise ask.broken(said) from error
     try:
         adapter.validate_json(json.dumps(values | {"no-such-option": 1}), strict=True)
     except ValidationError:
         return
-    raise AssertionError(f"{named(cls)}: accepts unknown options; use @plugin from leukreg")
-
-
-def same_under_seed(
-    make: Callable[[], Any], sentence: str, equal: Callable[[Any, Any], bool]
-) -> None:
-    """``make`` must give equal results when torch's generator starts from one seed."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        first = make()
-        torch.manual_seed(7)
-        second = make()
-    require(equal(first, second), sentence)
+    raise ask.broken("accepts unknown options; use @plugin from leukreg")

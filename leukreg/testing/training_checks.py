@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from leukreg.testing.examples import example_labels
-from leukreg.testing.option_checks import instance, named, require
+from leukreg.testing.option_checks import Require, instance
 
 if TYPE_CHECKING:
     import torch
@@ -19,21 +19,21 @@ __all__ = ["check_class_weights", "check_optimizer", "check_sampler", "check_sch
 
 def check_class_weights(plugin: Any) -> None:
     """One positive finite weight per class, also where a class has no rows."""
-    own, who = instance(plugin), named(plugin)
+    own, require = instance(plugin), Require(plugin)
     for counts in ((40, 30, 20, 10), (1000, 1, 1, 1), (5, 0, 5, 5)):
         weights = own.build(replace(example_labels(4), counts=counts))
         require(
             isinstance(weights, tuple) and len(weights) == 4,
-            f"{who}: must return a tuple of one weight per class, not {weights!r}",
+            f"must return a tuple of one weight per class, not {weights!r}",
         )
         require(
             all(isinstance(each, float) and math.isfinite(each) and each > 0 for each in weights),
-            f"{who}: counts {counts} gave {weights}; every weight must be a finite float above 0",
+            f"counts {counts} gave {weights}; every weight must be a finite float above 0",
         )
     even = own.build(replace(example_labels(4), counts=(20, 20, 20, 20)))
     require(
         max(even) - min(even) < 1e-6 * max(even),
-        f"{who}: classes of equal size get different weights {even}",
+        f"classes of equal size get different weights {even}",
     )
 
 
@@ -41,7 +41,7 @@ def check_sampler(plugin: Any) -> None:
     """Valid positions, a finite epoch, the same under the same generator."""
     import torch
 
-    own, who = instance(plugin), named(plugin)
+    own, require = instance(plugin), Require(plugin)
     cases = (
         ([0] * 30 + [1] * 9 + [2], [str(row // 4) for row in range(40)]),
         ([0, 1, 1, 2], ["a", "a", "b", "c"]),
@@ -57,18 +57,17 @@ def check_sampler(plugin: Any) -> None:
             )
             for seed in (3, 3)
         ]
-        require(runs[0], f"{who}: an epoch over {len(targets)} rows is empty")
+        require(runs[0], f"an epoch over {len(targets)} rows is empty")
         require(
-            len(runs[0]) <= 20 * len(targets),
-            f"{who}: an epoch over {len(targets)} rows does not end",
+            len(runs[0]) <= 20 * len(targets), f"an epoch over {len(targets)} rows does not end"
         )
         require(
             all(isinstance(row, int) and 0 <= row < len(targets) for row in runs[0]),
-            f"{who}: positions must be ints from 0 to {len(targets) - 1}",
+            f"positions must be ints from 0 to {len(targets) - 1}",
         )
         require(
             runs[0] == runs[1],
-            f"{who}: the same generator seed gives another order; draw from the given generator",
+            "the same generator seed gives another order; draw from the given generator",
         )
 
 
@@ -76,21 +75,21 @@ def check_optimizer(plugin: Any) -> None:
     """Lowers a simple loss, moves all parameters, and goes on as before from its state_dict."""
     import torch
 
-    own, who = instance(plugin), named(plugin)
-    weights, optimizer = _problem(own, who)
+    own, require = instance(plugin), Require(plugin)
+    weights, optimizer = _problem(own, require)
     first = _loss(weights).item()
     before = [each.detach().clone() for each in weights]
     _step(weights, optimizer)
     moved = [not each.detach().equal(old) for each, old in zip(weights, before, strict=True)]
-    require(all(moved), f"{who}: a step leaves some parameters where they were")
+    require(all(moved), "a step leaves some parameters where they were")
     for _ in range(200):
         _step(weights, optimizer)
     last = _loss(weights).item()
     require(
         math.isfinite(last) and last < first,
-        f"{who}: 200 steps on a quadratic bowl took the loss from {first:.4g} to {last:.4g}",
+        f"200 steps on a quadratic bowl took the loss from {first:.4g} to {last:.4g}",
     )
-    others, resumed = _problem(own, who)
+    others, resumed = _problem(own, require)
     with torch.no_grad():
         for each, other in zip(weights, others, strict=True):
             other.copy_(each)
@@ -99,11 +98,11 @@ def check_optimizer(plugin: Any) -> None:
     _step(others, resumed)
     require(
         all(each.equal(other) for each, other in zip(weights, others, strict=True)),
-        f"{who}: after state_dict and load_state_dict it steps elsewhere, so no run could resume",
+        "after state_dict and load_state_dict it steps elsewhere, so no run could resume",
     )
 
 
-def _problem(own: Any, who: str) -> tuple[list[torch.nn.Parameter], torch.optim.Optimizer]:
+def _problem(own: Any, require: Require) -> tuple[list[torch.nn.Parameter], torch.optim.Optimizer]:
     import torch
 
     weights = [
@@ -112,12 +111,11 @@ def _problem(own: Any, who: str) -> tuple[list[torch.nn.Parameter], torch.optim.
     ]
     optimizer = own.build([{"params": [weights[0]]}, {"params": [weights[1]]}])
     require(
-        isinstance(optimizer, torch.optim.Optimizer),
-        f"{who}: build must return a torch.optim.Optimizer",
+        isinstance(optimizer, torch.optim.Optimizer), "build must return a torch.optim.Optimizer"
     )
     require(
         len(optimizer.param_groups) == 2 and all(g["lr"] > 0 for g in optimizer.param_groups),
-        f"{who}: keep the parameter groups as given, each with a learning rate above 0",
+        "keep the parameter groups as given, each with a learning rate above 0",
     )
     return weights, optimizer
 
@@ -136,29 +134,29 @@ def _step(weights: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer) -
 
 def check_schedule(plugin: Any) -> None:
     """Learning rates stay finite and above 0 over the steps, also after a resume."""
-    own, who = instance(plugin), named(plugin)
+    own, require = instance(plugin), Require(plugin)
     for steps in (1, 2, 30):
-        _rates(own, who, steps, resume_at=None)
-    whole = _rates(own, who, 30, resume_at=None)
+        _rates(own, require, steps, resume_at=None)
+    whole = _rates(own, require, 30, resume_at=None)
     require(
-        _rates(own, who, 30, resume_at=13) == whole,
-        f"{who}: after state_dict and load_state_dict it goes on with other learning rates",
+        _rates(own, require, 30, resume_at=13) == whole,
+        "after state_dict and load_state_dict it goes on with other learning rates",
     )
 
 
-def _rates(own: Any, who: str, steps: int, resume_at: int | None) -> list[float]:
-    optimizer, schedule = _schedule(own, who, steps)
+def _rates(own: Any, require: Require, steps: int, resume_at: int | None) -> list[float]:
+    optimizer, schedule = _schedule(own, require, steps)
     rates = []
     for step in range(steps):
         if step == resume_at:
             saved = copy.deepcopy((optimizer.state_dict(), schedule.state_dict()))
-            optimizer, schedule = _schedule(own, who, steps)
+            optimizer, schedule = _schedule(own, require, steps)
             optimizer.load_state_dict(saved[0])
             schedule.load_state_dict(saved[1])
         rate = float(optimizer.param_groups[0]["lr"])
         require(
             math.isfinite(rate) and rate > 0,
-            f"{who}: step {step + 1} of {steps} is taken at a learning rate of {rate}",
+            f"step {step + 1} of {steps} is taken at a learning rate of {rate}",
         )
         rates.append(rate)
         optimizer.step()
@@ -166,7 +164,7 @@ def _rates(own: Any, who: str, steps: int, resume_at: int | None) -> list[float]
     return rates
 
 
-def _schedule(own: Any, who: str, steps: int) -> tuple[torch.optim.Optimizer, Any]:
+def _schedule(own: Any, require: Require, steps: int) -> tuple[torch.optim.Optimizer, Any]:
     import torch
 
     weight = torch.nn.Parameter(torch.ones(2))
@@ -174,7 +172,7 @@ def _schedule(own: Any, who: str, steps: int) -> tuple[torch.optim.Optimizer, An
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
     schedule = own.build(optimizer, steps)
     for name in ("step", "state_dict", "load_state_dict"):
-        require(callable(getattr(schedule, name, None)), f"{who}: the schedule has no {name}()")
+        require(callable(getattr(schedule, name, None)), f"the schedule has no {name}()")
     return optimizer, schedule
 
 

@@ -28,7 +28,6 @@ from leukreg.report.console import sections
 from leukreg.report.page import MOST_ROWS, Page, PageHead, page_of, run_page
 from leukreg.report.page_pictures import Album, laid_over, model_maps
 from leukreg.testing.examples import example_result
-from leukreg.testing.result_checks import rows
 from leukreg.types import Finding, Notice, Picture, Section, Table
 from tests.factory import build_result
 from tests.facts import from_facts
@@ -371,7 +370,7 @@ def test_a_run_that_left_little_behind_has_a_page(kept: int) -> None:
     full = example_result(4 if kept == 7 else 2)
     little = replace(
         full,
-        predictions=rows(full.predictions, list(range(kept))),
+        predictions=full.predictions.take(np.arange(kept)),
         epochs=(), phases=(), folds=(), validation=None, scores=(), threshold=None,
         confusion=((0,) * len(full.predictions.classes),) * len(full.predictions.classes),
         findings=(), environment=Environment(), recipe={},
