@@ -111,27 +111,23 @@ def of_run(
     result: RunRecord, registry: Registry, table: Mapping[str, Any] | None = None
 ) -> Subject:
     """A run beside the figures it reproduces: its own recipe's, or ``table``."""
-    from leukreg.report.comparison import Subject
+    from leukreg.report.comparison import Column, Subject
 
     table = table or result.reported
     reported = _readable(table)
-    spec = spec_of(result.recipe, registry)
-    published = _of_table(table, spec, registry) if reported else ()
+    published = _of_table(table, spec_of(result.recipe, registry), registry) if reported else ()
     same = {(finding.rule, finding.message) for finding in published}
-    return Subject(
-        name=result.name,
-        result=result,
-        reported=reported,
-        source=_source(table),
-        recipe=result.recipe,
-        found=tuple(f for f in result.findings if (f.rule, f.message) not in same),
-        found_reported=published,
-    )
+    own = tuple(f for f in result.findings if (f.rule, f.message) not in same)
+    columns = [Column(name=result.name, result=result, findings=own)]
+    if reported is not None:
+        name = _source(table) or result.name
+        columns.append(Column(name=name, reported=reported, findings=published))
+    return Subject(name=result.name, columns=tuple(columns), recipe=result.recipe)
 
 
 def of_file(path: Path, root: Path, registry: Registry) -> Subject:
     """A paper; or a recipe's latest run, or its published figures alone where it has none."""
-    from leukreg.report.comparison import Subject
+    from leukreg.report.comparison import Column, Subject
     from leukreg.runs.contents import read
     from leukreg.runs.listing import list_runs
 
@@ -151,14 +147,13 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
                 f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
                 f"leukreg run {path} makes one"
             )
-    return Subject(
-        name=path.stem,
+    published = Column(
+        name=_source(record.reported) or path.stem,
         reported=_readable(record.reported),
-        source=_source(record.reported),
-        recipe=record.recipe if what == "recipe" else None,
-        found_reported=audit(record, spec, registry),
-        remark=remark,
+        findings=audit(record, spec, registry),
     )
+    recipe = record.recipe if what == "recipe" else None
+    return Subject(name=path.stem, columns=(published,), recipe=recipe, remark=remark)
 
 
 def _readable(table: Any) -> Reported | None:

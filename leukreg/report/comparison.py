@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from leukreg.audit.published_table import Reported
@@ -25,35 +25,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One side of a comparison: a run, or published figures."""
+
+    name: str
+    """The run's, or who published them."""
+    result: RunRecord | None = None
+    reported: Reported | None = None
+    findings: tuple[Finding, ...] = ()
+    """What the audit finds in it."""
+    letter: str = ""
+    """That of its subject, once the subjects stand side by side."""
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """A run, published figures, or both: a reproduction beside what it reproduces."""
 
     name: str
-    result: RunRecord | None = None
-    reported: Reported | None = None
-    """Published figures."""
-    source: str = ""
-    """Who published them."""
+    columns: tuple[Column, ...]
     recipe: Mapping[str, Any] | None = None
     """The resolved recipe as plain data; None for a paper."""
-    found: tuple[Finding, ...] = ()
-    """What the audit finds in the run."""
-    found_reported: tuple[Finding, ...] = ()
-    """What the audit finds in the published figures."""
     remark: str = ""
     """What a reader should know of it, such as that there is no run of this recipe."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One side of a comparison: a run, or published figures."""
-
-    head: str
-    letter: str
-    name: str
-    result: RunRecord | None = None
-    reported: Reported | None = None
-    findings: tuple[Finding, ...] = ()
 
 
 def letter(place: int) -> str:
@@ -61,21 +56,13 @@ def letter(place: int) -> str:
 
 
 def columns_of(subjects: Sequence[Subject]) -> tuple[Column, ...]:
-    """A column for each run and each published table; those of one subject stand together."""
+    """The runs and published tables of all subjects, by the subjects' letters."""
     columns = []
     for place, subject in enumerate(subjects):
-        own = head = letter(place)
-        if subject.result is not None:
-            name, found = subject.result.name, subject.found
-            columns.append(
-                Column(head=own, letter=own, name=name, result=subject.result, findings=found)
-            )
-            head = f"{own} reported"
-        if subject.reported is not None:
-            name, found = subject.source or subject.name, subject.found_reported
-            columns.append(
-                Column(head=head, letter=own, name=name, reported=subject.reported, findings=found)
-            )
+        for column in subject.columns:
+            beside = column.reported is not None and len(subject.columns) > 1
+            head = f"{letter(place)} reported" if beside else letter(place)
+            columns.append(replace(column, letter=letter(place), head=head))
     return tuple(columns)
 
 

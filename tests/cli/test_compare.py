@@ -138,7 +138,7 @@ def test_what_is_published_and_what_is_found_here_are_kept_apart(
     registry = installed()
     paper = tmp_path / "paper.toml"
     paper.write_text(PAPER)
-    published = subject(str(paper), tmp_path, registry).found_reported
+    published = subject(str(paper), tmp_path, registry).columns[0].findings
     said = next(f for f in published if f.rule == "majority-baseline")
     own = replace(said, message="accuracy 60.0 % lies under the majority baseline 80.0 %")
     result = make_result(reported=V4, findings=(said, own))
@@ -146,8 +146,8 @@ def test_what_is_published_and_what_is_found_here_are_kept_apart(
              "reason": "old"}], "rules": {}}  # fmt: skip
     result = replace(result, recipe={**result.recipe, "audit": waive})
     one = subject(str(keep(tmp_path / "runs", result, "one").folder), tmp_path, registry)
-    assert one.found == (own,)
-    beside = {f.rule: f for f in one.found_reported}
+    assert one.columns[0].findings == (own,)
+    beside = {f.rule: f for f in one.columns[1].findings}
     assert beside["majority-baseline"].waived == "known"
     assert "idle-phase" not in beside
 
