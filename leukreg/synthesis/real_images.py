@@ -44,7 +44,7 @@ class RealImages:
 
     Copies lie nearer to each other than any other image can: with them even ideal synthetic images
     have a high KID and a low precision. They would also stand in both halves of the real images,
-    which floors come from, and among what a pupil is taught and asked about.
+    which floors come from, and among what a classifier is taught and asked about.
     """
 
     fitted: Images
@@ -109,7 +109,7 @@ class RealImages:
         return Held(both, "validation and training rows")
 
     def asked(self, label: str, most: int) -> NDArray[np.uint8]:
-        """At most so many real images of a class that a pupil is asked about.
+        """At most so many real images of a class that a classifier is asked about.
 
         Where training rows help out, every other one of them: the rest teach.
         """
@@ -120,10 +120,10 @@ class RealImages:
         return both[spread(range(len(both)), most)]
 
     def taught(self, label: str, most: int, asked: bool = True) -> NDArray[np.uint8]:
-        """At most so many real training images of a class that a pupil is not asked about.
+        """At most so many real training images of a class that a classifier is not asked about.
 
         Args:
-            asked: Whether a pupil is asked about the class at all; if not, all of them may teach.
+            asked: Whether anybody is asked about the class at all; if not, all of them may teach.
         """
         fitted = self.fitted_of(label)
         rows = fitted[1::2] if asked and self._helped(label) else fitted
