@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from leukreg_plugins.audits.confidence import (
     CalibratedOnScored,
     CoverageMissed,
+    PoorCalibration,
     TemperatureNotFitted,
     TemperaturesDiffer,
+    ThresholdNeverCrossed,
+    ThresholdOnScored,
+    UniformPredictions,
 )
 from scipy.stats import beta
 
-from leukreg import RunRecord, Score
+from leukreg import RunRecord, Samples, Score
 from tests.facts import from_facts
-from tests.plugins.audits.evidence import binary, fires, passes
+from tests.plugins.audits.evidence import (
+    binary,
+    fires,
+    passes,
+    predictions,
+    sample,
+)
 
 ASKED: dict[str, Any] = {"evaluate": {"calibration": {"method": "temperature"}, "conformal": None}}
 
@@ -93,3 +105,50 @@ def test_temperatures_differ() -> None:
     passes(rule, heated((0.5, None, None), (5.0, None, None)))  # nobody knows
     passes(rule, heated(*apart, why="at the upper bound"))  # another rule's
     passes(rule, heated(apart[0]))
+
+
+def test_threshold_on_scored() -> None:
+    fires(
+        ThresholdOnScored(), RunRecord(threshold=0.36, threshold_from="scored"), "error", "0.3600"
+    )
+    passes(ThresholdOnScored(), RunRecord(threshold=0.36, threshold_from="validation"))
+    asked = {"evaluate": {"threshold": {"rule": "f1", "fitted_on": "scored"}}}
+    fires(ThresholdOnScored(), RunRecord(recipe=asked), "error", "recipe")
+    fixed = {"evaluate": {"threshold": {"rule": "fixed", "fitted_on": "scored"}}}
+    passes(ThresholdOnScored(), RunRecord(recipe=fixed))
+
+
+def test_threshold_never_crossed() -> None:
+    scored = binary([0, 1], [0.1, 0.4])
+    fires(ThresholdNeverCrossed(), RunRecord(predictions=scored, threshold=0.5), "warning", "under")
+    fires(ThresholdNeverCrossed(), RunRecord(predictions=scored, threshold=0.1), "warning", "over")
+    passes(ThresholdNeverCrossed(), RunRecord(predictions=scored, threshold=0.4))
+
+
+def test_poor_calibration() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0, 1, 400)
+    honest = (rng.uniform(0, 1, 400) < scores).astype(int).tolist()
+    passes(PoorCalibration(), RunRecord(predictions=binary(honest, scores.tolist())))
+    sure = np.where(scores > 0.5, 0.99, 0.01).tolist()
+    fires(PoorCalibration(), RunRecord(predictions=binary(honest, sure)), "warning", "99.0 %")
+    passes(PoorCalibration(), RunRecord(predictions=binary(honest[:50], sure[:50])))
+
+
+def test_poor_calibration_counts_pictures() -> None:
+    rng = np.random.default_rng(0)
+    honest = (rng.random(50) < 0.5).astype(int)
+    sure = np.where(rng.random(50) > 0.5, 0.99, 0.01)
+    files = [sample(f"{n}-{copy}.jpg", "ALL") for n in range(50) for copy in range(4)]
+    rows = binary(np.repeat(honest, 4).tolist(), np.repeat(sure, 4).tolist())
+    rows = replace(rows, id=tuple(one.id for one in files))
+    fires(PoorCalibration(), RunRecord(predictions=rows), "warning", "99.0 %")
+    samples = Samples(rows=tuple(files), classes=("Benign", "ALL"))
+    pixels = {one.id: one.id.partition("-")[0] for one in files}
+    passes(PoorCalibration(), RunRecord(predictions=rows, samples=samples, pixels=pixels))
+
+
+def test_uniform_predictions() -> None:
+    uniform = predictions([0, 1, 2], [[0.34, 0.33, 0.33]] * 3, classes="abc")
+    fires(UniformPredictions(), RunRecord(predictions=uniform), "warning", "ln 3 = 1.0986")
+    passes(UniformPredictions(), RunRecord(predictions=binary([0, 1], [0.4, 0.6])))
