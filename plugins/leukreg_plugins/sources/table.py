@@ -20,6 +20,7 @@ from leukreg import (
     Sample,
     Samples,
     as_cell,
+    did_you_mean,
     expanded,
     from_cell,
     plugin,
@@ -118,8 +119,7 @@ def _columns(table: Path, frame: pd.DataFrame, columns: Mapping[str, str | None]
         if name in there:
             named[key] = name
         elif stated or key not in OPTIONAL:
-            close = difflib.get_close_matches(name, there, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(there)}"
+            hint = did_you_mean(name, there)
             problems.append(
                 Problem(f"there is no column {name!r} ({key}_column); {hint}", str(table))
             )
