@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from leukreg.evaluate.bootstrap import units_in_words as units_in_words
     from leukreg.evaluate.bootstrap import units_of as units_of
     from leukreg.evaluate.choices import choices as choices
+    from leukreg.experiment import Plan as Plan
+    from leukreg.experiment import check as check
+    from leukreg.experiment import run as run
     from leukreg.files import check_file as check_file
     from leukreg.files import load_tensors as load_tensors
     from leukreg.files import sweep as sweep
@@ -124,6 +127,7 @@ _MODULE_OF = {
     "Origin": "leukreg.types",
     "PassedOver": "leukreg.types",
     "Picture": "leukreg.types",
+    "Plan": "leukreg.experiment",
     "Predicted": "leukreg.predict.prediction_table",
     "Predictions": "leukreg.types",
     "Problem": "leukreg.errors",
@@ -147,6 +151,7 @@ _MODULE_OF = {
     "as_cell": "leukreg.text",
     "cache_area": "leukreg.data.cache_folder",
     "cache_root": "leukreg.data.cache_folder",
+    "check": "leukreg.experiment",
     "check_file": "leukreg.files",
     "choices": "leukreg.evaluate.choices",
     "count_folder": "leukreg.data.listing",
@@ -181,6 +186,7 @@ _MODULE_OF = {
     "sweep": "leukreg.files",
     "torch_session": "leukreg.engine.device",
     "trained_backbone": "leukreg.engine.trained_backbone",
+    "run": "leukreg.experiment",
     "units_in_words": "leukreg.evaluate.bootstrap",
     "units_of": "leukreg.evaluate.bootstrap",
     "write_file": "leukreg.files",

@@ -6,13 +6,24 @@ begins, so a run that was killed goes on where it was.
 
 from __future__ import annotations
 
+import shlex
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg.errors import RunError
-from leukreg.prepare import labels_of, prepare, with_images
+from leukreg.errors import LeukregError, PluginError, RunError, WriteError
+from leukreg.prepare import (
+    beside_of,
+    data_record,
+    labels_of,
+    list_samples,
+    open_rows,
+    prepare,
+    searched_again,
+    with_images,
+)
 from leukreg.progress import SILENT, Progress
 from leukreg.record import Digests, Environment, FoldTraining, RunRecord, Synthesis, Training
 from leukreg.runs.codec import checked, parse
@@ -20,9 +31,194 @@ from leukreg.types import Fold, Labels, Notice, Predictions
 
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
+    from leukreg.engine.unfreeze import PhasePlan
     from leukreg.recipe.model import Recipe
     from leukreg.registry import Registry
     from leukreg.runs import RunFolder
+    from leukreg.synthesis.make import Placed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What a recipe would do: its data read and split, its network built, nothing trained."""
+
+    asked: Recipe
+    """The recipe as it was read."""
+    recipe: Recipe
+    """The same with the fallbacks taken."""
+    notices: tuple[Notice, ...] = ()
+    """Those fallbacks."""
+    record: RunRecord = field(default_factory=RunRecord)
+    """What is known of the data."""
+    phases: tuple[PhasePlan, ...] = ()
+    """What each phase would train."""
+    unmade: int = 0
+    """Synthetic rows that would stand among the data before they are split, and were not made."""
+
+
+def run(
+    recipe: Recipe | Path | str | None = None,
+    *,
+    resume: Path | str | None = None,
+    runs: Path | str = "runs",
+    overrides: Sequence[str] = (),
+    strict: bool = False,
+    progress: Progress = SILENT,
+) -> RunRecord:
+    """Carry out a recipe in a new folder below ``runs``, or go on with a run that was stopped.
+
+    Every mistake in the recipe is found before any work starts. A run that was killed goes on to
+    the same figures as without the kill.
+
+    Args:
+        recipe: The path of a recipe, or one that was read.
+        resume: In place of a recipe: a run's folder, its name, the beginning of one, or "last".
+        runs: The folder of runs.
+        overrides: Keys of the recipe to be replaced, ``KEY=VALUE`` each, as ``--set`` takes them.
+        strict: Take no fallback, and go on with no broken plugin.
+        progress: Told how far it is; by default nobody is.
+
+    Raises:
+        LeukregError: What is wrong and what to do: :class:`Problems` with the recipe or the data,
+            :class:`TrainingError`, :class:`WriteError` and others.
+    """
+    from leukreg.runs import RunFolder
+
+    if (recipe is None) == (resume is None):
+        raise LeukregError("give either a recipe or a run to resume")
+    if recipe is None:
+        return _resumed(str(resume), Path(runs), progress)
+    with progress.task("Checking the recipe"):
+        _, settled, notices = _settled(recipe, overrides, strict)
+        _refuse_unready(settled)
+    with RunFolder.create(Path(runs), settled, notices) as folder:
+        return _announced(settled, folder, notices, progress)
+
+
+def check(
+    recipe: Recipe | Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    strict: bool = False,
+    data: bool = True,
+    progress: Progress = SILENT,
+) -> Plan:
+    """Find every mistake in a recipe, and what it would do; nothing is trained.
+
+    Reads every image. One small batch of noise goes through all that training calls.
+
+    Args:
+        recipe, overrides, strict, progress: As :func:`run` has them.
+        data: False: check the recipe alone, and look at no data.
+
+    Raises:
+        LeukregError: The recipe, its data or its model do not allow what it asks for.
+    """
+    from leukreg.engine.rehearsal import rehearse
+    from leukreg.evaluate.feasibility import refuse_too_few
+    from leukreg.recipe import check_task
+    from leukreg.synthesis import leakage
+
+    if not data:
+        return Plan(*_settled(recipe, overrides, strict, fallbacks=strict))
+    asked, settled, notices = _settled(recipe, overrides, strict)
+    samples = list_samples(settled, progress)
+    check_task(settled, samples)
+    # Before the images are read: this takes seconds.
+    phases = rehearse(settled, labels_of(settled, samples, ()), samples)
+    images, dropped = open_rows(settled, samples, progress)
+    with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
+        images, unmade = _made_before(settled, images, Path(folder), progress)
+        beside = beside_of(settled, samples)
+        record = data_record(settled, samples, images, dropped, beside)
+    leakage.check(settled, images, record.folds, progress)
+    refuse_too_few(settled, images, record.folds)
+    return Plan(asked, settled, notices, record, phases, unmade)
+
+
+def _made_before(
+    recipe: Recipe, images: ImageStore, folder: Path, progress: Progress
+) -> tuple[ImageStore, int]:
+    """The rows that are split; and how many synthetic ones are missing, as they take long to make.
+
+    A plan counts and does not judge.
+    """
+    from leukreg.synthesis import leakage
+    from leukreg.synthesis.make import synthesize
+
+    spec = recipe.synthesis
+    if spec is None or spec.place != "before-split":
+        return images, 0
+    if leakage.check(recipe, images, None, progress):
+        return images, sum(spec.count(name) for name in spec.classes)
+    ungated = replace(recipe, synthesis=replace(spec, gate=None))
+    made = synthesize(ungated, images, None, folder, progress).images
+    return searched_again(images, made, progress), 0
+
+
+def _settled(
+    recipe: Recipe | Path | str, overrides: Sequence[str], strict: bool, fallbacks: bool = True
+) -> tuple[Recipe, Recipe, tuple[Notice, ...]]:
+    """The recipe as it was read, with its fallbacks taken, and these."""
+    from leukreg.audit.published_table import reported_of
+    from leukreg.recipe import load, take_fallbacks
+    from leukreg.registry import installed
+
+    if strict and (broken := installed().faults()):
+        advice = "mend or uninstall it; strict goes on with no plugin that is broken"
+        raise PluginError("\n".join([*broken, advice]))
+    if isinstance(recipe, str | Path):
+        recipe = load(Path(recipe), overrides)
+    elif overrides:
+        raise LeukregError("a recipe that was read already takes no overrides")
+    reported_of(recipe)
+    return recipe, *(take_fallbacks(recipe, strict) if fallbacks else (recipe, ()))
+
+
+def _refuse_unready(recipe: Recipe) -> None:
+    """Build the model once, so that a phase that trains nothing new is refused now.
+
+    The gate's extractor is opened too: without its weights nothing need begin.
+    """
+    from leukreg.engine.unfreeze import plan
+    from leukreg.synthesis.gate import gate_extractor
+
+    plan(recipe, Labels(names=("a", "b"), counts=(1, 1)))
+    gate_extractor(recipe.synthesis.gate if recipe.synthesis else None)
+
+
+def _resumed(reference: str, root: Path, progress: Progress) -> RunRecord:
+    from leukreg.recipe import rebuild
+    from leukreg.runs import RunFolder, find, read
+
+    path = find(reference, root, resume=True)
+    with RunFolder.open(path) as folder:
+        if folder.status().state == "finished":
+            progress.say(f"{path} is finished; there is nothing to resume.")
+            return read(path)
+        recipe = rebuild(folder.read_json("recipe.json"), path / "recipe.json")
+        notices = parse(path / "notices.json", tuple[Notice, ...])
+        return _announced(recipe, folder, notices, progress)
+
+
+def _announced(
+    recipe: Recipe, folder: RunFolder, notices: tuple[Notice, ...], progress: Progress
+) -> RunRecord:
+    """Carry out a recipe, and say first what and where."""
+    from leukreg.registry import installed
+
+    progress.say(recipe.title or recipe.name)
+    for notice in notices:
+        progress.say(f"! Fallback {notice}: {notice.why}")
+    for text in folder.status().mended:
+        progress.say(f"! {text}")
+    progress.say(f"Run folder: {folder.path}")
+    try:
+        return carry_out(recipe, installed(), folder, notices, progress)
+    except (KeyboardInterrupt, WriteError) as error:
+        path = shlex.quote(str(folder.path))
+        error.add_note(f"This goes on with it: leukreg run --resume {path}")
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,54 +247,44 @@ def carry_out(
         RunError: The data have changed since the run began.
         TrainingError: Training could not go on.
     """
-    from leukreg.data.near_duplicates import searched
+    from leukreg.engine.rehearsal import rehearse
     from leukreg.evaluate.feasibility import refuse_too_few
+    from leukreg.synthesis import leakage
+    from leukreg.synthesis.make import synthesize
 
-    images, record = prepare(recipe, folder.file("synthetic"), progress)
+    synthetic = folder.file("synthetic")
+    images, record = prepare(recipe, synthetic, progress)
+    given = images
     refuse_too_few(recipe, images, record.folds)
     refuse_changed(folder, record)
     record = replace(record, folder=folder.path, name=folder.name, notices=notices)
     folder.keep_data(record)
-    if recipe.synthesis is not None and recipe.synthesis.place == "training-fold":
-        from leukreg.engine.rehearsal import rehearse
-        from leukreg.synthesis.leakage import check
-
-        samples = record.samples
+    if recipe.synthesis is not None:
         # A generator may learn for hours; what comes after it must not fail at its first batch.
-        rehearse(recipe, labels_of(recipe, samples, ()), samples)
-        check(recipe, images, record.folds, progress)
+        rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
+    leakage.check(recipe, images, record.folds, progress)
     predicted = []
     for fold in record.folds:
-        images, record, fold = synthesize(recipe, images, record, fold, folder, progress)
-        record, own = train_and_predict(recipe, images, record, fold, folder, progress)
+        placed = synthesize(recipe, images, fold, synthetic, progress)
+        images, record = placed.images, with_synthesis(record, placed)
+        record, own = train_and_predict(
+            recipe, images, record, placed.fold or fold, folder, progress
+        )
         predicted.append(own)
         folder.keep_data(record)
         folder.checkpoint_time()
-    if recipe.synthesis is not None:  # folds have appended the images that were made for them
-        record = with_images(record, searched(images, progress))
+    record = with_images(record, searched_again(given, images, progress))
     return conclude(recipe, registry, folder, record, predicted, progress)
 
 
-def synthesize(
-    recipe: Recipe,
-    images: ImageStore,
-    record: RunRecord,
-    fold: Fold,
-    folder: RunFolder,
-    progress: Progress = SILENT,
-) -> tuple[ImageStore, RunRecord, Fold]:
-    """Synthesise into the fold.
-
-    Its synthetic rows come back appended, so that row numbers stay unique.
-    """
-    from leukreg.synthesis import make
-
-    placed = make.synthesize(recipe, images, fold, folder.file("synthetic"), progress)
-    images, fold = placed.images, placed.fold or fold
-    folds = tuple(fold if fold.index == one.index else one for one in record.folds)
-    fidelity = (*record.synthesis.fidelity, *placed.figures)
-    record = replace(record, folds=folds, synthesis=Synthesis(fidelity=fidelity))
-    return images, with_images(record, images), fold
+def with_synthesis(record: RunRecord, placed: Placed) -> RunRecord:
+    """The record with what was made for a fold: its rows appended, so that row numbers stay."""
+    fold, kept = placed.fold, record.synthesis.fidelity
+    return replace(
+        with_images(record, placed.images),
+        folds=tuple(fold if fold and fold.index == one.index else one for one in record.folds),
+        synthesis=Synthesis(fidelity=(*kept, *placed.figures)),
+    )
 
 
 def train_and_predict(

@@ -30,39 +30,62 @@ def prepare(
 
     The record has what is known of the data.
     """
-    from leukreg.data.decode import readings
-    from leukreg.data.folds import make_folds
-    from leukreg.data.near_duplicates import searched
     from leukreg.recipe import check_task
     from leukreg.synthesis.make import synthesize
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
-    images, dropped = open_rows(recipe, samples, progress)
-    spec, beside = recipe.synthesis, beside_of(recipe, samples)
+    opened, dropped = open_rows(recipe, samples, progress)
+    beside = beside_of(recipe, samples)
     for how in beside.assumed:
         progress.say(how)
-    placed = synthesize(recipe, images, None, synthetic, progress)
-    if placed.images is not images:
-        images = searched(placed.images, progress)
-    absent = spec.classes if spec is not None else ()
-    folds = make_folds(images, recipe.data.folds, recipe.seed, absent)
-    listing = Listing(
-        listed=real_counts(images.samples),
-        files_found=count_files(recipe.data.source, samples, images.samples, dropped),
-        passed_over=images.samples.passed,
-        passed_over_by_generator=beside.passed,
-        assumed_of_list=(*images.samples.assumed, *beside.assumed),
-        dropped=dropped,
-        readings=readings(images.facts.values()),
-    )
+    placed = synthesize(recipe, opened, None, synthetic, progress)
+    images = searched_again(opened, placed.images, progress)
+    record = data_record(recipe, samples, images, dropped, beside)
+    return images, replace(record, synthesis=Synthesis(fidelity=placed.figures))
+
+
+def searched_again(
+    before: ImageStore, images: ImageStore, progress: Progress = SILENT
+) -> ImageStore:
+    """The images with their near duplicates, where synthetic ones have joined those of before."""
+    from leukreg.data.near_duplicates import searched
+
+    return images if images is before else searched(images, progress)
+
+
+def data_record(
+    recipe: Recipe,
+    listed: Samples,
+    images: ImageStore,
+    dropped: tuple[Dropped, ...],
+    beside: Samples,
+) -> RunRecord:
+    """The record of data that are listed and opened: how they came about, and their split.
+
+    Args:
+        listed: All rows that the source gave.
+        dropped: Copies that were left out.
+        beside: What the generator lists besides (see :func:`beside_of`).
+    """
+    from leukreg.data.decode import readings
+    from leukreg.data.folds import make_folds
+
+    spec = recipe.synthesis
     record = RunRecord(
         recipe=recipe.resolved,
-        listing=listing,
-        folds=folds,
-        synthesis=Synthesis(fidelity=placed.figures),
+        listing=Listing(
+            listed=real_counts(images.samples),
+            files_found=count_files(recipe.data.source, listed, images.samples, dropped),
+            passed_over=images.samples.passed,
+            passed_over_by_generator=beside.passed,
+            assumed_of_list=(*images.samples.assumed, *beside.assumed),
+            dropped=dropped,
+            readings=readings(images.facts.values()),
+        ),
+        folds=make_folds(images, recipe.data.folds, recipe.seed, spec.classes if spec else ()),
     )
-    return images, with_images(record, images)
+    return with_images(record, images)
 
 
 def with_images(record: RunRecord, images: ImageStore) -> RunRecord:

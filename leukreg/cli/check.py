@@ -63,32 +63,23 @@ def command(
 
 
 def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) -> None:
-    from leukreg.audit.published_table import reported_of
     from leukreg.errors import LeukregError, PluginFault, Problem, Problems
-    from leukreg.recipe import load, take_fallbacks
-
-    recipe = load(path, overrides)
-    reported_of(recipe)
-    settled, notices = take_fallbacks(recipe, strict) if not no_plan or strict else (recipe, ())
-    tables: tuple[Table, ...] = ()
-    if not no_plan:
-        try:
-            tables = _plan(settled)
-        except (Problems, PluginFault):
-            raise
-        except LeukregError as error:  # several recipes: say which one, and go on with the others
-            raise Problems([Problem(str(error), str(path))]) from None
-    say(f"{path}: no problems")
-    if recipe.title:
-        say(f"  {recipe.title}")
-    _show_notices(notices)
-    _show_tables([*tables, *_tables_of_keys(recipe)])
-
-
-def _plan(recipe: Recipe) -> tuple[Table, ...]:
+    from leukreg.experiment import check
     from leukreg.report.plan import plan_tables
 
-    return plan_tables(recipe, _progress())
+    try:
+        plan = check(
+            path, overrides=overrides, strict=strict, data=not no_plan, progress=_progress()
+        )
+    except (Problems, PluginFault):
+        raise
+    except LeukregError as error:  # several recipes: say which one, and go on with the others
+        raise Problems([Problem(str(error), str(path))]) from None
+    say(f"{path}: no problems")
+    if plan.asked.title:
+        say(f"  {plan.asked.title}")
+    _show_notices(plan.notices)
+    _show_tables([*(() if no_plan else plan_tables(plan)), *_tables_of_keys(plan.asked)])
 
 
 def _progress() -> Progress:

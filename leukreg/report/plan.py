@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from leukreg.data.listing import alike
-from leukreg.prepare import beside_of, labels_of, list_samples, open_rows
-from leukreg.progress import SILENT, Progress
-from leukreg.recipe import Recipe, check_task
+from leukreg.recipe import Recipe
 from leukreg.report.survey_tables import SHOWN, passed_table
 from leukreg.types import Fold, Role, Samples, Table
 
 if TYPE_CHECKING:
-    from leukreg.data.image_store import ImageStore
     from leukreg.engine.unfreeze import PhasePlan
+    from leukreg.experiment import Plan
     from leukreg.record import Dropped
 
 
-def plan_tables(recipe: Recipe, progress: Progress = SILENT) -> tuple[Table, ...]:
-    """The plan of a settled recipe. Reads every image and trains nothing.
-
-    One small batch of noise goes through all that training calls (see
-    :func:`leukreg.engine.rehearsal.rehearse`).
-
-    Raises:
-        LeukregError: The data or the model do not allow what the recipe asks for.
-    """
-    from leukreg.engine.rehearsal import rehearse
+def plan_tables(plan: Plan) -> tuple[Table, ...]:
+    """What a recipe will do, as tables."""
     from leukreg.evaluate.choices import choices
 
-    samples = list_samples(recipe, progress)
-    check_task(recipe, samples)
-    beside = beside_of(recipe, samples)
-    # Before the images are read: this takes seconds.
-    phases = rehearse(recipe, labels_of(recipe, samples, ()), samples)
-    images, dropped = open_rows(recipe, samples, progress)
-    rows = _image_table(recipe, images, progress)
-    like = tuple((", ".join(map(repr, names)),) for names in alike(samples.classes))
+    classes, listing = plan.record.samples.classes, plan.record.listing
+    like = tuple((", ".join(map(repr, names)),) for names in alike(classes))
     return (
-        replace(rows, caption="; ".join([rows.caption, *beside.assumed])),
-        passed_table((*samples.passed, *beside.passed)),
-        _dropped_table(dropped),
+        _image_table(plan),
+        passed_table((*listing.passed_over, *listing.passed_over_by_generator)),
+        _dropped_table(listing.dropped),
         Table(
             columns=("warning: classes that differ only in case, spaces, hyphens or Unicode form",),
             rows=like,
             caption="if they are one class, merge them with data.classes",
         ),
-        _phase_table(phases),
-        Table(columns=("scoring", "how"), rows=choices(recipe.resolved, samples.classes)),
+        _phase_table(plan.phases),
+        Table(columns=("scoring", "how"), rows=choices(plan.recipe.resolved, classes)),
     )
 
 
@@ -65,48 +46,18 @@ def _dropped_table(dropped: Sequence[Dropped]) -> Table:
     return Table(columns=("left out", "kept"), rows=tuple(rows), caption=caption)
 
 
-def _image_table(recipe: Recipe, images: ImageStore, progress: Progress) -> Table:
+def _image_table(plan: Plan) -> Table:
     """Rows per class and side of every fold, synthetic ones counted in and named."""
-    from leukreg.data.decode import readings
-    from leukreg.data.folds import make_folds
-    from leukreg.evaluate.feasibility import refuse_too_few
-    from leukreg.synthesis.leakage import check
-
-    spec = recipe.synthesis
-    with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
-        images, uncounted = _before_split(recipe, images, Path(folder), progress)
-        folds = make_folds(images, recipe.data.folds, recipe.seed, spec.classes if spec else ())
-    check(recipe, images, folds, progress)
-    refuse_too_few(recipe, images, folds)
-    samples = images.samples
-    caption = f"{len(samples)} rows of {recipe.image.size} px"
+    samples, listing = plan.record.samples, plan.record.listing
+    caption = f"{len(samples)} rows of {plan.recipe.image.size} px"
     caption += f"; {len(samples.broken)} broken files skipped" if samples.broken else ""
-    if uncounted:
-        caption += f"; {uncounted:,} synthetic rows, made before the split, will stand among them"
-    caption += "".join(f"; {how}" for how in samples.assumed)
-    caption += "".join(f"; {reading}" for reading in readings(images.facts.values()))
-    rows = (("all rows", *_counts(samples, range(len(samples)))), *_sides(recipe, samples, folds))
+    if plan.unmade:
+        caption += f"; {plan.unmade:,} synthetic rows, made before the split, will stand among them"
+    own, beside = samples.assumed, listing.assumed_of_list[len(samples.assumed) :]
+    caption += "".join(f"; {how}" for how in (*own, *map(str, listing.readings), *beside))
+    every = ("all rows", *_counts(samples, range(len(samples))))
+    rows = (every, *_sides(plan.recipe, samples, plan.record.folds))
     return Table(columns=("images", *samples.classes), rows=rows, caption=caption)
-
-
-def _before_split(
-    recipe: Recipe, images: ImageStore, folder: Path, progress: Progress
-) -> tuple[ImageStore, int]:
-    """The rows that are split; and how many synthetic ones are missing, as they take long to make.
-
-    A plan counts and does not judge.
-    """
-    from leukreg.data.near_duplicates import searched
-    from leukreg.synthesis.leakage import check
-    from leukreg.synthesis.make import synthesize
-
-    spec = recipe.synthesis
-    if spec is None or spec.place != "before-split":
-        return images, 0
-    if check(recipe, images, None, progress):
-        return images, sum(spec.count(name) for name in spec.classes)
-    ungated = replace(recipe, synthesis=replace(spec, gate=None))
-    return searched(synthesize(ungated, images, None, folder, progress).images, progress), 0
 
 
 def _sides(recipe: Recipe, samples: Samples, folds: Sequence[Fold]) -> Iterator[tuple[str, ...]]:
