@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
-from leukreg.recipe.mistakes import dotted
 
 if TYPE_CHECKING:
     from leukreg.recipe.mistakes import Document, Mark
@@ -314,6 +313,8 @@ def reported_of(recipe: Recipe) -> Reported | None:
     Raises:
         Problems: They cannot be read, each mistake with its place.
     """
+    from leukreg.recipe.mistakes import dotted
+
     if not recipe.reported:
         return None
     return read_reported(recipe.reported, lambda path: recipe.place(dotted(("reported", *path))))

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from leukreg.audit import audit, has_errors
 from leukreg.audit.published_table import paper_of, reported_of
-from leukreg.audit.rules import spec_of
+from leukreg.audit.rules import audit, has_errors, spec_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import FINDINGS, GOOD, say
 from leukreg.errors import LeukregError, Problem, Problems

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from leukreg.audit import audit, read_reported
-from leukreg.audit.rules import spec_of
+from leukreg.audit.published_table import read_reported
+from leukreg.audit.rules import audit, spec_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.audit import record_of
 from leukreg.cli.output import say
@@ -21,7 +21,7 @@ from leukreg.report.console import open_console, render
 from leukreg.types import Finding
 
 if TYPE_CHECKING:
-    from leukreg.audit import Reported
+    from leukreg.audit.published_table import Reported
     from leukreg.recipe.model import AuditSpec
     from leukreg.report.comparison import Subject
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.audit import audit
+from leukreg.audit.rules import audit
 from leukreg.data.decode import readings
 from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore, open_images

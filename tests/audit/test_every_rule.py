@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import leukreg
-from leukreg.audit import audit
+from leukreg.audit.rules import audit
 from leukreg.record import RunRecord
 from leukreg.registry import installed
 from tests.audit.real_runs import Bench, evaluated, folded, leaking, papers, swapped, synthetic

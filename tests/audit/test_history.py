@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leukreg.audit import audit
+from leukreg.audit.rules import audit
 from leukreg.recipe import load
 from leukreg.record import RunRecord
 from leukreg.registry import installed

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leukreg.audit import audit, has_errors
-from leukreg.audit.rules import spec_of
+from leukreg.audit.rules import audit, has_errors, spec_of
 from leukreg.errors import RunError
 from leukreg.recipe.model import AuditSpec, Waiver
 from leukreg.record import RunRecord

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leukreg.audit import read_reported
+from leukreg.audit.published_table import read_reported
 from leukreg.recipe import Recipe, load, parse
 from leukreg.registry.plugin_call import Choice
 
