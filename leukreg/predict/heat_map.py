@@ -1,4 +1,4 @@
-"""Where in a picture the cells of a feature map lie.
+"""A feature map laid over its picture: where its cells lie, and how it is drawn.
 
 A map is usually laid over its picture as if each cell stood for its square of pixels. Networks with
 even sizes and padded strides see otherwise: in a ResNet each cell looks half a cell further up and
@@ -49,17 +49,17 @@ def shift_of(links: Sequence[Link], size: int, device: str) -> tuple[float, floa
     total = float(power.sum())
     if total <= 0 or 2 * size < maps.shape[-1]:
         return 0.0, 0.0
-    places = torch.arange(2 * size, device=device) + 0.5
-    y = float((power.sum(1) * places).sum()) / total
-    x = float((power.sum(0) * places).sum()) / total
+    centres = torch.arange(2 * size, device=device) + 0.5
+    y = float((power.sum(1) * centres).sum()) / total
+    x = float((power.sum(0) * centres).sum()) / total
     height, width = 2 * size / maps.shape[-2], 2 * size / maps.shape[-1]
     return y - (down + 0.5) * height, x - (right + 0.5) * width
 
 
 def laid_over(maps: Tensor, size: int, shift: tuple[float, float]) -> Tensor:
     """Maps ``(b, 1, h, w)`` at ``size`` pixels a side, their cells where they lie."""
-    places = torch.arange(size, device=maps.device) + 0.5
-    down, right = (2 * (places - by) / size - 1 for by in shift)
+    centres = torch.arange(size, device=maps.device) + 0.5
+    down, right = (2 * (centres - by) / size - 1 for by in shift)
     grid = torch.stack(torch.meshgrid(down, right, indexing="ij")[::-1], dim=-1)
     return functional.grid_sample(
         maps,
@@ -88,9 +88,15 @@ def side_by_side(path: Path, heat: NDArray[np.float32], lines: tuple[str, ...]) 
         heat: Shape ``(size, size)``, 0 to 1, of the picture squashed to a square.
         lines: Text, one line each.
     """
-    original = _fitted(decode(read_regular(path)).image)
+    from matplotlib import get_data_path
+
+    whole = decode(read_regular(path)).image
+    factor = HEIGHT / max(whole.size)
+    width, height = (max(1, round(side * factor)) for side in whole.size)
+    original = whole.resize((width, height), Image.Resampling.BICUBIC)
     warm = overlay(original, heat)
-    font = _font(15)
+    # matplotlib's own copy of DejaVu, which has far more scripts than Pillow's default.
+    font = ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), 15)
     text = MARGIN + 20 * len(lines)
     # Narrow pictures leave room for the words above them.
     words = max((int(font.getlength(line)) for line in lines), default=0)
@@ -108,33 +114,17 @@ def side_by_side(path: Path, heat: NDArray[np.float32], lines: tuple[str, ...]) 
 
 def overlay(image: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
     """The image, hidden where it is hot by the colours of the heat."""
-    layer = Image.fromarray(heat.astype(np.float32)).resize(image.size, Image.Resampling.BILINEAR)
-    values = np.clip(np.asarray(layer), 0, 1)
-    alpha = STRENGTH * values[..., None]
-    mixed = (1 - alpha) * np.asarray(image, np.float32) + alpha * _colours(values)
-    return Image.fromarray(mixed.round().astype(np.uint8))
-
-
-def _colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
     from matplotlib import colormaps
 
-    return np.asarray(colormaps[COLOURS](values)[..., :3] * 255, dtype=np.float32)
+    layer = Image.fromarray(heat.astype(np.float32)).resize(image.size, Image.Resampling.BILINEAR)
+    values = np.clip(np.asarray(layer), 0, 1)
+    colours = np.asarray(colormaps[COLOURS](values)[..., :3] * 255, dtype=np.float32)
+    alpha = STRENGTH * values[..., None]
+    mixed = (1 - alpha) * np.asarray(image, np.float32) + alpha * colours
+    return Image.fromarray(mixed.round().astype(np.uint8))
 
 
 def _scale(height: int) -> Image.Image:
     """A strip of the colours, the highest on top."""
     values = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(14, axis=1)
     return overlay(Image.new("RGB", (14, height), "white"), values)
-
-
-def _fitted(image: Image.Image) -> Image.Image:
-    factor = HEIGHT / max(image.size)
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    return image.resize(size, Image.Resampling.BICUBIC)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    from matplotlib import get_data_path
-
-    # matplotlib's own copy of DejaVu, which has far more scripts than Pillow's default.
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)
