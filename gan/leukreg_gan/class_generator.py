@@ -177,51 +177,9 @@ class FittedGenerator:
         self, images: Images, seed: int, folder: Path | None, progress: Progress
     ) -> Fitted:
         """From the cache, or trained now; file, log and sample grids are copied to ``folder``."""
-        options, size = self.options, self.image.size
-        conditions = self._conditions(images, progress)
-        for note in conditions.notes:
-            self._say(progress, note)
-        pixels = conditions.pixels(images)
-        digests = image_digests(pixels[: len(conditions.rows)])
-        held = _held(images, conditions, digests, seed)
-        extractor = open_extractor(options.extractor) if len(held) else None
-        who = "" if extractor is None else f"{extractor.name}@{extractor.digest}"
-        settings = options.settings(size)
-        card = Card(
-            classes=conditions.classes,
-            plan=conditions.plan.plain(),
-            size=size,
-            channels=settings["channels"],
-            latent=settings["latent"],
-            settings=settings,
-            seed=seed,
-            extractor=who,
-            images=count(conditions.labels, self.labels),
-            donors=len(conditions.donors),
-            pixels=tuple(sorted(digests)),
-            donor_pixels=tuple(sorted(image_digests(conditions.donors))),
-            attribution=options.attribution,
-        )
-        # Size and steps stand before the digest, so that a listing of the cache says what it holds.
-        what = f"{options.family}-{size}px-{options.steps}-steps"
-        key = training_key([options.algorithm, settings, seed, who], pixels, conditions, held)
-        home = cache_area(AREA, costly=True) / f"{what}-{key}"
-        found = self._known(home / FILE, progress)
+        job, card = self._job(images, seed, folder, progress)
+        found = self._known(job.folder / FILE, progress)
         if found is None:
-            job = Job(
-                options=options,
-                size=size,
-                pixels=pixels,
-                conditions=conditions,
-                names=self.labels.names,
-                held=held,
-                features=None if extractor is None else extractor.features,
-                extractor=who,
-                seed=seed,
-                folder=home,
-                shown=folder,
-                device=self.device,
-            )
             found = _train(job, card, progress)
         else:
             # In no key: what this recipe says of the same images in other words.
@@ -232,13 +190,60 @@ class FittedGenerator:
             )
             self._say(
                 progress,
-                f"these very images were trained on before with these options ({what}-"
-                f"{key[:12]}); the generator is used again, nothing is trained",
+                "these very images were trained on before with these options "
+                f"({job.folder.name[:-20]}); the generator is used again, nothing is trained",
             )
         if folder is not None:
-            _publish(home, folder)
-            write_archive(folder / FILE, options.family, *found)
+            _publish(job.folder, folder)
+            write_archive(folder / FILE, self.options.family, *found)
         return found
+
+    def _job(
+        self, images: Images, seed: int, shown: Path | None, progress: Progress
+    ) -> tuple[Job, Card]:
+        """The training, in its place in the cache, and what can be said of it beforehand."""
+        options, size = self.options, self.image.size
+        conditions = self._conditions(images, progress)
+        for note in conditions.notes:
+            self._say(progress, note)
+        pixels = conditions.pixels(images)
+        digests = image_digests(pixels)
+        home = len(conditions.rows)
+        held = _held(images, conditions, digests[:home], seed)
+        extractor = open_extractor(options.extractor) if len(held) else None
+        job = Job(
+            options=options,
+            size=size,
+            pixels=pixels,
+            conditions=conditions,
+            names=self.labels.names,
+            held=held,
+            features=None if extractor is None else extractor.features,
+            extractor="" if extractor is None else f"{extractor.name}@{extractor.digest}",
+            seed=seed,
+            folder=Path(),
+            shown=shown,
+            device=self.device,
+        )
+        # Size and steps stand before the digest, so that a listing of the cache says what it holds.
+        name = f"{options.family}-{size}px-{options.steps}-steps-{training_key(job)}"
+        settings = options.settings(size)
+        card = Card(
+            classes=conditions.classes,
+            plan=conditions.plan.plain(),
+            size=size,
+            channels=settings["channels"],
+            latent=settings["latent"],
+            settings=settings,
+            seed=seed,
+            extractor=job.extractor,
+            images=count(conditions.labels, self.labels),
+            donors=len(conditions.donors),
+            pixels=tuple(sorted(digests[:home])),
+            donor_pixels=tuple(sorted(digests[home:])),
+            attribution=options.attribution,
+        )
+        return replace(job, folder=cache_area(AREA, costly=True) / name), card
 
     def _known(self, path: Path, progress: Progress) -> Fitted | None:
         if not path.exists():
@@ -250,26 +255,16 @@ class FittedGenerator:
             return None
 
 
-def training_key(
-    head: Sequence[object],
-    pixels: NDArray[np.uint8],
-    conditions: Conditions,
-    held: NDArray[np.int64],
-) -> str:
-    """Digest of everything that decides the trained generator, the machine apart.
-
-    Args:
-        head: Version of the algorithm, settings, seed, and the extractor of the KID: plain values.
-        held: The rows that are held out to judge it by.
-    """
-    classes = sorted(conditions.classes)
-    text = json.dumps([*head, pixels.shape, classes], sort_keys=True)
-    state = hashlib.blake2b(text.encode(), digest_size=16)
-    arrays = [pixels, conditions.vectors, conditions.labels, held]
+def training_key(job: Job) -> str:
+    """Digest of everything that decides the trained generator, the machine apart."""
+    told, options = job.conditions, job.options
+    classes = sorted(told.classes)
+    settings = options.settings(job.size)
+    head = [options.algorithm, settings, job.seed, job.extractor, job.pixels.shape, classes]
+    state = hashlib.blake2b(json.dumps(head, sort_keys=True).encode(), digest_size=16)
     # What a class is drawn with decides how snapshots are judged.
-    for name in classes:
-        arrays.append(conditions.plan.draw(name, 64, np.random.default_rng(0))[0])
-    for array in arrays:
+    draws = [told.plan.draw(name, 64, np.random.default_rng(0))[0] for name in classes]
+    for array in (job.pixels, told.vectors, told.labels, job.held, *draws):
         state.update(np.ascontiguousarray(array).data)
     return state.hexdigest()
 
