@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from leukreg import Finding, RunRecord, Section, Table, plugin
-from leukreg_plugins.reporting.page_reports import PAGE
+from leukreg_plugins.reporting.page_sections import PAGE
 
 
 @plugin("verdict")
@@ -24,8 +24,8 @@ class PerClass:
     """Precision, recall, F1 and specificity of each class with intervals."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        from leukreg_plugins.reporting import page_scores
-        from leukreg_plugins.reporting.figures import per_class, undefined_reasons
+        from leukreg_plugins.reporting import score_figures
+        from leukreg_plugins.reporting.score_tables import per_class, undefined_reasons
 
         return [
             Section(
@@ -34,7 +34,7 @@ class PerClass:
                 tables=(per_class(result),),
                 order=10,
                 page=24,
-                figure=partial(page_scores.per_class, result),
+                figure=partial(score_figures.per_class, result),
                 caption="Figures of each class with their 95 % intervals.",
             )
         ]
@@ -45,8 +45,8 @@ class Confusion:
     """The confusion matrix: true classes down, answers across."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        from leukreg_plugins.reporting import page_scores
-        from leukreg_plugins.reporting.figures import confusion
+        from leukreg_plugins.reporting import score_figures
+        from leukreg_plugins.reporting.score_tables import confusion
 
         return [
             Section(
@@ -54,7 +54,7 @@ class Confusion:
                 tables=(confusion(result),),
                 order=20,
                 page=30,
-                figure=partial(page_scores.confusion, result),
+                figure=partial(score_figures.confusion, result),
                 caption="Images by true class and answer; the darker a cell, the larger its share "
                 "of the true class. Framed: right answers.",
             )
@@ -66,8 +66,8 @@ class Whole:
     """The figures over all classes with intervals."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        from leukreg_plugins.reporting import page_scores
-        from leukreg_plugins.reporting.figures import how_bounded, whole
+        from leukreg_plugins.reporting import score_figures
+        from leukreg_plugins.reporting.score_tables import how_bounded, whole
 
         how = how_bounded(result)
         return [
@@ -77,7 +77,7 @@ class Whole:
                 tables=(whole(result),),
                 order=30,
                 page=20,
-                figure=partial(page_scores.overall, result),
+                figure=partial(score_figures.overall, result),
                 caption="Figures over all classes with their 95 % intervals. Dotted: beside the "
                 "accuracy, always answering the most frequent class; beside the balanced accuracy, "
                 "the strongest guess without a look at the cells.",
@@ -163,12 +163,15 @@ class Elsewhere:
     """A run's models on other images, beside the figures of the run itself."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        from leukreg_plugins.reporting import external
+        from leukreg_plugins.reporting import external_validation
 
         origin = result.evaluated_from
         if origin is None:
             return []
-        text, table = tuple(external.lines(result, origin)), external.table(origin)
+        text, table = (
+            tuple(external_validation.lines(result, origin)),
+            external_validation.table(origin),
+        )
         return [Section(title="Against the original", text=text, tables=(table,), order=5, page=7)]
 
 
@@ -177,9 +180,9 @@ class SyntheticCells:
     """What the gate measured of synthetic images, and which of them were trained on."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        from leukreg_plugins.reporting import synthetic
+        from leukreg_plugins.reporting import synthetic_images
 
-        text, table = tuple(synthetic.lines(result)), synthetic.table(result)
+        text, table = tuple(synthetic_images.lines(result)), synthetic_images.table(result)
         if not text and table is None:
             return []
         tables = (table,) if table is not None else ()
@@ -191,8 +194,8 @@ class Training:
     """What was trained, on what, how long, and why it ended."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        from leukreg_plugins.reporting import page_training
-        from leukreg_plugins.reporting.training import lines, phases
+        from leukreg_plugins.reporting import learning_curves
+        from leukreg_plugins.reporting.learning_curves import lines, phases
 
         return [
             Section(
@@ -201,7 +204,7 @@ class Training:
                 tables=(phases(result),) if result.phases else (),
                 order=60,
                 page=50,
-                figure=partial(page_training.figure, result) if result.epochs else None,
+                figure=partial(learning_curves.figure, result) if result.epochs else None,
                 caption="Losses and accuracy by epoch; a line for each fold, phases parted by "
                 "upright lines.",
             )

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from leukreg_plugins.reporting import external, page_curves
-from leukreg_plugins.reporting.figures import whole
-from leukreg_plugins.reporting.words import find, number, percent
+from leukreg_plugins.reporting import external_validation, roc_curves
+from leukreg_plugins.reporting.format import find, number, percent
+from leukreg_plugins.reporting.score_tables import whole
 
 from leukreg import External, Score
 from tests.factory import build_result
@@ -24,7 +24,7 @@ def test_337_of_400_is_one_figure_in_both_forms() -> None:
 @pytest.mark.parametrize("name", ["auc", "average_precision"])
 def test_a_curve_and_the_table_show_one_figure(name: str) -> None:
     result = build_result()
-    (axes,) = page_curves.figure(result, name).axes
+    (axes,) = roc_curves.figure(result, name).axes
     shown = re.search(r"0\.\d+", axes.get_title())
     assert shown is not None
     head = {"auc": "AUC", "average_precision": "average precision of ALL"}[name]
@@ -41,7 +41,7 @@ def test_the_dot_on_the_curve_is_what_was_reported(folds: int, threshold: bool) 
         odd = np.where(result.predictions.fold == 0, 0, result.predictions.decision)
         assert result.predictions.decision is not None
         result = replace(result, predictions=replace(result.predictions, decision=odd))
-    (axes,) = page_curves.figure(result, "auc").axes
+    (axes,) = roc_curves.figure(result, "auc").axes
     (x,), (y,) = axes.lines[-1].get_data()
     truth, answer = result.predictions.label == 1, result.predictions.decision == 1
     assert float(x) == pytest.approx(answer[~truth].mean())
@@ -55,5 +55,5 @@ def test_the_dot_on_the_curve_is_what_was_reported(folds: int, threshold: bool) 
 
 def test_the_originals_figures_of_shared_classes_say_so() -> None:
     origin = External(how="no interval", missing=("Pro-B",))
-    assert "original, these classes only" in external.table(origin).columns
-    assert "original" in external.table(replace(origin, missing=())).columns
+    assert "original, these classes only" in external_validation.table(origin).columns
+    assert "original" in external_validation.table(replace(origin, missing=())).columns

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leukreg_plugins.reporting import page_bands as bands
+from leukreg_plugins.reporting import roc_curves as bands
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from leukreg.record import RunRecord

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from leukreg_plugins.reporting.synthetic import lines, table
+from leukreg_plugins.reporting.synthetic_images import lines, table
 
 from leukreg.record import RunRecord
 from tests.facts import from_facts

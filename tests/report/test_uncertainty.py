@@ -160,7 +160,7 @@ def test_without_them_nothing_is_said_and_other_sections_do_not_list_them() -> N
     plain = build_result(CLASSES, (200, 100, 60))
     assert list(calibration(plain)) == []
     assert list(sets(plain)) == []
-    from leukreg_plugins.reporting.figures import whole as table
+    from leukreg_plugins.reporting.score_tables import whole as table
 
     listed = [row[0] for row in table(whole()).rows]
     assert listed == [row[0] for row in table(plain).rows]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leukreg import Predictions, RunRecord, Section, Table, rounded
 from leukreg_plugins.audits.confidence import spread
-from leukreg_plugins.reporting.words import number
+from leukreg_plugins.reporting.format import number
 
 if TYPE_CHECKING:
     import numpy as np

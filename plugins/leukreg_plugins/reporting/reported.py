@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from leukreg import RunRecord, Score, Table, rounded
-from leukreg_plugins.reporting.figures import NAMES
-from leukreg_plugins.reporting.words import find, interval, positive, table
+from leukreg_plugins.reporting.format import find, interval, positive, table
+from leukreg_plugins.reporting.score_tables import NAMES
 
 WHOLE = (
     "accuracy",

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from leukreg import Conformal, RunRecord, Score, Section, Table, Temperature, rounded
-from leukreg_plugins.reporting.figures import NAMES
-from leukreg_plugins.reporting.words import counted, find, interval, listed, number, percent, table
+from leukreg_plugins.reporting.format import counted, find, interval, listed, number, percent, table
+from leukreg_plugins.reporting.score_tables import NAMES
 
 RAW, CHANGE = "raw_", "_change"
 SETS = ("set_coverage", "set_size", "set_singletons", "set_empty")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from leukreg import Notice, RunRecord, Score
 from leukreg import percent as rounded_percent
 from leukreg_plugins.audits.finding import pictures_of
-from leukreg_plugins.reporting.words import (
+from leukreg_plugins.reporting.format import (
     counted,
     find,
     listed,

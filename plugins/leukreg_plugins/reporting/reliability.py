@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leukreg import RunRecord, Table, rounded
-from leukreg_plugins.reporting.page_bands import (
+from leukreg_plugins.reporting.format import BLUE, FAINT, INK, RED, WIDTH
+from leukreg_plugins.reporting.roc_curves import (
     REJECTED,
     Band,
     Floats,
@@ -16,11 +17,11 @@ from leukreg_plugins.reporting.page_bands import (
     kept_accuracy,
     reliability,
 )
-from leukreg_plugins.reporting.page_words import BLUE, FAINT, INK, RED, WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 BINS = 10
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from leukreg import Drop, External, RunRecord, Table, rounded
-from leukreg_plugins.reporting.figures import NAMES
-from leukreg_plugins.reporting.words import counted, listed, number
+from leukreg_plugins.reporting.format import counted, listed, number
+from leukreg_plugins.reporting.score_tables import NAMES
 
 LOWER_IS_BETTER = ("brier", "nll", "ece")
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from leukreg import RunRecord, Score, Table
-from leukreg_plugins.reporting.figures import NAMES, PER_CLASS
-from leukreg_plugins.reporting.page_words import BLUE, FAINT, WIDTH, most_rows, plain
+from leukreg_plugins.reporting.format import BLUE, FAINT, WIDTH, find, most_rows, plain
+from leukreg_plugins.reporting.format import overall as figure_of
+from leukreg_plugins.reporting.score_tables import NAMES, PER_CLASS
 from leukreg_plugins.reporting.verdict import strongest_probe
-from leukreg_plugins.reporting.words import find
-from leukreg_plugins.reporting.words import overall as figure_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 MOST = 25
 """Classes that get a line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 from leukreg import RunRecord, Score, Table
-from leukreg_plugins.reporting.words import find, interval, number, overall
+from leukreg_plugins.reporting.format import find, interval, number, overall
 
 NAMES = {
     "accuracy": "accuracy",
