@@ -15,8 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("leukreg", "plugins/leukreg_plugins", "gan/leukreg_gan")
-SAME_EVERYWHERE = {"__init__.py", "__main__.py", "files.py"}
-"""Names of files that may stand in several rooms, because they mean the same in each."""
+SAME_EVERYWHERE = {"__init__.py", "__main__.py", "files.py", "fidelity.py"}
+"""Names of files that may stand in several rooms, because they mean the same in each: a command is
+named as what it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,12 +44,12 @@ recipe_keys = click.option(
 
 
 def run_named(reference: str, root: Path, with_models: bool = False) -> Path:
-    """The run that is meant (see :func:`leukreg.runs.listing`), "last" by name.
+    """The run that is meant (see :func:`leukreg.runs.run_list`), "last" by name.
 
     Raises:
         RunError: There is no such run, or several begin so.
     """
-    from leukreg.runs.listing import find, list_runs
+    from leukreg.runs.run_list import find, list_runs
     from leukreg.runs.status import is_checked
 
     path = find(reference, root, with_models)

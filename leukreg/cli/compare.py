@@ -129,7 +129,7 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
     """A paper; or a recipe's latest run, or its published figures alone where it has none."""
     from leukreg.report.comparison import Column, Subject
     from leukreg.runs.contents import read
-    from leukreg.runs.listing import list_runs
+    from leukreg.runs.run_list import list_runs
 
     what, record, spec = record_of(path, registry)
     remark = ""

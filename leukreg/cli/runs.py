@@ -16,7 +16,7 @@ from leukreg.text import counted, rounded
 from leukreg.types import Figure, Table
 
 if TYPE_CHECKING:
-    from leukreg.runs.listing import RunSummary
+    from leukreg.runs.run_list import RunSummary
 
 IN_NAME = ("recipe", "when")
 """What a run's name tells already; left out on a narrow terminal."""
@@ -28,7 +28,7 @@ WIDE = 110
 def command(root: Path) -> None:
     """List the runs of a folder, oldest first: unfinished and damaged ones too."""
     from leukreg.evaluate.scoring import declared
-    from leukreg.runs.listing import list_runs
+    from leukreg.runs.run_list import list_runs
 
     found = list_runs(root)
     if not found:

@@ -50,7 +50,7 @@ MAPPED_BYTES = 128 * 2**20
 """Mapped pages are given back after so much was read, which keeps a process small."""
 
 
-class _Reader:
+class _ImageReader:
     """Copies pixels out of packs, and keeps count of what the process holds mapped."""
 
     def __init__(self) -> None:
@@ -88,8 +88,8 @@ class ImageStore:
         return len(self.samples)
 
     @functools.cached_property
-    def _reader(self) -> _Reader:
-        return _Reader()
+    def _reader(self) -> _ImageReader:
+        return _ImageReader()
 
     def pixels(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """A copy of the images of these rows, shape ``(len(rows), size, size, 3)``, RGB."""

@@ -26,7 +26,7 @@ from leukreg.predict.inputs import ImagesLike, given_images, read_batches
 from leukreg.predict.trained_run import Trained, load
 from leukreg.progress import SILENT, Progress
 from leukreg.runs.codec import read_json
-from leukreg.runs.listing import EVALUATED_FROM
+from leukreg.runs.run_list import EVALUATED_FROM
 
 CELLS = 4
 """Cells a side that a map should have."""

@@ -12,8 +12,8 @@ from leukreg.gate_figures import FidelityBasis, GateFigures
 from leukreg.record import EarlierRuns, RunRecord, Synthesis, SynthesisGain
 from leukreg.runs.contents import read_facts
 from leukreg.runs.environment import ids_digest
-from leukreg.runs.listing import summarise
 from leukreg.runs.predictions import read_predictions
+from leukreg.runs.run_list import summarise
 from leukreg.runs.status import read_status
 
 NOT_THE_TRAINING = ("synthesis", "name", "title", "audit", "reported", "assumed")

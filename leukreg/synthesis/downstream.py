@@ -91,7 +91,7 @@ class DownstreamScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Classifier:
+class DownstreamClassifier:
     """How images are seen, real ones and made ones, and how their classes are learned."""
 
     real: Callable[[Pixels], Seen]
@@ -99,12 +99,14 @@ class Classifier:
     taught: Callable[[Seen, NDArray[np.int64]], Answers]
 
 
-def classifier_of(name: str, extractor: OpenExtractor, progress: Progress = SILENT) -> Classifier:
+def classifier_of(
+    name: str, extractor: OpenExtractor, progress: Progress = SILENT
+) -> DownstreamClassifier:
     """The classifier of that name: "regression" or "network"."""
     if name == "network":
         small = functools.partial(shrunk, side=SIDE)
-        return Classifier(small, small, functools.partial(_network, progress=progress))
-    return Classifier(extractor.known_features, extractor.features, _regression)
+        return DownstreamClassifier(small, small, functools.partial(_network, progress=progress))
+    return DownstreamClassifier(extractor.known_features, extractor.features, _regression)
 
 
 def downstream_scores(
@@ -147,7 +149,7 @@ def downstream_scores(
 
 
 def _right(
-    own: Classifier, taught: Mapping[str, Seen], asked: Mapping[str, Seen]
+    own: DownstreamClassifier, taught: Mapping[str, Seen], asked: Mapping[str, Seen]
 ) -> dict[str, int]:
     """Right answers per class asked about; classes without rows are never answered."""
     there = {label: rows for label, rows in taught.items() if len(rows)}

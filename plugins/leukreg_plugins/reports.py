@@ -20,7 +20,7 @@ class Verdict:
 
 
 @plugin("per-class")
-class PerClass:
+class PerClassReport:
     """Precision, recall, F1 and specificity of each class with intervals."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
@@ -62,7 +62,7 @@ class Confusion:
 
 
 @plugin("whole")
-class Whole:
+class WholeReport:
     """The figures over all classes with intervals."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
@@ -241,9 +241,9 @@ class Findings:
 
 REPORTS: list[type] = [
     Verdict,
-    PerClass,
+    PerClassReport,
     Confusion,
-    Whole,
+    WholeReport,
     HowScored,
     EachFold,
     Uncertainty,

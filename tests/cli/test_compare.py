@@ -20,7 +20,7 @@ from leukreg.recipe import load
 from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.runs import RunFolder
-from leukreg.runs.listing import summarise
+from leukreg.runs.run_list import summarise
 from leukreg.runs.status import read_status, write_status
 from leukreg.types import Finding
 from tests.cli.test_results import keep

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from leukreg.synthesis import downstream
-from leukreg.synthesis.downstream import Classifier, classifier_of
+from leukreg.synthesis.downstream import DownstreamClassifier, classifier_of
 from tests.synthesis.cells import cells
 
 
@@ -20,7 +20,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downstream, "STEPS", 60)
 
 
-def network() -> Classifier:
+def network() -> DownstreamClassifier:
     return classifier_of("network", NoEye())  # type: ignore[arg-type]
 
 
