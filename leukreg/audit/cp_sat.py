@@ -60,6 +60,8 @@ class Model:
         parameters.max_deterministic_time = effort
         parameters.cp_model_presolve = False  # it takes up to 100 times as long as the search
         parameters.enumerate_all_solutions = most > 1
+        # Its handler would outlive the solver: the next Ctrl-C ended in a segmentation fault.
+        parameters.catch_sigint_signal = False
         solver: Any = compiled.SolveWrapper()
         solver.set_parameters(parameters)
         collect = Collect()  # the solver does not keep it alive
