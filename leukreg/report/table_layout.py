@@ -126,7 +126,7 @@ def _column(table: Table, place: int) -> _TableColumn:
     lines = {line for cell in cells for line in cell.split("\n")}
     words = lines if right else {word for line in lines for word in wrapped(line.strip(), 1)}
     heads = wrapped(head, 1)
-    short = [word if right or _is_figure(word) else word[:NAME] for word in words]
+    short = [word if right or _is_figure(word) else _start(word, NAME) for word in words]
     return _TableColumn(
         head=head,
         cells=cells,
@@ -134,8 +134,13 @@ def _column(table: Table, place: int) -> _TableColumn:
         words=frozenset(heads if right else words.union(heads)),
         natural=_longest([head, *lines]),
         whole=_longest([*heads, *words]),
-        shortest=_longest([*(word[:HEAD] for word in heads), *short]),
+        shortest=_longest([*(_start(word, HEAD) for word in heads), *short]),
     )
+
+
+def _start(word: str, width: int) -> str:
+    """As much of a word as fits; some characters take two columns."""
+    return next(iter(chop_cells(word, width)), "")
 
 
 def _is_figure(word: str) -> bool:

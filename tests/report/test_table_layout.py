@@ -8,7 +8,7 @@ from collections import Counter
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -58,7 +58,19 @@ def test_every_figure_is_whole_at_any_width(table: Table, width: int) -> None:
     assert given_figures <= figures(printed(table, width, terminal=False))
 
 
+WIDE = Table(
+    columns=("name", *"[[[[[", "[[[[[[[[[[細細細細"),
+    rows=(
+        ("[", "[", "0", "0", "0", "[", "["),
+        ("[", "0.000\n0.00–0.00", "0", "0", "0", "[", "["),
+        ("[[[[[[[[[[", "[", "0", "0", "0", "[", "["),
+    ),
+)
+"""A head of characters that take two columns each."""
+
+
 @given(tables(), st.integers(40, 120))
+@example(WIDE, 40)
 def test_lines_fit_unless_one_figure_alone_is_wider(table: Table, width: int) -> None:
     for block in blocks(table, width):
         lines = [line for row in (block.head, *block.rows) for line in block.lines(row)]
