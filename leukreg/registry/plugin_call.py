@@ -8,7 +8,7 @@ import linecache
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,13 +54,18 @@ def call(choice: Choice, function: Callable[..., T], *args: Any, **more: Any) ->
         return function(*args, **more)
 
 
-@contextmanager
-def blamed(choice: Choice, doing: str) -> Iterator[None]:
+def blamed(choice: Choice, doing: str) -> AbstractContextManager[None]:
     """Whatever is raised within is the chosen plugin's fault; ``doing`` follows its name.
 
     Raises:
         PluginFault: What was raised is no LeukregError.
     """
+    return blamed_on(f"{named(choice)} {doing}", choice.plugin, choice.owner)
+
+
+@contextmanager
+def blamed_on(who: str, plugin: object, owner: str = "") -> Iterator[None]:
+    """The same for a plugin that no recipe chose; ``who`` begins the sentence."""
     try:
         yield
     except LeukregError:
@@ -68,8 +73,7 @@ def blamed(choice: Choice, doing: str) -> Iterator[None]:
     except Exception as error:  # a stranger's plugin may raise anything
         if is_outer(error):
             raise
-        text = failed(f"{named(choice)} {doing}", choice.plugin, error)
-        raise PluginFault(text, choice.owner) from error
+        raise PluginFault(failed(who, plugin, error), owner) from error
 
 
 def breach(choice: Choice, what: str) -> PluginFault:

@@ -6,8 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leukreg.data.cache_folder import cache_area, not_writable
-from leukreg.errors import DataError, LeukregError, PluginError, PluginFault, WriteError
+from leukreg.errors import DataError, PluginError, PluginFault, WriteError
 from leukreg.files import sweep, write_file
 from leukreg.progress import SILENT, Progress
-from leukreg.registry.plugin_call import failed, is_outer
+from leukreg.registry.plugin_call import blamed_on
 from leukreg.synthesis.distances import VERSION, Figures, floor
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class OpenExtractor:
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         doing = f"{self.name!r} failed on images of {pixels.shape[1]} px"
-        with _blamed(doing, self.module), torch.inference_mode():
+        with blamed_on(f"extractor {doing}", self.module), torch.inference_mode():
             found: Tensor = self.module.to(device)(_as_tensor(pixels).to(device)).cpu()
         if tuple(found.shape) != (len(pixels), self.dimensions):
             raise PluginFault(
@@ -126,7 +125,7 @@ def opened(plugin: Any) -> OpenExtractor:
         NotAvailable: Its weights are not on this machine.
     """
     name = str(type(plugin).leukreg_name)
-    with _blamed(f"{name!r} failed", plugin):
+    with blamed_on(f"extractor {name!r} failed", plugin):
         getattr(plugin, "ready", lambda: None)()
         module, facts = plugin.build(), dict(plugin.describe())
     dimensions = getattr(module, "dimensions", None)
@@ -139,23 +138,6 @@ def opened(plugin: Any) -> OpenExtractor:
     return OpenExtractor(
         name=name, digest=str(digest), dimensions=dimensions, facts=facts, module=module
     )
-
-
-@contextmanager
-def _blamed(who: str, plugin: object) -> Iterator[None]:
-    """Whatever is raised within is the extractor's fault.
-
-    Raises:
-        PluginFault: What was raised is no LeukregError.
-    """
-    try:
-        yield
-    except LeukregError:
-        raise
-    except Exception as error:  # a stranger's code may raise anything
-        if is_outer(error):
-            raise
-        raise PluginFault(failed(f"extractor {who}", plugin, error)) from error
 
 
 def averaged(pixels: NDArray[Any], side: int) -> Features:

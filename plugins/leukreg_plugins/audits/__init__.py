@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 
-from leukreg_plugins.audits import (
-    baseline,
-    confidence,
-    confounding,
-    convergence,
-    fidelity,
-    file_listing,
-    leakage,
-    lineage,
-    published_table,
-    sample_size,
-    training_setup,
+FILES = (
+    "baseline",
+    "confidence",
+    "confounding",
+    "convergence",
+    "fidelity",
+    "file_listing",
+    "leakage",
+    "lineage",
+    "published_table",
+    "sample_size",
+    "training_setup",
 )
+"""Where rules stand, in the order in which they are asked."""
 
 
 def rules_in(*modules: ModuleType) -> list[type]:
@@ -25,16 +27,4 @@ def rules_in(*modules: ModuleType) -> list[type]:
     return [one for one in held if isinstance(one, type) and "leukreg_name" in vars(one)]
 
 
-AUDITS = rules_in(
-    baseline,
-    confidence,
-    confounding,
-    convergence,
-    fidelity,
-    file_listing,
-    leakage,
-    lineage,
-    published_table,
-    sample_size,
-    training_setup,
-)
+AUDITS = rules_in(*(import_module(f"{__name__}.{name}") for name in FILES))
