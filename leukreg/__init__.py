@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     from leukreg.registry.plugin import plugin as plugin
     from leukreg.report.plot import STYLE as STYLE
     from leukreg.report.table_layout import shortened as shortened
+    from leukreg.section import Picture as Picture
+    from leukreg.section import Section as Section
+    from leukreg.section import Table as Table
     from leukreg.seeds import derive as derive
     from leukreg.synthesis.distances import kid as kid
     from leukreg.synthesis.extractor import OpenExtractor as OpenExtractor
@@ -89,14 +92,11 @@ if TYPE_CHECKING:
     from leukreg.types import Notice as Notice
     from leukreg.types import Origin as Origin
     from leukreg.types import PassedOver as PassedOver
-    from leukreg.types import Picture as Picture
     from leukreg.types import Predictions as Predictions
     from leukreg.types import Sample as Sample
     from leukreg.types import Samples as Samples
     from leukreg.types import Score as Score
-    from leukreg.types import Section as Section
     from leukreg.types import Severity as Severity
-    from leukreg.types import Table as Table
     from leukreg.vision import import_torchvision as import_torchvision
 
 __version__ = "0.1.0"
@@ -126,7 +126,7 @@ _MODULE_OF = {
     "OpenExtractor": "leukreg.synthesis.extractor",
     "Origin": "leukreg.types",
     "PassedOver": "leukreg.types",
-    "Picture": "leukreg.types",
+    "Picture": "leukreg.section",
     "Plan": "leukreg.experiment",
     "Predicted": "leukreg.predict.prediction_table",
     "Predictions": "leukreg.types",
@@ -141,9 +141,9 @@ _MODULE_OF = {
     "Sample": "leukreg.types",
     "Samples": "leukreg.types",
     "Score": "leukreg.types",
-    "Section": "leukreg.types",
+    "Section": "leukreg.section",
     "Severity": "leukreg.types",
-    "Table": "leukreg.types",
+    "Table": "leukreg.section",
     "Trained": "leukreg.predict.trained_run",
     "TrainingError": "leukreg.errors",
     "WriteError": "leukreg.errors",

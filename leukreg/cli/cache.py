@@ -10,7 +10,7 @@ import click
 from leukreg.cli.output import say
 from leukreg.data.cache_folder import CachePart, cache_root, clear, entries, named
 from leukreg.report.console import open_console, print_table
-from leukreg.types import Table
+from leukreg.section import Table
 
 
 @click.group("cache", invoke_without_command=True)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from leukreg.errors import Problem
     from leukreg.progress import Progress
     from leukreg.recipe import Recipe
-    from leukreg.types import Notice, Table
+    from leukreg.section import Table
+    from leukreg.types import Notice
 
 
 @click.command("check")

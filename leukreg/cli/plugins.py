@@ -17,8 +17,8 @@ from leukreg.recipe.reference import Key, example_table, options
 from leukreg.registry import Entry, claimed_twice, installed
 from leukreg.registry.kinds import KINDS
 from leukreg.report.console import open_console, print_table
+from leukreg.section import Table
 from leukreg.text import nearest
-from leukreg.types import Table
 
 
 class _Plugins(click.Group):

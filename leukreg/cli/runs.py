@@ -12,8 +12,9 @@ from leukreg.cli.arguments import runs_folder
 from leukreg.cli.output import say
 from leukreg.registry import installed
 from leukreg.report.console import open_console, print_table
+from leukreg.section import Table
 from leukreg.text import counted, rounded
-from leukreg.types import Figure, Table
+from leukreg.types import Figure
 
 if TYPE_CHECKING:
     from leukreg.runs.run_list import RunSummary

@@ -8,7 +8,7 @@ from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.model import Recipe
 from leukreg.recipe.schema import at, leaves
-from leukreg.types import Table
+from leukreg.section import Table
 
 _LEFT_OUT = ("schema", "name", "title", "reported", "assumed")
 

@@ -15,16 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pluggy
 
 from leukreg.record import RunRecord
-from leukreg.types import (
-    Finding,
-    ImageSpec,
-    Labels,
-    Lineage,
-    Predictions,
-    Samples,
-    Score,
-    Section,
-)
+from leukreg.section import Section
+from leukreg.types import Finding, ImageSpec, Labels, Lineage, Predictions, Samples, Score
 
 if TYPE_CHECKING:
     import click

@@ -16,8 +16,9 @@ from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.report.comparability import remarks, settings_that_differ
 from leukreg.report.plot import STYLE
+from leukreg.section import Section, Table
 from leukreg.text import percents, rounded
-from leukreg.types import Finding, Score, Section, Table
+from leukreg.types import Finding, Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

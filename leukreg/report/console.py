@@ -20,8 +20,9 @@ from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.report.table_layout import GAP, Block, blocks, is_list, wrapped
+from leukreg.section import Section, Table
 from leukreg.text import visible
-from leukreg.types import Finding, Section, Table
+from leukreg.types import Finding
 
 
 def sections(result: RunRecord, registry: Registry, page: bool = False) -> tuple[Section, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leukreg.errors import DataError
 from leukreg.files import write_file
 from leukreg.paths import read_regular, require_regular
-from leukreg.types import Section, Table
+from leukreg.section import Section, Table
 
 if TYPE_CHECKING:
     from leukreg.synthesis.fidelity import Fidelity, FidelityByClass, LabelledImages

@@ -24,8 +24,8 @@ from leukreg.report.console import MARKS, sections, title_of
 from leukreg.report.page_pictures import Album, Explainer, Tile, laid_over
 from leukreg.report.plot import Drawn, close, draw, style, unremarked
 from leukreg.report.table_layout import is_list, numeric, right_aligned
+from leukreg.section import Section, Table
 from leukreg.text import as_cell, csv_text, visible
-from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -13,7 +13,7 @@ from leukreg.errors import LeukregError
 from leukreg.paths import read_regular
 from leukreg.progress import Progress
 from leukreg.record import RunRecord
-from leukreg.types import Picture, Section
+from leukreg.section import Picture, Section
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, get_args
 from leukreg.data.listing import alike
 from leukreg.recipe import Recipe
 from leukreg.report.survey_tables import SHOWN, passed_table
-from leukreg.types import Fold, Role, Samples, Table
+from leukreg.section import Table
+from leukreg.types import Fold, Role, Samples
 
 if TYPE_CHECKING:
     from leukreg.engine.unfreeze import PhasePlan

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leukreg.positive import positive_in
+from leukreg.section import Section, Table
 from leukreg.text import as_cell, csv_text, json_text, percent, rounded
-from leukreg.types import Section, Table
 
 if TYPE_CHECKING:
     from leukreg.predict.prediction_table import Predicted

@@ -9,8 +9,9 @@ from pathlib import Path
 from leukreg.data.listing import alike, said_alike
 from leukreg.data.survey import Class, Copies, Survey, layout
 from leukreg.paths import expanded
+from leukreg.section import Section, Table
 from leukreg.text import counted, percent
-from leukreg.types import PassedOver, Section, Table
+from leukreg.types import PassedOver
 
 SHOWN = 20
 """Rows of a list; more are counted."""

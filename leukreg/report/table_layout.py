@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from leukreg.types import Table
+from leukreg.section import Table
 
 GAP = 2
 """Blanks between two columns."""

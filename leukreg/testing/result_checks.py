@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Any
 
 from leukreg.record import RunRecord
+from leukreg.section import Section
 from leukreg.testing.examples import example_evidence, example_predictions, example_result
 from leukreg.testing.option_checks import Require, instance, require
-from leukreg.types import Finding, Predictions, Score, Section, Severity
+from leukreg.types import Finding, Predictions, Score, Severity
 
 __all__ = ["check_audit", "check_command", "check_metric", "check_report"]
 

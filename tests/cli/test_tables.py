@@ -17,7 +17,7 @@ from leukreg.cli.main import main
 from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.report import console, table_layout
-from leukreg.types import Table
+from leukreg.section import Table
 from tests.terminal import plain, pretend
 from tests.trained import COLOURS, write_cells
 

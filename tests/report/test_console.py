@@ -13,8 +13,9 @@ from rich.console import Console
 from leukreg.record import RunRecord
 from leukreg.registry import Entry, Owner, Registry, installed
 from leukreg.report.console import print_table, render, show
+from leukreg.section import Section, Table
 from leukreg.text import rounded
-from leukreg.types import Finding, Notice, Section, Table
+from leukreg.types import Finding, Notice
 
 Make = Callable[..., RunRecord]
 V4 = {

@@ -27,8 +27,9 @@ from leukreg.registry import installed
 from leukreg.report.console import sections
 from leukreg.report.page import MOST_ROWS, Page, PageHead, page_of, run_page
 from leukreg.report.page_pictures import Album, laid_over, model_maps
+from leukreg.section import Picture, Section, Table
 from leukreg.testing.examples import example_result
-from leukreg.types import Finding, Notice, Picture, Section, Table
+from leukreg.types import Finding, Notice
 from tests.factory import build_result
 from tests.facts import from_facts
 from tests.report.pages import Reader, with_pictures

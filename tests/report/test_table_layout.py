@@ -15,7 +15,7 @@ from rich.console import Console
 
 from leukreg.report.console import print_table
 from leukreg.report.table_layout import blocks, shortened
-from leukreg.types import Table
+from leukreg.section import Table
 
 FIGURES = st.one_of(
     st.integers(0, 99_999).map("{:,}".format),
