@@ -14,7 +14,7 @@ from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.schema import leaves
 from leukreg.record import NO_SAMPLES, Dropped, Listing, RunRecord, Synthesis
-from leukreg.registry.plugin_call import call, takes
+from leukreg.registry.plugin_call import breach, call, takes
 from leukreg.types import Labels, Samples
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def list_samples(recipe: Recipe, progress: Progress = SILENT) -> Samples:
     Raises:
         Problems: They cannot be listed; it names the line of ``[data]`` that the reason is about.
         DataError: The same of a recipe that stands in no file.
-        PluginError: The source failed with an error of its own.
+        PluginError: The source failed with an error of its own, or its patients' labels contradict
+            each other.
     """
     source = recipe.data.source
     build = source.plugin.build
@@ -169,6 +170,8 @@ def list_samples(recipe: Recipe, progress: Progress = SILENT) -> Samples:
         if problem.where is None:
             raise
         raise Problems([problem]) from None
+    for fault in samples.patient_faults():
+        raise breach(source, f": {fault}")
     for how in samples.assumed:
         progress.say(how)
     return samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -126,6 +126,14 @@ class Samples:
     """In the order they were listed."""
     classes: tuple[str, ...]
     """Class names in their order; a class may have no rows."""
+    patient_labels: Mapping[str, str] = field(default_factory=dict)
+    """Patient id to the patient's own label, such as a diagnosis; empty where these are unknown.
+    Where they are known, every patient of a row has one."""
+    patient_classes: tuple[str, ...] = ()
+    """The labels of patients in their order."""
+    weak: bool = False
+    """Whether cells have no label of their own (weak labels): the ``label`` of a row is then its
+    patient's, and ``classes`` are ``patient_classes``."""
     broken: tuple[BrokenImage, ...] = ()
     """Files that were left out because they could not be read."""
     passed: tuple[PassedOver, ...] = ()
@@ -135,6 +143,23 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def patient_faults(self) -> Iterator[str]:
+        """What contradicts itself in the labels of patients, in words."""
+        labels, known = self.patient_labels, set(self.patient_classes)
+        for patient, label in labels.items():
+            if label not in known:
+                yield f"patient {patient!r} has the label {label!r}, which is none of the classes"
+        if self.weak and self.classes != self.patient_classes:
+            yield "the classes of cells are not those of patients, whose labels they take"
+        real = (
+            [row for row in self.rows if row.origin != "synthetic"] if labels or self.weak else []
+        )
+        whose = {row.patient for row in real} - {None}
+        yield from (f"patient {one!r} has no label" for one in sorted(map(str, whose - {*labels})))
+        if self.weak:
+            wrong = [row.id for row in real if labels.get(str(row.patient)) != row.label]
+            yield from (f"{one!r} has another label than its patient" for one in wrong)
 
     def counts(self) -> dict[str, int]:
         """Rows per class, every class listed."""

@@ -6,7 +6,7 @@ A field of the record that is not named here is kept in ``facts.json``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -55,10 +55,13 @@ FoldSide = Literal["train", "validation", "test", "replaced"]
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """``classes.json``: class order and unreadable files."""
+    """``classes.json``: class order, unreadable files, and the labels of patients."""
 
     classes: tuple[str, ...]
     broken: tuple[BrokenImage, ...]
+    patient_classes: tuple[str, ...] = ()
+    patient_labels: Mapping[str, str] = field(default_factory=dict)
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ def write_data(path: Path, record: RunRecord) -> None:
     """What a run knows of its data, and how they were split."""
     samples, pixels, statistics = record.samples, record.pixels, record.statistics
     write_rows(path / "samples.csv", Sample, samples.rows, numbered="row")
-    write_json(path / "classes.json", _Classes(samples.classes, samples.broken), listed=True)
+    about = _Classes(**{one.name: getattr(samples, one.name) for one in fields(_Classes)})
+    write_json(path / "classes.json", about, listed=True)
     ids = dict.fromkeys([*pixels, *statistics])
     images = (ImageRow(one, pixels.get(one), statistics.get(one, ())) for one in ids)
     write_rows(path / "images.csv", ImageRow, images)
@@ -221,7 +225,10 @@ def read_samples(path: Path) -> Samples:
     """The data of a run, from ``samples.csv`` and ``classes.json``."""
     about = parse(path / "classes.json", _Classes)
     rows = read_rows(path / "samples.csv", Sample, numbered="row")
-    return Samples(rows=rows, classes=about.classes, broken=about.broken)
+    found = Samples(rows=rows, **{one.name: getattr(about, one.name) for one in fields(about)})
+    for fault in found.patient_faults():
+        raise damaged(path / "classes.json", fault)
+    return found
 
 
 def read_folds(path: Path, rows: int) -> tuple[Fold, ...]:

@@ -19,7 +19,10 @@ __all__ = ["check_extractor", "check_generator", "check_source"]
 
 
 def check_source(plugin: Any) -> None:
-    """Rows with classes, files and ids that agree, listed the same way twice."""
+    """Rows with classes, files and ids that agree, listed the same way twice.
+
+    Where patients have labels, each has one, and with weak labels their rows have it too.
+    """
     own, require = instance(plugin), Require(plugin)
     samples = own.build()
     require(isinstance(samples, Samples), "build must return leukreg.Samples")
@@ -30,6 +33,8 @@ def check_source(plugin: Any) -> None:
     )
     strange = {row.label for row in samples.rows} - set(samples.classes)
     require(not strange, f"labels {sorted(strange)} are not among its classes")
+    for fault in samples.patient_faults():
+        require(False, fault)
     files: dict[str, str] = {}
     for row in samples.rows:
         _check_row(require, row)

@@ -100,6 +100,50 @@ def test_a_result_comes_back_as_it_was(tmp_path: Path, make_result: Make) -> Non
     assert back.seconds >= 0
 
 
+def with_patients(given: RunRecord, **changes: Any) -> RunRecord:
+    labels = {f"P{number:02d}": "ABC"[number % 2] for number in range(12)}
+    samples = replace(given.samples, patient_labels=labels, patient_classes=("A", "C", "B"))
+    return replace(given, samples=replace(samples, **changes))
+
+
+def test_labels_of_patients_come_back(tmp_path: Path, make_result: Make) -> None:
+    given = with_patients(make_result(bootstrap=0))
+    back = read(finished(tmp_path, given).folder).samples
+    assert back == given.samples
+    assert back.patient_classes == ("A", "C", "B")
+    assert back.patient_labels["P03"] == "B"
+
+
+def test_weak_labels_come_back(tmp_path: Path, make_result: Make) -> None:
+    made = make_result(bootstrap=0)
+    labels = {f"{row.patient}-{row.label}": row.label for row in made.samples.rows}
+    rows = tuple(replace(row, patient=f"{row.patient}-{row.label}") for row in made.samples.rows)
+    classes = made.samples.classes
+    given = with_patients(
+        made, rows=rows, patient_labels=labels, patient_classes=classes, weak=True
+    )
+    back = read(finished(tmp_path, given).folder).samples
+    assert back.weak
+    assert back == given.samples
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"patient_labels": {"P00": "A"}}, "patient 'P01' has no label"),
+        ({"patient_classes": ("A",)}, "patient 'P01' has the label 'B', which is none of the"),
+        ({"weak": True}, "the classes of cells are not those of patients"),
+        ({"weak": True, "patient_classes": ("Benign", "ALL")}, "none of the classes"),
+    ],
+)
+def test_contradicting_labels_of_patients_are_damage(
+    tmp_path: Path, make_result: Make, changes: dict[str, Any], said: str
+) -> None:
+    folder = finished(tmp_path, with_patients(make_result(bootstrap=0), **changes)).folder
+    with pytest.raises(RunError, match=f"classes.json is damaged.*{said}"):
+        read(folder)
+
+
 def test_names_tell_recipe_and_time_and_nothing_is_overwritten(tmp_path: Path) -> None:
     paths = set()
     for _ in range(5):

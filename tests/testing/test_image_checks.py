@@ -42,6 +42,22 @@ def _twice(self):
     return Samples(rows=rows, classes=("a",))
 
 
+@bad("source", "patient 'p' has no label")
+def _no_patient_label(self):
+    rows = (Sample(id="a", path=__file__, label="a", patient="p"),)
+    labels = {"q": "ill"}
+    return Samples(rows=rows, classes=("a",), patient_labels=labels, patient_classes=("ill",))
+
+
+@bad("source", "'a' has another label than its patient")
+def _weak(self):
+    rows = (Sample(id="a", path=__file__, label="well", patient="p"),)
+    classes = ("well", "ill")
+    return Samples(
+        rows=rows, classes=classes, patient_labels={"p": "ill"}, patient_classes=classes, weak=True
+    )
+
+
 class Generator:
     """A generator whose faults are overridden below."""
 
