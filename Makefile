@@ -19,7 +19,7 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/installed-for-tests
-	$(BIN)/mypy
+	$(BIN)/mypy && $(BIN)/mypy benchmarks
 
 # One thread for each worker: torch's own threads would fight over the cores.
 tests: $(VENV)/installed-for-tests

@@ -30,7 +30,8 @@ def clouds(seed: int) -> NDArray[np.uint8]:
     """Smooth random pictures: distances between features of bare noise mean little."""
     rng = np.random.default_rng(seed)
     noise = gaussian_filter(rng.normal(size=(N, SIZE, SIZE, 3)), (0, 4, 4, 0))
-    return (150 + 30 * noise / noise.std()).clip(0, 255).astype(np.uint8)
+    pictures: NDArray[np.uint8] = (150 + 30 * noise / noise.std()).clip(0, 255).astype(np.uint8)
+    return pictures
 
 
 class InMemory(torch.utils.data.Dataset[torch.Tensor]):

@@ -179,8 +179,8 @@ def _watch(place: Path, kill_at: int | None) -> list[int]:
         operation(below)
         sync(descriptor)
 
-    builtins.open = io.open = opened  # type: ignore[assignment]
-    os.fsync = synced
+    builtins.open = io.open = opened
+    os.fsync = synced  # type: ignore[assignment]
     return seen
 
 

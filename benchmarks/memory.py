@@ -40,8 +40,8 @@ def train(folder: Path) -> int:
     text = text.replace('"resnet18"', '"timm", model = "test_resnet"')
     source = f'data = {{ use = "folder", root = {str(folder / "images")!r} }}'
     recipe = parse(text.replace('data = { use = "demo" }', source))
-    data = prepare(recipe, folder / "synthetic")
-    train_fold(recipe, material.LABELS, data.images, data.folds[0], folder / "fold")
+    images, record = prepare(recipe, folder / "synthetic")
+    train_fold(recipe, material.LABELS, images, record.folds[0], folder / "fold")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -74,8 +74,10 @@ def bare_loop(model: leukreg.Trained, files: list[Path]) -> Callable[[], object]
         found = []
         for start in range(0, len(files), 32):
             batch = [
-                Image.fromarray(simplejpeg.decode_jpeg(file.read_bytes())).resize(
-                    (size, size), Image.Resampling.BILINEAR
+                np.asarray(
+                    Image.fromarray(simplejpeg.decode_jpeg(file.read_bytes())).resize(
+                        (size, size), Image.Resampling.BILINEAR
+                    )
                 )
                 for file in files[start : start + 32]
             ]

@@ -36,7 +36,7 @@ def bare_loop(recipe: Recipe, data: material.InMemory) -> float:
         seconds = []
         for _ in range(recipe.phases[0].epochs):
             begin = time.perf_counter()
-            for rows in torch.randperm(len(data)).split(recipe.training.batch_size):
+            for rows in torch.split(torch.randperm(len(data)), recipe.training.batch_size):
                 optimizer.zero_grad()
                 criterion(model(pixels[rows]), targets[rows]).backward()
                 optimizer.step()
