@@ -201,3 +201,13 @@ def build_result(
 def make_result() -> MakeResult:
     """Builds a finished run: small tables, scored by leukreg itself."""
     return build_result
+
+
+@pytest.fixture
+def tiny_dinobloom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DinoBloom's plugins with a network of 64 channels in the place of theirs."""
+    from leukreg_plugins.backbones import BACKBONES
+
+    for cls in BACKBONES:
+        if str(cls.leukreg_name).startswith("dinobloom"):  # type: ignore[attr-defined]
+            monkeypatch.setattr(cls, "timm_name", "test_vit")

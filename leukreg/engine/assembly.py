@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from leukreg.engine.classifier import Classifier, Normaliser
 from leukreg.engine.device import reseed
-from leukreg.errors import PluginError, PluginFault
+from leukreg.errors import LeukregError, PluginError, PluginFault
 from leukreg.recipe.model import Recipe
 from leukreg.registry.kinds import InputContract
 from leukreg.registry.plugin_call import Choice, blamed, breach, call, named
@@ -122,7 +122,9 @@ def _maps(choice: Choice, model: Classifier, images: Tensor) -> Tensor:
     size, inputs = images.shape[-1], model.normaliser(images)
     try:
         maps = _forward(choice, model.stages, inputs, f"images of {size} px; {WHOLE}")
-    except PluginFault as error:
+    except LeukregError as error:
+        if not isinstance(error, PluginFault):
+            raise PluginError(f"{named(choice)}: {error}") from error
         if size < COMMON and _runs(model.stages, COMMON):
             reason = f"{type(error.__cause__).__name__}: {error.__cause__}"
             raise PluginError(

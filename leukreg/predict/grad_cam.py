@@ -125,6 +125,8 @@ def feature_map_of(one: FoldModel, size: int) -> FeatureMap:
     with torch.no_grad():
         for index, link in enumerate(one.model.front()):
             images = link[1](images)
+            if images.ndim != 4:  # tokens of a Vision Transformer, whose last block gives the map
+                continue
             after = tuple(chain[index + 1 :])
             found.append(FeatureMap(link[0], tuple(chain[: index + 1]), after, *images.shape[-2:]))
     stages = found[1:]  # the normaliser's output is the picture itself

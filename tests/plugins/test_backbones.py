@@ -6,6 +6,7 @@ import hashlib
 import socket
 import threading
 import time
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from leukreg_plugins.backbones import (
     ResNet50,
     Timm,
 )
+from leukreg_plugins.extractors import Cells
 from leukreg_plugins.nn.timm_stages import cut
 from leukreg_plugins.pretrained_weights import import_timm
 
@@ -34,7 +36,7 @@ STAGES = {
     "efficientnet_b0": "stem blocks0 blocks1 blocks2 blocks3 blocks4 blocks5 blocks6 conv_head",
     "mobilenetv3_small_050": "stem blocks0 blocks1 blocks2 blocks3 blocks4 blocks5",
     "convnext_atto": "stem stages0 stages1 stages2 stages3",
-    "vit_tiny_patch16_224": "features",
+    "vit_tiny_patch16_224": "stem " + " ".join(f"blocks{number}" for number in range(12)),
 }
 
 
@@ -334,6 +336,22 @@ def test_cellnet_takes_the_weights_of_a_file(suffix: str, tmp_path: Path) -> Non
         Cellnet(weights="nowhere.pth").ready()
 
 
+def test_cellnet_begins_with_the_weights_that_the_extractor_cells_has() -> None:
+    plugin = Cellnet(weights="cells")
+    plugin.ready()
+    module, cells = plugin.build().eval(), Cells().build()
+    images = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in astuple(module.contract))
+    with torch.no_grad():
+        features = module((images / 255 - mean) / std).mean((2, 3))
+        assert torch.allclose(features, cells(images), atol=1e-5)
+    facts = plugin.describe()
+    assert facts["weights"] == "cells (shipped with leukreg)"
+    assert facts["sha256"] == Cells().describe()["digest"]
+    with pytest.raises(LeukregError, match=r'neither "cells" nor .* did you mean \'cells\''):
+        Cellnet(weights="cell").ready()
+
+
 def test_an_unknown_timm_model_is_refused_with_a_suggestion() -> None:
     with pytest.raises(LeukregError, match="did you mean 'resnet50'"):
         Timm(model="resnet50_", weights="random").ready()
@@ -354,4 +372,8 @@ def _without_weights() -> str:
 
 def test_all_backbones_are_listed() -> None:
     names = {cls.leukreg_name for cls in BACKBONES}  # type: ignore[attr-defined]
-    assert names == {"resnet50", "densenet201", "efficientnet-b0", "resnet18", "timm", "cellnet"}
+    assert names == {
+        "resnet50", "densenet201", "efficientnet-b0", "resnet18", "timm", "cellnet",
+        *(f"efficientnet-lite{number}" for number in range(3)),
+        *(f"dinobloom-{size}" for size in "sblg"),
+    }  # fmt: skip

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 from leukreg_plugins import extractors
-from leukreg_plugins.extractors import SHIPPED, Cells, Inception
+from leukreg_plugins.extractors import Cells, Inception
 from leukreg_plugins.nn.cellnet import CellNet
+from leukreg_plugins.pretrained_weights import CELLS
 from safetensors.torch import load_file, save_file
 
 from leukreg.errors import LeukregError, NotAvailable
@@ -19,7 +20,7 @@ from leukreg.errors import LeukregError, NotAvailable
 
 def test_the_shipped_weights_say_where_they_come_from() -> None:
     facts = Cells().describe()
-    assert SHIPPED.stat().st_size <= 10e6
+    assert CELLS.path.stat().st_size <= 10e6
     assert facts["recipe"] == "experiments/cells.toml"
     assert float(facts["accuracy"]) > 0.9
     assert "Acevedo" in facts["attribution"]

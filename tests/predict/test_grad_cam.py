@@ -25,7 +25,8 @@ from leukreg.types import Labels
 
 CPU = Compute(device="cpu", channels_last=False)
 CONTRACT = SimpleNamespace(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-HEAVY = ("resnet50", "densenet201", "efficientnet-b0", "timm")
+HEAVY = ("resnet50", "densenet201", "efficientnet-b0", "timm", "efficientnet-lite1",
+         "efficientnet-lite2", "dinobloom-b", "dinobloom-l", "dinobloom-g")  # fmt: skip
 
 
 class Convolutions(nn.Module):
@@ -105,6 +106,16 @@ def test_the_shift_of_padded_strides_is_measured(conv: nn.Module, shift: float) 
     assert np.allclose(found, shift, atol=0.3)
 
 
+def test_patches_of_a_transformer_lie_where_they_lie() -> None:
+    class Everywhere(nn.Module):
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            return tokens + tokens.mean(1, keepdim=True)
+
+    patches = nn.Sequential(nn.Conv2d(3, 2, 8, stride=8), nn.Flatten(2))
+    back = nn.Unflatten(2, (8, 8))
+    assert shift_of([("0", patches), ("1", Everywhere()), ("2", back)], 32, "cpu") == (0.0, 0.0)
+
+
 def test_a_map_is_laid_where_its_cells_look() -> None:
     maps = torch.zeros(1, 1, 4, 4)
     maps[0, 0, 2, 1] = 1
@@ -158,6 +169,7 @@ def combinations() -> list[object]:
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("tiny_dinobloom")
 @pytest.mark.parametrize(("backbone", "attention"), combinations())
 def test_every_backbone_and_attention_can_be_explained(backbone: str, attention: str) -> None:
     lines = f'attention = "{attention}"' if attention != "none" else ""

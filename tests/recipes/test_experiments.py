@@ -58,7 +58,9 @@ def test_a_machine_without_images_and_network_has_fallbacks(name: str) -> None:
     assert drawn.options["classes"] == recipe.data.source.options["classes"]
     assert drawn.options["listing"] == recipe.data.source.options["listing"]
     assert recipe.model.backbone.options["weights"] == "imagenet"
-    assert fallback(recipe.model.backbone).options["weights"] == "random"
+    small = fallback(recipe.model.backbone)
+    assert (small.name, small.options) == ("efficientnet-lite0", {"weights": "imagenet"})
+    small.plugin.ready()  # without a network
 
 
 SETUP: dict[str, dict[str, Any]] = {
@@ -210,3 +212,12 @@ def test_the_layout_in_the_readme_loads() -> None:
         recipe = parse(content, EXPERIMENTS / "readme.toml")
         assert recipe.synthesis is not None
         assert recipe.seed == 4
+
+
+def test_the_first_recipe_of_the_readme_starts_from_imagenet_with_and_without_a_hub() -> None:
+    text = (EXPERIMENTS.parent / "README.md").read_text(encoding="utf-8")
+    first, *_ = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    backbone = parse(first, EXPERIMENTS / "readme.toml").model.backbone
+    for choice in (backbone, fallback(backbone)):
+        assert choice.options["weights"] == "imagenet"
+    assert fallback(backbone).name == "efficientnet-lite0"

@@ -45,6 +45,7 @@ def _ready(entry: Entry, folder: Path) -> Any:
     return entry.cls
 
 
+@pytest.mark.usefixtures("tiny_dinobloom")
 @pytest.mark.parametrize("entry", ENTRIES, ids=_id)
 def test_keeps_the_contract_of_its_kind(
     entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

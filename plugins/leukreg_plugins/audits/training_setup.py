@@ -43,8 +43,8 @@ class InputRange:
 class FallbackTaken:
     """Something else was used than the recipe asks for first.
 
-    Rendered cells in place of real ones, random weights in place of trained ones: the run shows
-    that the line works, and its figures are not those of the experiment.
+    Rendered cells in place of real ones, another network or random weights in place of trained
+    ones: the run shows that the line works, and its figures are not those of the experiment.
 
     Do: provide what is missing, or run with --strict.
     """

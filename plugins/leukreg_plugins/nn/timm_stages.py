@@ -2,7 +2,7 @@
 
 timm's convolutional networks register their parts in the order in which they run, but not every
 network does. So the parts are run one after the other on a probe picture and compared with the
-network itself; what does not agree is not cut.
+network itself; what does not agree is not cut. Vision Transformers are cut at their blocks.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from leukreg import LeukregError
-from leukreg_plugins.pretrained_weights import create
+from leukreg_plugins.pretrained_weights import Convert, create
 
-PROBE_SIZE = 64
-"""Pixels a side of the picture on which a cut into stages is tried."""
+PROBE_SIZES = (64, 56)
+"""Pixels a side of the pictures on which a cut into stages is tried; patches of 14 px fill the
+second."""
+UNUSED = ("fc_norm", "attn_pool", "head", "head_dist")
+"""What a Vision Transformer has behind its last tokens, where a head of the recipe stands here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +68,63 @@ class Whole(nn.Module):
         return features
 
 
-def staged(name: str, weights: Path | None) -> StagedBackbone:
+class Tokens(nn.Module):
+    """What a Vision Transformer does before its first block.
+
+    Images ``(b, 3, h, w)`` become tokens ``(b, n, c)``, one a patch, to which their places are
+    added: embeddings that timm interpolates to the size of the image. Class and register tokens
+    stand before them.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        """Of a model whose blocks and last norm have been taken out."""
+        super().__init__()
+        self.model = model
+        self.patch = int(cast(Any, model).patch_embed.feat_ratio())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raises LeukregError where the patches do not fill the image."""
+        height, width = images.shape[-2:]
+        if height % self.patch or width % self.patch:
+            below = width // self.patch * self.patch
+            sizes = " or ".join(str(side) for side in (below, below + self.patch) if side)
+            raise LeukregError(
+                f"images of {width} px are not filled by patches of {self.patch} px; "
+                f"image.size = {sizes} would be"
+            )
+        return cast(Tensor, cast(Any, self.model).forward_features(images))
+
+
+class PatchMap(nn.Module):
+    """Tokens ``(b, n, c)`` to the map ``(b, c, h', w')`` of those that are patches."""
+
+    def __init__(self, prefix: int) -> None:
+        super().__init__()
+        self.prefix = prefix
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return _as_map(tokens[:, self.prefix :])
+
+
+def staged(
+    name: str, weights: Path | None, convert: Convert | None = None, **options: Any
+) -> StagedBackbone:
     """timm's model ``name`` without its classifier, cut into stages.
 
     Args:
         name: ``architecture`` or ``architecture.tag`` as timm knows it.
         weights: A file of its weights, or None for random ones from torch's seed.
+        convert: What brings the file's tensors under timm's names, where they have others.
+        options: What timm is told besides.
 
     Raises:
         LeukregError: The file does not fit the model, or the model gives no feature map.
     """
-    model = create(name, weights).eval()
+    model = create(name, weights, convert, **options).eval()
     config = cast(Any, model).pretrained_cfg
+    contract = Contract(tuple(config["mean"]), tuple(config["std"]))
+    if (stages := transformer_stages(model)) is not None:
+        return StagedBackbone(stages, int(cast(Any, model).num_features), contract).train()
     probe, features = _probe(name, model, config)
     stages = None
     if features.ndim == 4 and features.shape[1] == cast(Any, model).num_features:
@@ -88,8 +136,32 @@ def staged(name: str, weights: Path | None) -> StagedBackbone:
         maps = stages(probe)
     if maps.ndim != 4:
         raise LeukregError(f"timm's {name} gives no feature map but {tuple(maps.shape)}")
-    contract = Contract(tuple(config["mean"]), tuple(config["std"]))
     return StagedBackbone(stages, maps.shape[1], contract).train()
+
+
+def transformer_stages(model: nn.Module) -> nn.Sequential | None:
+    """What makes tokens, then one stage a block, the last of which gives the map of the patches.
+
+    None for what is no Vision Transformer of timm's, or passes more than tokens from block to block
+    (as rotary embeddings are passed).
+    """
+    from timm.models.vision_transformer import VisionTransformer
+
+    own = getattr(type(model), "forward_features", None)
+    if own is not VisionTransformer.forward_features:
+        return None
+    parts: Any = model
+    blocks, norm, prefix = list(parts.blocks), parts.norm, int(parts.num_prefix_tokens)
+    parts.blocks, parts.norm = nn.Sequential(), nn.Identity()
+    for name in UNUSED:
+        if isinstance(getattr(parts, name, None), nn.Module):
+            setattr(parts, name, nn.Identity())
+    blocks[-1] = nn.Sequential(blocks[-1], norm, PatchMap(prefix))
+    stages = nn.Sequential()
+    stages.add_module("stem", Tokens(model))
+    for number, block in enumerate(blocks):
+        stages.add_module(f"blocks{number}", block)
+    return stages
 
 
 @torch.no_grad()
@@ -100,7 +172,7 @@ def _probe(name: str, model: nn.Module, config: dict[str, Any]) -> tuple[Tensor,
         raise LeukregError(f"timm's {name} gives no feature map; choose an image classifier")
     own_size = tuple(config["input_size"])
     reason = ""
-    for size in ((3, PROBE_SIZE, PROBE_SIZE), own_size):
+    for size in (*((3, side, side) for side in PROBE_SIZES), own_size):
         probe = torch.linspace(-2, 2, math.prod(size)).sin().reshape(1, *size)
         try:
             features = forward(probe)
