@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import time
 from pathlib import Path
@@ -14,14 +15,17 @@ from leukreg_plugins.backbones import DinoBloomB, DinoBloomG, DinoBloomL, DinoBl
 from leukreg_plugins.pretrained_weights import import_timm
 from torch import nn
 
+import leukreg
 from leukreg import LeukregError, NotAvailable
 from leukreg.engine.assembly import assemble
 from leukreg.engine.frozen_features import frozen_length
 from leukreg.engine.unfreeze import chosen, layers, unfreeze
 from leukreg.errors import PluginError, PluginFault
+from leukreg.predict.deployment import export
 from leukreg.recipe import Recipe, parse
 from leukreg.testing import check_backbone
 from leukreg.types import Labels
+from tests import trained
 
 ALL: Any = (DinoBloomS, DinoBloomB, DinoBloomL, DinoBloomG)
 LABELS = Labels(names=("a", "b"), counts=(1, 1))
@@ -157,3 +161,19 @@ def test_a_network_that_passes_more_than_tokens_stays_whole() -> None:
     assert [name for name, _ in module.stages.named_children()] == ["features"]
     with torch.no_grad():
         assert module(torch.randn(1, 3, 224, 224)).shape == (1, 192, 16, 16)
+
+
+@pytest.mark.slow
+def test_a_run_of_one_is_explained_and_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(trained, "RECIPE", trained.RECIPE.replace("test_resnet", "test_vit"))
+    folder = trained.train(tmp_path, ("[M] pro", "benign"), "{ test = 0.3 }", "", 8)
+    loaded = leukreg.load(folder)
+    files = [row.path for row in loaded.result.samples.rows[:3]]
+    maps = leukreg.explanation(loaded, files)
+    assert maps.shape == (3, 32, 32)
+    assert set(maps.max(axis=(1, 2)).tolist()) <= {0.0, 1.0}
+    if importlib.util.find_spec("onnxscript"):  # interpolated embeddings become part of the graph
+        assert export(loaded, "onnx", tmp_path / "out").difference <= 1e-4

@@ -16,6 +16,7 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 ALL = sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))
 HISTORY = ["v1", "v2", "v3", "v4", "v5"]
 REPAIRED = [f"{version}-repaired" for version in HISTORY]
+V7 = ["v7", "v7-binary", "v7-dinobloom"]
 
 
 def shipped(name: str) -> Recipe:
@@ -143,6 +144,29 @@ def reported(name: str) -> dict[str, Any]:
     table = shipped(name).reported
     assert table is not None
     return dict(table)
+
+
+@pytest.mark.parametrize("name", V7)
+def test_v7_is_honest_and_runs_on_a_bare_machine(name: str) -> None:
+    recipe = shipped(name)
+    assert recipe.data.source.name == "folder"
+    drawn = fallback(recipe.data.source)
+    assert drawn.name == "demo"
+    assert drawn.options["size"] == recipe.image.size
+    assert drawn.options["classes"] == recipe.data.source.options["classes"]
+    assert (recipe.data.folds.k, recipe.data.folds.group) == (5, "auto")
+    assert recipe.data.folds.duplicates == "together"
+    assert recipe.synthesis is None
+    assert recipe.evaluate.calibration is not None
+    assert recipe.evaluate.conformal is not None
+    assert recipe.evaluate.tta is not None
+    backbone = recipe.model.backbone
+    lite = fallback(backbone) if name == "v7-dinobloom" else backbone
+    assert (lite.name, lite.options) == ("efficientnet-lite0", {"weights": "imagenet"})
+    assert recipe.phases[0].unfreeze == 0
+    threshold = recipe.evaluate.threshold
+    assert (threshold is not None) == (name == "v7-binary")
+    assert threshold is None or threshold.fitted_on == "validation"
 
 
 def test_figures_of_v1() -> None:
