@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from leukreg.types import Origin
+from leukreg.types import Box, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Picture:
     """Marked on the picture."""
     caption: tuple[str, ...] = ()
     """Lines under it."""
+    box: Box | None = None
+    """What of the file is shown; None: all of it."""
     row: int | None = None
     """Its place in the run's predictions, where its explanation map is wanted."""
 

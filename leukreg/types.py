@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Origin = Literal["real", "rendered", "synthetic"]
 Role = Literal["train", "validation", "test"]
 Severity = Literal["error", "warning", "note"]
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom edge in pixels of an upright picture, from its left upper corner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,14 @@ class Sample:
     generator)."""
     lineage: Lineage | None = None
     """Where a synthetic image comes from; None for others."""
+    box: Box | None = None
+    """What of the file the image is, where the file shows a field of many cells; None: all of it.
+    It may reach over the border: the outermost pixels are repeated there."""
+
+    @property
+    def field(self) -> str | None:
+        """What tells fields of several cells apart; None for a file that is one image."""
+        return None if self.box is None else self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

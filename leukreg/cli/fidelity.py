@@ -384,7 +384,8 @@ def native_size(samples: Samples) -> int:
         try:
             require_regular(Path(row.path))
             with Image.open(row.path) as image:
-                sizes.append(min(image.size))
+                left, top, right, bottom = row.box or (0, 0, *image.size)
+                sizes.append(min(right - left, bottom - top))
         except (OSError, ValueError, Image.DecompressionBombError):
             continue  # opening them all says what is wrong with it
     return int(statistics.median(sizes)) if sizes else LARGEST

@@ -13,8 +13,9 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,10 @@ from PIL import Image, UnidentifiedImageError
 
 from leukreg.data.jpeg import START as JPEG
 from leukreg.data.jpeg import read_jpeg
-from leukreg.data.raster import BOMB, SIXTEEN, Decoded, Unreadable, read_other
+from leukreg.data.raster import BOMB, ORIENTATION, SIXTEEN, Decoded, Unreadable, read_other
+from leukreg.paths import read_regular
 from leukreg.record import Reading
+from leukreg.types import Box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,13 +120,14 @@ class Facts:
     """What is known of the content of an image file."""
 
     content: str
-    """Digest of the file's bytes."""
+    """Digest of the file's bytes, and of the box in it that is shown."""
     pixels: str
     """Digest of the decoded pixels at native size: equal for a PNG and a BMP of one picture."""
     format: str
     width: int
     height: int
     bytes: int
+    """Of the file; of a box in one, its pixels take so many."""
     colour: tuple[float, ...]
     """Mean of R, G, B, deviation of R, G, B, border mean of R, G, B; 0 to 255."""
     notes: tuple[str, ...] = ()
@@ -153,26 +157,88 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def cached_image(data: bytes, size: int) -> CachedImage:
-    """Decode the bytes of a file and prepare what is kept of it.
+def content_of(file: str, box: Box | None) -> str:
+    """Digest of what a box of a file shows, from the digest of the file's bytes."""
+    return file if box is None else digest(f"{file} cropped {box}".encode())
+
+
+def crop(image: Image.Image, box: Box) -> Image.Image:
+    """What a box of a picture shows; over the border the outermost pixels are repeated.
+
+    Raises:
+        Unreadable: The box lies outside the picture.
+    """
+    left, top, right, bottom = box
+    width, height = image.size
+    if not (left < right and top < bottom and left < width and top < height and min(box[2:]) > 0):
+        raise Unreadable(f"the box {box} lies outside the picture, which is {width}x{height}")
+    inside = image.crop((max(left, 0), max(top, 0), min(right, width), min(bottom, height)))
+    if inside.size == (right - left, bottom - top):
+        return inside
+    beyond = (max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)), (0, 0)
+    return Image.fromarray(np.pad(np.asarray(inside), beyond, mode="edge"))
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a file's picture, upright: from its header where that can be read.
+
+    None where the file cannot be read, or holds no picture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                turned = image.getexif().get(ORIENTATION, 1) >= 5
+                return image.size[::-1] if turned else image.size
+    except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
+        pass
+    try:
+        with guarded():
+            return read_picture(path).image.size
+    except (OSError, Unreadable):
+        return None
+
+
+def read_picture(path: Path, box: Box | None = None) -> Decoded:
+    """What a file shows, or a box of it.
+
+    Raises:
+        Unreadable: It is no readable image, or the box lies outside.
+        OSError: The file cannot be opened.
+    """
+    decoded = decode(read_regular(path))
+    return decoded if box is None else replace(decoded, image=crop(decoded.image, box))
+
+
+def cached_images(
+    data: bytes, boxes: Sequence[Box | None], size: int
+) -> Iterator[CachedImage | Unreadable]:
+    """Decode the bytes of a file once, and prepare what is kept of each of its boxes (None: of all
+    of it), or why there is nothing.
 
     Raises:
         Unreadable: It is no readable image.
     """
-    decoded = decode(data)
-    image = decoded.image
-    facts = Facts(
-        content=digest(data),
-        pixels=pixel_digest(image),
-        format=decoded.format,
-        width=image.width,
-        height=image.height,
-        bytes=len(data),
-        colour=(*_moments(image), *_border_mean(np.asarray(image))),
-        notes=decoded.notes,
-        peak=decoded.peak,
-    )
-    return CachedImage(facts, squash(image, size).tobytes(), thumbnail(image))
+    decoded, content = decode(data), digest(data)
+    for box in boxes:
+        try:
+            image = decoded.image if box is None else crop(decoded.image, box)
+        except Unreadable as error:
+            yield error
+            continue
+        facts = Facts(
+            content=content_of(content, box),
+            pixels=pixel_digest(image),
+            format=decoded.format,
+            width=image.width,
+            height=image.height,
+            # A field's bytes say nothing of one of its cells.
+            bytes=len(data) if box is None else 3 * image.width * image.height,
+            colour=(*_moments(image), *_border_mean(np.asarray(image))),
+            notes=decoded.notes,
+            peak=decoded.peak,
+        )
+        yield CachedImage(facts, squash(image, size).tobytes(), thumbnail(image))
 
 
 def pixel_digest(image: Image.Image) -> str:

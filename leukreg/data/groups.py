@@ -29,9 +29,10 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
     """The group number of every row, shape ``(n,)``, as a split is to keep them together.
 
-    Two rows share a group when they share a patient (``group`` "auto" or "patient"), a file, equal
-    pixels, are near duplicates, or one was made from the other (unless ``duplicates`` is
-    "ignored"), or when a chain of such ties joins them.
+    Two rows share a group when they share a patient or, where none is known, a field of several
+    cells (``group`` "auto" or "patient"); when they share a file, equal pixels, are near
+    duplicates, or one was made from the other (unless ``duplicates`` is "ignored"); or when a chain
+    of such ties joins them.
 
     Raises:
         Problems: ``group`` is "patient" and a real row has no patient id.
@@ -49,7 +50,7 @@ def group_rows(images: ImageStore, spec: FoldsSpec) -> NDArray[np.int64]:
                     'data.patient_level, or set group = "none" and know that patients may cross'
                 ]
             )
-        ties += same(row.patient for row in rows)
+        ties += by_patient(rows)
     if spec.duplicates != "ignored":
         ties += by_picture(rows, images.digests, images.near_duplicates)
     return joined(len(rows), ties)
@@ -61,7 +62,8 @@ def grouped(
     pixels: Mapping[str, str],
     near: Pairs,
 ) -> Predictions:
-    """The predictions with the group of each row: by patient where known, and by picture.
+    """The predictions with the group of each row: by patient where known, else by field, and by
+    picture.
 
     How the recipe splits does not matter here: where it keeps copies or patients apart, they are
     no more evidence than they were.
@@ -75,11 +77,18 @@ def grouped(
 
 
 def groups_of(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) -> NDArray[np.int64]:
-    """The group number of each sample, ``(n,)``: by patient where known, and by picture.
+    """The group number of each sample, ``(n,)``: by patient where known, else by field, and by
+    picture.
 
     Arguments as for :func:`grouped`.
     """
-    return joined(len(rows), [*same(row.patient for row in rows), *by_picture(rows, pixels, near)])
+    return joined(len(rows), [*by_patient(rows), *by_picture(rows, pixels, near)])
+
+
+def by_patient(rows: Sequence[Sample]) -> list[list[int]]:
+    """Rows of each patient, and those of each field of several cells whose patient is unknown."""
+    fields = same(row.field if row.patient is None else None for row in rows)
+    return same(row.patient for row in rows) + fields
 
 
 def by_picture(rows: Sequence[Sample], pixels: Mapping[str, str], near: Pairs) -> list[list[int]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from leukreg.data.decode import (
     THUMB,
     CachedImage,
     Facts,
-    cached_image,
+    cached_images,
+    content_of,
     decoder_version,
     digest,
     guarded,
@@ -34,7 +35,7 @@ from leukreg.data.walk import instead
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.paths import read_regular, require_regular
 from leukreg.progress import SILENT, Progress
-from leukreg.types import BrokenImage, ImageSpec, Sample, Samples
+from leukreg.types import Box, BrokenImage, ImageSpec, Sample, Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -210,7 +211,7 @@ def open_images(
     readable = _readable(samples, faults, broken)
     places, facts = [], {}
     for row in readable.rows:
-        place = cache.find(contents[row.path])
+        place = cache.find(contents[row.path, row.box])
         if place is None:
             raise DataError(f"{row.path} left the cache while it was opened; run again")
         places.append(place)
@@ -218,19 +219,26 @@ def open_images(
     return ImageStore(readable, image, tuple(places), facts)
 
 
+Shown: TypeAlias = tuple[str, Box | None]
+"""A file, and which part of it is an image."""
+
+
 def _hash(
     samples: Samples, pool: Executor, progress: Progress
-) -> tuple[dict[str, str], dict[str, str]]:
-    """By path the digest of the bytes of every file, and why others cannot be read."""
-    paths = list(dict.fromkeys(row.path for row in samples.rows))
+) -> tuple[dict[Shown, str], dict[Shown, str]]:
+    """The digest of every image, from its file's bytes, and why others cannot be read."""
+    boxes: dict[str, dict[Box | None, None]] = {}
+    for row in samples.rows:
+        boxes.setdefault(row.path, {})[row.box] = None
     contents, faults = {}, {}
-    with progress.task("Reading files", len(paths)) as advance:
-        for path, found in zip(paths, pool.map(_hash_file, paths), strict=True):
+    with progress.task("Reading files", len(boxes)) as advance:
+        for path, found in zip(boxes, pool.map(_hash_file, boxes), strict=True):
             advance()
-            if isinstance(found, OSError):
-                faults[path] = _cannot_open(found)
-            else:
-                contents[path] = found
+            for box in boxes[path]:
+                if isinstance(found, OSError):
+                    faults[path, box] = _cannot_open(found)
+                else:
+                    contents[path, box] = content_of(found, box)
     return contents, faults
 
 
@@ -244,26 +252,28 @@ def _hash_file(path: str) -> str | OSError:
 
 
 def _prepare(
-    contents: dict[str, str], cache: PixelCache, pool: Executor, progress: Progress
-) -> dict[str, str]:
-    """Decode what the cache does not have, pack by pack; by path why others cannot be decoded."""
-    paths: dict[str, list[str]] = {}
-    for path, content in contents.items():
-        paths.setdefault(content, []).append(path)
-    missing = [content for content in paths if cache.find(content) is None]
-    faults: dict[str, str] = {}
+    contents: dict[Shown, str], cache: PixelCache, pool: Executor, progress: Progress
+) -> dict[Shown, str]:
+    """Decode what the cache does not have, pack by pack; why others cannot be decoded."""
+    where: dict[str, list[Shown]] = {}
+    for shown, content in contents.items():
+        where.setdefault(content, []).append(shown)
+    missing = [content for content in where if cache.find(content) is None]
+    faults: dict[Shown, str] = {}
     if not missing:
         return faults
 
     def decoded(todo: Sequence[str]) -> Iterator[CachedImage]:
-        files = [paths[content][0] for content in todo]
-        found = pool.map(_decode_file, files, todo, itertools.repeat(cache.size))
-        for content, result in zip(todo, found, strict=True):
+        # The boxes of a field follow each other, and it is decoded once for all of them.
+        files = [[*own] for _, own in itertools.groupby(todo, lambda one: where[one][0][0])]
+        shown = [[where[content][0] for content in own] for own in files]
+        found = pool.map(_decode_file, shown, files, itertools.repeat(cache.size))
+        for content, result in zip(todo, itertools.chain.from_iterable(found), strict=True):
             advance()
             if isinstance(result, CachedImage):
                 yield result
             else:
-                faults.update(dict.fromkeys(paths[content], result))
+                faults.update(dict.fromkeys(where[content], result))
 
     with progress.task("Decoding images", len(missing)) as advance:
         size = max(16, PACK_BYTES // (3 * cache.size**2))
@@ -277,24 +287,30 @@ def _prepare(
     return faults
 
 
-def _decode_file(path: str, content: str, size: int) -> CachedImage | str:
-    """The picture, or the reason why there is none."""
+def _decode_file(
+    shown: Sequence[Shown], contents: Sequence[str], size: int
+) -> list[CachedImage | str]:
+    """The images in a file, or the reason why there is none."""
+    path, boxes = shown[0][0], [box for _, box in shown]
     try:
         data = read_regular(Path(path))
-        if digest(data) != content:
-            return "changed while it was being read"
-        return cached_image(data, size)
+        file = digest(data)
+        if [content_of(file, box) for box in boxes] != [*contents]:
+            return ["changed while it was being read"] * len(boxes)
+        found = cached_images(data, boxes, size)
+        return [one if isinstance(one, CachedImage) else str(one) for one in found]
     except OSError as error:
-        return _cannot_open(error)
+        return [_cannot_open(error)] * len(boxes)
     except Unreadable as error:
-        return str(error)
+        return [str(error)] * len(boxes)
 
 
-def _readable(samples: Samples, faults: dict[str, str], broken: str) -> Samples:
+def _readable(samples: Samples, faults: dict[Shown, str], broken: str) -> Samples:
     """The samples without those whose file cannot be read."""
-    new = tuple(BrokenImage(path=path, reason=reason) for path, reason in sorted(faults.items()))
+    found = sorted({(path, reason) for (path, _), reason in faults.items()})
+    new = tuple(BrokenImage(path=path, reason=reason) for path, reason in found)
     known = (*samples.broken, *new)
-    rows = tuple(row for row in samples.rows if row.path not in faults)
+    rows = tuple(row for row in samples.rows if (row.path, row.box) not in faults)
     if known and (broken == "stop" or not rows):
         closing = "nothing was run. Mend or remove these files"
         closing += ', or set data.broken = "skip".' if rows else "; none is readable."

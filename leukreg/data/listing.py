@@ -303,12 +303,15 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def patient_finder(pattern: str | None, level: int | None) -> Callable[[str, int], str | None]:
+def patient_finder(
+    pattern: str | None, level: int | None, option: str = "patient"
+) -> Callable[[str, int], str | None]:
     """Whose image a file is, by its id and the depth of its class folder; unknown is None.
 
     Args:
         pattern: Regular expression with one group, the patient id, searched in the id.
         level: Or the folder inside the class folder that is the patient, from 1.
+        option: What states the pattern, for messages.
 
     Raises:
         DataError: Both are given, or the expression is wrong.
@@ -316,7 +319,7 @@ def patient_finder(pattern: str | None, level: int | None) -> Callable[[str, int
     if pattern and level:
         raise DataError("patient and patient_level exclude each other; give one of them")
     if pattern:
-        compiled = _compiled(pattern)
+        compiled = _compiled(pattern, option)
         return lambda file, _: match[1] if (match := compiled.search(file)) else None
 
     def by_folder(file: str, depth: int) -> str | None:
@@ -326,15 +329,15 @@ def patient_finder(pattern: str | None, level: int | None) -> Callable[[str, int
     return by_folder
 
 
-def _compiled(text: str) -> re.Pattern[str]:
+def _compiled(text: str, option: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise DataError(f"patient = {text!r} is no regular expression: {error}") from error
+        raise DataError(f"{option} = {text!r} is no regular expression: {error}") from error
     if pattern.groups != 1:
         raise DataError(
-            f"patient = {text!r} has {pattern.groups} groups; it needs exactly one, round the "
-            r"patient id, such as '(p\d+)_'"
+            f"{option} = {text!r} has {pattern.groups} groups; it needs exactly one, round what is "
+            r"looked for, such as '(p\d+)_'"
         )
     return pattern
 

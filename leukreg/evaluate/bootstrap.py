@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,19 +70,22 @@ def units_of(predictions: Predictions) -> NDArray[np.int64]:
     return np.asarray(first.argsort().argsort()[inverse], dtype=np.int64)
 
 
-def units_in_words(
-    unit: NDArray[np.int64], patients: Sequence[str | None], files: Sequence[str]
-) -> str:
-    """What the units of these rows are: "96 images", "24 pictures in 96 files", "12 patients"."""
-    n, units = len(unit), len(np.unique(unit))
-    known = [patient for patient in patients if patient is not None]
+def units_in_words(predictions: Predictions) -> str:
+    """What the units of these rows are: "96 images", "24 pictures in 96 files", "12 patients", "8
+    fields with 96 cells"."""
+    n, units = len(predictions), len(np.unique(units_of(predictions)))
+    known = [patient for patient in predictions.patient if patient is not None]
+    images, files = len(set(predictions.id)), len(set(predictions.path))
     if len(known) == n and len(set(known)) == units:
         return f"{units:,} patient{'s' * (units != 1)}"
     if units == n:
         text = f"{n:,} image{'s' * (n != 1)}"
     elif not known:
-        rows = "files" if len(set(files)) == n else "rows"
-        text = f"{units:,} picture{'s' * (units != 1)} in {n:,} {rows}"
+        if units == files < images:
+            text = f"{units:,} field{'s' * (units != 1)} with {n:,} cells"
+        else:
+            rows = "files" if images == n else "rows"
+            text = f"{units:,} picture{'s' * (units != 1)} in {n:,} {rows}"
     else:
         group = f"{units:,} group{'s' * (units != 1)}"
         text = f"{group} of images (of one patient, or copies of one picture)"
@@ -97,7 +100,7 @@ def resampling(predictions: Predictions, count: int, seed: int) -> Resampling | 
     units = int(unit.max()) + 1 if len(unit) else 0
     if units < 2 or count == 0:
         return None
-    of = units_in_words(unit, predictions.patient, predictions.id)
+    of = units_in_words(predictions)
     return Resampling(unit=unit, units=units, of=of, count=count, seed=seed)
 
 

@@ -16,7 +16,6 @@ from leukreg.evaluate.bootstrap import (
     percentiles,
     resampling,
     units_in_words,
-    units_of,
 )
 from leukreg.evaluate.calibration import Uncalibrated, calibrated, fit_temperatures, raw_of
 from leukreg.evaluate.conformal import SetFigures, conformal_sets, fit_conformal
@@ -235,7 +234,7 @@ def scores_of(
         if draws is not None:
             _resample(asked, rows, draws, progress)
             return tuple(one.bounded(score, draws) for one in asked for score in one.scores)
-    only = f"{units_in_words(units_of(rows), rows.patient, rows.id)} only"
+    only = f"{units_in_words(rows)} only"
     why = f"no interval: {'none asked for' if count == 0 else only}"
     return tuple(
         score if score.value is None or score.why else replace(score, why=why)

@@ -18,6 +18,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from leukreg.engine.assembly import assemble
@@ -27,7 +28,7 @@ from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.files import CHECKSUMS, settle, unwritable, write_file, write_stream, write_text
 from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.predict.ensemble import together, without_weights
-from leukreg.predict.inputs import given_images, read_batches
+from leukreg.predict.inputs import given_images, image_of, read_batches
 from leukreg.predict.model_card import INPUT, OUTPUT, contract, model_card
 from leukreg.predict.trained_run import Trained
 from leukreg.predict.training_images import learned_rows
@@ -113,12 +114,13 @@ def _own_answers(trained: Trained, images: Sequence[Path]) -> tuple[Pixels, NDAr
     return first.pixels(size), together(seen, trained.result).probabilities
 
 
-def _some_of(trained: Trained) -> list[Path]:
+def _some_of(trained: Trained) -> list[Path | Image.Image]:
     rows = [trained.result.samples.rows[row] for row in learned_rows(trained.result)]
-    there = [Path(row.path) for row in rows if row.origin != "synthetic" or len(rows) < CHECKED]
-    there = [path for path in there if path.is_file()]
+    there = [row for row in rows if row.origin != "synthetic" or len(rows) < CHECKED]
+    there = [row for row in there if Path(row.path).is_file()]
     count = min(len(there), CHECKED)
-    return [there[i * len(there) // count] for i in range(count)]
+    chosen = (there[i * len(there) // count] for i in range(count))
+    return [image_of(Path(row.path), row.box) for row in chosen]
 
 
 def _written(kind: Format, trained: Trained, folder: Path) -> tuple[str, ...]:

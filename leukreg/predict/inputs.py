@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukreg.data.decode import decode, guarded, pixel_digest, squash, thumbnail
+from leukreg.data.decode import decode, guarded, pixel_digest, read_picture, squash, thumbnail
 from leukreg.data.image_store import threads
 from leukreg.data.raster import Unreadable, upright
 from leukreg.data.walk import HIDDEN, Passed, instead, summed, walk
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.paths import expanded, read_regular
-from leukreg.types import PassedOver
+from leukreg.types import Box, PassedOver
 
 OneImage: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
 """A file, a Pillow image, or RGB pixels of shape ``(h, w, 3)``."""
@@ -108,6 +108,15 @@ def given_images(images: ImagesLike) -> list[Given]:
             raise DataError(_wrong_array(images))
         return [_given(index, pixels) for index, pixels in enumerate(stack)]
     return [_given(index, image) for index, image in enumerate(images)]
+
+
+def image_of(path: Path, box: Box | None) -> Path | Image.Image:
+    """A file, or what a box of it shows, as it can be handed over.
+
+    Raises:
+        Unreadable: The box cannot be had.
+    """
+    return path if box is None else read_picture(path, box).image
 
 
 def _given(index: int, image: object) -> Given:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import LeukregError
-from leukreg.paths import read_regular
 from leukreg.progress import Progress
 from leukreg.record import RunRecord
 from leukreg.section import Picture, Section
+from leukreg.types import Box
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class Album:
     def __init__(self, folder: Path | None = None, maps: Maps | None = None) -> None:
         self._folder = folder
         self._maps: Maps = maps or {}
-        self._read: dict[str, tuple[str, str]] = {}
+        self._read: dict[tuple[str, Box | None], tuple[str, str]] = {}
         self._bytes = 0
 
     def tiles(self, pictures: Iterable[Picture]) -> tuple[Tile, ...]:
@@ -62,9 +62,10 @@ class Album:
             return tuple(self._tile(picture) for picture in pictures)
 
     def _tile(self, picture: Picture) -> Tile:
-        if picture.path not in self._read:
-            self._read[picture.path] = self._thumbnail(picture)
-        source, why = self._read[picture.path]
+        shown = (picture.path, picture.box)
+        if shown not in self._read:
+            self._read[shown] = self._thumbnail(picture)
+        source, why = self._read[shown]
         laid, heat = None if picture.row is None else self._maps.get(picture.row), ""
         if laid is not None and self._bytes <= MOST_BYTES:
             from PIL import Image
@@ -73,7 +74,7 @@ class Album:
         return Tile(picture=picture, source=source, why=why, map=heat)
 
     def _thumbnail(self, picture: Picture) -> tuple[str, str]:
-        from leukreg.data.decode import decode
+        from leukreg.data.decode import read_picture
         from leukreg.data.raster import Unreadable
 
         if self._bytes > MOST_BYTES:
@@ -82,7 +83,7 @@ class Album:
         if path is None:
             return "", "the file is not there"
         try:
-            return self._small(decode(read_regular(path)).image), ""
+            return self._small(read_picture(path, picture.box).image), ""
         except Unreadable as error:
             return "", f"unreadable: {error}"
         except OSError as error:
@@ -115,16 +116,19 @@ def model_maps(result: RunRecord, rows: Sequence[int], progress: Progress) -> Ma
     """
     places, classes = result.predictions.path, result.predictions.classes
     there = [row for row in rows if Path(places[row]).is_file()]
+    number = result.predictions.row
+    shown = {row: (Path(places[row]), result.samples.rows[number[row]].box) for row in there}
     answer = result.predictions.answers
     origin = result.evaluated_from
     folder = None if origin is None else Path(origin.folder)
     try:
         from leukreg.predict.grad_cam import explanation
+        from leukreg.predict.inputs import image_of
         from leukreg.predict.trained_run import load
 
         heats = explanation(
             load(folder or result.folder),
-            [Path(places[row]) for row in there],
+            [image_of(*shown[row]) for row in there],
             [classes[answer[row]] for row in there],
             [int(result.predictions.fold[row]) for row in there] if folder is None else None,
             progress,
@@ -133,16 +137,16 @@ def model_maps(result: RunRecord, rows: Sequence[int], progress: Progress) -> Ma
         progress.say(f"There are no explanation maps: {error}")
         return {}
     pairs = zip(there, heats, strict=True)
-    return {row: _overlay(Path(places[row]), heat) for row, heat in pairs}
+    return {row: _overlay(*shown[row], heat) for row, heat in pairs}
 
 
-def _overlay(path: Path, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _overlay(path: Path, box: Box | None, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     import numpy as np
 
-    from leukreg.data.decode import decode, squash
+    from leukreg.data.decode import read_picture, squash
     from leukreg.predict.heat_map import overlay
 
-    image = squash(decode(read_regular(path)).image, 2 * SIDE)
+    image = squash(read_picture(path, box).image, 2 * SIDE)
     return np.asarray(overlay(image, heat))
 
 

@@ -207,8 +207,10 @@ def _cell_of(name: str, kind: Any) -> tuple[Callable[[Any], str], Callable[[str]
         )
     if get_origin(kind) is Literal:
         return cell, lambda text: _one_of(name, args, text)
-    if get_origin(kind) is tuple:  # of numbers
-        return lambda value: " ".join(map(number, value)), lambda text: _numbers(text)
+    if get_origin(kind) is tuple:  # of numbers, as many as it says, or any number with ...
+        one, parse = (str, _integer) if args[0] is int else (number, float)
+        length = None if Ellipsis in args else len(args)
+        return lambda value: " ".join(map(one, value)), lambda text: _numbers(text, parse, length)
     if get_origin(kind) is not None:  # a mapping
         return (
             lambda value: json.dumps(dict(value)) if value else "",
@@ -224,8 +226,11 @@ def _one_of(name: str, known: Sequence[str], text: str) -> str:
     return text
 
 
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(map(float, text.split()))
+def _numbers(text: str, parse: Callable[[str], float], length: int | None) -> tuple[float, ...]:
+    found = tuple(map(parse, text.split()))
+    if length not in (None, len(found)):
+        raise ValueError(f"not {length} numbers: {text!r}")
+    return found
 
 
 def _integer(text: str) -> int:

@@ -100,18 +100,27 @@ def _git(folder: Path, *arguments: str) -> str | None:
 def data_digest(samples: Samples, pixels: Mapping[str, str]) -> str:
     """Digest of what the samples show and are called, whatever their order and place on disk.
 
+    What their patients are called counts too, where it is known.
+
     Synthetic images are left out: they are made, not given.
 
     Args:
         samples: The data of a run.
         pixels: Digest of the decoded image by file id; an id that lacks one counts by its name.
     """
-    return rows_digest((row for row in samples.rows if row.lineage is None), pixels)
+    given = (row for row in samples.rows if row.lineage is None)
+    return rows_digest(given, pixels, samples.patient_labels)
 
 
-def rows_digest(rows: Iterable[Sample], pixels: Mapping[str, str]) -> str:
-    lines = sorted(f"{pixels.get(row.id, row.id)!r} {row.label!r}" for row in rows)
-    return _digest("\n".join(lines).encode("utf-8", "surrogatepass"))
+def rows_digest(
+    rows: Iterable[Sample], pixels: Mapping[str, str], of_patients: Mapping[str, str] | None = None
+) -> str:
+    def line(row: Sample) -> str:
+        whose = (of_patients or {}).get(row.patient or "")
+        text = f"{pixels.get(row.id, row.id)!r} {row.label!r}"
+        return text if whose is None else f"{text} {whose!r}"
+
+    return _digest("\n".join(sorted(map(line, rows))).encode("utf-8", "surrogatepass"))
 
 
 def ids_digest(ids: Iterable[str]) -> str:

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +18,11 @@ from PIL import Image
 
 from leukreg.data import image_store as images_module
 from leukreg.data.cache_folder import clear
+from leukreg.data.groups import groups_of
 from leukreg.data.image_store import ImageStore, open_images, subset
 from leukreg.data.pixel_cache import Pack
 from leukreg.errors import DataError, Problems
-from leukreg.types import ImageSpec, Sample, Samples
+from leukreg.types import Box, ImageSpec, Sample, Samples
 from tests.data.conftest import picture
 
 SPEC = ImageSpec(size=32)
@@ -180,19 +183,19 @@ def test_a_kill_while_writing_costs_one_pack(
     samples = write("a" * 40)
     monkeypatch.setattr(images_module, "PACK_BYTES", 1)  # 16 pictures a pack
     calls = 0
-    from leukreg.data.decode import cached_image as decode
+    from leukreg.data.decode import cached_images as decode
 
-    def dying(data: bytes, size: int) -> object:
+    def dying(*given: Any) -> object:
         nonlocal calls
         calls += 1
         if calls == 20:
             raise KeyboardInterrupt
-        return decode(data, size)
+        return decode(*given)
 
-    monkeypatch.setattr(images_module, "cached_image", dying)
+    monkeypatch.setattr(images_module, "cached_images", dying)
     with pytest.raises(KeyboardInterrupt):
         open_images(samples, SPEC)
-    monkeypatch.setattr(images_module, "cached_image", decode)
+    monkeypatch.setattr(images_module, "cached_images", decode)
     assert len(packs(cache)) == 1
     assert decoded(samples) == 24
     assert open_images(samples, SPEC).pixels(range(40)).shape[0] == 40
@@ -304,13 +307,13 @@ def test_clearing_does_not_disturb_what_is_being_decoded(
     samples = write("a" * 40)
     monkeypatch.setattr(images_module, "PACK_BYTES", 1)  # 16 pictures a pack
     whole = open_images(samples, ImageSpec(size=16)).pixels(range(40))
-    from leukreg.data.decode import cached_image as decode
+    from leukreg.data.decode import cached_images as decode
 
-    def cleared(data: bytes, size: int) -> object:
+    def cleared(*given: Any) -> object:
         clear()
-        return decode(data, size)
+        return decode(*given)
 
-    monkeypatch.setattr(images_module, "cached_image", cleared)
+    monkeypatch.setattr(images_module, "cached_images", cleared)
     images = open_images(samples, ImageSpec(size=16))
     assert np.array_equal(images.pixels(range(40)), whole)
     assert images.thumbs(range(40)).any()
@@ -374,3 +377,76 @@ def test_mapped_pages_are_given_back(write: Write, monkeypatch: pytest.MonkeyPat
     for _ in range(20):
         assert np.array_equal(images.pixels([0, 1]), before)
     assert len(released) == 3
+
+
+def field(tmp_path: Path, *boxes: Box, patient: str | None = None) -> Samples:
+    """Cells of one field of 96 x 64 pixels."""
+    path = tmp_path / "field.png"
+    picture(7, (96, 64)).save(path)
+    rows = (
+        Sample(id=f"field.png#{i}", path=str(path), label="a", patient=patient, box=box)
+        for i, box in enumerate(boxes)
+    )
+    return Samples(rows=tuple(rows), classes=("a",))
+
+
+def test_a_box_of_a_field_is_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = field(tmp_path, (0, 0, 32, 32), (40, 20, 72, 52))
+    whole = np.asarray(picture(7, (96, 64)))
+    images = open_images(samples, SPEC)
+    assert np.array_equal(images.pixels([0])[0], whole[:32, :32])
+    assert np.array_equal(images.pixels([1])[0], whole[20:52, 40:72])
+    assert len({*images.digests.values()}) == 2
+    assert [images.facts[f"field.png#{i}"].width for i in (0, 1)] == [32, 32]
+    # Nothing is decoded again, and other boxes of the same file are other images.
+    monkeypatch.setattr(images_module, "cached_images", None)
+    assert np.array_equal(open_images(samples, SPEC).pixels([1, 0]), images.pixels([1, 0]))
+    monkeypatch.undo()
+    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "the-cache"))
+    other = open_images(field(tmp_path, (1, 0, 33, 32)), SPEC)
+    assert np.array_equal(other.pixels([0])[0], whole[:32, 1:33])
+
+
+def test_a_field_is_decoded_once_for_all_its_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leukreg.data import decode as module
+
+    calls = []
+    original = module.decode
+    monkeypatch.setattr(module, "decode", lambda data: calls.append(1) or original(data))
+    open_images(field(tmp_path, *((i, 0, i + 30, 30) for i in range(20))), SPEC)
+    assert len(calls) == 1
+
+
+def test_over_the_border_the_outermost_pixels_are_repeated(tmp_path: Path) -> None:
+    whole = np.asarray(picture(7, (96, 64)))
+    (corner, far) = open_images(field(tmp_path, (-8, -4, 24, 28), (80, 48, 112, 80)), SPEC).pixels(
+        [0, 1]
+    )
+    assert np.array_equal(corner[4:, 8:], whole[:28, :24])
+    assert (corner[:5, :9] == whole[0, 0]).all()
+    assert np.array_equal(far[:16, :16], whole[48:, 80:])
+    assert (far[15:, 15:] == whole[-1, -1]).all()
+
+
+def test_a_box_outside_the_picture_is_told_and_the_others_are_kept(tmp_path: Path) -> None:
+    samples = field(tmp_path, (0, 0, 32, 32), (96, 0, 120, 24))
+    said = r"field.png  the box \(96, 0, 120, 24\) lies outside the picture, which is 96x64"
+    with pytest.raises(Problems, match=said):
+        open_images(samples, SPEC)
+    kept = open_images(samples, SPEC, "skip").samples
+    assert [row.id for row in kept.rows] == ["field.png#0"]
+    (tmp_path / "field.png").write_bytes(b"")
+    with pytest.raises(Problems) as caught:
+        open_images(samples, SPEC)
+    assert len(caught.value.problems) == 1  # one file, however many cells
+
+
+def test_cells_of_a_field_stay_together_unless_the_patient_is_known(tmp_path: Path) -> None:
+    boxes: tuple[Box, ...] = ((0, 0, 32, 32), (40, 20, 72, 52))
+    alone = Sample(id="x", path="/x.png", label="a")
+    rows = field(tmp_path, *boxes).rows
+    assert groups_of([*rows, alone], {}, ()).tolist() == [0, 0, 1]
+    known = [replace(row, patient=str(i)) for i, row in enumerate(rows)]
+    assert groups_of(known, {}, ()).tolist() == [0, 1]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from leukreg.data.decode import cached_image
+from leukreg.data.decode import CachedImage, cached_images
 from leukreg.errors import DataError, Problems
 from leukreg.predict.inputs import Read, ahead, find_images, given_images
 
@@ -37,7 +37,8 @@ def read(image: object, size: int = 16) -> Read:
 def test_an_array_a_pillow_image_and_a_file_of_it_are_one_picture(pixels: Pixels) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    file = cached_image(buffer.getvalue(), 16)
+    (file,) = cached_images(buffer.getvalue(), [None], 16)
+    assert isinstance(file, CachedImage)
     for image in (pixels, Image.fromarray(pixels)):
         found = read(image)
         assert found.pixels == file.pixels

@@ -144,6 +144,19 @@ def test_contradicting_labels_of_patients_are_damage(
         read(folder)
 
 
+def test_boxes_come_back(tmp_path: Path, make_result: Make) -> None:
+    made = make_result(bootstrap=0)
+    first = replace(made.samples.rows[0], box=(-3, 0, 61, 64))
+    given = replace(made, samples=replace(made.samples, rows=(first, *made.samples.rows[1:])))
+    folder = finished(tmp_path, given).folder
+    assert read(folder).samples == given.samples
+    table = folder / "samples.csv"
+    table.write_text(table.read_text().replace("-3 0 61 64", "-3 0 61"))
+    (folder / "checksums.txt").unlink()
+    with pytest.raises(RunError, match="line 2: not 4 numbers"):
+        read(folder)
+
+
 def test_names_tell_recipe_and_time_and_nothing_is_overwritten(tmp_path: Path) -> None:
     paths = set()
     for _ in range(5):

@@ -163,7 +163,7 @@ class FewPositives:
                 rows = predictions.take(of)
                 right = rows.answers == c
                 share, n = float(right.mean()), effective(right, unit[of])
-                on = units_in_words(unit[of], rows.patient, rows.id)
+                on = units_in_words(rows)
                 yield name, rounded(share), share * n, n, on
 
     def _reported(self, reported: Reported) -> Iterator[Rests]:

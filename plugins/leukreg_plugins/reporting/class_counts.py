@@ -140,6 +140,7 @@ def _picture(row: Sample) -> Picture:
     return Picture(
         id=row.id,
         path=row.path,
+        box=row.box,
         origin=row.origin,
         caption=(row.label, *made, *patient, row.id.rpartition("/")[2]),
     )
@@ -177,6 +178,7 @@ def pictures(result: RunRecord, places: Iterable[int]) -> tuple[Picture, ...]:
         Picture(
             id=rows.id[place],
             path=rows.path[place],
+            box=result.samples.rows[rows.row[place]].box,
             origin=rows.origin[place],
             caption=_caption(result, place, int(answer[place])),
             row=place,

@@ -134,4 +134,4 @@ def _picture(row: Sample) -> Picture:
         if row.lineage.parent:
             caption.append(f"from {row.lineage.parent.rpartition('/')[2]}")
         caption += [f"{key}: {value}" for key, value in row.lineage.condition.items()]
-    return Picture(id=row.id, path=row.path, origin=row.origin, caption=tuple(caption))
+    return Picture(id=row.id, path=row.path, box=row.box, origin=row.origin, caption=tuple(caption))
