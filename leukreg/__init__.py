@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from leukreg.audit.published_table import read_reported as read_reported
     from leukreg.data.cache_folder import cache_area as cache_area
     from leukreg.data.cache_folder import cache_root as cache_root
+    from leukreg.data.decode import picture_size as picture_size
     from leukreg.data.groups import groups_of as groups_of
     from leukreg.data.image_store import open_images as open_images
     from leukreg.data.listing import alike as alike
     from leukreg.data.listing import count_folder as count_folder
     from leukreg.data.listing import list_folder as list_folder
+    from leukreg.data.listing import patient_finder as patient_finder
     from leukreg.data.listing import require_folder as require_folder
     from leukreg.data.listing import same_but_for_form as same_but_for_form
     from leukreg.data.table_reader import read_table as read_table
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from leukreg.gate_figures import GateFigures as GateFigures
     from leukreg.output_folder import require_empty as require_empty
     from leukreg.paths import expanded as expanded
+    from leukreg.paths import read_regular as read_regular
     from leukreg.positive import positive_in as positive_in
     from leukreg.predict.grad_cam import explanation as explanation
     from leukreg.predict.prediction_table import Predicted as Predicted
@@ -170,11 +173,14 @@ _MODULE_OF = {
     "load_tensors": "leukreg.files",
     "open_extractor": "leukreg.synthesis.extractor",
     "open_images": "leukreg.data.image_store",
+    "patient_finder": "leukreg.data.listing",
     "percent": "leukreg.text",
     "percents": "leukreg.text",
+    "picture_size": "leukreg.data.decode",
     "plugin": "leukreg.registry.plugin",
     "positive_in": "leukreg.positive",
     "read_reported": "leukreg.audit.published_table",
+    "read_regular": "leukreg.paths",
     "read_table": "leukreg.data.table_reader",
     "require_empty": "leukreg.output_folder",
     "require_folder": "leukreg.data.listing",

@@ -122,7 +122,7 @@ def _full(pair: tuple[KeyTable, Key]) -> str:
 
 
 def options(cls: type) -> tuple[Key, ...]:
-    """The options of a plugin class, in the order of its fields.
+    """The options of a plugin class in the order of its fields, those without a default first.
 
     Raises:
         Exception: Anything, where a field's type cannot be resolved.
@@ -137,7 +137,7 @@ def options(cls: type) -> tuple[Key, ...]:
             example=_example(field),
             inner=options(field.table) if field.table else (),
         )
-        for field in fields_of(cls)
+        for field in sorted(fields_of(cls), key=lambda field: not field.required)
     )
 
 

@@ -6,13 +6,13 @@ import difflib
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from leukreg import (
     BrokenImage,
     Lineage,
-    NotAvailable,
     Origin,
     PassedOver,
     Problem,
@@ -20,16 +20,13 @@ from leukreg import (
     Sample,
     Samples,
     as_cell,
-    did_you_mean,
     expanded,
     from_cell,
     plugin,
-    read_table,
     same_but_for_form,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
+from leukreg_plugins.sources.patients import PatientLabels, Told
+from leukreg_plugins.sources.text_table import TextTable, at_most, nfc, require_table
 
 Side = Literal["train", "validation", "test"]
 SIDES: dict[str, Side] = {
@@ -43,16 +40,14 @@ SIDES: dict[str, Side] = {
     "testing": "test",
 }
 """What tables call the sides of a split."""
-MOST = 50
-"""Wrong rows named one by one; more are counted."""
-OPTIONAL = ("patient", "split")
+OPTIONAL = ("patient", "split", "patient_label")
 SIGN = ("origin", "generator")
 """Columns that make a table one that knows of synthetic images; either alone may mean anything."""
 LINEAGE = ("seed", "fold", "parent", "parent_label", "snapshot", "condition")
 
 
 @plugin("table")
-class TableFile:
+class TableFile(PatientLabels):
     """A CSV or Parquet table with one image per row: path, label, patient, split.
 
     A table that has the columns "origin" and "generator", as `leukreg synthesize` writes it, says
@@ -66,23 +61,30 @@ class TableFile:
     path_column: str = "path"
     """Column with the image files."""
     label_column: str = "label"
-    """Column with the classes."""
+    """Column with the classes; with weak = true, where nothing else tells them, the patients'."""
     patient_column: str | None = None
     """Column with patient ids, empty where unknown; by default "patient" if the table has it."""
+    patient_label_column: str | None = None
+    """Column with the patient's own label, such as a diagnosis; by default "patient_label" if the
+    table has it."""
     split_column: str | None = None
     """Column with train, validation or test; by default "split" if the table has it."""
     classes: dict[str, tuple[str, ...]] | None = None
     """Class name to the labels that make it up; by default every label is a class. Rows with
     labels that are not named are left out."""
 
+    def contradictions(self) -> Iterator[str]:
+        """Options that do not go together, in words."""
+        if self.patients is not None and self.patient_label_column is not None:
+            yield "patients and patient_label_column both tell labels of patients; give one"
+        if self.weak and self.classes is not None:
+            yield "with weak = true the classes are the patients': patient_classes names them"
+
     def ready(self) -> None:
-        """Raises NotAvailable when the table is not there."""
-        table = self._table()
-        if not table.is_file():
-            what = "is no file" if table.exists() else "does not exist"
-            raise NotAvailable(
-                f"the table {table} {what}; put it there or set data.path to where it is"
-            )
+        """Raises NotAvailable when a table is not there."""
+        require_table(self.path, "data.path")
+        if self.patients is not None:
+            self.patients.ready()
 
     def build(self) -> Samples:
         """Read the table; images are looked for, not decoded.
@@ -93,66 +95,69 @@ class TableFile:
             Problems: Columns are missing, or rows are wrong: all of them at once.
         """
         self.ready()
-        table = self._table()
-        frame = read_table(table)
-        columns = {
+        table = TextTable(require_table(self.path, "data.path"))
+        told, problems, assumed = self.patients.told() if self.patients else ([], [], ())
+        named = self._named(table)
+        problems += table.lacking({f"{key}_column": name for key, name in named.items()})
+        if problems:
+            raise Problems(at_most(problems))
+        base = expanded(self.images).absolute() if self.images else table.path.parent
+        rows = _Rows(table, base, self.classes)
+        samples, problems = rows.samples(named)
+        source = f"from {self.patients.path}" if self.patients else ""
+        if column := named.get("patient_label"):
+            told, source = rows.told, f"from the column {column!r}"
+        if source:
+            samples, wrong = self.labelled(samples, told, source, rows.patients)
+            problems += wrong
+        elif self.patient_classes is not None:
+            said = "patient_classes needs labels of patients: patients, or patient_label_column"
+            problems.append(Problem(said, str(table.path)))
+        if problems:
+            raise Problems(at_most(problems))
+        return replace(samples, assumed=(*table.assumed, *assumed, *samples.assumed))
+
+    def _named(self, table: TextTable) -> dict[str, str]:
+        """The columns that are read, by what they hold."""
+        stated = {
             "path": self.path_column,
             "label": self.label_column,
             "patient": self.patient_column,
             "split": self.split_column,
+            "patient_label": self.patient_label_column,
         }
-        named = _columns(table, frame, columns)
-        base = expanded(self.images).absolute() if self.images else table.parent
-        return _Rows(table, frame, base, self.classes).samples(named)
-
-    def _table(self) -> Path:
-        return expanded(self.path).absolute()
-
-
-def _columns(table: Path, frame: pd.DataFrame, columns: Mapping[str, str | None]) -> dict[str, str]:
-    """The name of each column that is there, by what it holds; None is a usual name or none."""
-    there = [str(name) for name in frame.columns]
-    named: dict[str, str] = {}
-    problems = []
-    for key, stated in columns.items():
-        name = stated or key
-        if name in there:
-            named[key] = name
-        elif stated or key not in OPTIONAL:
-            hint = did_you_mean(name, there)
-            problems.append(
-                Problem(f"there is no column {name!r} ({key}_column); {hint}", str(table))
-            )
-    if problems:
-        raise Problems(problems)
-    return named
+        if self.patients is not None:
+            del stated["patient_label"]
+        named = {
+            key: name or key
+            for key, name in stated.items()
+            if name or key not in OPTIONAL or key in table.columns
+        }
+        if self.weak:  # cells have no labels of their own
+            label = named.pop("label")
+            if self.patients is None:
+                named.setdefault("patient_label", label)
+        return named
 
 
 class _Rows:
     """The rows of a table as samples; every wrong one is a problem of its own."""
 
     def __init__(
-        self,
-        table: Path,
-        frame: pd.DataFrame,
-        base: Path,
-        classes: Mapping[str, Sequence[str]] | None,
+        self, table: TextTable, base: Path, classes: Mapping[str, Sequence[str]] | None
     ) -> None:
         self.table = table
-        self.frame = frame
         self.base = base
         """Where relative image paths start."""
         self.classes = classes
-        self.to_class = {
-            _nfc(label): name for name, own in (classes or {}).items() for label in own
-        }
+        self.to_class = {nfc(label): name for name, own in (classes or {}).items() for label in own}
+        self.told: list[Told] = []
+        """What the rows say of patients."""
+        self.patients: set[str] = set()
+        """Patients of all rows, wrong ones too."""
 
-    def samples(self, named: Mapping[str, str]) -> Samples:
-        """The samples, their cells by the columns of these names.
-
-        Raises:
-            Problems: Rows are wrong: all of them at once.
-        """
+    def samples(self, named: Mapping[str, str]) -> tuple[Samples, list[Problem]]:
+        """The samples, their cells by the columns of these names, and which rows are wrong."""
         cells = self._cells(named)
         rows: list[Sample] = []
         first: dict[str, tuple[int, Sample]] = {}
@@ -162,7 +167,11 @@ class _Rows:
         for index, cell in enumerate(cells):
             if not any(cell.values()):
                 continue  # an empty line
-            where = self._where(index)
+            where = self.table.where(index)
+            if patient := cell.get("patient"):
+                self.patients.add(patient)
+                if label := cell.get("patient_label"):
+                    self.told.append(Told(patient, label, where))
             if faults := [*_faults(cell), *_lineage_faults(cell)]:
                 problems += [Problem(fault, where) for fault in faults]
                 continue
@@ -178,51 +187,37 @@ class _Rows:
             row = self._sample(cell, path)
             before, known = first.setdefault(row.id, (index, row))
             if known != row:
-                said = f"contradicts {self._where(before)} on {row.id!r}"
+                said = f"contradicts {self.table.where(before)} on {row.id!r}"
                 problems.append(Problem(said, where))
             rows.append(row)
-        problems += self._unknown({cell["label"] for cell in cells})
+        problems += self._unknown({cell.get("label", "") for cell in cells})
         if problems or not rows:  # a table without one file of its own lies in the wrong place
             problems, missing = problems + missing, []
-        if len(problems) > MOST:
-            problems[MOST:] = [Problem(f"and {len(problems) - MOST} more such rows")]
-        if problems:
-            raise Problems(problems)
-        assumed = self.frame.attrs.get("assumed", ())
-        return Samples(
+        samples = Samples(
             rows=tuple(rows),
             classes=tuple(self.classes or sorted({row.label for row in rows})),
             broken=tuple(BrokenImage(path=str(one.where), reason=one.message) for one in missing),
             passed=tuple(_passed(*item, self.to_class) for item in sorted(left.items())),
-            assumed=tuple(f"{self.table.name}: {how}" for how in assumed),
         )
+        return samples, problems
 
     def _cells(self, named: Mapping[str, str]) -> list[dict[str, str]]:
         """Row by row what stands in these columns, and in those of origin and lineage."""
-        free = [str(name) for name in self.frame.columns if name not in named.values()]
+        free = [name for name in self.table.columns if name not in named.values()]
         made = all(name in free for name in SIGN)
         more = {name: name for name in (*SIGN, *LINEAGE) if made and name in free}
         # What other people write with a backslash is a path.
-        read = _own_text if more else str
-        texts = [
-            [_nfc(read(text.strip())) for text in self.frame[name]]
-            for name in (*named.values(), *more)
-        ]
-        return [dict(zip((*named, *more), row, strict=True)) for row in zip(*texts, strict=True)]
-
-    def _where(self, index: int) -> str:
-        if self.table.suffix.lower() in (".parquet", ".pq"):
-            return f"{self.table} row {index}"
-        return f"{self.table}:{index + int(self.frame.attrs.get('head_line', 1)) + 1}"
+        return self.table.rows({**named, **more}, _own_text if more else str)
 
     def _sample(self, cell: Mapping[str, str], path: Path) -> Sample:
         inside = path.is_relative_to(self.base)
         below = PurePosixPath(path.relative_to(self.base).as_posix() if inside else path)
         split = cell.get("split", "")
+        label = cell.get("label", "")
         return Sample(
-            id=_nfc(str(below).lstrip("/").replace("\\", "/")),
+            id=nfc(str(below).lstrip("/").replace("\\", "/")),
             path=str(path),
-            label=self.to_class.get(cell["label"], cell["label"]),
+            label=self.to_class.get(label, label),
             patient=cell.get("patient") or None,
             split=SIDES[split.lower()] if split else None,
             **_origin(cell),
@@ -230,11 +225,11 @@ class _Rows:
 
     def _unknown(self, labels: set[str]) -> Iterator[Problem]:
         for label in (label for own in (self.classes or {}).values() for label in own):
-            if _nfc(label) not in labels:
+            if nfc(label) not in labels:
                 close = difflib.get_close_matches(label, labels, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 said = f"no row has the label {label!r} of classes{hint}"
-                yield Problem(said, str(self.table))
+                yield Problem(said, str(self.table.path))
 
 
 def _passed(label: str, paths: Sequence[str], named: Iterable[str]) -> PassedOver:
@@ -250,7 +245,9 @@ def _passed(label: str, paths: Sequence[str], named: Iterable[str]) -> PassedOve
 
 
 def _faults(cell: Mapping[str, str]) -> Iterator[str]:
-    yield from (f"the {key} is empty" for key in ("path", "label") if not cell[key])
+    yield from (f"the {key} is empty" for key in ("path", "label") if not cell.get(key, key))
+    if cell.get("patient_label") and not cell.get("patient"):
+        yield "it has the label of a patient, and no patient"
     side = cell.get("split", "")
     if side and side.lower() not in SIDES:
         yield f"split {side!r} is none of {', '.join(get_args(Side))}"
@@ -316,7 +313,3 @@ def _condition(cell: Mapping[str, str]) -> Any:
         return json.loads(cell.get("condition") or "{}")
     except ValueError:
         return None
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
