@@ -27,11 +27,11 @@ from leukreg import (
     derive,
     expanded,
     open_extractor,
+    sweep,
     torch_session,
     write_file,
 )
 from leukreg_gan import training
-from leukreg_gan.checkpoint import Checkpoint
 from leukreg_gan.conditions import Conditions, Plan, count
 from leukreg_gan.generator_file import (
     Card,
@@ -44,7 +44,7 @@ from leukreg_gan.generator_file import (
 )
 from leukreg_gan.learned_generator import LearnedGenerator
 from leukreg_gan.snapshots import ImageMaker, made_images, noise_for
-from leukreg_gan.training import Job
+from leukreg_gan.training import CHECKPOINT, Job
 from leukreg_gan.training_set import held_out
 
 if TYPE_CHECKING:
@@ -94,19 +94,24 @@ class FittedGenerator:
             DataError: A class cannot be learned from these rows.
             TrainingError: A loss is no number.
         """
+        origin: dict[str, str] = {}
         if self.options.weights is None:
             weights, card = self._trained(images, seed, folder, progress)
-            self._take(weights, card, {})
-            return
-        path = expanded(self.options.weights)
-        weights, card, origin = self._read(path, images)
-        if folder is not None:
-            write_archive(folder / FILE, self.options.family, weights, card)
-        self._take(weights, card, origin)
-        self._say(
-            progress,
-            f"images are made by {path} ({origin['trained on']})",
-        )
+        else:
+            path = expanded(self.options.weights)
+            weights, card, origin = self._read(path, images)
+            if folder is not None:
+                write_archive(folder / FILE, self.options.family, weights, card)
+            self._say(progress, f"images are made by {path} ({origin['trained on']})")
+        try:
+            plan = Plan.from_plain(card.plan)
+            maker = self.options.image_maker(card, plan.width)
+            maker.load_state_dict(dict(weights))
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"the generator's weights do not fit its description: {error}"
+            ) from error
+        self.made_by = maker.to(self.device).eval(), plan, card, origin
 
     def check(self, images: Images, progress: Progress = SILENT) -> None:
         """Whether ``fit`` can begin on these rows; nothing is trained.
@@ -161,18 +166,6 @@ class FittedGenerator:
         allowed = self.options.outside == "allow"
         return weights, card, {"weights": path.name, **check_origin(said, card, images, allowed)}
 
-    def _take(self, weights: Mapping[str, Tensor], card: Card, extra: Mapping[str, str]) -> None:
-        """Make images with these weights; ``extra`` is told by every image's lineage."""
-        try:
-            plan = Plan.from_plain(card.plan)
-            maker = self.options.image_maker(card, plan.width)
-            maker.load_state_dict(dict(weights))
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"the generator's weights do not fit its description: {error}"
-            ) from error
-        self.made_by = maker.to(self.device).eval(), plan, card, extra
-
     def _trained(
         self, images: Images, seed: int, folder: Path | None, progress: Progress
     ) -> Fitted:
@@ -183,11 +176,8 @@ class FittedGenerator:
             found = _train(job, card, progress)
         else:
             # In no key: what this recipe says of the same images in other words.
-            weights, known = found
-            found = (
-                weights,
-                replace(known, classes=card.classes, plan=card.plan, attribution=card.attribution),
-            )
+            own = {name: getattr(card, name) for name in ("classes", "plan", "attribution")}
+            found = found[0], replace(found[1], **own)
             self._say(
                 progress,
                 "these very images were trained on before with these options "
@@ -292,7 +282,8 @@ def _train(job: Job, card: Card, progress: Progress) -> Fitted:
         snapshot=digest_of(weights),
     )
     write_archive(job.folder / FILE, job.options.family, weights, complete)
-    Checkpoint(job.folder / "last.pt").remove()
+    (job.folder / CHECKPOINT).unlink(missing_ok=True)
+    sweep(job.folder)
     return weights, complete
 
 

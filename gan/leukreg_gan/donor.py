@@ -7,7 +7,6 @@ told its class and its source, and a class that only donors show is asked for wi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -39,6 +38,7 @@ from leukreg_gan.conditions import (
     one,
     places_among,
 )
+from leukreg_gan.generator_file import image_digests
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,20 +129,18 @@ def list_donors(donor: Donor, names: Sequence[str]) -> tuple[Samples, list[str]]
             f"{', '.join(counts)}"
         )
     rows = tuple(row for row in listed.rows if row.label in known)
-    other = (_unnamed(name, listed) for name in counts if name not in known)
-    return replace(listed, rows=rows, classes=known, passed=(*listed.passed, *other)), faults
-
-
-def _unnamed(name: str, listed: Samples) -> PassedOver:
-    """The images of a folder that is called as no class of the task."""
-    rows = [row.id for row in listed.rows if row.label == name]
-    return PassedOver(
-        what=f"folder {name!r}",
-        files=len(rows),
-        example=min(rows, default=name),
-        reason="no class of the task is called so",
-        images=bool(rows),
+    other = (
+        PassedOver(
+            what=f"folder {name!r}",
+            files=n,
+            example=min((row.id for row in listed.rows if row.label == name), default=name),
+            reason="no class of the task is called so",
+            images=n > 0,
+        )
+        for name, n in counts.items()
+        if name not in known
     )
+    return replace(listed, rows=rows, classes=known, passed=(*listed.passed, *other)), faults
 
 
 def passed_over(donor: Donor, names: Sequence[str]) -> tuple[PassedOver, ...]:
@@ -178,14 +176,14 @@ def _decoded(
         raise Problems(error.problems, closing) from None
     pixels, donors = store.pixels(range(len(store))), store.samples.rows
     # Donors that are training images of the task come from no other source.
-    known = {_digest(picture): row.id for picture, row in zip(pixels, donors, strict=True)}
+    known = dict(zip(image_digests(pixels), (row.id for row in donors), strict=True))
     copies = []
     with progress.task("Looking for copies among donors", len(images)) as advance:
         for start in range(0, len(images), CHUNK):
             rows = range(start, min(start + CHUNK, len(images)))
-            for row, picture in zip(rows, images.pixels(rows), strict=True):
-                if (name := known.get(_digest(picture))) is not None:
-                    copies.append(f"{name} is {images.samples.rows[row].id}")
+            for row, digest in zip(rows, image_digests(images.pixels(rows)), strict=True):
+                if digest in known:
+                    copies.append(f"{known[digest]} is {images.samples.rows[row].id}")
             advance(len(rows))
     if copies:
         raise DataError(
@@ -194,10 +192,6 @@ def _decoded(
             "test images among them would teach what is scored; name another folder"
         )
     return pixels, donors
-
-
-def _digest(picture: NDArray[np.uint8]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()
 
 
 def fit_match(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+FORMAT = "leukreg {} 1"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -65,7 +67,7 @@ def write_archive(path: Path, family: str, weights: Mapping[str, Tensor], card: 
 
     plain = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     text = json.dumps(asdict(card), ensure_ascii=False)
-    head = {"format": _format(family), "card": text, "digest": _digest(text)}
+    head = {"format": FORMAT.format(family), "card": text, "digest": _digest(text)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, save(plain, head))
 
@@ -86,10 +88,10 @@ def read_archive(path: Path, family: str) -> tuple[dict[str, Tensor], Card]:
         raise DataError(f"{path}: there is no such file") from error
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} cannot be read as safetensors: {error}") from error
-    if metadata.get("format") != _format(family):
+    if metadata.get("format") != FORMAT.format(family):
+        said = FORMAT.format(family)
         raise DataError(
-            f"{path} is no trained generator of {family} (it says no {_format(family)!r} in its "
-            "head)"
+            f"{path} is no trained generator of {family} (it says no {said!r} in its head)"
         )
     if metadata.get("digest") not in (None, _digest(metadata.get("card", ""))):
         raise DataError(f"{path} is damaged: its head is not as it was written")
@@ -118,10 +120,6 @@ def image_digests(pixels: NDArray[np.uint8]) -> tuple[str, ...]:
     """Digest of each image ``(n, size, size, 3)``, 16 hexadecimal figures."""
     whole = np.ascontiguousarray(pixels)
     return tuple(hashlib.blake2b(image.data, digest_size=8).hexdigest() for image in whole)
-
-
-def _format(family: str) -> str:
-    return f"leukreg {family} 1"
 
 
 def _digest(text: str) -> str:

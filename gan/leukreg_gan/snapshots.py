@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from leukreg import as_cell, derive, kid, write_file
-from leukreg_gan.checkpoint import LogLine, Quality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,6 +74,37 @@ def made_images(
     return np.ascontiguousarray(np.concatenate(parts))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Figures of one snapshot."""
+
+    kid: float | None
+    """Mean over the classes of the distance to held-out images; None where nothing was held out."""
+    kid_all: float | None
+    """The same of all classes as one heap."""
+    spread: float
+    """Differences among made images of a class against those among real ones, the mean over the
+    classes with real images; about 1 is good."""
+    classes: Mapping[str, float] = field(default_factory=dict)
+    """KID of each class."""
+    spreads: Mapping[str, float] = field(default_factory=dict)
+    """Spread of each class that can be made."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LogLine:
+    """One line of the log: mean losses over some steps, and at a snapshot its quality."""
+
+    step: int
+    images: int
+    """Real images seen so far."""
+    seconds: float
+    """Training time so far, as :class:`.training.State` counts it."""
+    losses: Mapping[str, float]
+    """What a step of the family came to, by name."""
+    quality: Quality | None = None
+
+
 class Snapshots:
     """Takes snapshots of a training into its folder.
 
@@ -118,7 +149,7 @@ class Snapshots:
         return weights, self._quality(made)
 
     def _made(self, maker: ImageMaker, label: str) -> NDArray[np.uint8]:
-        """The same noise and conditions at every snapshot, so that one sees what changes."""
+        # The same noise and conditions at every snapshot, so that one sees what changes.
         seed, n = self.job.seed, max(FEWEST_MADE, len(self.known.get(label, ())))
         rng = np.random.default_rng(derive(seed, "snapshot", label))
         told, _ = self.job.conditions.plan.draw(label, n, rng)
@@ -147,11 +178,10 @@ class Snapshots:
         heads = [*(f"kid {name}" for name in kids), *(f"spread {name}" for name in others)]
         text = io.StringIO(newline="")
         table = csv.writer(text)
-        losses = lines[0].losses if lines else ()
-        table.writerow([
-            "step", "images", "seconds", *losses, "kid", "kid_all", "spread",
-            *map(as_cell, heads), "extractor", "size", "held_out",
-        ])  # fmt: skip
+        columns = ["step", "images", "seconds", *(lines[0].losses if lines else ())]
+        columns += ["kid", "kid_all", "spread", *map(as_cell, heads)]
+        columns += ["extractor", "size", "held_out"]
+        table.writerow(columns)
         basis = (self.job.extractor, self.job.size, sum(map(len, self.known.values())))
         for line in lines:
             row: list[object] = [line.step, line.images, line.seconds, *line.losses.values()]
@@ -160,8 +190,8 @@ class Snapshots:
                 row += [found.classes.get(name) for name in kids]
                 row += [found.spreads.get(name) for name in others]
                 row += basis if found.kid is not None else ()
-            row += [None] * (len(losses) + len(heads) + 9 - len(row))
-            table.writerow(["" if x is None else _shown(x) for x in row])
+            row += [None] * (len(columns) - len(row))
+            table.writerow(f"{x:.6g}" if isinstance(x, float) else x for x in row)
         self._write("log.csv", text.getvalue().encode("utf-8"))
 
     def _write(self, name: str, data: bytes) -> None:
@@ -169,10 +199,6 @@ class Snapshots:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 write_file(folder / name, data)
-
-
-def _shown(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def distance(real: NDArray[np.float32], made: NDArray[np.float32]) -> float:

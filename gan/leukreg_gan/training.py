@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
-from leukreg import LeukregError, Progress, TrainingError, derive, torch_session
-from leukreg_gan.checkpoint import Checkpoint, Quality, State
-from leukreg_gan.snapshots import Snapshots
+from leukreg import (
+    DataError,
+    LeukregError,
+    Progress,
+    TrainingError,
+    check_file,
+    derive,
+    load_tensors,
+    torch_session,
+    write_file,
+)
+from leukreg_gan.snapshots import LogLine, Quality, Snapshots
 from leukreg_gan.training_set import RealBatch, training_set
 
 if TYPE_CHECKING:
@@ -25,6 +35,14 @@ if TYPE_CHECKING:
     from leukreg_gan.snapshots import Features, ImageMaker
     from leukreg_gan.training_set import TrainingSet
 
+CHECKPOINT = "last.pt"
+"""The last state and the best snapshot, in the folder of a training."""
+ANEW = "delete it to train the generator anew"
+EVERY = 60.0
+"""Seconds that lie between two checkpoints at least: what a kill can cost of the steps.
+
+What is taught before the first step is kept as a whole, or begins anew.
+"""
 LOG_EVERY = 50
 """Steps that one line of the log stands for; at a snapshot, and at the end, there is one more."""
 PAUSE = 0.5
@@ -103,6 +121,46 @@ class Job:
         return training_set(self.pixels[which], told.vectors[which], told.labels[which])
 
 
+@dataclass(slots=True)
+class State:
+    """Finished steps, the log, the best snapshot and what hints at a collapse."""
+
+    step: int = 0
+    seconds: float = 0.0
+    """What the steps took, those that taught the feature network with them; neither snapshots nor
+    checkpoints, nor steps that a kill undid."""
+    pretrained: bool = False
+    """Whether what is taught before the first step was taught."""
+    lines: list[LogLine] = field(default_factory=list)
+    best: float | None = None
+    best_step: int = 0
+    idle: int = 0
+    """Steps in a row in which nothing was left to learn."""
+    flat: int = 0
+    """Snapshots in a row whose images were nearly all alike."""
+    sums: list[float] = field(default_factory=list)
+    """Losses since the last line of the log, summed."""
+    summed: int = 0
+    stopped: str = ""
+    """Why the training ended early, if it did."""
+
+
+def state_of(plain: Mapping[str, Any]) -> State:
+    """The state that was written, plain."""
+    return State(**{**plain, "lines": [_line(line) for line in plain["lines"]]})
+
+
+def _line(plain: Mapping[str, Any]) -> LogLine:
+    own = dict(plain)
+    if "losses" not in own:  # leukreg 0.1 had losses and quality in the line itself
+        own["losses"] = {n: own.pop(n) for n in ("discriminator", "generator", "real", "fake")}
+        names = ("kid", "kid_all", "spread", "classes", "spreads")
+        quality = {name: own.pop(name) for name in names}
+        own["quality"] = None if quality["spread"] is None else quality
+    quality = own["quality"]
+    return LogLine(**{**own, "quality": None if quality is None else Quality(**quality)})
+
+
 def train(job: Job, progress: Progress) -> tuple[dict[str, Tensor], State]:
     """Train to the last step, or until nothing can be learned any more.
 
@@ -128,8 +186,10 @@ class _Training:
         self.data = job.rows(np.setdiff1d(np.arange(len(job.pixels)), job.held))
         width = job.conditions.plan.width
         self.networks = job.options.networks(job.size, width, job.seed, job.device)
-        self.keeper = Checkpoint(job.folder / "last.pt")
-        self.state = self.keeper.resume(self.networks, job.device)
+        self.path, self.saved = job.folder / CHECKPOINT, time.monotonic()
+        self.best: dict[str, Tensor] = {}
+        """Weights of the best snapshot, batch-norm statistics with them."""
+        self.state = self._resumed() if self.path.exists() else State()
         self.snapshots = Snapshots(job, self.networks, self.data)
         self.untold, self.told = 0, 0.0
         """Steps since progress was reported, and when that was."""
@@ -150,11 +210,35 @@ class _Training:
                 except Exception as error:
                     what = f"{type(error).__name__}: {error}"
                     raise TrainingError(f"{self.options.family}, step {number}: {what}") from error
-        if not self.keeper.best or (state.step % self.options.snapshot_every and not state.stopped):
+        if not self.best or (state.step % self.options.snapshot_every and not state.stopped):
             self._take_snapshot()
         self.snapshots.write_log(state.lines)
-        self.keeper.save(self.networks, state, force=True)
-        return self.keeper.best, state
+        self._save()
+        return self.best, state
+
+    def _save(self) -> None:
+        """Write everything into one file."""
+        data = io.BytesIO()
+        # Plain values, so that torch.load(weights_only=True) reads them back.
+        parts = self.networks.state_dict()
+        torch.save({"parts": parts, "state": asdict(self.state), "best": self.best}, data)
+        self.path.parent.mkdir(parents=True, exist_ok=True)  # the cache may have been cleared
+        write_file(self.path, data.getvalue(), listed=True)
+        self.saved = time.monotonic()
+
+    def _resumed(self) -> State:
+        """The checkpoint's state, its weights put into the networks."""
+        check_file(self.path, ANEW)
+        try:
+            content: dict[str, Any] = load_tensors(self.path, self.job.device)
+            self.networks.load_state_dict(content["parts"])
+            self.best = {name: value.cpu() for name, value in content["best"].items()}
+            return state_of(content["state"])
+        except DataError as error:
+            raise DataError(f"{error}; {ANEW}") from error
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.path} is damaged ({reason}); {ANEW}") from error
 
     def _say(self, text: str) -> None:
         self.progress.say(f"{self.options.family}{text}")
@@ -171,7 +255,7 @@ class _Training:
             if not len(job.held):
                 whom = "of its training images (none are held out)"
             self._say(f": {said} {whom}")
-            self.keeper.save(self.networks, self.state, force=True)
+            self._save()
 
     def _go_on(self, number: int, advance: Callable[[int, str], None]) -> None:
         """One step, and what is looked at, kept and told after it."""
@@ -181,13 +265,23 @@ class _Training:
         state.idle = state.idle + 1 if why else 0
         last = number == self.options.steps
         close = last or state.idle >= IDLE or number % LOG_EVERY == 0 or number % every == 0
-        state.add(losses, time.monotonic() - began, self.options.batch, close)
+        state.step, state.seconds = number, state.seconds + time.monotonic() - began
+        before = state.sums or [0.0] * len(losses)
+        state.sums = [total + new for total, new in zip(before, losses.values(), strict=True)]
+        state.summed += 1
+        if close:
+            means = dict(zip(losses, (total / state.summed for total in state.sums), strict=True))
+            images = number * self.options.batch
+            line = LogLine(step=number, images=images, seconds=state.seconds, losses=means)
+            state.lines.append(line)
+            state.sums, state.summed = [], 0
         if state.idle >= IDLE:
             self._stop(why)
         if number % every == 0:
             self._look_at(self._take_snapshot())
-            self.keeper.written = float("-inf")  # a snapshot is worth a checkpoint
-        self.keeper.save(self.networks, state)
+        # A snapshot is worth a checkpoint.
+        if number % every == 0 or time.monotonic() - self.saved >= EVERY:
+            self._save()
         self.untold += 1
         if time.monotonic() - self.told >= PAUSE or last:
             advance(self.untold, f"{self.networks.note(losses)}{self._quality_so_far()}")
@@ -219,7 +313,7 @@ class _Training:
         weights, quality = self.snapshots.take(state.step)
         if self._is_better(quality):
             state.best, state.best_step = quality.kid, state.step
-            self.keeper.best = weights
+            self.best = weights
         if state.lines and state.lines[-1].step == state.step:
             state.lines[-1] = replace(state.lines[-1], quality=quality)
         self.snapshots.write_log(state.lines)
@@ -233,7 +327,7 @@ class _Training:
         its images can have the lower KID and no red cell that deserves the name.
         """
         state, pace = self.state, self.options.pace
-        if not self.keeper.best:
+        if not self.best:
             return True
         first = pace(state.step) < 1 and pace(state.best_step) == 1
         if first or quality.kid is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 warnings.simplefilter("ignore")
 
 import torch  # noqa: E402
-from leukreg_gan import cgan_training, checkpoint  # noqa: E402
+from leukreg_gan import cgan_training, training  # noqa: E402
 from leukreg_gan.training import train  # noqa: E402
 from test_training import job  # noqa: E402
 
@@ -26,7 +26,7 @@ from leukreg import SILENT, kid  # noqa: E402, F401
 
 def main(folder: Path, kills: int) -> None:
     torch.set_num_threads(1)
-    checkpoint.EVERY = 0.01
+    training.EVERY = 0.01
     cgan_training.SETTLING = 2  # as in the tests
     rng = random.Random(1)
     killed = 0

@@ -8,6 +8,7 @@ from leukreg_gan.cgan import Cgan
 from leukreg_gan.cgan_networks import (
     ConditionalNorm,
     Discriminator,
+    FeatureNetwork,
     Generator,
     Projection,
     widths,
@@ -20,7 +21,6 @@ from leukreg_gan.cgan_training import (
     mismatch_loss,
     settle,
 )
-from leukreg_gan.feature_network import FeatureNetwork
 from torch import nn
 
 

@@ -6,8 +6,8 @@ import discs
 import numpy as np
 import pytest
 import torch
-from leukreg_gan.cgan_training import CganNetworks
-from leukreg_gan.feature_network import FeatureNetwork, condition_loss, learned, pretrain, right
+from leukreg_gan.cgan_networks import FeatureNetwork
+from leukreg_gan.cgan_training import CganNetworks, condition_loss, learned, pretrain, right
 from leukreg_gan.training_set import TrainingSet, training_set
 from torch.nn import functional as F
 
@@ -101,7 +101,7 @@ def test_without_it_the_discriminator_sees_pixels_alone() -> None:
 def test_a_loss_that_is_no_number_names_the_step_and_the_way_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("leukreg_gan.feature_network.PEAK_LR", 1e30)
+    monkeypatch.setattr("leukreg_gan.cgan_training.PEAK_LR", 1e30)
     with pytest.raises(TrainingError, match=r"step \d+ of teaching .* is nan.*feature_steps = 0"):
         taught(20)
 

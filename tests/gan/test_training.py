@@ -15,7 +15,7 @@ import discs
 import numpy as np
 import pytest
 import torch
-from leukreg_gan import cgan_training, checkpoint, training
+from leukreg_gan import cgan_training, training
 from leukreg_gan.class_sources import ClassSources
 from leukreg_gan.snapshots import spread, spreads
 from leukreg_gan.training import Job
@@ -47,7 +47,7 @@ class Said:
 
 class Trained(NamedTuple):
     weights: dict[str, torch.Tensor]
-    state: checkpoint.State
+    state: training.State
 
 
 def train(job: Job, progress: Any) -> Trained:
@@ -124,7 +124,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def test_goes_on_bit_for_bit_wherever_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Trained, seed: int
 ) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(training, "EVERY", 0.0)
     rng = random.Random(seed)
     deaths = 0
     while True:
