@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg.data.class_limit import limited, refuse_unknown
 from leukreg.data.groups import group_rows
 from leukreg.data.image_store import ImageStore
-from leukreg.data.predefined_split import predefined_split, refuse_new_split, refuse_new_validation
 from leukreg.data.stratification import allocate
 from leukreg.errors import refuse
 from leukreg.recipe.model import FoldsSpec
@@ -20,6 +18,10 @@ from leukreg.types import Fold, Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+SHOWN = 10
+"""Groups that are named in a message; more are counted."""
 
 
 def make_folds(
@@ -43,11 +45,15 @@ def make_folds(
         for name, n in samples.counts().items()
         if n == 0 and name not in absent
     )
-    refuse_unknown(samples, spec.limit)
+    refuse(
+        f"data.folds.limit: there is no class {name!r}; there are {', '.join(samples.classes)}"
+        for name in spec.limit
+        if name not in samples.classes
+    )
     seed = seed if spec.seed is None else spec.seed
     split = _Split(samples, group_rows(images, spec), spec, seed)
     if spec.use == "given":
-        fold = predefined_split(images, spec, split.groups)
+        fold = split.given()
         if not fold.validation and spec.validation and not spec.validation_is_test:
             refuse_new_validation(fold, samples)
             fold = split.watched_real(fold)
@@ -111,6 +117,55 @@ class _Split:
         apart = {int(self.groups[row]) for row in watched.validation}
         kept = [row for row in made if int(self.groups[row]) not in apart]
         return replace(watched, train=tuple(sorted([*watched.train, *kept])))
+
+    def given(self) -> Fold:
+        """The one fold of the rows' own ``split``; synthetic rows without one are trained on.
+
+        Raises:
+            Problems: Rows without a side, no test or training rows, or groups on both sides.
+        """
+        rows = self.samples.rows
+        sides: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+        without = []
+        for index, row in enumerate(rows):
+            split = row.split or ("train" if row.origin == "synthetic" else None)
+            if split is None:
+                without.append(row.id)
+            else:
+                sides[split].append(index)
+        problems = []
+        if self.spec.k is not None:
+            problems.append('data.folds.k makes folds anew; it does not go with use = "given"')
+        if without:
+            problems.append(
+                f'data.folds.use = "given", but {len(without)} of {len(rows)} rows name no side '
+                f"(such as {without[0]!r}); fill in the split column of the table"
+            )
+        for side in ("train", "test"):
+            if not sides[side]:
+                problems.append(f'data.folds.use = "given", but no row is on the {side} side')
+        refuse(problems or self._crossing(sides))
+        if self.spec.validation_is_test:
+            sides["validation"] = sides["test"]
+        return Fold(index=0, **{side: tuple(rows) for side, rows in sides.items()})
+
+    def _crossing(self, sides: Mapping[str, Sequence[int]]) -> Iterator[str]:
+        """Groups that the given split puts on two sides."""
+        on: dict[int, dict[str, int]] = {}
+        for side, rows in sides.items():
+            for row in rows:
+                on.setdefault(int(self.groups[row]), {}).setdefault(side, row)
+        crossing = [places for places in on.values() if len(places) > 1]
+        for places in crossing[:SHOWN]:
+            names = (f"{self.samples.rows[row].id} ({side})" for side, row in places.items())
+            yield f"one patient or picture on several sides: {', '.join(names)}"
+        if crossing:
+            more = f"{len(crossing)} in all; " if len(crossing) > SHOWN else ""
+            yield (
+                f"{more}mend the split column, keep one file of each picture with "
+                'data.folds.duplicates = "drop", or keep it as it is with duplicates = "ignored" '
+                '(copies) or group = "none" (patients), which the audit will point at'
+            )
 
     def _allocate(
         self, rows: NDArray[np.int64], shares: tuple[float, ...], seed: int
@@ -179,3 +234,86 @@ class _Split:
 
 def _rows(rows: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(row) for row in np.sort(rows))
+
+
+def refuse_new_split(samples: Samples) -> None:
+    """Refuse to split anew where synthetic rows belong to a side.
+
+    Raises:
+        Problems: A new split would test them, or what they were made from.
+    """
+    sided = [
+        row.id
+        for row in samples.rows
+        if row.origin == "synthetic"
+        and (row.split == "train" or (row.lineage and row.lineage.fold is not None))
+    ]
+    if sided:
+        refuse(
+            [
+                f"{len(sided)} synthetic rows were made for the training side of a fold (such as "
+                f"{sided[0]!r}), and a new split would test them, or what they were made from; set "
+                'data.folds.use = "given" and name a side for every real row: that of the fold '
+                "they were made in"
+            ]
+        )
+
+
+def refuse_new_validation(fold: Fold, samples: Samples) -> None:
+    """Refuse to draw validation rows out of those that a generator learned from as a whole.
+
+    Raises:
+        Problems: There is such a generator: its rows name no parent.
+    """
+    learned = [
+        row.id
+        for row in (samples.rows[number] for number in fold.train)
+        if row.origin == "synthetic" and row.lineage is not None and row.lineage.parent is None
+    ]
+    if learned:
+        refuse(
+            [
+                f"{len(learned)} synthetic rows (such as {learned[0]!r}) come from a generator "
+                "that learned from the training side, and validation rows would be drawn from that "
+                "side; name them in the split column, as they were in the fold of the synthetic "
+                "rows, or set data.folds.validation = 0"
+            ]
+        )
+
+
+def limited(fold: Fold, samples: Samples, limit: Mapping[str, int], seed: int) -> Fold:
+    """The fold with at most ``limit[label]`` real rows of a class outside the test side.
+
+    The kept rows are drawn at random and stand on the two sides in the proportion in which they
+    stood before, at least one on each side where that is possible. Test rows stay.
+    """
+    train, validation = list(fold.train), list(fold.validation)
+    for label, most in limit.items():
+        # What was made up for a scarce class does not count against it.
+        real = {
+            number
+            for number, row in enumerate(samples.rows)
+            if row.label == label and row.origin != "synthetic"
+        }
+        here, watched = ([row for row in side if row in real] for side in (train, validation))
+        whole = len(here) + len(watched)
+        if whole <= most:
+            continue
+        rng = np.random.default_rng(derive(seed, "folds", fold.index, "limit", label))
+        for_watching = 0
+        if watched and most >= 2:
+            for_watching = min(max(1, round(most * len(watched) / whole)), most - 1)
+        train = _thinned(train, here, most - for_watching, rng)
+        validation = _thinned(validation, watched, for_watching, rng)
+    # Watched test rows stay what they were: they are not taken from training.
+    same = fold.validation == fold.test
+    return replace(fold, train=tuple(train), validation=fold.test if same else tuple(validation))
+
+
+def _thinned(
+    rows: Sequence[int], members: Sequence[int], n: int, rng: np.random.Generator
+) -> list[int]:
+    """The rows with only ``n`` of these members, drawn at random."""
+    kept = [members[place] for place in rng.permutation(len(members))[:n].tolist()]
+    gone = {*members} - {*kept}
+    return [row for row in rows if row not in gone]

@@ -99,12 +99,12 @@ class ImageStore:
         self._reader.copy([self.places[row] for row in rows], out)
         return out
 
-    @property
+    @functools.cached_property
     def digests(self) -> dict[str, str]:
         """Digest of the decoded pixels at native size, by file id."""
         return {name: fact.pixels for name, fact in self.facts.items()}
 
-    @property
+    @functools.cached_property
     def statistics(self) -> dict[str, tuple[float, ...]]:
         """Colour, size and bytes by file id (see :attr:`leukreg.types.RunRecord.statistics`)."""
         return {name: fact.statistics for name, fact in self.facts.items()}

@@ -76,7 +76,10 @@ def strict_pixels(data: bytes) -> NDArray[np.uint8]:
         try:
             return _pixels(_bare(data))
         except (ValueError, IndexError):
-            raise _damaged(error) from None
+            text, kind = str(error), "damaged, or a JPEG of a kind that is not read"
+            kind = "damaged" if "orrupt" in text else kind
+            kind = "truncated" if "remature end" in text else kind
+            raise Unreadable(f"{kind} ({text.removeprefix('Corrupt JPEG data: ')})") from None
 
 
 def _pixels(data: bytes) -> NDArray[np.uint8]:
@@ -86,15 +89,6 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
     kind = "CMYK" if colour in ("CMYK", "YCCK") else "RGB"
     pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, kind)
     return pixels
-
-
-def _damaged(error: ValueError) -> Unreadable:
-    text = str(error)
-    if "remature end" in text:
-        kind = "truncated"
-    else:
-        kind = "damaged" if "orrupt" in text else "damaged, or a JPEG of a kind that is not read"
-    return Unreadable(f"{kind} ({text.removeprefix('Corrupt JPEG data: ')})")
 
 
 class _Head:
@@ -129,7 +123,13 @@ class _Head:
         # The precision to which each of the 64 frequencies of each component is known.
         known = {component: [99] * 64 for component in self.components}
         for scan in _scans(data, at):
-            _take_in(known, data[scan + 4 : scan + 16], self.frame in _PROGRESSIVE)
+            count = data[scan + 4]
+            begin = scan + 5 + 2 * count
+            first, last, bits = data[begin : begin + 3]
+            if self.frame not in _PROGRESSIVE:
+                first, last, bits = 0, 63, 0
+            for component in known.keys() & {*data[scan + 5 : begin : 2]}:
+                known[component][first : last + 1] = [bits & 15] * (last + 1 - first)
         return any(any(bits) for bits in known.values())
 
     def zeroed(self) -> bool:
@@ -155,16 +155,6 @@ def _zeros_mean(tables: bytes) -> Iterator[int]:
         if tables[0] >> 4:
             yield tables[17]
         tables = tables[end:]
-
-
-def _take_in(known: dict[int, list[int]], scan: bytes, progressive: bool) -> None:
-    count = scan[0]
-    first, last, bits = scan[1 + 2 * count : 4 + 2 * count]
-    if not progressive:
-        first, last, bits = 0, 63, 0
-    for component in scan[1 : 1 + 2 * count : 2]:
-        if component in known:
-            known[component][first : last + 1] = [bits & 15] * (last + 1 - first)
 
 
 def _segments(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:

@@ -173,9 +173,12 @@ class PixelCache:
         if not facts:
             return
         final = self.folder / f"pack-{digest(''.join(fact.content for fact in facts).encode())}"
+        rows = [[getattr(fact, name) for name in Facts.__slots__] for fact in facts]
         # Where the cache is cleared meanwhile, what was written lives on in its maps.
         with suppress(FileNotFoundError):
-            _write_index(temporary, facts, sums)
+            with (temporary / "index.json").open("w", encoding="utf-8") as index:
+                json.dump({"digest": _digest(rows, sums), "sums": sums, "rows": rows}, index)
+                _sync(index)
             _settle(temporary, final, self.size)
         pack = Pack(final, self.size, facts)
         if maps:
@@ -213,13 +216,6 @@ def _fill(
     return tuple(facts), (one, other), maps
 
 
-def _write_index(folder: Path, facts: Iterable[Facts], sums: tuple[int, int]) -> None:
-    rows = [[getattr(fact, name) for name in Facts.__slots__] for fact in facts]
-    with (folder / "index.json").open("w", encoding="utf-8") as index:
-        json.dump({"digest": _digest(rows, sums), "sums": sums, "rows": rows}, index)
-        _sync(index)
-
-
 def _settle(temporary: Path, final: Path, size: int) -> None:
     """Give the pack its name; the same pack of another process is as good as ours."""
     there = Pack.open(final, size)
@@ -237,20 +233,16 @@ def _mapped(path: Path) -> mmap.mmap:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
-        if error.errno != errno.EMFILE or not _more_files():
+        if error.errno != errno.EMFILE or sys.platform == "win32":
             raise
+        # Every map holds a file open: let this process open as many as it may.
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == hard:
+            raise
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         return _mapped(path)
-
-
-def _more_files() -> bool:
-    """Let this process open as many files as it may: every map holds one."""
-    if sys.platform == "win32":
-        return False
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return soft != hard
 
 
 def _checksum(data: mmap.mmap) -> int:

@@ -54,8 +54,6 @@ class Decoded:
 
 def grey(values: NDArray[Any], white: int = WIDE) -> NDArray[np.uint8]:
     """Values from 0 to ``white`` as 0 to 255; exact where they have 8 bits."""
-    if white == 255:
-        return values.astype(np.uint8)
     wide = values.astype(np.uint32)
     return ((wide * 255 + white // 2) // white).astype(np.uint8)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-SEPARATORS = ",;\t|"
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _STATED = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 WORKBOOKS = {b"PK\x03\x04": "an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
@@ -78,12 +77,6 @@ def _decoded(data: bytes) -> tuple[str, str]:
         ) from error
 
 
-def _separator(head: str, usual: str) -> str:
-    """The usual one, or another where only that makes more than one column of the header."""
-    found = {sign: len(next(csv.reader([head], delimiter=sign), [])) for sign in SEPARATORS}
-    return usual if found[usual] > 1 else max(found, key=lambda sign: found[sign])
-
-
 def _separated(path: Path, usual: str) -> pd.DataFrame:
     text, encoding = _decoded(path.read_bytes())
     assumed = [f"it is {encoding}"] if encoding else []
@@ -93,7 +86,11 @@ def _separated(path: Path, usual: str) -> pd.DataFrame:
         separator, text, skipped = stated[1], rest, 1
         assumed.append(f"its first line, {head.strip()!r}, is no row")
     else:
-        separator, skipped = _separator(head.rstrip("\r"), usual), 0
+        # The usual one, or another where only that makes more than one column of the header.
+        header = [head.rstrip("\r")]
+        found = {sign: len(next(csv.reader(header, delimiter=sign), [])) for sign in NAMES}
+        separator = usual if found[usual] > 1 else max(found, key=lambda sign: found[sign])
+        skipped = 0
         if separator != usual:
             assumed.append(f"cells are parted by {NAMES[separator]}")
     frame = _rows(text, separator, skipped)
@@ -111,27 +108,19 @@ def _rows(text: str, separator: str, skipped: int) -> pd.DataFrame:
             rows.append(row)
             ends.append(reader.line_num + skipped)
     except csv.Error as error:
-        raise ValueError(_quotes(error, ends[-1] + 1 if ends else 1 + skipped)) from error
+        raise ValueError(
+            f"the row that begins in line {ends[-1] + 1 if ends else 1 + skipped} has quotes that "
+            f"do not fit ({error}): a quoted cell ends where a quote stands before a separator, "
+            'and a quote inside it is written ""'
+        ) from error
     if not rows or not any(rows[0]):
         raise ValueError("it has no header, a first line with the names of the columns")
     header, *rows = rows
-    _refuse_twice(header)
+    if twice := [name for name, n in Counter(header).items() if n > 1 and name]:
+        raise ValueError(f"several columns are called {', '.join(map(repr, twice))}")
     _refuse_ragged(rows, ends[1:], len(header))
     full = [row or [""] * len(header) for row in rows]
     return pd.DataFrame(full, columns=header, dtype=object)
-
-
-def _quotes(error: csv.Error, line: int) -> str:
-    return (
-        f"the row that begins in line {line} has quotes that do not fit ({error}): a quoted cell "
-        'ends where a quote stands before a separator, and a quote inside it is written ""'
-    )
-
-
-def _refuse_twice(header: Sequence[str]) -> None:
-    twice = [name for name, n in Counter(header).items() if n > 1 and name]
-    if twice:
-        raise ValueError(f"several columns are called {', '.join(map(repr, twice))}")
 
 
 def _refuse_ragged(rows: Sequence[Sequence[str]], ends: Sequence[int], columns: int) -> None:

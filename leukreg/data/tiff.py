@@ -11,6 +11,7 @@ import io
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -76,12 +77,8 @@ def read_tiff(data: bytes) -> Decoded:
             _refuse_missing(each, page, data)
         values = series.asarray(maxworkers=1)
         decoded = _decoded(page, values, channels, bits)
-        return Decoded(
-            turned(decoded.image, _orientation(page)),
-            "TIFF",
-            (*notes, *decoded.notes),
-            decoded.peak,
-        )
+        upright = turned(decoded.image, _orientation(page))
+        return replace(decoded, image=upright, notes=(*notes, *decoded.notes))
 
 
 def _whole(file: TiffFile) -> tuple[TiffPageSeries, Notes]:
@@ -106,7 +103,11 @@ def _channels(file: TiffFile, series: TiffPageSeries) -> tuple[tuple[int, ...], 
     page = series.keyframe
     sizes = dict(zip(series.axes, series.shape, strict=True))
     sizes = {axis: size for axis, size in sizes.items() if axis not in "YXS" and size > 1}
-    bits, colours = 0, _imagej_colours(file.imagej_metadata or {})
+    about, bits = file.imagej_metadata or {}, 0
+    # Without tables a composite's channels are red, green and blue, in this order.
+    colours: list[Any] = ["red", "green", "blue"] if about.get("mode") == "composite" else []
+    if tables := about.get("LUTs"):  # the colour that ImageJ shows each channel in
+        colours = [tuple(int(value) for value in np.asarray(table)[:, -1]) for table in tables]
     description = file.pages.first.description
     if description.rstrip().endswith("OME>"):
         sizes, colours, bits = _ome(description, sizes)
@@ -126,14 +127,6 @@ def _words(sizes: Mapping[str, int]) -> str:
     if [*sizes] == ["C"]:
         return f"{total} channels, and nothing in the file says which is red, green and blue"
     return f"{total:,} pages, and nothing in the file says which one counts"
-
-
-def _imagej_colours(about: Mapping[str, Any]) -> list[Any]:
-    """The colour that ImageJ shows each channel in."""
-    if tables := about.get("LUTs"):
-        return [tuple(int(value) for value in np.asarray(table)[:, -1]) for table in tables]
-    # Without tables a composite's channels are red, green and blue, in this order.
-    return ["red", "green", "blue"] if about.get("mode") == "composite" else []
 
 
 def _ome(description: str, sizes: dict[str, int]) -> tuple[dict[str, int], list[Any], int]:

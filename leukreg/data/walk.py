@@ -38,29 +38,25 @@ SKIPPED = {
 }
 NO_ENDING = "no ending"
 
-_SLIDE = "a whole-slide image; cut its cells out and save them as PNG or TIFF"
-_SCOPE = "a microscope's own format; save the images as PNG or TIFF"
-_RAW = "a camera's raw file; save it as PNG or TIFF"
-_ARRAY = "holds arrays, not an image; save the images as PNG or TIFF"
-_ARCHIVE = "an archive; unpack it"
-_FILM = "a film; save its pictures as PNG or TIFF"
 _DICOM = "a DICOM file; save the image as PNG or TIFF"
 _UNREAD = "an image format that leukreg does not read; save it as PNG or TIFF"
 _NO_IMAGE = "no image"
 _LONGEST = 10
 """Characters of an ending; what is longer is part of the name."""
-
-
 _KINDS = {
-    _SLIDE: ".svs .svslide .ndpi .scn .mrxs .vms .vmu .bif .isyntax .qptiff",
-    _SCOPE: ".czi .nd2 .lif .vsi .oib .oif .lsm .ims .zvi .stk",
-    _RAW: ".cr2 .cr3 .nef .arw .dng .orf .rw2 .raf .raw",
-    _ARRAY: ".npy .npz .h5 .hdf .hdf5 .mat .pt .pkl .tfrecord .mdb .nii .mha",
-    _ARCHIVE: ".zip .tar .gz .tgz .bz2 .xz .7z .rar",
-    _FILM: ".mp4 .avi .mov .mkv .mpg .mpeg",
+    "a whole-slide image; cut its cells out and save them as PNG or TIFF":
+        ".svs .svslide .ndpi .scn .mrxs .vms .vmu .bif .isyntax .qptiff",
+    "a microscope's own format; save the images as PNG or TIFF":
+        ".czi .nd2 .lif .vsi .oib .oif .lsm .ims .zvi .stk",
+    "a camera's raw file; save it as PNG or TIFF":
+        ".cr2 .cr3 .nef .arw .dng .orf .rw2 .raf .raw",
+    "holds arrays, not an image; save the images as PNG or TIFF":
+        ".npy .npz .h5 .hdf .hdf5 .mat .pt .pkl .tfrecord .mdb .nii .mha",
+    "an archive; unpack it": ".zip .tar .gz .tgz .bz2 .xz .7z .rar",
+    "a film; save its pictures as PNG or TIFF": ".mp4 .avi .mov .mkv .mpg .mpeg",
     _DICOM: ".dcm .dicom .ima",
     _UNREAD: ".heic .heif .hif .jxl .jxr .exr .hdr .xcf .svg",
-}
+}  # fmt: skip
 FOREIGN = {ending: reason for reason, endings in _KINDS.items() for ending in endings.split()}
 """Endings of what holds images in a form that is not read, and what to do with it."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukreg.data.class_limit import limited, refuse_unknown
+from leukreg.data.folds import limited, make_folds
 from leukreg.errors import Problems
+from leukreg.recipe.model import FoldsSpec
 from leukreg.types import Fold, Origin, Sample, Samples
 
 SAMPLES = Samples(
@@ -63,4 +65,4 @@ def test_watched_test_rows_stay() -> None:
 
 def test_a_class_that_is_not_there_is_named() -> None:
     with pytest.raises(Problems, match="no class 'c'"):
-        refuse_unknown(SAMPLES, {"a": 1, "c": 1})
+        make_folds(SimpleNamespace(samples=SAMPLES), FoldsSpec(limit={"a": 1, "c": 1}), 0)  # type: ignore[arg-type]
