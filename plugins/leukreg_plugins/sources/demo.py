@@ -132,14 +132,14 @@ class Demo:
         )
 
     def _render(self, pictures: tuple[Shot, ...], root: Path, progress: Progress) -> None:
-        from leukreg_plugins.rendering.writer import write_pictures
+        from leukreg_plugins.rendering.photograph import write_pictures
 
         write_pictures(pictures, self.counts(), root, self.size, self.seed, progress)
 
     def _root(self) -> Path:
         """Where the cache keeps these pictures."""
         from leukreg import cache_area
-        from leukreg_plugins.rendering.writer import renderer_version
+        from leukreg_plugins.rendering.photograph import renderer_version
 
         drawn = [renderer_version(), self.counts(), self.size, self.patients, self.duplicates]
         digest = hashlib.blake2b(json.dumps([*drawn, self.seed]).encode(), digest_size=12)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from leukreg_plugins.rendering import writer
+from leukreg_plugins.rendering import photograph
 from leukreg_plugins.rendering.photograph import render
 from leukreg_plugins.rendering.smear import FOLDERS, Shot, plan
 from leukreg_plugins.sources.demo import Demo
@@ -75,13 +75,13 @@ def test_the_cache_is_reused_and_mended(monkeypatch: pytest.MonkeyPatch) -> None
     paths[3].unlink()
     paths[5].write_bytes(before[5].replace(b"\xff\xda", b"\xff\xdb"))
     drawn: list[str] = []
-    original = writer.write_picture
+    original = photograph.write_picture
 
     def count(picture: Shot, *more: Any) -> None:
         drawn.append(picture.file)
         original(picture, *more)
 
-    monkeypatch.setattr(writer, "write_picture", count)
+    monkeypatch.setattr(photograph, "write_picture", count)
     demo.build()
     assert drawn == [paths[3].name, paths[5].name]
     assert [path.read_bytes() for path in paths] == before
@@ -108,8 +108,8 @@ def test_the_same_seed_gives_the_same_pixels_also_in_other_processes(
 ) -> None:
     demo = Demo(images=3, size=48, duplicates=0.3)
     demo.write(tmp_path / "here")
-    monkeypatch.setattr(writer, "ALONE", 4)
-    monkeypatch.setattr(writer, "_cores", lambda: 2)
+    monkeypatch.setattr(photograph, "ALONE", 4)
+    monkeypatch.setattr(photograph, "_cores", lambda: 2)
     demo.write(tmp_path / "there")
     here = {p.name: p.read_bytes() for p in (tmp_path / "here").rglob("*.jpg")}
     assert len(here) == 12
@@ -119,11 +119,11 @@ def test_the_same_seed_gives_the_same_pixels_also_in_other_processes(
 def test_a_failing_worker_is_an_error_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "ALONE", 1)
-    monkeypatch.setattr(writer, "_cores", lambda: 2)
+    monkeypatch.setattr(photograph, "ALONE", 1)
+    monkeypatch.setattr(photograph, "_cores", lambda: 2)
     pictures = plan({"Benign": 4}, patients=None, duplicates=0, seed=0)
     with pytest.raises(DataError, match=r"rendering stopped: .*Error"):
-        writer.write_pictures(pictures, ["Benign"], tmp_path, -1, 0)
+        photograph.write_pictures(pictures, ["Benign"], tmp_path, -1, 0)
 
 
 def test_a_picture_depends_on_nothing_but_itself() -> None:
