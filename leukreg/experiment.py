@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from leukreg.errors import LeukregError, PluginError, RunError, WriteError
 from leukreg.prepare import (
-    beside_of,
     data_record,
     labels_of,
     list_samples,
@@ -118,6 +117,8 @@ def check(
     from leukreg.evaluate.feasibility import refuse_too_few
     from leukreg.recipe import check_task
     from leukreg.synthesis import leakage
+    from leukreg.synthesis.generator import listed
+    from leukreg.synthesis.make import synthesize
 
     if not data:
         return Plan(*_settled(recipe, overrides, strict, fallbacks=strict))
@@ -128,32 +129,16 @@ def check(
     phases = rehearse(settled, labels_of(settled, samples, ()), samples)
     images, dropped = open_rows(settled, samples, progress)
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
-        images, unmade = _made_before(settled, images, Path(folder), progress)
-        beside = beside_of(settled, samples)
+        # A plan counts and does not judge; what takes long to make is counted as missing.
+        unmade = leakage.check(settled, images, None, progress) or 0
+        if not unmade:
+            made = synthesize(settled, images, None, Path(folder), progress, judged=False).images
+            images = searched_again(images, made, progress)
+        beside = listed(settled.synthesis, samples.classes)
         record = data_record(settled, samples, images, dropped, beside)
     leakage.check(settled, images, record.folds, progress)
     refuse_too_few(settled, images, record.folds)
     return Plan(asked, settled, notices, record, phases, unmade)
-
-
-def _made_before(
-    recipe: Recipe, images: ImageStore, folder: Path, progress: Progress
-) -> tuple[ImageStore, int]:
-    """The rows that are split; and how many synthetic ones are missing, as they take long to make.
-
-    A plan counts and does not judge.
-    """
-    from leukreg.synthesis import leakage
-    from leukreg.synthesis.make import synthesize
-
-    spec = recipe.synthesis
-    if spec is None or spec.place != "before-split":
-        return images, 0
-    if leakage.check(recipe, images, None, progress):
-        return images, sum(spec.count(name) for name in spec.classes)
-    ungated = replace(recipe, synthesis=replace(spec, gate=None))
-    made = synthesize(ungated, images, None, folder, progress).images
-    return searched_again(images, made, progress), 0
 
 
 def _settled(
@@ -184,7 +169,7 @@ def _refuse_unready(recipe: Recipe) -> None:
     from leukreg.synthesis.gate import gate_extractor
 
     plan(recipe, Labels(names=("a", "b"), counts=(1, 1)))
-    gate_extractor(recipe.synthesis.gate if recipe.synthesis else None)
+    gate_extractor(recipe.synthesis)
 
 
 def _resumed(reference: str, root: Path, progress: Progress) -> RunRecord:
@@ -259,10 +244,9 @@ def carry_out(
     refuse_changed(folder, record)
     record = replace(record, folder=folder.path, name=folder.name, notices=notices)
     folder.keep_data(record)
-    if recipe.synthesis is not None:
+    if leakage.check(recipe, images, record.folds, progress) is not None:
         # A generator may learn for hours; what comes after it must not fail at its first batch.
         rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
-    leakage.check(recipe, images, record.folds, progress)
     predicted = []
     for fold in record.folds:
         placed = synthesize(recipe, images, fold, synthetic, progress)

@@ -13,7 +13,7 @@ from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.schema import leaves
-from leukreg.record import NO_SAMPLES, Dropped, Listing, RunRecord, Synthesis
+from leukreg.record import Dropped, Listing, RunRecord, Synthesis
 from leukreg.registry.plugin_call import breach, call, takes
 from leukreg.types import Labels, Samples
 
@@ -31,12 +31,13 @@ def prepare(
     The record has what is known of the data.
     """
     from leukreg.recipe import check_task
+    from leukreg.synthesis.generator import listed
     from leukreg.synthesis.make import synthesize
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
     opened, dropped = open_rows(recipe, samples, progress)
-    beside = beside_of(recipe, samples)
+    beside = listed(recipe.synthesis, samples.classes)
     for how in beside.assumed:
         progress.say(how)
     placed = synthesize(recipe, opened, None, synthetic, progress)
@@ -66,7 +67,8 @@ def data_record(
     Args:
         listed: All rows that the source gave.
         dropped: Copies that were left out.
-        beside: What the generator lists besides (see :func:`beside_of`).
+        beside: What the generator lists besides (see
+            :func:`leukreg.synthesis.generator.listed`).
     """
     from leukreg.data.decode import readings
     from leukreg.data.folds import make_folds
@@ -103,15 +105,6 @@ def real_counts(samples: Samples) -> dict[str, int]:
     """Rows of each class that no generator made."""
     counts = Counter(row.label for row in samples.rows if row.lineage is None)
     return {label: counts[label] for label in samples.classes}
-
-
-def beside_of(recipe: Recipe, samples: Samples) -> Samples:
-    """What the recipe's generator passes over and assumes in listing what it reads besides."""
-    if recipe.synthesis is None:
-        return NO_SAMPLES
-    from leukreg.synthesis.generator import listed
-
-    return listed(recipe.synthesis.generator, samples.classes)
 
 
 def open_rows(

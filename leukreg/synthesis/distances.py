@@ -7,6 +7,8 @@ double precision.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -285,24 +287,31 @@ def told_apart(real: Features, fake: Features, seed: int = 0) -> float:
     Args:
         real: Features of shape ``(n, d)``, ``n`` at least ``PARTS``; ``fake`` likewise.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     n = min(len(real), len(fake), MOST_APART)
     rng = np.random.default_rng(derive(seed, "told apart"))
     drawn = [side[rng.permutation(len(side))[:n]] for side in (real, fake)]
     features = np.concatenate(drawn).astype(np.float64)
     made = np.repeat([0, 1], n)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
     parts = StratifiedKFold(PARTS, shuffle=True, random_state=derive(seed, "parts") % (1 << 32))
-    with warnings.catch_warnings():
-        # Sides that fall apart are told apart ever better; the answers have long been settled.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with logistic_regression(max_iter=200) as model:
         answers = cross_val_predict(model, features, made, cv=parts)
     return float((answers == made).mean())
+
+
+@contextmanager
+def logistic_regression(**options: Any) -> Iterator[Any]:
+    """A logistic regression on standardised features, to be fitted within."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with warnings.catch_warnings():
+        # Classes that fall apart are told apart ever better; the answers have long been settled.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield make_pipeline(StandardScaler(), LogisticRegression(C=0.1, **options))
 
 
 def _library() -> ModuleType:

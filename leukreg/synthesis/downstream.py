@@ -9,15 +9,14 @@ on such cells.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leukreg.gate_figures import FakesOnly
 from leukreg.progress import SILENT, Progress
+from leukreg.synthesis.distances import logistic_regression
 from leukreg.synthesis.extractor import shrunk
 from leukreg.synthesis.real_images import RealImages, spread
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Seen = NDArray[Any]
     Answers = Callable[[Seen], NDArray[np.int64]]
+    Teach = Callable[[Seen, NDArray[np.int64]], Answers]
 
 MOST = 400
 """Images of a class that are taught or asked about; more change the answer little."""
@@ -44,69 +44,42 @@ LIGHT = 0.2
 """Change of brightness and of contrast at most, while the network is taught."""
 
 
-@dataclass(frozen=True, slots=True)
-class DownstreamScore:
-    """Right answers about real images of some classes."""
+def fakes_only(right: int, real: int | None, asked: int, chance: float, pupil: str) -> FakesOnly:
+    """Right answers about so many real images as shares, with Wilson's 95 % interval (JASA 1927).
 
-    right: int
-    """Right answers when the made classes were taught by synthetic images."""
-    real: int | None
-    """Right answers when they were taught by real training images; None where there are none."""
-    of: int
-    """Real images asked about."""
-    chance: float
-    """Share of right answers without looking."""
-    pupil: str
-    """Who was taught."""
+    Args:
+        right: Right answers when the made classes were taught by synthetic images.
+        real: When they were taught by real training images; None where there are none.
+        chance: Share of right answers without looking.
+        pupil: Who was taught.
+    """
+    from scipy.stats import binomtest
 
-    @classmethod
-    def together(cls, parts: Sequence[DownstreamScore]) -> DownstreamScore | None:
-        """Several classes as one; chance is to answer the largest of them always."""
-        if not parts:
-            return None
-        real = [part.real for part in parts if part.real is not None]
-        of = sum(part.of for part in parts)
-        return cls(
-            right=sum(part.right for part in parts),
-            real=sum(real) if len(real) == len(parts) else None,
-            of=of,
-            chance=max(parts[0].chance, max(part.of for part in parts) / of),
-            pupil=parts[0].pupil,
-        )
-
-    def figures(self) -> FakesOnly:
-        """Shares, with the 95 % interval of Wilson (JASA 1927) of what the synthetic ones teach."""
-        from scipy.stats import binomtest
-
-        bounds = binomtest(self.right, self.of).proportion_ci(method="wilson")
-        return FakesOnly(
-            score=self.right / self.of,
-            low=float(bounds.low),
-            high=float(bounds.high),
-            chance=self.chance,
-            real=None if self.real is None else self.real / self.of,
-            asked=self.of,
-            pupil=self.pupil,
-        )
+    bounds = binomtest(right, asked).proportion_ci(method="wilson")
+    return FakesOnly(
+        score=right / asked,
+        low=float(bounds.low),
+        high=float(bounds.high),
+        chance=chance,
+        real=None if real is None else real / asked,
+        asked=asked,
+        pupil=pupil,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class DownstreamClassifier:
-    """How images are seen, real ones and made ones, and how their classes are learned."""
-
-    real: Callable[[Pixels], Seen]
-    made: Callable[[Pixels], Seen]
-    taught: Callable[[Seen, NDArray[np.int64]], Answers]
-
-
-def classifier_of(
-    name: str, extractor: OpenExtractor, progress: Progress = SILENT
-) -> DownstreamClassifier:
-    """The classifier of that name: "regression" or "network"."""
-    if name == "network":
-        small = functools.partial(shrunk, side=SIDE)
-        return DownstreamClassifier(small, small, functools.partial(_network, progress=progress))
-    return DownstreamClassifier(extractor.known_features, extractor.features, _regression)
+def together(parts: Sequence[FakesOnly]) -> FakesOnly | None:
+    """Several classes as one; chance is to answer the largest of them always."""
+    if not parts:
+        return None
+    asked = sum(part.asked for part in parts)
+    real = [round(part.real * part.asked) for part in parts if part.real is not None]
+    return fakes_only(
+        sum(round(part.score * part.asked) for part in parts),
+        sum(real) if len(real) == len(parts) else None,
+        asked,
+        max(parts[0].chance, max(part.asked for part in parts) / asked),
+        parts[0].pupil,
+    )
 
 
 def downstream_scores(
@@ -115,32 +88,33 @@ def downstream_scores(
     extractor: OpenExtractor,
     name: str,
     progress: Progress = SILENT,
-) -> dict[str, DownstreamScore | None]:
+) -> dict[str, FakesOnly | None]:
     """What the made classes teach; None for a class without real images to ask about.
 
     Classes that are not made are taught by their real training images. Nobody is asked about
     images that taught.
 
     Args:
-        name: Who is taught: "regression" or "network".
+        name: Who is taught: "regression", on the extractor's features, or "network", on pixels.
     """
+    seen: Callable[[Pixels], Seen] = extractor.known_features
+    seen_made: Callable[[Pixels], Seen] = extractor.features
+    teach: Teach = regression
+    if name == "network":
+        seen = seen_made = functools.partial(shrunk, side=SIDE)
+        teach = functools.partial(network, progress=progress)
     classes = reference.fitted.samples.classes
-    own = classifier_of(name, extractor, progress)
-    real = {label: own.real(reference.taught(label, MOST, label in made)) for label in classes}
+    real = {label: seen(reference.taught(label, MOST, label in made)) for label in classes}
     fake = {
-        label: own.made(pixels[spread(range(len(pixels)), MOST)]) for label, pixels in made.items()
+        label: seen_made(pixels[spread(range(len(pixels)), MOST)]) for label, pixels in made.items()
     }
-    asked = {label: own.real(reference.asked(label, MOST)) for label in made}
-    by_fakes = _right(own, real | fake, asked)
-    by_real = _right(own, real, asked)
-    taught = sum(len(rows) > 0 for rows in (real | fake).values())
+    asked = {label: seen(reference.asked(label, MOST)) for label in made}
+    by_fakes = _right(teach, real | fake, asked)
+    by_real = _right(teach, real, asked)
+    chance = 1 / sum(len(rows) > 0 for rows in (real | fake).values())
     return {
-        label: DownstreamScore(
-            right=by_fakes[label],
-            real=by_real[label] if len(real[label]) else None,
-            of=len(rows),
-            chance=1 / taught,
-            pupil=name,
+        label: fakes_only(
+            by_fakes[label], by_real[label] if len(real[label]) else None, len(rows), chance, name
         )
         if len(rows)
         else None
@@ -148,15 +122,13 @@ def downstream_scores(
     }
 
 
-def _right(
-    own: DownstreamClassifier, taught: Mapping[str, Seen], asked: Mapping[str, Seen]
-) -> dict[str, int]:
+def _right(teach: Teach, taught: Mapping[str, Seen], asked: Mapping[str, Seen]) -> dict[str, int]:
     """Right answers per class asked about; classes without rows are never answered."""
     there = {label: rows for label, rows in taught.items() if len(rows)}
     if len(there) < 2:  # nothing to tell apart: always the same answer
         return {label: len(rows) * (label in there) for label, rows in asked.items()}
     told = np.concatenate([np.full(len(rows), n) for n, rows in enumerate(there.values())])
-    answers = own.taught(np.concatenate([*there.values()]), told)
+    answers = teach(np.concatenate([*there.values()]), told)
     numbers = {label: n for n, label in enumerate(there)}
     return {
         label: int((answers(rows) == numbers.get(label, -1)).sum()) if len(rows) else 0
@@ -164,24 +136,14 @@ def _right(
     }
 
 
-def _regression(seen: Seen, told: NDArray[np.int64]) -> Answers:
+def regression(seen: Seen, told: NDArray[np.int64]) -> Answers:
     """Logistic regression on features; it has no seed and takes a second."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=TURNS)
-    )
-    with warnings.catch_warnings():
-        # Classes that fall apart are told apart ever better; the answers have long been settled.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with logistic_regression(class_weight="balanced", max_iter=TURNS) as model:
         answers: Answers = model.fit(seen.astype(np.float64), told).predict
     return answers
 
 
-def _network(seen: Seen, told: NDArray[np.int64], progress: Progress) -> Answers:
+def network(seen: Seen, told: NDArray[np.int64], progress: Progress) -> Answers:
     """A small residual network (He et al., CVPR 2016), taught from nothing on pixels.
 
     All classes are shown equally often. The same seed each time; torch's generators stay as they

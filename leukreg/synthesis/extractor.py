@@ -196,9 +196,13 @@ class FeatureCache:
         for path in sorted(self.folder.glob("pack-*")):
             if not len(missing):
                 break
-            pack = self._open(path, progress)
-            if pack is None:
+            data = _read(path)
+            if not data:  # damaged, or cleared meanwhile
+                if data is not None:
+                    path.unlink(missing_ok=True)
+                    progress.say(f"{path}: features were damaged, and are computed again")
                 continue
+            pack = np.load(io.BytesIO(data))
             order = np.argsort(pack["digest"])
             place = np.searchsorted(pack["digest"], wanted[missing], sorter=order)
             rows = order[place.clip(max=len(pack) - 1)]
@@ -225,26 +229,12 @@ class FeatureCache:
         """Write a pack, each image once."""
         _, first = np.unique(digests, return_index=True)
         first = np.sort(first)
-        pack = np.empty(len(first), self._row)
+        row = [("digest", f"S{DIGEST}"), ("features", "f4", self.extractor.dimensions)]
+        pack = np.empty(len(first), row)
         pack["digest"], pack["features"] = digests[first], features[first]
         data = io.BytesIO()
         np.save(data, pack)
         self._write(f"pack-{_digest(digests[first].tobytes()).hex()}", data.getvalue())
-
-    def _open(self, path: Path, progress: Progress) -> NDArray[Any] | None:
-        """A pack, or None where it is damaged, or was cleared meanwhile."""
-        data = _read(path)
-        if data:
-            pack: NDArray[Any] = np.load(io.BytesIO(data))
-            return pack
-        if data is not None:
-            path.unlink(missing_ok=True)
-            progress.say(f"{path}: features were damaged, and are computed again")
-        return None
-
-    @property
-    def _row(self) -> np.dtype[np.void]:
-        return np.dtype([("digest", f"S{DIGEST}"), ("features", "f4", self.extractor.dimensions)])
 
     def _write(self, name: str, data: bytes) -> None:
         try:

@@ -95,21 +95,29 @@ class FidelityByClass:
     """Likewise of each training image."""
 
 
-def measure(real: Pixels, fake: Pixels, extractor: OpenExtractor) -> Fidelity:
+def measure(
+    real: Pixels, fake: Pixels, extractor: OpenExtractor, training: Pixels | None = None
+) -> Fidelity:
     """Every figure of fakes against real images of one class, with its floor.
-
-    Copies are looked for among the real images.
 
     Args:
         real: Shape ``(n, size, size, 3)``, RGB.
         fake: Shape ``(m, size, size, 3)``, RGB, of the same size.
+        training: Where copies are looked for, by default among the real images.
 
     Raises:
         DataError: There are too few images, their sizes differ, or the cache cannot be written.
         PluginError: The extractor failed.
     """
-    own, other = (LabelledImages(pixels, [""] * len(pixels)) for pixels in (real, fake))
-    return measure_classes(own, other, extractor, each=False).overall
+
+    def unlabelled(pixels: Pixels) -> LabelledImages:
+        return LabelledImages(pixels, [""] * len(pixels))
+
+    seen = None if training is None else unlabelled(training)
+    found = measure_classes(
+        unlabelled(real), unlabelled(fake), extractor, training=seen, each=False
+    )
+    return found.overall
 
 
 def measure_classes(
@@ -142,21 +150,26 @@ def measure_classes(
         words = " and ".join("x".join(map(str, shape)) for shape in sorted(shapes))
         raise DataError(f"images of {words} cannot be compared; bring them to one size first")
     both, left_out = _shared(real.labels, fake.labels)
-    rows = [_rows(side, both) for side in (real, fake)]
-    if why := _too_few(*map(len, rows)):
+    if why := _too_few(*(sum(label in both for label in side.labels) for side in (real, fake))):
         raise DataError(f"there are {why}")
     cache = FeatureCache(extractor, shapes.pop()[0])
-    sides = {
-        "real": _side(real, rows[0], cache.features, progress),
-        "fake": _side(fake, rows[1], extractor.features, progress),
-    }
+
+    def side(
+        images: LabelledImages, features: Callable[[Pixels, Progress], NDArray[np.float32]]
+    ) -> _Side:
+        labels = np.array(images.labels, dtype=np.str_)
+        rows = np.flatnonzero(np.isin(labels, both))
+        pixels = images.pixels if len(rows) == len(labels) else images.pixels[rows]
+        return _Side(pixels, features(pixels, progress), labels[rows], rows)
+
+    sides = {"real": side(real, cache.features), "fake": side(fake, extractor.features)}
     sides["training"] = sides["real"]
     if training is not None and training is not real:
-        sides["training"] = _side(training, _rows(training, both), cache.features, progress)
+        sides["training"] = side(training, cache.features)
     classes = {}
     with progress.task("Measuring", len(both) * each + 1) as advance:
         for label in both if each else ():
-            own = {name: side.only(label) for name, side in sides.items()}
+            own = {name: all_of.only(label) for name, all_of in sides.items()}
             if why := _too_few(len(own["real"].rows), len(own["fake"].rows)):
                 left_out[label] = why
             else:
@@ -168,7 +181,7 @@ def measure_classes(
         overall=replace(overall, seconds=time.monotonic() - began),
         classes=classes,
         left_out=left_out,
-        fake_rows=tuple(rows[1].tolist()),
+        fake_rows=tuple(sides["fake"].rows.tolist()),
         training_rows=tuple(sides["training"].rows.tolist()),
     )
 
@@ -188,21 +201,18 @@ class _Side:
         return _Side(self.pixels[own], self.features[own], self.labels[own], self.rows[own])
 
 
-def _side(
-    images: LabelledImages,
-    rows: NDArray[np.int64],
-    features: Callable[[Pixels, Progress], NDArray[np.float32]],
-    progress: Progress,
-) -> _Side:
-    pixels = images.pixels if len(rows) == len(images.pixels) else images.pixels[rows]
-    return _Side(pixels, features(pixels, progress), np.array(images.labels)[rows], rows)
-
-
 def _measured(
     cache: FeatureCache, sides: Mapping[str, _Side], seed: int, progress: Progress = SILENT
 ) -> Fidelity:
     real, fake, training = (sides[name] for name in ("real", "fake", "training"))
-    began, extractor, counts = time.monotonic(), cache.extractor, (len(real.rows), len(fake.rows))
+    began, extractor = time.monotonic(), cache.extractor
+    least, refused = fid_least(extractor.dimensions), ""
+    if min(len(real.rows), len(fake.rows)) < least:
+        refused = (
+            f"no FID: with {extractor.dimensions:,} features it needs {least:,} images a side, and "
+            f"there are {len(real.rows):,} real and {len(fake.rows):,} fake ones; KID is unbiased "
+            "with few"
+        )
     return Fidelity(
         **asdict(figures(real.features, fake.features, seed)),
         floor=cache.floor(real.pixels, real.features, seed),
@@ -213,10 +223,10 @@ def _measured(
         extractor=str(extractor),
         dimensions=extractor.dimensions,
         size=real.pixels.shape[1],
-        real=counts[0],
-        fake=counts[1],
+        real=len(real.rows),
+        fake=len(fake.rows),
         training=len(training.rows),
-        refused=_why_no_fid(extractor.dimensions, *counts),
+        refused=refused,
         seconds=time.monotonic() - began,
     )
 
@@ -231,10 +241,6 @@ def _shared(real: Sequence[str], fake: Sequence[str]) -> tuple[list[str], dict[s
     return both, alone | {label: "no real images of it" for label in fake if label not in both}
 
 
-def _rows(images: LabelledImages, classes: Sequence[str]) -> NDArray[np.int64]:
-    return np.flatnonzero(np.isin(np.array(images.labels, dtype=np.str_), classes))
-
-
 def _too_few(real: int, fake: int) -> str:
     """What to say where there are too few images on a side for any figure, or nothing."""
     if real >= LEAST_REAL and fake >= LEAST_FAKE:
@@ -242,17 +248,6 @@ def _too_few(real: int, fake: int) -> str:
     return (
         f"{real} real and {fake} fake images, too few to compare: at least {LEAST_REAL} real and "
         f"{LEAST_FAKE} fake ones are needed"
-    )
-
-
-def _why_no_fid(dimensions: int, real: int, fake: int) -> str:
-    """What to say where there are too few images for an FID, or nothing."""
-    least = fid_least(dimensions)
-    if min(real, fake) >= least:
-        return ""
-    return (
-        f"no FID: with {dimensions:,} features it needs {least:,} images a side, and there are "
-        f"{real:,} real and {fake:,} fake ones; KID is unbiased with few"
     )
 
 

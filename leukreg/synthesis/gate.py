@@ -15,9 +15,9 @@ from leukreg.errors import GateError
 from leukreg.gate_figures import FakesOnly, GateFigures, PassesFor
 from leukreg.progress import Progress
 from leukreg.seeds import derive
-from leukreg.synthesis.downstream import DownstreamScore, downstream_scores
+from leukreg.synthesis.downstream import downstream_scores, together
 from leukreg.synthesis.extractor import OpenExtractor, open_extractor, shrunk
-from leukreg.synthesis.fidelity import LEAST_FAKE, LEAST_REAL, measure
+from leukreg.synthesis.fidelity import LEAST_FAKE, LEAST_REAL, Fidelity, measure
 from leukreg.synthesis.generator import ClassImages, draw
 from leukreg.synthesis.image_folder import SyntheticRows
 from leukreg.synthesis.memorization import find_copies
@@ -27,7 +27,7 @@ from leukreg.synthesis.request import Request
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leukreg.recipe.model import GateSpec
+    from leukreg.recipe.model import GateSpec, SynthesisSpec
     from leukreg.registry.kinds import ClassGenerator
 
     Pixels = NDArray[np.uint8]
@@ -80,13 +80,14 @@ def admit(
     return SyntheticRows(rows, tuple(figures))
 
 
-def gate_extractor(gate: GateSpec | None) -> OpenExtractor | None:
+def gate_extractor(spec: SynthesisSpec | None) -> OpenExtractor | None:
     """The gate's extractor; None without a gate.
 
     Raises:
         PluginError: There is no such extractor.
         NotAvailable: Its weights are not on this machine.
     """
+    gate = None if spec is None else spec.gate
     return None if gate is None else open_extractor(gate.extractor)
 
 
@@ -175,7 +176,7 @@ class Gate:
         return tuple(found)
 
     def _class(
-        self, label: str, batch: ClassImages, held: Held, worth: DownstreamScore | None
+        self, label: str, batch: ClassImages, held: Held, worth: FakesOnly | None
     ) -> GateFigures:
         return self._figures(
             batch.pixels,
@@ -186,7 +187,7 @@ class Gate:
             held_against=held.rows,
             snapshot=batch.lineage[0].snapshot if batch.lineage else None,
             notes=tuple(f"{label}: {note}" for note in self._notes(label, batch, held)),
-            fakes_only=worth and worth.figures(),
+            fakes_only=worth,
         )
 
     def _whole(
@@ -194,7 +195,7 @@ class Gate:
         labels: Sequence[str],
         batches: Mapping[str, ClassImages],
         held: Mapping[str, Held],
-        worth: Mapping[str, DownstreamScore | None],
+        worth: Mapping[str, FakesOnly | None],
     ) -> GateFigures:
         """Over several classes, each with as many synthetic images as real ones."""
 
@@ -207,7 +208,6 @@ class Gate:
             n = min(len(held[label].pixels), len(batches[label].pixels))
             real.append(chosen(held[label].pixels, n, "real", label))
             fake.append(chosen(batches[label].pixels, n, "made", label))
-        together = DownstreamScore.together([one for label in labels if (one := worth[label])])
         return self._figures(
             np.concatenate(fake),
             np.concatenate(real),
@@ -215,7 +215,7 @@ class Gate:
             drawn=sum(map(self.request.spec.count, labels)),
             copies=sum(len(batches[label].copied_rows) for label in labels),
             held_against="; ".join(sorted({held[label].rows for label in labels} - {""})),
-            fakes_only=together and together.figures(),
+            fakes_only=together([one for label in labels if (one := worth[label])]),
         )
 
     def _figures(
@@ -231,7 +231,7 @@ class Gate:
             "unjudged": _too_few(len(real), len(fake)),
         }
         if not found["unjudged"]:
-            found |= measure(real, fake, self.extractor).table()  # as `leukreg fidelity` does
+            found |= self._measured(real, fake).table()  # as `leukreg fidelity` does
             found["training"] = len(self.training)
         elif label is not None:
             found["passes_for"] = self._passes_for(label, fake)
@@ -240,13 +240,17 @@ class Gate:
         why = tuple(failed(one, self.limits))
         return replace(one, passed=not why, why=why)
 
+    def _measured(self, real: Pixels, fake: Pixels) -> Fidelity:
+        # Copies were looked for when the images were drawn.
+        return measure(real, fake, self.extractor, training=real[:0])
+
     def _passes_for(self, label: str, fake: Pixels) -> PassesFor | None:
         """The class whose real images these are like, where there is one."""
         near: list[tuple[float, str]] = []
         for other in self.reference.fitted.samples.classes if len(fake) >= LEAST_FAKE else ():
             real = self.reference.held(other).pixels
             if other != label and len(real) >= LEAST_REAL:
-                ratio = measure(real, fake, self.extractor).ratio("kid")
+                ratio = self._measured(real, fake).ratio("kid")
                 near += [(ratio, other)] if ratio is not None and ratio <= self.limits.kid else []
         return PassesFor(label=min(near)[1], kid_ratio=min(near)[0]) if near else None
 
@@ -279,33 +283,24 @@ def _too_few(real: int, fake: int) -> str:
     return ""
 
 
-def failed(figures: GateFigures, gate: GateSpec) -> list[str]:
-    """Why these figures do not pass; empty where they do."""
+def failed(figures: GateFigures, gate: GateSpec) -> Iterator[str]:
+    """Why these figures do not pass; nothing where they do."""
     copies, drawn = figures.copies or 0, figures.drawn or 0
-    why = [*_fails_on_distance(figures, gate), *_fails_on_worth(figures.fakes_only, gate)]
     if copies > gate.copies * drawn:
         share = f"{copies:,} of {drawn:,} ({_percent(copies / drawn)})"
-        why.insert(0, f"{share} copy training images (at most {_p(gate.copies)})")
-    return why
-
-
-def _fails_on_distance(figures: GateFigures, gate: GateSpec) -> Iterator[str]:
+        yield f"{share} copy training images (at most {_p(gate.copies)})"
+    ratio, covered = figures.kid_ratio, figures.coverage or 0.0
     if figures.unjudged:
         if gate.unjudged == "fail":
             yield figures.unjudged
         if other := figures.passes_for:
             near = f"KID {times(other.kid_ratio)} the floor of its real images"
             yield f"they pass for {other.label} ({near})"
-        return
-    ratio, coverage = figures.kid_ratio, figures.coverage or 0.0
-    if ratio is None or ratio > gate.kid:
+    elif ratio is None or ratio > gate.kid:
         yield f"KID is {times(ratio)} the floor (at most {gate.kid:g})"
-    if coverage < gate.coverage:
-        yield f"{_percent(coverage)} of the real images are covered (at least {_p(gate.coverage)})"
-
-
-def _fails_on_worth(worth: FakesOnly | None, gate: GateSpec) -> Iterator[str]:
-    if worth is None:
+    if covered < gate.coverage and not figures.unjudged:
+        yield f"{_percent(covered)} of the real images are covered (at least {_p(gate.coverage)})"
+    if (worth := figures.fakes_only) is None:
         return
     if worth.score <= worth.chance:
         chance = f"{worth.score:.3f} where chance is {worth.chance:.3f}"

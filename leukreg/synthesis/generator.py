@@ -18,21 +18,22 @@ from leukreg.types import Labels, Lineage, Samples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leukreg.registry.plugin_call import Choice
+    from leukreg.recipe.model import SynthesisSpec
 
 
-def listed(choice: Choice, names: tuple[str, ...]) -> Samples:
+def listed(spec: SynthesisSpec | None, names: tuple[str, ...]) -> Samples:
     """What a generator passes over and assumes in listing what it reads besides training images.
 
-    Nothing where it does not say. ``names`` are the task's classes.
+    Nothing where it does not say, or is none. ``names`` are the task's classes.
 
     Raises:
         NotAvailable, DataError: They are not there, or cannot be listed.
         PluginFault: The method ``listed`` failed, or gives something else.
     """
-    own = getattr(choice.plugin, "listed", None)
-    if not callable(own):  # there is none, or it is an option of that name
+    own = getattr(spec.generator.plugin, "listed", None) if spec else None
+    if spec is None or not callable(own):  # there is none, or it is an option of that name
         return Samples(rows=(), classes=names)
+    choice = spec.generator
     found = call(choice, own, Labels(names=names, counts=(0,) * len(names)))
     if not isinstance(found, Samples):
         raise breach(choice, f" broke its contract: listed gives {type(found).__name__}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from leukreg.data.walk import SHEET as SHEET
-from leukreg.data.walk import SNAPSHOTS as SNAPSHOTS
+from leukreg.data.decode import digest as digest_of
+from leukreg.data.walk import SNAPSHOTS
 from leukreg.errors import RunError
 from leukreg.files import (
     CHECKSUMS,
@@ -44,11 +43,8 @@ TABLE = "lineage.csv"
 FIGURES = "fidelity.json"
 COPIES = "copies.png"
 LIST = "table.csv"
-COLUMNS = (
-    "id", "label", "generator", "seed", "fold", "parent", "parent_label", "snapshot", "condition",
-    "pixels",
-)  # fmt: skip
-LIST_COLUMNS = ("path", "label", "split", "origin", *COLUMNS[2:-1])
+LINEAGE = ("generator", "seed", "fold", "parent", "parent_label", "snapshot", "condition")
+FIGURES_OF_CLASSES = TypeAdapter(tuple[GateFigures, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +79,11 @@ def read_complete(home: Path, digest: str) -> SyntheticRows | None:
             for line in csv.DictReader(io.StringIO(table, newline=""))
         ]
         rows = tuple(_row(home, line) for line in lines)
-        files = [_digest(Path(row.path).read_bytes()) for row in rows]
+        files = [digest_of(Path(row.path).read_bytes()) for row in rows]
         if len(rows) != seal["images"] or files != [line["pixels"] for line in lines]:
             return None
         figures = json.loads(read_file(home / FIGURES)) if seal["judged"] else []
-        return SyntheticRows(rows, _figures().validate_python(figures))
+        return SyntheticRows(rows, FIGURES_OF_CLASSES.validate_python(figures))
     except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # missing or damaged: made again, to the same pixels
 
@@ -149,9 +145,10 @@ def _sample(name: str, path: Path, label: str, lineage: Lineage) -> Sample:
 
 def finish(home: Path, digest: str, made: SyntheticRows) -> None:
     """Write the lineage table and the figures, then the seal that makes the folder count."""
-    write_text(home / TABLE, _table(COLUMNS, map(line_of, made.rows)), listed=True)
+    columns = ("id", "label", *LINEAGE, "pixels")
+    write_text(home / TABLE, _table(columns, map(_line_of, made.rows)), listed=True)
     if made.figures:
-        plain = _figures().dump_python(made.figures, by_alias=True, exclude_none=True)
+        plain = FIGURES_OF_CLASSES.dump_python(made.figures, by_alias=True, exclude_none=True)
         figures = json.dumps(plain, ensure_ascii=False, indent=1)
         write_text(home / FIGURES, figures, listed=True)
     seal = {"request": digest, "images": len(made.rows), "judged": bool(made.figures)}
@@ -160,65 +157,43 @@ def finish(home: Path, digest: str, made: SyntheticRows) -> None:
 
 def write_list(home: Path, rows: Iterable[Sample]) -> None:
     """Write ``table.csv``, as the source "table" reads it: the rows that may be trained on."""
-    lines = []
-    for row in rows:
-        path = cell(Path(row.path).relative_to(home).as_posix())
-        lines.append(line_of(row) | {"path": path, "split": "train", "origin": row.origin})
-    write_text(home / LIST, _table(LIST_COLUMNS, lines))
+    lines = (
+        _line_of(row)
+        | {"path": Path(row.path).relative_to(home).as_posix(), "split": "train"}
+        | {"origin": row.origin}
+        for row in rows
+    )
+    write_text(home / LIST, _table(("path", "label", "split", "origin", *LINEAGE), lines))
 
 
 def _table(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, columns, extrasaction="ignore")
     table.writeheader()
-    table.writerows(lines)
+    for line in lines:  # an empty text is an empty cell
+        table.writerow({k: as_cell(v) if isinstance(v, str) and v else v for k, v in line.items()})
     return text.getvalue()
 
 
-def _figures() -> TypeAdapter[tuple[GateFigures, ...]]:
-    return TypeAdapter(tuple[GateFigures, ...])
-
-
-def line_of(row: Sample) -> dict[str, Any]:
-    """A synthetic row as cells of a table, by column (see :func:`leukreg.text.as_cell`)."""
-    line = row.lineage
-    assert line is not None
-    plain = {
+def _line_of(row: Sample) -> dict[str, Any]:
+    """A synthetic row by column of a table."""
+    assert row.lineage is not None
+    condition = json.dumps(dict(row.lineage.condition), sort_keys=True, ensure_ascii=False)
+    return {
+        **{name: getattr(row.lineage, name) for name in LINEAGE},
         "id": row.id,
         "label": row.label,
-        "generator": line.generator,
-        "seed": line.seed,
-        "fold": "" if line.fold is None else line.fold,
-        "parent": line.parent or "",
-        "parent_label": line.parent_label or "",
-        "snapshot": line.snapshot or "",
-        "condition": json.dumps(dict(line.condition), sort_keys=True, ensure_ascii=False),
-        "pixels": _digest(Path(row.path).read_bytes()),
+        "condition": condition,
+        "pixels": digest_of(Path(row.path).read_bytes()),
     }
-    return {column: cell(value) for column, value in plain.items()}
-
-
-def cell(value: object) -> object:
-    """Texts as :func:`leukreg.text.as_cell` has them; an empty one is an empty cell."""
-    return as_cell(value) if isinstance(value, str) and value else value
 
 
 def _row(home: Path, line: dict[str, str]) -> Sample:
-    lineage = Lineage(
-        generator=line["generator"],
-        seed=int(line["seed"]),
-        fold=int(line["fold"]) if line["fold"] else None,
-        parent=line["parent"] or None,
-        parent_label=line["parent_label"] or None,
-        snapshot=line["snapshot"] or None,
-        condition=json.loads(line["condition"]),
-    )
+    said = {name: line[name] or None for name in LINEAGE}
+    plain = said | {"condition": json.loads(line["condition"])}
     path = home.joinpath(*line["id"].split("/")[-2:])
+    lineage = TypeAdapter(Lineage).validate_python(plain)
     return _sample(line["id"], path, line["label"], lineage)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def lift(home: Path, place: Path) -> None:

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 def check(
     recipe: Recipe, images: ImageStore, folds: Sequence[Fold] | None, progress: Progress = SILENT
-) -> bool:
-    """Whether the recipe's generator can be fitted on the training rows of each fold.
+) -> int | None:
+    """Look whether the recipe's generator can be fitted on the training rows of each fold.
 
     Nothing is trained, and nothing looked at where the recipe does not fit it there. Before any
     split (None) it is fitted on all rows.
 
     Returns:
-        Whether the generator could tell: if it cannot, it is one that is fitted in a moment.
+        How many images it makes of each; 0 where it could not tell, being one that is fitted in a
+        moment, and None where nothing is made.
 
     Raises:
         DataError: A class is unknown or cannot be made, or images that a fold holds out are among
@@ -44,9 +45,9 @@ def check(
     """
     spec = recipe.synthesis
     if spec is None or (spec.place == "before-split") != (folds is None):
-        return False
+        return None
     refuse_unknown(spec, images.samples)
-    gate_extractor(spec.gate)
+    gate_extractor(spec)
     faults: dict[str, None] = {}
     told = False
     for fold in [None] if folds is None else folds:
@@ -59,7 +60,7 @@ def check(
             faults |= dict.fromkeys(str(error).splitlines())
     if faults:
         raise DataError("\n".join(faults))
-    return told
+    return sum(map(spec.count, spec.classes)) if told else 0
 
 
 SHOWN = 5

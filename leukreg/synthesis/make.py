@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leukreg.data.walk import SHEET
 from leukreg.errors import DataError, GateError
 from leukreg.files import write_file
 from leukreg.gate_figures import GateFigures
@@ -21,7 +22,7 @@ from leukreg.synthesis.gate import Gate, admit, gate_extractor
 from leukreg.synthesis.generator import ClassImages
 from leukreg.synthesis.image_folder import SyntheticRows
 from leukreg.synthesis.real_images import RealImages, spread
-from leukreg.synthesis.request import Request, name_of, refuse_unknown
+from leukreg.synthesis.request import Request, refuse_unknown
 from leukreg.types import Fold, Lineage
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def synthesize(
     fold: Fold | None,
     folder: Path,
     progress: Progress = SILENT,
+    judged: bool = True,
 ) -> Placed:
     """Synthetic images where the recipe wants them: before any split (None), or in this fold.
 
@@ -59,6 +61,7 @@ def synthesize(
     Args:
         folder: Where ``before-split/`` or ``fold-<index>/`` with images, lineage table and contact
             sheet is written.
+        judged: False: no gate, for a plan that counts.
 
     Raises:
         DataError: A class to be made is unknown, or the generator cannot make it; or nothing is
@@ -71,9 +74,12 @@ def synthesize(
     if spec is None:
         return placed
     if spec.place == ("before-split" if fold is None else "training-fold"):
-        placed = place(images, fold, Request.of(recipe, fold, folder), progress)
+        request = Request.of(recipe, fold, folder)
+        ungated = replace(request, spec=replace(spec, gate=None))
+        placed = place(images, fold, request if judged else ungated, progress)
     if fold is not None:
-        hold(folder, fold.index)
+        for name in ("before-split", f"fold-{fold.index}"):
+            image_folder.hold(folder / name)
     return placed
 
 
@@ -119,12 +125,6 @@ def place(
     return Placed(store, replace(fold, train=train, replaced=replaced), made.figures)
 
 
-def hold(folder: Path, fold: int) -> None:
-    """Note in ``folder`` that a fold is trained on what was made for it, or before the split."""
-    for name in (name_of(None), name_of(fold)):
-        image_folder.hold(folder / name)
-
-
 def export(
     recipe: Recipe, images: ImageStore, fold: Fold | None, out: Path, progress: Progress
 ) -> SyntheticRows:
@@ -167,7 +167,7 @@ def make(reference: RealImages, request: Request, progress: Progress) -> Synthet
     """
     spec, home = request.spec, request.home
     refuse_unknown(spec, reference.fitted.samples)
-    extractor = gate_extractor(spec.gate)
+    extractor = gate_extractor(spec)
     digest = request.digest(reference, "" if extractor is None else str(extractor))
     kept = image_folder.read_complete(home, digest)
     if kept is not None:
@@ -199,26 +199,24 @@ def _write_sheets(
         strips.append(Strip(f"{label}: made by {maker}", batch.pixels[:SHOWN]))
         parents = _parents(reference.fitted, batch.lineage[:SHOWN])
         beside = _real(reference, label) if parents is None else Strip("made from", parents)
-        strips += [beside] if beside else []
+        strips += [beside] * bool(len(beside.pixels))
         if batch.copied is not None and batch.copied_rows:
             own = reference.fitted.pixels(batch.copied_rows[:SHOWN])
             copies.append(Strip(f"{label}: copies of training images", batch.copied[:SHOWN]))
             copies.append(Strip("the training images", own))
-    write_file(request.home / image_folder.SHEET, contact_sheet(strips))
+    write_file(request.home / SHEET, contact_sheet(strips))
     if copies:
         write_file(request.home / image_folder.COPIES, contact_sheet(copies))
 
 
-def _real(reference: RealImages, label: str) -> Strip | None:
-    """Some real images of a class, unseen ones first; None where there is none."""
+def _real(reference: RealImages, label: str) -> Strip:
+    """Some real images of a class, unseen ones first; perhaps none."""
     unseen = spread(reference.unseen_of(label), SHOWN)
     fitted = spread(reference.fitted_of(label), SHOWN - len(unseen))
-    if not unseen and not fitted:
-        return None
     which = {0: "real", SHOWN: "real, not seen by it"}
     text = which.get(len(unseen), f"real, the first {len(unseen)} not seen by it")
     pixels = (reference.unseen.pixels(unseen), reference.fitted.pixels(fitted))
-    return Strip(text, np.concatenate([part for part in pixels if len(part)]))
+    return Strip(text, np.concatenate(pixels))
 
 
 def _parents(images: Images, lineage: tuple[Lineage, ...]) -> NDArray[np.uint8] | None:

@@ -183,7 +183,13 @@ class SmallPictures:
             Positions and distances (root of the mean squared difference, 0 to 255) of shape
             ``(n, count)``, in no order.
         """
-        likeness = self._likeness(others)
+        # What falls as the coarse distance in the best way rises, ``(n, m)``.
+        flat = others.coarse.reshape(len(others), -1)
+        likeness = np.full((len(self), len(others)), -np.inf, np.float32)
+        for way in range(WAYS):
+            across = turned(self.coarse, way).reshape(len(self), -1) @ flat.T
+            np.maximum(likeness, across, out=likeness)
+        likeness -= (flat**2).sum(1) / 2
         if itself is not None:
             likeness[np.arange(len(self)), itself] = -np.inf
         found = np.argpartition(likeness, -count, axis=1)[:, -count:]
@@ -192,27 +198,13 @@ class SmallPictures:
 
     def apart(self, others: SmallPictures) -> Floats:
         """Distances pair by pair, in the best of eight ways, shape ``(n,)``."""
-        ways = [_distance(turned(self.fine, way), others.fine) for way in range(WAYS)]
-        nearest: Floats = np.min(ways, axis=0)
+        ways = (turned(self.fine, way) - others.fine for way in range(WAYS))
+        apart = [np.sqrt((way**2).mean((1, 2, 3), dtype=np.float32)) for way in ways]
+        nearest: Floats = np.min(apart, axis=0)
         return nearest
-
-    def _likeness(self, others: SmallPictures) -> Floats:
-        """What falls as the coarse distance in the best way rises, shape ``(n, m)``."""
-        flat = others.coarse.reshape(len(others), -1)
-        best = np.full((len(self), len(others)), -np.inf, np.float32)
-        for way in range(WAYS):
-            across = turned(self.coarse, way).reshape(len(self), -1) @ flat.T
-            np.maximum(best, across, out=best)
-        best -= (flat**2).sum(1) / 2
-        return best
 
 
 def turned(small: Floats, way: int) -> Floats:
     """Pictures of shape ``(n, side, side, 3)`` laid down in one of eight ways (0: as they are)."""
     flipped = small[:, :, ::-1] if way >= 4 else small
     return np.ascontiguousarray(np.rot90(flipped, way % 4, axes=(1, 2)))
-
-
-def _distance(first: Floats, second: Floats) -> Floats:
-    apart: Floats = np.sqrt(((first - second) ** 2).mean((1, 2, 3), dtype=np.float32))
-    return apart

@@ -79,34 +79,28 @@ class RealImages:
 
     def unseen_of(self, label: str) -> list[int]:
         """Real unseen rows of a class, one of each picture."""
-        return [*self._first(_real_of(self.unseen, label)).values()]
+        return [*self._first(self.unseen, label).values()]
 
     def fitted_of(self, label: str) -> list[int]:
         """Real fitted rows of a class, one of each picture that is not unseen, too."""
-        unseen = self._first(_real_of(self.unseen, label))
-        fitted = self._first(_real_of(self.fitted, label))
+        unseen = self._first(self.unseen, label)
+        fitted = self._first(self.fitted, label)
         return [row for picture, row in fitted.items() if picture not in unseen]
 
     def copies_of(self, label: str) -> int:
         """Real files of a class that are left out, where it is looked at, as copies of others."""
-        files = {*_real_of(self.unseen, label)}
-        kept = len(self.unseen_of(label))
-        if self._helped(label):
-            files |= {*_real_of(self.fitted, label)}
-            kept += len(self.fitted_of(label))
-        return len(files) - kept
+        sides = (self.unseen, self.fitted) if self._helped(label) else (self.unseen,)
+        files = {side.samples.rows[row].id for side in sides for row in _real_of(side, label)}
+        return len(files) - len({self._pictures[name] for name in files})
 
     def held(self, label: str) -> Held:
         """Images that the generator was not fitted on; where they are few, training rows, too."""
-        unseen, fitted = self.unseen_of(label), self.fitted_of(label)
-        if unseen and not self._helped(label):
-            return Held(self.unseen.pixels(spread(unseen, MOST_REAL)), "validation rows")
-        if not unseen:
-            name = "training rows" if fitted else ""
-            return Held(self.fitted.pixels(spread(fitted, MOST_REAL)), name)
-        more = self.fitted.pixels(spread(fitted, MOST_REAL))
-        both = np.concatenate([self.unseen.pixels(unseen), more])
-        return Held(both, "validation and training rows")
+        unseen = self.unseen_of(label)
+        fitted = self.fitted_of(label) if self._helped(label) else []
+        names = [name for name, rows in (("validation", unseen), ("training", fitted)) if rows]
+        sides = ((self.unseen, unseen), (self.fitted, fitted))
+        pixels = [side.pixels(spread(rows, MOST_REAL)) for side, rows in sides]
+        return Held(np.concatenate(pixels), f"{' and '.join(names)} rows" if names else "")
 
     def asked(self, label: str, most: int) -> NDArray[np.uint8]:
         """At most so many real images of a class that a classifier is asked about.
@@ -115,8 +109,7 @@ class RealImages:
         """
         more = self.fitted_of(label)[::2] if self._helped(label) else []
         unseen = spread(self.unseen_of(label), most)
-        parts = [self.unseen.pixels(unseen), self.fitted.pixels(more)]
-        both = np.concatenate([part for part in parts if len(part)] or parts[:1])
+        both = np.concatenate([self.unseen.pixels(unseen), self.fitted.pixels(more)])
         return both[spread(range(len(both)), most)]
 
     def taught(self, label: str, most: int, asked: bool = True) -> NDArray[np.uint8]:
@@ -133,21 +126,19 @@ class RealImages:
         """Whether training rows of a class help out, since it has few validation pictures."""
         return len(self.unseen_of(label)) < FEWEST and bool(self.fitted_of(label))
 
-    def _first(self, files: Mapping[str, int]) -> dict[int, int]:
-        """Of each picture among these files the first row."""
+    def _first(self, images: Images, label: str) -> dict[int, int]:
+        """Of each picture among the real images of a class the first row."""
+        rows = images.samples.rows
         first: dict[int, int] = {}
-        for name, row in files.items():
-            first.setdefault(self._pictures[name], row)
+        for row in _real_of(images, label):
+            first.setdefault(self._pictures[rows[row].id], row)
         return first
 
 
-def _real_of(images: Images, label: str) -> dict[str, int]:
-    """File id to row of a class that no generator made; the first where one is listed twice."""
-    first: dict[str, int] = {}
-    for number, row in enumerate(images.samples.rows):
-        if row.label == label and row.origin != "synthetic":
-            first.setdefault(row.id, number)
-    return first
+def _real_of(images: Images, label: str) -> list[int]:
+    """Rows of a class that no generator made."""
+    rows = enumerate(images.samples.rows)
+    return [number for number, row in rows if row.label == label and row.origin != "synthetic"]
 
 
 def spread(rows: Sequence[int], most: int) -> list[int]:

@@ -47,7 +47,8 @@ class Request:
 
     @property
     def name(self) -> str:
-        return name_of(self.fold)
+        """What the images are kept under."""
+        return "before-split" if self.fold is None else f"fold-{self.fold}"
 
     @property
     def home(self) -> Path:
@@ -104,11 +105,6 @@ class Request:
             wanted += [gate, extractor, known(reference.unseen.samples)]
         text = json.dumps(wanted, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def name_of(fold: int | None) -> str:
-    """What the images of a fold, or those before any split, are kept under."""
-    return "before-split" if fold is None else f"fold-{fold}"
 
 
 def refuse_unknown(spec: SynthesisSpec, samples: Samples) -> None:

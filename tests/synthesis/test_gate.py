@@ -2,174 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from leukreg import DataError, Fold, ImageSpec, Lineage, plugin
-from leukreg.data.image_store import ImageStore, open_images
-from leukreg.data.listing import list_folder
-from leukreg.data.near_duplicates import searched
+from leukreg import Fold
+from leukreg.data.image_store import ImageStore
 from leukreg.errors import GateError
-from leukreg.gate_figures import GateFigures
-from leukreg.recipe.model import GateSpec, SynthesisSpec
-from leukreg.registry.plugin_call import Choice
-from leukreg.synthesis.extractor import OpenExtractor, opened
-from leukreg.synthesis.make import Placed
-from leukreg.synthesis.make import place as place_in
-from leukreg.synthesis.request import Request
-from tests.synthesis.cells import SIZE, cells
+from leukreg.recipe.model import GateSpec
+from tests.synthesis.cells import SIZE
+from tests.synthesis.gate_fakes import (
+    CLASSES,
+    FOLD,
+    PER_CLASS,
+    PIXELS,
+    Copier,
+    Listener,
+    entered,
+    good,
+    noise,
+    other,
+    place,
+    side,
+    spec,
+)
 
-IMAGE = ImageSpec(size=SIZE)
-PER_CLASS = 60
-"""Real images of a class: 30 to train on, 24 to watch, 6 to test."""
-CLASSES = ("a", "b")
-PIXELS = {label: cells(label, PER_CLASS + 40) for label in CLASSES}
-"""The first PER_CLASS are the data, the others what a perfect generator would make."""
-
-
-@plugin("small")
-class Small:
-    """A fixed projection of tiny pictures, as a stand-in for a trained network."""
-
-    def build(self) -> Any:
-        import torch
-        from torch import nn
-
-        class Net(nn.Module):
-            dimensions = 24
-
-            def __init__(self) -> None:
-                super().__init__()
-                made = torch.Generator().manual_seed(0)
-                self.weight = nn.Parameter(torch.randn(192, 24, generator=made) / 14)
-
-            def forward(self, images: torch.Tensor) -> torch.Tensor:
-                tiny = nn.functional.adaptive_avg_pool2d(images.float() / 255, 8)
-                return (tiny.flatten(1) - 0.5) @ self.weight
-
-        return Net().eval()
-
-    def describe(self) -> dict[str, str]:
-        return {"digest": "5" * 64}
-
-
-@dataclass
-class Copier:
-    """A generator that gives the images of ``make(label, n, seed)``, and notes what it saw."""
-
-    make: Callable[[str, int, int], np.ndarray[Any, Any]]
-    ids: list[str] = field(default_factory=list)
-    draws: list[tuple[str, int]] = field(default_factory=list)
-    kill_at: int | None = None
-
-    def build(self, image: ImageSpec, labels: Any) -> Copier:
-        return self
-
-    def fit(self, images: Any, seed: int, folder: Path | None) -> None:
-        self.ids = [row.id for row in images.samples.rows]
-        self.images = images
-
-    def sample(self, label: str, n: int, seed: int) -> Any:
-        self.draws.append((label, n))
-        if len(self.draws) == self.kill_at:
-            raise KeyboardInterrupt
-        lineage = tuple(Lineage(generator="double", seed=seed + i) for i in range(n))
-        return Made(self.make(label, n, seed), lineage)
-
-
-@dataclass
-class Made:
-    pixels: Any
-    lineage: Any
-
-
-def good(label: str, n: int, seed: int) -> np.ndarray[Any, Any]:
-    """Real cells that are in no data set: what a perfect generator makes."""
-    return PIXELS[label][PER_CLASS:][:n]
-
-
-def noise(label: str, n: int, seed: int) -> np.ndarray[Any, Any]:
-    return np.random.default_rng(seed).integers(0, 256, (n, SIZE, SIZE, 3), np.uint8)
-
-
-def other(label: str, n: int, seed: int) -> np.ndarray[Any, Any]:
-    return good("a" if label == "b" else "b", n, seed)
-
-
-class Listener:
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        from leukreg.progress import SILENT
-
-        self.task = SILENT.task
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-
-@pytest.fixture(autouse=True)
-def small_eye(monkeypatch: pytest.MonkeyPatch) -> OpenExtractor:
-    eye = opened(Small())
-    monkeypatch.setattr("leukreg.synthesis.gate.open_extractor", lambda text: eye)
-    return eye
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("cells")
-    for label in CLASSES:
-        (root / label).mkdir()
-        for number, pixels in enumerate(PIXELS[label][:PER_CLASS]):
-            Image.fromarray(pixels).save(root / label / f"{number:02d}.png")
-    return root
-
-
-@pytest.fixture
-def images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
-    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "cache"))
-    return searched(open_images(list_folder(data), IMAGE))
-
-
-def side(first: int, last: int) -> tuple[int, ...]:
-    """These rows of both classes."""
-    return tuple(row for start in (0, PER_CLASS) for row in range(start + first, start + last))
-
-
-FOLD = Fold(index=0, train=side(0, 30), validation=side(30, 54), test=side(54, 60))
-
-
-def spec(make: Any, **more: Any) -> SynthesisSpec:
-    maker = make if isinstance(make, Copier) else Copier(make)
-    choice = Choice(kind="generator", name="double", plugin=maker, owner="test 1")
-    gate = more.pop("gate", GateSpec())
-    asked = {"generator": choice, "classes": ("b",), "per_class": 24, "gate": gate}
-    return SynthesisSpec(**{**asked, **more})
-
-
-def asked(wanted: SynthesisSpec, seed: int, folder: Path, fold: int | None = 0) -> Request:
-    return Request(spec=wanted, image=IMAGE, seed=seed, folder=folder, fold=fold)
-
-
-def place(
-    images: ImageStore, wanted: SynthesisSpec, where: Path, progress: Any = None, fold: Fold = FOLD
-) -> Placed:
-    return place_in(images, fold, asked(wanted, 7, where / "run"), progress or Listener())
-
-
-def entered(placed: Placed) -> list[str]:
-    assert placed.fold is not None
-    rows = [placed.images.samples.rows[row] for row in placed.fold.train]
-    return [row.label for row in rows if row.origin == "synthetic"]
+pytestmark = pytest.mark.usefixtures("small_eye")
 
 
 def test_good_images_pass_and_enter(images: ImageStore, tmp_path: Path) -> None:
@@ -367,118 +229,3 @@ def test_a_class_without_real_images_cannot_pass(images: ImageStore, tmp_path: P
     renamed = Copier(lambda label, n, seed: good("a", n, seed))
     (table,) = place(images, spec(renamed, gate=lenient), tmp_path / "a", fold=without).figures
     assert "they pass for a (KID" in table.why[0]
-
-
-def test_before_the_split_the_same_gate_stands(images: ImageStore, tmp_path: Path) -> None:
-    placed = place_in(images, None, asked(spec(noise), 7, tmp_path / "run", None))
-    assert placed.fold is None
-    assert len(placed.images.samples) == 2 * PER_CLASS
-    assert (placed.figures[0].held_against, placed.figures[0].real) == ("training rows", 60)
-    assert placed.figures[0].fold is None
-
-
-def test_the_real_rows_may_be_replaced(images: ImageStore, tmp_path: Path) -> None:
-    maker = Copier(good)
-    placed = place(images, spec(maker, mix="replace"), tmp_path)
-    assert placed.fold is not None
-    rows = [placed.images.samples.rows[row] for row in placed.fold.train]
-    assert [(row.label, row.origin) for row in rows] == [("a", "real")] * 30 + [
-        ("b", "synthetic")
-    ] * 24
-    assert len(maker.ids) == 60  # the generator has learned from them
-    assert placed.fold.validation == FOLD.validation
-    assert placed.fold.replaced == tuple(range(PER_CLASS, PER_CLASS + 30))
-    with pytest.raises(DataError, match="nothing to train on"):
-        place(images, spec(noise, mix="replace", classes=CLASSES), tmp_path / "noise")
-
-
-def test_a_seed_of_its_own_fits_alike_and_draws_anew(images: ImageStore, tmp_path: Path) -> None:
-    seeds: list[int] = []
-
-    class Noting(Copier):
-        def fit(self, images: Any, seed: int, folder: Path | None) -> None:
-            seeds.append(seed)
-            super().fit(images, seed, folder)
-
-    drawn = []
-    for seed in (1, 2):
-        wanted = spec(Noting(good), seed=6, gate=None)
-        placed = place_in(images, FOLD, asked(wanted, seed, tmp_path / str(seed)))
-        drawn.append([row.lineage.seed for row in placed.images.samples.rows if row.lineage])
-    place_in(images, FOLD, asked(spec(Noting(good), gate=None), 6, tmp_path / "own"))
-    assert len(set(seeds)) == 1
-    assert drawn[0] != drawn[1]
-
-
-def test_a_finished_folder_is_not_judged_again(
-    images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = place(images, spec(good), tmp_path)
-    monkeypatch.setattr("leukreg.synthesis.make.Gate", None)
-    monkeypatch.setattr("leukreg.synthesis.generator.fit", None)
-    second = place(images, spec(good), tmp_path)
-    assert second.figures == first.figures
-    assert second.images.samples == first.images.samples
-
-
-def test_a_killed_making_goes_on_to_the_same_images_and_figures(
-    images: ImageStore, tmp_path: Path
-) -> None:
-    whole = place(images, spec(good, classes=CLASSES), tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        place(images, spec(Copier(good, kill_at=2), classes=CLASSES), tmp_path / "killed")
-    again = place(images, spec(good, classes=CLASSES), tmp_path / "killed")
-
-    def timeless(placed: Placed) -> list[GateFigures]:
-        return [replace(one, seconds=None) for one in placed.figures]
-
-    assert timeless(again) == timeless(whole)
-    assert again.fold == whole.fold
-    assert whole.fold is not None
-    assert np.array_equal(
-        again.images.pixels(whole.fold.train), whole.images.pixels(whole.fold.train)
-    )
-
-
-def test_another_gate_is_another_judgement(images: ImageStore, tmp_path: Path) -> None:
-    (first,) = place(images, spec(good), tmp_path).figures
-    (second,) = place(images, spec(good, gate=GateSpec(coverage=1.0)), tmp_path).figures
-    assert first.passed
-    assert not second.passed
-
-
-@dataclass(frozen=True, eq=False)
-class Watched(ImageStore):
-    """A store that notes whose pixels are read."""
-
-    read: set[int] = field(default_factory=set)
-
-    def pixels(self, rows: Sequence[int]) -> np.ndarray[Any, Any]:
-        self.read.update(rows)
-        return super().pixels(rows)
-
-
-@given(sides=st.lists(st.sampled_from("trvn"), min_size=40, max_size=40), overlap=st.booleans())
-@example(sides=list("trvr") * 10, overlap=True)
-@settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_no_test_row_reaches_generator_or_gate_and_no_validation_row_the_generator(
-    sides: list[str], overlap: bool, images: ImageStore, tmp_path: Path
-) -> None:
-    """t: train, r: test, v: validation, n: left out; the rest of the rows are trained on."""
-    rows = [PER_CLASS * (n % 2) + n // 2 for n in range(40)]  # of both classes in turn
-    chosen = {key: [r for r, s in zip(rows, sides, strict=True) if s == key] for key in "trvn"}
-    fold = Fold(
-        index=0,
-        train=(*chosen["t"], *(row for row in range(2 * PER_CLASS) if row not in rows)),
-        validation=(*chosen["v"], *(chosen["r"] if overlap else ())),
-        test=tuple(chosen["r"]),
-    )
-    store = Watched(**{f.name: getattr(images, f.name) for f in fields(ImageStore)})
-    maker = Copier(good)
-    where = tmp_path / "-".join(["".join(sides), str(overlap)])
-    place_in(store, fold, asked(spec(maker), 7, where))
-    assert maker.ids == [images.samples.rows[row].id for row in fold.train]
-    assert store.read >= set(fold.train)
-    assert not store.read & {*fold.test, *chosen["n"]}

@@ -33,7 +33,7 @@ def figures(table: dict[str, Any]) -> GateFigures:
 
 
 def failed(table: dict[str, Any], limits: GateSpec) -> list[str]:
-    return gate.failed(figures(table), limits)
+    return [*gate.failed(figures(table), limits)]
 
 
 shares = st.floats(0, 1)

@@ -19,7 +19,8 @@ from leukreg.data.near_duplicates import searched
 from leukreg.errors import PluginError, RunError
 from leukreg.recipe.model import SynthesisSpec
 from leukreg.registry.plugin_call import Choice
-from leukreg.synthesis.make import Placed, hold, place, synthesize
+from leukreg.synthesis import image_folder
+from leukreg.synthesis.make import Placed, place, synthesize
 from leukreg.synthesis.request import Request
 
 SIZE = 16
@@ -236,7 +237,8 @@ def test_images_that_were_trained_on_are_not_replaced(images: ImageStore, tmp_pa
     run = tmp_path / "run"
     into_fold(images, FOLD, spec(Painter()), IMAGE, 7, run)
     before_split(images, spec(Painter()), IMAGE, 7, run)
-    hold(run, FOLD.index)
+    for name in ("before-split", "fold-2"):
+        image_folder.hold(run / name)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     other = spec(Painter(), per_class=4)
     with pytest.raises(RunError, match=r"fold-2: a fold was trained on these .* new run"):
