@@ -75,6 +75,9 @@ if TYPE_CHECKING:
     from leukreg.section import Section as Section
     from leukreg.section import Table as Table
     from leukreg.seeds import derive as derive
+    from leukreg.stress_figures import Stress as Stress
+    from leukreg.stress_figures import StressChange as StressChange
+    from leukreg.stress_figures import StressStep as StressStep
     from leukreg.synthesis.distances import kid as kid
     from leukreg.synthesis.extractor import OpenExtractor as OpenExtractor
     from leukreg.synthesis.extractor import open_extractor as open_extractor
@@ -111,6 +114,9 @@ _MODULE_OF = {
     "DataError": "leukreg.errors",
     "EpochLog": "leukreg.types",
     "Evidence": "leukreg.record",
+    "Stress": "leukreg.stress_figures",
+    "StressChange": "leukreg.stress_figures",
+    "StressStep": "leukreg.stress_figures",
     "Temperature": "leukreg.record",
     "Environment": "leukreg.record",
     "External": "leukreg.record",

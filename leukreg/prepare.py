@@ -115,7 +115,7 @@ def open_rows(
     from leukreg.data.image_store import open_images
     from leukreg.data.near_duplicates import searched
 
-    images = open_images(samples, recipe.image, recipe.data.broken, progress)
+    images = open_images(samples, recipe.read_image, recipe.data.broken, progress)
     images = searched(images, progress)
     if recipe.data.folds.duplicates == "drop":
         return drop_duplicates(images)

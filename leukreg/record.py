@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import Field
 
 from leukreg.gate_figures import GateFigures
+from leukreg.stress_figures import Stress
 from leukreg.types import (
     EpochLog,
     Finding,
@@ -91,6 +92,20 @@ class FrozenFeatures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FittedPreprocessing:
+    """What a fold's images went through first."""
+
+    use: str
+    """The plugin."""
+    fitted_on: int = 0
+    """Images of the training fold that it learned from; 0 where it learns nothing."""
+    images: int = 0
+    """Images of the fold."""
+    unfit: int = 0
+    """Those of them that it could not work on, and left as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoldTraining:
     """What was measured while a fold was trained."""
 
@@ -103,6 +118,8 @@ class FoldTraining:
     """What was asked of the machine, and what it has instead."""
     input_range: tuple[float, float, float, float] | None = None
     """Lowest and highest value the network saw, then those that its weights expect."""
+    preprocessing: tuple[FittedPreprocessing, ...] = ()
+    """In their order."""
     features: Mapping[str, FrozenFeatures] = field(default_factory=dict)
     """By phase."""
     parameters: int = 0
@@ -409,6 +426,8 @@ class RunRecord:
     earlier: EarlierRuns = EarlierRuns()
     evaluated_from: External | None = None
     """The run whose models these are, where they were scored on other images; else None."""
+    stress: Stress | None = None
+    """Figures on changed test images; None where nobody asked for them (``leukreg stress``)."""
     findings: tuple[Finding, ...] = ()
     """What the audit found."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.factory import make_result as make_result
 from tests.factory import tiny_dinobloom as tiny_dinobloom
 from tests.strangers import strangers as strangers
+from tests.trained import _prepared as _prepared
 from tests.trained import _runs as _runs
 from tests.trained import binary_run as binary_run
 from tests.trained import folds_run as folds_run
+from tests.trained import prepared_run as prepared_run

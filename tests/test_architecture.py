@@ -214,6 +214,7 @@ WORDS = {
     "balanced": "an option of scikit-learn",
     "inception": "a file of torch-fidelity",
     "demo": "leukreg's command",
+    "grey": "a change of `leukreg stress`",
 }
 """Names of plugins that are common words; what they mean where the core writes them."""
 ASKED = {

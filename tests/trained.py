@@ -68,7 +68,14 @@ def write_cells(root: Path, classes: tuple[str, ...], each: int, seed: int) -> P
     return root
 
 
-def train(folder: Path, classes: tuple[str, ...], folds: str, evaluate: str, each: int) -> Path:
+def train(
+    folder: Path,
+    classes: tuple[str, ...],
+    folds: str,
+    evaluate: str,
+    each: int,
+    before: str = "",
+) -> Path:
     """Train on made pictures; the run's folder."""
     from leukreg.experiment import carry_out
     from leukreg.recipe import load, take_fallbacks
@@ -77,7 +84,8 @@ def train(folder: Path, classes: tuple[str, ...], folds: str, evaluate: str, eac
 
     root = write_cells(folder / "cells", classes, each, seed=1)
     path = folder / "tiny.toml"
-    path.write_text(RECIPE.format(root=root, folds=folds, evaluate=evaluate))
+    text = RECIPE.format(root=root, folds=folds, evaluate=evaluate)
+    path.write_text(text.replace("seed = 3\n", f"seed = 3\n{before}\n"))
     recipe, notices = take_fallbacks(load(path))
     with RunFolder.create(folder / "runs", recipe) as opened:
         return carry_out(recipe, installed(), opened, notices).folder
@@ -115,3 +123,19 @@ def folds_run(_runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of three classes in two folds with MC dropout."""
     monkeypatch.setenv("LEUKREG_CACHE", str(_runs["cache"]))
     return _runs["folds"]
+
+
+@pytest.fixture(scope="session")
+def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("prepared")
+    steps = '[{ use = "centre-crop", share = 0.8 }, { use = "macenko" }, { use = "reinhard" }]'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEUKREG_CACHE", str(root / "cache"))
+        return train(root, tuple(COLOURS), "{ k = 2 }", "", 8, f"preprocessing = {steps}")
+
+
+@pytest.fixture
+def prepared_run(_prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of three classes in two folds whose images are cropped and normalised first."""
+    monkeypatch.setenv("LEUKREG_CACHE", str(_prepared.parents[1] / "cache"))
+    return _prepared

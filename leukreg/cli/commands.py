@@ -40,6 +40,7 @@ OWN: dict[str, str] = {
     "audit": "Find what is wrong with a run or a published result.",
     "predict": "Predict images with a run's models.",
     "explain": "Show where a run's models look in images.",
+    "stress": "Score a run's models on changed test images.",
     "evaluate": "Score a run's models on images from elsewhere.",
     "export": "Write a run's models in a standard format.",
 }

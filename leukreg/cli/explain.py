@@ -46,8 +46,9 @@ FINE = 7
 def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, root: Path) -> int:
     """Show where the models of RUN look in images: Grad-CAM, one picture each.
 
-    PATH is an image or a folder, which is walked. Each picture has the image, and the image with
-    what speaks for the class that is answered (or --class). Exits with 1 when an image cannot be
+    PATH is an image or a folder, which is walked. Each picture has the image, what preprocessing
+    makes of it where the recipe has any (the first fold's), and what speaks for the class that is
+    answered (or --class). Exits with 1 when an image cannot be
     read; the others are explained all the same.
 
     A map says what the model used, not what is right: it is no reason to believe an answer.
@@ -64,13 +65,16 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
         rows = [row for row, there in enumerate(found.readable) if there]
         answers = [label or str(found.answer[row]) for row in rows]
         maps = explanation(trained, [files[row] for row in rows], answers, progress=progress)
+        seen: Sequence[NDArray[np.uint8] | None] = [None] * len(rows)
+        if trained.recipe.preprocessing:
+            seen = list(trained.seen([files[row] for row in rows]))
         digits = len(str(len(rows)))
         with progress.task("Writing pictures", len(rows)) as advance, new_folder(folder) as place:
             for number, row in enumerate(rows):
                 # Files of one name are told apart by their number.
                 name = f"{number + 1:0{digits}d}-{file_stem(files[row].stem)}.png"
                 lines = _lines(found, row, answers[number], maps[number])
-                _write(place / name, files[row], maps[number], lines)
+                _write(place / name, files[row], maps[number], lines, seen[number])
                 advance()
     say_readings(found)
     where = feature_map_of(trained.models[0], trained.recipe.image.size)
@@ -105,9 +109,11 @@ def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str,
     return tuple(lines)
 
 
-def _write(path: Path, file: Path, heat: Heat, lines: tuple[str, ...]) -> None:
+def _write(
+    path: Path, file: Path, heat: Heat, lines: tuple[str, ...], seen: NDArray[np.uint8] | None
+) -> None:
     from leukreg.predict.heat_map import side_by_side
 
     buffer = io.BytesIO()
-    side_by_side(file, heat, lines).save(buffer, "PNG")
+    side_by_side(file, heat, lines, seen).save(buffer, "PNG")
     write_file(path, buffer.getvalue(), sync=False)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from leukreg.engine.classifier import Classifier, Normaliser
 from leukreg.engine.device import reseed
+from leukreg.engine.preprocessing import PreprocessingChain
 from leukreg.errors import LeukregError, PluginError, PluginFault
 from leukreg.recipe.model import Recipe
 from leukreg.registry.kinds import InputContract
@@ -44,9 +45,20 @@ def assemble(recipe: Recipe, labels: Labels) -> Classifier:
     head = part(spec.head, channels, labels)
     contract = _contract(spec.backbone, backbone)
     normaliser = Normaliser(contract, divided_twice=spec.input == "divided-twice")
-    model = Classifier(normaliser, backbone, attention, head)
+    model = Classifier(normaliser, backbone, attention, head, _preprocessing(recipe))
     _check_shapes(model, recipe, channels, len(labels))
     return model
+
+
+def _preprocessing(recipe: Recipe) -> PreprocessingChain:
+    """Not fitted yet."""
+    sizes = recipe.image_sizes
+    pairs = zip(recipe.preprocessing, sizes[1:], strict=True)
+    steps = [built(choice, image).eval() for choice, image in pairs]
+    for choice, step in zip(recipe.preprocessing, steps, strict=True):
+        if any(True for _ in step.parameters()):
+            raise breach(choice, " has parameters; what it learns must lie in buffers")
+    return PreprocessingChain(recipe.preprocessing, steps, sizes)
 
 
 def built(choice: Choice, *args: object) -> nn.Module:

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from leukreg.engine.preprocessing import PreprocessingChain
 from leukreg.registry.kinds import InputContract
 
 Link = tuple[str, nn.Module]
@@ -49,12 +50,22 @@ class Normaliser(nn.Module):
 
 
 class Classifier(nn.Module):
-    """From uint8 images ``(b, 3, size, size)`` to logits ``(b, k)``."""
+    """From uint8 images ``(b, 3, size, size)`` to logits ``(b, k)``.
+
+    ``preprocessing`` is no part of the forward pass, since augmentation and turned views come after
+    it: whoever reads images puts them through it.
+    """
 
     def __init__(
-        self, normaliser: Normaliser, backbone: nn.Module, attention: nn.Module, head: nn.Module
+        self,
+        normaliser: Normaliser,
+        backbone: nn.Module,
+        attention: nn.Module,
+        head: nn.Module,
+        preprocessing: PreprocessingChain,
     ) -> None:
         super().__init__()
+        self.preprocessing = preprocessing
         self.normaliser = normaliser
         self.backbone = backbone
         self.attention = attention
@@ -111,7 +122,9 @@ class PooledBackbone(nn.Module):
     """From uint8 images ``(b, 3, h, w)`` to features ``(b, dimensions)``, in eval mode."""
 
     def __init__(self, model: Classifier, size: int) -> None:
+        """``size`` is that of images as they are read, before any preprocessing."""
         super().__init__()
+        self.preprocessing = model.preprocessing
         self.normaliser = model.normaliser
         self.stages = model.stages
         self.size = size
@@ -124,4 +137,8 @@ class PooledBackbone(nn.Module):
             pixels = nn.functional.interpolate(
                 pixels, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False
             )
+        if len(self.preprocessing):
+            read = pixels.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+            seen = torch.from_numpy(self.preprocessing.change(read)).permute(0, 3, 1, 2)
+            pixels = seen.to(pixels.device)
         return cast(Tensor, self.stages(self.normaliser(pixels)).mean((2, 3)))

@@ -12,6 +12,7 @@ from leukreg.engine.assembly import Criterion, assemble
 from leukreg.engine.batches import Augment, Rows, checked, rows_of
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import Compute
+from leukreg.engine.preprocessing import FITTED_ON, preprocessed
 from leukreg.engine.unfreeze import PhasePlan, phase_plans
 from leukreg.progress import Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
@@ -34,6 +35,7 @@ class FoldJob:
     plans: tuple[PhasePlan, ...]
     criterion: nn.Module
     train: Rows
+    """With pixels as preprocessing leaves them, as those of validation."""
     validation: Rows | None
     augment: Augment | None
     compute: Compute
@@ -56,8 +58,11 @@ def setup_fold(
     compute: Compute,
     folder: Path,
     progress: Progress,
+    fitted_on: int = FITTED_ON,
 ) -> FoldJob:
     """Build model, loss and augmentation, the model on its device with its first weights.
+
+    Preprocessing is fitted on at most ``fitted_on`` training rows.
 
     Class counts, and class weights where the recipe has them, are taken from the fold's training
     rows, whatever ``labels`` says.
@@ -66,9 +71,13 @@ def setup_fold(
         PluginFault: A plugin fails or breaks its contract.
         Problems: A phase unfreezes nothing new.
     """
-    train = rows_of(images, fold.train, labels)
-    labels = _weighted(recipe, labels, train)
+    labels = _weighted(recipe, labels, rows_of(images, fold.train, labels))
     model = assemble(recipe, labels)
+    if recipe.preprocessing:
+        with progress.task(f"fold {fold.index + 1}, fitting the preprocessing"):
+            model.preprocessing.fit(images, fold.train, fitted_on)
+    images = preprocessed(images, model.preprocessing)
+    train = rows_of(images, fold.train, labels)
     plans = phase_plans(recipe, model)
     model.to(compute.device)
     model.set_channels_last(compute.channels_last)

@@ -17,6 +17,7 @@ from leukreg.engine.checkpoints import load
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import Compute, compute_for, reseed, session
 from leukreg.engine.mc_dropout import entropy, mc_probabilities, views
+from leukreg.engine.preprocessing import preprocessed
 from leukreg.errors import RunError
 from leukreg.files import OF_RUN
 from leukreg.progress import SILENT, Progress
@@ -46,7 +47,7 @@ def predict_rows(
     k = len(labels)
     with session(compute := compute_for(recipe.training)):
         model = load_model(recipe, labels, model_path, compute)
-        scored = rows_of(images, rows, labels)
+        scored = rows_of(preprocessed(images, model.preprocessing), rows, labels)
         figures = np.zeros((len(scored), k + 2))
         size = recipe.training.batch_size
         with progress.task(f"fold {fold_index + 1}, predictions", len(scored)) as advance:

@@ -28,7 +28,7 @@ from leukreg.seeds import derive
 from leukreg.types import Fold, Labels, Samples
 
 MOST = 8
-"""Images of the batch."""
+"""Images of the batch, and of those that preprocessing is fitted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePla
         PluginFault: A plugin fails or breaks its contract.
         TrainingError: The step fails for another reason.
     """
-    compute, noise = compute_for(recipe.training), Noise(samples, recipe.image.size)
+    compute, noise = compute_for(recipe.training), Noise(samples, recipe.read_image.size)
     everything = Fold(index=0, train=tuple(range(len(samples))), validation=(), test=())
     with session(compute):
-        job = setup_fold(recipe, labels, noise, everything, compute, Path(), SILENT)
+        job = setup_fold(recipe, labels, noise, everything, compute, Path(), SILENT, MOST)
         batch = _batch(job)
         most = max(job.plans, key=lambda plan: plan.trainable)
         for phase, plan in zip(recipe.phases, job.plans, strict=True):

@@ -44,7 +44,7 @@ class TrainedBackbone:
         classes = tuple(_read(self.folder / "classes.json").get("classes") or ())
         labels = Labels(names=classes, counts=(1,) * len(classes))
         model = load_model(recipe, labels, self.model_path, Compute(device="cpu"))
-        return PooledBackbone(model, recipe.image.size)
+        return PooledBackbone(model, recipe.read_image.size)
 
     def recipe(self) -> Recipe:
         """The run's recipe, checked again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from leukreg.engine.device import compute_for, reseed, session
 from leukreg.engine.fold_job import FoldJob, setup_fold
 from leukreg.engine.mc_dropout import changes_buffers, mc_probabilities, stochastic
 from leukreg.engine.phases import run_phase
+from leukreg.engine.preprocessing import fitted, keep_pairs
 from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
@@ -59,7 +61,11 @@ def train_fold(
     with session(compute):
         job = setup_fold(recipe, labels, images, fold, compute, folder, progress)
         keeper = Checkpoints(folder, fingerprint, job.model)
+        seen = fitted(job.model.preprocessing, images, fold, progress)
         keeper.state.facts |= compute.facts() | _input_range(job)
+        keeper.state.facts["preprocessing"] = [asdict(one) for one in seen]
+        if seen and fold.index == 0:
+            keep_pairs(job.model.preprocessing, images, fold, folder)
         for index in range(len(keeper.state.phases), len(recipe.phases)):
             run_phase(job, index, keeper)
         keeper.state.facts |= _facts(job)
@@ -97,7 +103,7 @@ def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -
         model.input,
         *(_told(choice) for choice in (model.backbone, model.attention, model.head)),
         *(_told(choice) for choice in (recipe.loss.loss, recipe.loss.class_weights)),
-        *(_told(choice) for choice in (recipe.augmentation, recipe.sampler)),
+        *(_told(choice) for choice in (*recipe.preprocessing, recipe.augmentation, recipe.sampler)),
         (training.batch_size, training.feature_views),
         *(_told_phase(phase) for phase in recipe.phases),
         *([images.samples.rows[row].id for row in side] for side in (fold.train, fold.validation)),

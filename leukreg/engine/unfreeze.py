@@ -161,10 +161,11 @@ def groups(model: Classifier) -> list[dict[str, object]]:
 
 
 def touched(model: Classifier) -> set[str]:
-    """Names in the state dict that training in the present modes may change."""
+    """Names in the state dict that training in the present modes may change, or has fitted."""
     names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     for prefix, module in model.named_modules():
         if module.training:
             buffers = module.named_buffers(prefix, recurse=False)
             names.update(name for name, _ in buffers)
-    return names & model.state_dict().keys()
+    state = model.state_dict().keys()
+    return names & state | {name for name in state if name.startswith("preprocessing.")}

@@ -102,7 +102,7 @@ def export(
 def _own_answers(trained: Trained, images: Sequence[Path]) -> tuple[Pixels, NDArray[np.float64]]:
     """Pixels ``(n, size, size, 3)`` of real images, and leukreg's probabilities of them."""
     given = given_images(list(images) or _some_of(trained))
-    size = trained.recipe.image.size
+    size = trained.recipe.read_image.size
     unreadable: list[str | None] = [None] * len(given)
     first = next(read_batches(given, size, CHECKED, unreadable, marks=False), None)
     if first is None:
@@ -173,8 +173,8 @@ def _first_line(error: Exception) -> str:
 class Deployed(nn.Module):
     """From uint8 images ``(n, size, size, 3)``, RGB, to probabilities ``(n, k)`` in float32.
 
-    Normalising, turned views of test-time augmentation, calibration and the mean over folds are
-    inside; MC dropout is not, since dropout is off.
+    Preprocessing, normalising, turned views of test-time augmentation, calibration and the mean
+    over folds are inside; MC dropout is not, since dropout is off.
     """
 
     def __init__(self, trained: Trained, models: Iterable[Classifier] | None = None) -> None:
@@ -191,9 +191,9 @@ class Deployed(nn.Module):
         self.views = tta.views if tta else 1
 
     def forward(self, images: Tensor) -> Tensor:
-        pixels = images.permute(0, 3, 1, 2)
         found = []
         for model, temperature in zip(self.folds, self.temperatures, strict=True):
+            pixels = model.preprocessing(images).permute(0, 3, 1, 2)  # type: ignore[operator]
             seen = [model(view).float().softmax(-1) for view in views(pixels, self.views)]
             p = torch.stack(seen).mean(0)
             if temperature is not None:
@@ -328,7 +328,7 @@ def require(name: str) -> Format:
 
 
 def _example(trained: Trained) -> torch.Tensor:
-    size = trained.recipe.image.size
+    size = trained.recipe.read_image.size
     return torch.zeros((2, size, size, 3), dtype=torch.uint8)
 
 

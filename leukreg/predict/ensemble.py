@@ -40,6 +40,11 @@ class FoldModel:
     model: Classifier
     compute: Compute
 
+    def see(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Images ``(b, h, w, 3)`` as they are read, ready for the model: ``(b, 3, size, size)``."""
+        seen = self.model.preprocessing.change(pixels)
+        return self.compute.put(torch.from_numpy(seen).permute(0, 3, 1, 2))
+
 
 def model_paths(result: RunRecord) -> tuple[Path, ...]:
     """The model file of every fold.
@@ -143,7 +148,7 @@ def scan(
         marks: Keep digests and thumbnails too, by which copies are told.
     """
     spec = recipe.evaluate if dropout else replace(recipe.evaluate, mc_dropout=None)
-    n, size, compute = len(given), recipe.image.size, models[0].compute
+    n, size, compute = len(given), recipe.read_image.size, models[0].compute
     figures = np.full((len(models), n, classes + 2), np.nan)
     channels = [int(one.model.backbone.channels) for one in models]  # type: ignore[arg-type]
     features = [np.full((n, width), np.nan, np.float32) for width in channels]
@@ -153,13 +158,14 @@ def scan(
     done, told = 0, 0
     with session(compute), progress.task("Predicting", n) as advance:
         for batch in read_batches(given, size, recipe.training.batch_size, unreadable, marks):
-            pixels = compute.put(torch.from_numpy(batch.pixels(size)).permute(0, 3, 1, 2))
+            pixels = batch.pixels(size)
+            strange = models[0].model.preprocessing.unfit_notes(pixels)
             for place, one in enumerate(models):
-                seen = _look(one, pixels, recipe, spec, done)
+                seen = _look(one, one.see(pixels), recipe, spec, done)
                 figures[place, batch.rows], features[place][batch.rows] = seen
-            for row, read in zip(batch.rows.tolist(), batch.read, strict=True):
+            for row, read, note in zip(batch.rows.tolist(), batch.read, strange, strict=True):
                 digests[row] = read.digest
-                notes.append((read.notes, read.peak))
+                notes.append(((*read.notes, *note), read.peak))
                 if read.thumb:
                     thumbs[row] = np.frombuffer(read.thumb, np.uint8).reshape(THUMB, THUMB)
             done += len(batch.rows)

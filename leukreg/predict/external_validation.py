@@ -75,7 +75,7 @@ def evaluate(
     recipe = elsewhere(trained.result, source, data, options, registry)
     samples = list_samples(recipe, progress)
     mapped = map_classes(samples, trained.result.samples.classes, mapping or {})
-    store = searched(open_images(mapped.samples, recipe.image, "skip", progress), progress)
+    store = searched(open_images(mapped.samples, recipe.read_image, "skip", progress), progress)
     copies, unknown = _copied(trained, store, progress)
     rows = tuple(
         row

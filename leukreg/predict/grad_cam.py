@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from leukreg.engine.classifier import Link, as_module, run
 from leukreg.engine.device import session
@@ -82,6 +82,7 @@ def explanation(
     indices = [one.fold for one in trained.models]
     chosen = None if folds is None else _indices(folds, indices, len(given), "fold")
     size, count = trained.recipe.image.size, trained.recipe.training.batch_size
+    read = trained.recipe.read_image.size
     maps = np.zeros((len(given), size, size), np.float32)
     unreadable: list[str | None] = [None] * len(given)
     with (
@@ -94,9 +95,9 @@ def explanation(
             for one, here in zip(trained.models, explained, strict=True)
         ]
         parts = list(zip(trained.models, explained, shifts, strict=True))
-        for batch in read_batches(given, size, count, unreadable, marks=False):
+        for batch in read_batches(given, read, count, unreadable, marks=False):
             rows = batch.rows
-            pixels = torch.from_numpy(batch.pixels(size)).permute(0, 3, 1, 2)
+            pixels = batch.pixels(read)
             heats = np.stack([_heat(*part, pixels, targets[rows]) for part in parts])
             if chosen is None:
                 maps[rows] = _scaled(heats.mean(axis=0))
@@ -142,15 +143,16 @@ def _heat(
     one: FoldModel,
     place: FeatureMap,
     shift: tuple[float, float],
-    pixels: Tensor,
+    pixels: NDArray[np.uint8],
     targets: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """A fold's maps of shape ``(b, size, size)``, each divided by its maximum."""
     from captum.attr import LayerGradCam
 
-    size = int(pixels.shape[-1])
+    images = one.see(pixels)
+    size = int(images.shape[-1])
     with torch.no_grad():
-        maps = run(place.before, one.compute.put(pixels)).float()
+        maps = run(place.before, images).float()
     here = nn.Identity()
     tail = nn.Sequential(here, as_module(place.after))
     target = torch.from_numpy(targets).to(maps.device)

@@ -87,13 +87,20 @@ STRENGTH = 0.75
 """How much of the picture the hottest place hides."""
 
 
-def side_by_side(path: Path, heat: NDArray[np.float32], lines: tuple[str, ...]) -> Image.Image:
+def side_by_side(
+    path: Path,
+    heat: NDArray[np.float32],
+    lines: tuple[str, ...],
+    seen: NDArray[np.uint8] | None = None,
+) -> Image.Image:
     """The picture of a file beside itself with the heat map, ``lines`` of text above.
 
     Args:
         path: A readable image file.
         heat: Shape ``(size, size)``, 0 to 1, of the picture squashed to a square.
         lines: Text, one line each.
+        seen: What preprocessing makes of it, ``(size, size, 3)``; it stands between the two, and
+            the map lies over it.
     """
     from matplotlib import get_data_path
 
@@ -101,21 +108,26 @@ def side_by_side(path: Path, heat: NDArray[np.float32], lines: tuple[str, ...]) 
     factor = HEIGHT / max(whole.size)
     width, height = (max(1, round(side * factor)) for side in whole.size)
     original = whole.resize((width, height), Image.Resampling.BICUBIC)
-    warm = overlay(original, heat)
+    shown = [original]
+    if seen is not None:
+        square = Image.fromarray(seen)
+        shown.append(square.resize((height, height), Image.Resampling.BICUBIC))
+    shown.append(overlay(shown[-1], heat))
     # matplotlib's own copy of DejaVu, which has far more scripts than Pillow's default.
     font = ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), 15)
     text = MARGIN + 20 * len(lines)
     # Narrow pictures leave room for the words above them.
     words = max((int(font.getlength(line)) for line in lines), default=0)
-    inner = max(2 * original.width + 2 * MARGIN + 14, words)
+    inner = max(sum(one.width + MARGIN for one in shown) + 14, words)
     sheet = Image.new("RGB", (inner + 2 * MARGIN, text + original.height + 2 * MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(lines):
         draw.text((MARGIN, MARGIN + 20 * number), line, fill="black", font=font)
     top = text + MARGIN
-    sheet.paste(original, (MARGIN, top))
-    sheet.paste(warm, (2 * MARGIN + original.width, top))
-    sheet.paste(_scale(original.height), (3 * MARGIN + 2 * original.width, top))
+    left = MARGIN
+    for one in (*shown, _scale(height)):
+        sheet.paste(one, (left, top))
+        left += one.width + MARGIN
     return sheet
 
 

@@ -222,9 +222,10 @@ def contract(
 ) -> dict[str, Any]:
     """Input, output, classes, threshold, and how the export was compared with leukreg."""
     result, recipe = trained.result, trained.recipe
-    size = recipe.image.size
+    size = recipe.read_image.size
     spec = recipe.evaluate
     threshold = result.threshold
+    steps = [f"preprocessing {choice.name}" for choice in recipe.preprocessing]
     return {
         "run": result.name,
         "format": name,
@@ -237,7 +238,7 @@ def contract(
             "colour": "RGB, 0 to 255",
             "resize": f"upright, squashed (not cropped) to {size} x {size} pixels with Pillow: "
             f"image.resize(({size}, {size}), Image.Resampling.BILINEAR, reducing_gap=3.0)",
-            "inside": "normalising and everything after it",
+            "inside": ", ".join([*steps, "normalising and everything after it"]),
         },
         "output": {
             "name": OUTPUT,

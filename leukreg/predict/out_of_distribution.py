@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from leukreg.engine.device import session
@@ -114,8 +113,8 @@ def measure_features(
         parts = [np.empty((0, int(one.model.backbone.channels)), np.float32)]  # type: ignore[arg-type]
         for start in range(0, len(rows), size):
             chosen = rows[start : start + size]
-            pixels = torch.from_numpy(images.store.pixels(chosen)).permute(0, 3, 1, 2)
-            parts.append(pooled(embed(one, one.compute.put(pixels))).cpu().numpy())
+            pixels = one.see(images.store.pixels(chosen))
+            parts.append(pooled(embed(one, pixels)).cpu().numpy())
             advance(len(chosen))
         return np.concatenate(parts)
 

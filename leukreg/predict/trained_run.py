@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from leukreg.errors import DataError, NotAvailable, Problem, Problems
 from leukreg.positive import positive_of
 from leukreg.predict.ensemble import FoldModel, Scan, load_models, model_paths, scan, together
-from leukreg.predict.inputs import ImagesLike, Readable, given_images
+from leukreg.predict.inputs import Given, ImagesLike, Readable, given_images, read_batches
 from leukreg.predict.out_of_distribution import (
     TrainingFeatures,
     distances,
@@ -219,6 +219,21 @@ class Trained:
         k = len(self.classes_)
         return scan(self.models, self.recipe, k, given, progress, dropout, marks)
 
+    def seen(self, images: ImagesLike) -> NDArray[np.uint8]:
+        """The images as the first fold's model sees them, shape ``(n, size, size, 3)``, RGB.
+
+        Raises:
+            Problems: Images that cannot be read, all of them.
+        """
+        size, change = self.recipe.read_image.size, self.models[0].model.preprocessing.change
+        given = given_images(images)
+        unreadable: list[str | None] = [None] * len(given)
+        batches = read_batches(given, size, self.recipe.training.batch_size, unreadable, False)
+        found = [change(batch.pixels(size)) for batch in batches]
+        self._require_readable(given, unreadable)
+        side = self.recipe.image.size
+        return np.concatenate([np.empty((0, side, side, 3), np.uint8), *found])
+
     def training_images(self, progress: Progress = SILENT) -> TrainingImages:
         """The run's training and validation images, opened once.
 
@@ -247,11 +262,14 @@ class Trained:
     def _readable(self, images: ImagesLike, progress: Progress) -> Scan:
         given = given_images(images)
         seen = self.scan(given, progress, marks=False)
-        found = zip(given, seen.unreadable, strict=True)
+        self._require_readable(given, seen.unreadable)
+        return seen
+
+    def _require_readable(self, given: Sequence[Given], reasons: Sequence[str | None]) -> None:
+        found = zip(given, reasons, strict=True)
         problems = [Problem(reason, one.name) for one, reason in found if reason is not None]
         if problems:
             raise Problems(problems, closing="predict_table() predicts the others.")
-        return seen
 
     def _flags(self, seen: Scan, progress: Progress) -> dict[str, Any]:
         """What stands against believing a prediction, as fields of :class:`Predicted`.

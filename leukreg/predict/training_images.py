@@ -71,7 +71,7 @@ def open_training_images(
         raise gone(0)
     try:
         samples = replace(result.samples, rows=there, broken=())
-        store = open_images(samples, recipe.image, "skip", progress)
+        store = open_images(samples, recipe.read_image, "skip", progress)
     except Problems as error:
         raise gone(0) from error
     except DataError as error:  # such as a cache that cannot be written

@@ -20,7 +20,7 @@ from leukreg.errors import Problem
 from leukreg.recipe.format import Said, show
 from leukreg.recipe.mistakes import Mark, dotted, printable, undotted
 from leukreg.recipe.schema import Called, Derived, Example, Must, Names, Plugin, dumped
-from leukreg.registry.plugin_call import Choice
+from leukreg.registry.plugin_call import Choice, call
 from leukreg.types import ImageSpec
 
 
@@ -337,6 +337,9 @@ class Recipe:
     """The network."""
     loss: LossSpec
     """What training minimises."""
+    preprocessing: Annotated[tuple[Choice, ...], Plugin("preprocessing")] = ()
+    """What every image goes through before any augmentation, one after the other; the same in
+    training, prediction and export."""
     augmentation: Annotated[Choice | None, Plugin("augmentation")] = None
     """What changes training images at random."""
     sampler: Annotated[Choice, Plugin("sampler", default="shuffle")]
@@ -367,6 +370,23 @@ class Recipe:
         """The recipe as plain data: extends and overrides applied, every default written out."""
         tree: dict[str, Any] = dumped(self)
         return tree
+
+    @property
+    def image_sizes(self) -> tuple[ImageSpec, ...]:
+        """The images as they are read, then as each preprocessing gives them, in their order.
+
+        A crop takes larger images than it gives, so that no resolution is lost.
+        """
+        sizes = [self.image]
+        for choice in reversed(self.preprocessing):
+            before = getattr(choice.plugin, "before", None)
+            sizes.insert(0, call(choice, before, sizes[0]) if before else sizes[0])
+        return tuple(sizes)
+
+    @property
+    def read_image(self) -> ImageSpec:
+        """The images as they are read, kept and synthesised: before any preprocessing."""
+        return self.image_sizes[0]
 
     def place(self, key: str) -> tuple[str | None, str | None]:
         """``file:line`` of a dotted key, or of the innermost table around it, and its excerpt."""

@@ -145,6 +145,34 @@ class Source(Protocol):
         ...
 
 
+@_kind(
+    "preprocessing",
+    "leukreg_preprocessings",
+    "changes every image, alike in training and afterwards",
+    example="from torch import nn\n\nreturn nn.Identity()",
+)
+class Preprocessing(Protocol):
+    """What an image becomes depends on it alone, and on what was fitted: in training and later.
+
+    A plugin may have ``before(image: ImageSpec) -> ImageSpec`` too: the images that it takes, where
+    they are of another size than those it gives.
+    """
+
+    def build(self, image: ImageSpec) -> nn.Module:
+        """A module from uint8 RGB images ``(b, h, w, 3)`` to such of ``image.size`` pixels.
+
+        Synthetic images pass through it as real ones do. It stays on the CPU, has no parameters,
+        and uses torch's operations alone, so that it can be exported. It may have two more methods:
+
+        - ``fit(images: Images) -> None``: learn from the training fold's real images, as the
+          preprocessings before it leave them. What it learns lies in buffers, which keep their
+          shapes and stand in the fold's model file.
+        - ``unfit(images: Tensor) -> Tensor``: True, shape ``(b,)``, for each image that it cannot
+          work on and hands on as it is. They are counted, and told.
+        """
+        ...
+
+
 @_kind("augmentation", "leukreg_augmentations", "changes training images at random")
 class Augmentation(Protocol):
     def build(self, image: ImageSpec) -> Callable[[Tensor], Tensor]:

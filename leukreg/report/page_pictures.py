@@ -122,32 +122,42 @@ def model_maps(result: RunRecord, rows: Sequence[int], progress: Progress) -> Ma
     origin = result.evaluated_from
     folder = None if origin is None else Path(origin.folder)
     try:
+        from PIL import Image
+
+        from leukreg.data.decode import read_picture
         from leukreg.predict.grad_cam import explanation
         from leukreg.predict.inputs import image_of
         from leukreg.predict.trained_run import load
 
+        trained = load(folder or result.folder)
+        given = [image_of(*shown[row]) for row in there]
         heats = explanation(
-            load(folder or result.folder),
-            [image_of(*shown[row]) for row in there],
+            trained,
+            given,
             [classes[answer[row]] for row in there],
             [int(result.predictions.fold[row]) for row in there] if folder is None else None,
             progress,
         )
+        if trained.recipe.preprocessing:
+            pictures = list(map(Image.fromarray, trained.seen(given)))
+        else:
+            pictures = [read_picture(*shown[row]).image for row in there]
     except (LeukregError, ImportError) as error:
         progress.say(f"There are no explanation maps: {error}")
         return {}
-    pairs = zip(there, heats, strict=True)
-    return {row: _overlay(*shown[row], heat) for row, heat in pairs}
+    return {
+        row: _overlay(picture, heat)
+        for row, picture, heat in zip(there, pictures, heats, strict=True)
+    }
 
 
-def _overlay(path: Path, box: Box | None, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _overlay(picture: Image.Image, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     import numpy as np
 
-    from leukreg.data.decode import read_picture, squash
+    from leukreg.data.decode import squash
     from leukreg.predict.heat_map import overlay
 
-    image = squash(read_picture(path, box).image, 2 * SIDE)
-    return np.asarray(overlay(image, heat))
+    return np.asarray(overlay(squash(picture, 2 * SIDE), heat))
 
 
 def laid_over(

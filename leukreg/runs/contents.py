@@ -5,13 +5,14 @@ A field of the record that is not named here is kept in ``facts.json``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from leukreg.errors import RunError, UnfinishedError
-from leukreg.files import is_listed
+from leukreg.files import digest_of, is_listed
 from leukreg.record import Digests, RunRecord
 from leukreg.runs.codec import (
     checked,
@@ -26,6 +27,7 @@ from leukreg.runs.codec import (
 from leukreg.runs.predictions import read_predictions, write_predictions
 from leukreg.runs.status import FILE as STATUS
 from leukreg.runs.status import read_status, refuse_damaged
+from leukreg.stress_figures import Stress
 from leukreg.types import BrokenImage, EpochLog, Fold, Predictions, Sample, Samples
 
 R = TypeVar("R", bound=RunRecord)
@@ -45,6 +47,8 @@ TABLES = (
     "validation",
 )
 """Fields that are CSV tables; pixels and statistics are one, ``images.csv``."""
+LATER = ("stress",)
+"""Fields that are measured after the run has finished, each in a file with its own digest."""
 STATE = ("folder", "name", "seconds", "digests")
 """Fields that follow from the folder itself, and those in ``status.json`` and ``digests.json``."""
 
@@ -150,7 +154,7 @@ def _facts(shape: type[RunRecord]) -> tuple[str, ...]:
 
     Those that are a dataclass of their own share one level of keys, as version 0.1 wrote them.
     """
-    own = {*WHOLE, *SCORES, *TABLES, *STATE}
+    own = {*WHOLE, *SCORES, *TABLES, *LATER, *STATE}
     return tuple(field.name for field in fields(shape) if field.name not in own)
 
 
@@ -202,7 +206,7 @@ def read_as(path: Path, shape: type[R]) -> R:
         **_read_scores(path / "scores.json", hints, len(predictions.classes)),
         **facts_of(path / "facts.json", _read_table(path / "facts.json"), shape),
     )
-    return _with_groups(record)
+    return _with_groups(_with_stress(record))
 
 
 def read_facts(path: Path) -> RunRecord:
@@ -211,6 +215,34 @@ def read_facts(path: Path) -> RunRecord:
     facts = facts_of(file, _read_table(file), RunRecord)
     recipe = _read_table(path / "recipe.json")
     return RunRecord(folder=path, name=path.name, recipe=recipe, **facts)
+
+
+STRESS = "stress.json"
+
+
+def write_stress(folder: Path, stress: Stress) -> None:
+    """Keep what was measured on changed images in the folder of a finished run."""
+    data = plain(stress)
+    write_json(folder / STRESS, {"digest": _digest(data), **data})
+
+
+def _with_stress(record: R) -> R:
+    """The record with what stands in ``stress.json``, and the findings of it."""
+    path = record.folder / STRESS
+    if not path.is_file():
+        return record
+    data = _read_table(path)
+    if data.pop("digest", None) != _digest(data):
+        raise RunError(
+            f"{path} is damaged: it is not as leukreg wrote it; delete it, and leukreg stress "
+            "measures again"
+        )
+    found = checked(path, data, Stress)
+    return replace(record, stress=found, findings=(*record.findings, *found.findings))
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    return digest_of(json.dumps(data, sort_keys=True, default=str).encode())
 
 
 def unfinished(path: Path, state: str, error: str | None) -> str:

@@ -39,7 +39,7 @@ class Request:
         assert recipe.synthesis is not None
         return cls(
             spec=recipe.synthesis,
-            image=recipe.image,
+            image=recipe.read_image,
             seed=recipe.seed,
             folder=folder.absolute(),
             fold=None if fold is None else fold.index,

@@ -1,4 +1,4 @@
-"""Contract checks of what brings images in: sources and generators."""
+"""Contract checks of what brings images in and prepares them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leukreg.types import ImageSpec, Labels, Lineage, Origin, Role, Samples
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["check_extractor", "check_generator", "check_source"]
+__all__ = ["check_extractor", "check_generator", "check_preprocessing", "check_source"]
 
 
 def check_source(plugin: Any) -> None:
@@ -191,6 +191,79 @@ def _check_refusal(require: Require, generator: Any) -> None:
         raise require.broken(
             f"raises {type(error).__name__} for a class it cannot make; raise DataError"
         ) from error
+
+
+def check_preprocessing(plugin: Any, size: int = 32) -> None:
+    """uint8 RGB in and out, at the size asked for; each image by itself, the same each time.
+
+    What it fits lies in buffers of fixed shapes, from which it can be set up again.
+    """
+    import torch
+
+    own, require = instance(plugin), Require(plugin)
+    before = own.before(ImageSpec(size=size)) if hasattr(own, "before") else ImageSpec(size=size)
+    require(isinstance(before, ImageSpec), "before must return leukreg.ImageSpec")
+    module = own.build(ImageSpec(size=size))
+    require(isinstance(module, torch.nn.Module), "build must return an nn.Module")
+    require(not list(module.parameters()), "has parameters; what it learns must lie in buffers")
+    module.eval()
+    images = example_images(size=before.size)
+    shapes = {name: value.shape for name, value in module.state_dict().items()}
+    if hasattr(module, "fit"):
+        module.fit(images)
+    state = module.state_dict()
+    require(
+        {name: value.shape for name, value in state.items()} == shapes,
+        "fit changes the names or shapes of its buffers; a fresh module could not load them",
+    )
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randint(256, (1, before.size, before.size, 3), generator=draw)
+    flat = torch.full_like(noise, 255)
+    strange = torch.cat([noise, flat, torch.zeros_like(flat)]).to(torch.uint8)
+    pixels = torch.cat([torch.from_numpy(images.pixels(range(6))), strange])
+    changed = _check_change(require, module, pixels, size)
+    again = own.build(ImageSpec(size=size)).eval()
+    again.load_state_dict(state)
+    require(_run(again, pixels).equal(changed), "set up from its state it gives other images")
+    _check_unfit(require, module, pixels)
+
+
+def _check_change(require: Require, module: nn.Module, pixels: Tensor, size: int) -> Tensor:
+    import torch
+
+    before = pixels.clone()
+    changed = _run(module, pixels)
+    require(
+        isinstance(changed, torch.Tensor) and changed.dtype == torch.uint8,
+        "takes and returns uint8 batches",
+    )
+    wanted = (len(pixels), size, size, 3)
+    require(
+        tuple(changed.shape) == wanted,
+        f"{tuple(pixels.shape)} became {tuple(changed.shape)}, not {wanted}",
+    )
+    require(pixels.equal(before), "changes its input in place; work on a copy")
+    require(_run(module, pixels).equal(changed), "gives another image the second time")
+    alone = torch.cat([_run(module, one[None]) for one in pixels])
+    require(alone.equal(changed), "an image alone comes out otherwise than among others")
+    return changed
+
+
+def _check_unfit(require: Require, module: nn.Module, pixels: Tensor) -> None:
+    import torch
+
+    ask = getattr(module, "unfit", None)
+    if ask is None:
+        return
+    found = ask(pixels)
+    require(
+        isinstance(found, torch.Tensor) and found.dtype == torch.bool and found.ndim == 1,
+        "unfit must return a bool for each image",
+    )
+    require(
+        _run(module, pixels)[found].equal(pixels[found]),
+        "changes images that it says it cannot work on",
+    )
 
 
 def check_extractor(plugin: Any) -> None:

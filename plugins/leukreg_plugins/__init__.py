@@ -16,6 +16,13 @@ def leukreg_sources() -> list[type]:
 
 
 @hookimpl
+def leukreg_preprocessings() -> list[type]:
+    from leukreg_plugins.preprocessings import PREPROCESSINGS
+
+    return PREPROCESSINGS
+
+
+@hookimpl
 def leukreg_augmentations() -> list[type]:
     from leukreg_plugins.augmentations import AUGMENTATIONS
 

@@ -175,6 +175,35 @@ class Elsewhere:
         return [Section(title="Against the original", text=text, tables=(table,), order=5, page=7)]
 
 
+@plugin("changed-images")
+class StressReport:
+    """Figures on changed test images, the worst change first."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        from leukreg_plugins.reporting import stress_curves
+
+        stress = result.stress
+        if stress is None or not stress.changes:
+            return
+        yield Section(
+            title="Changed images",
+            text=tuple(stress_curves.lines(stress)),
+            tables=(stress_curves.table(stress),),
+            figure=partial(stress_curves.figure, stress),
+            caption="Balanced accuracy and accuracy with 95 % bands, step by step, the worst "
+            "change first; in grey, the sensitivity of each class. 0: as they are.",
+            order=45,
+            page=42,
+        )
+        yield Section(
+            title="Changed images, step by step",
+            tables=(stress_curves.steps_table(stress),),
+            order=46,
+            page=43,
+            console=False,
+        )
+
+
 @plugin("synthetic-cells")
 class SyntheticCells:
     """What the gate measured of synthetic images, and which of them were trained on."""
@@ -187,6 +216,20 @@ class SyntheticCells:
             return []
         tables = (table,) if table is not None else ()
         return [Section(title="Synthetic images", text=text, tables=tables, order=55, page=70)]
+
+
+@plugin("preprocessed")
+class Preprocessing:
+    """What every image went through before the network, and some before and after."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        from leukreg_plugins.reporting import preprocessing
+
+        text, pictures = tuple(preprocessing.lines(result)), preprocessing.pictures(result)
+        if not text:
+            return []
+        title = "Preprocessing"
+        return [Section(title=title, text=text, pictures=pictures, order=58, page=12)]
 
 
 @plugin("training")
@@ -251,7 +294,9 @@ REPORTS: list[type] = [
     PredictionSets,
     Reported,
     Elsewhere,
+    StressReport,
     SyntheticCells,
+    Preprocessing,
     Training,
     Findings,
     *PAGE,

@@ -166,6 +166,38 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+class Centred(nn.Module):
+    """A preprocessing that takes the training images' mean for grey."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
+
+    def fit(self, images: Any) -> None:
+        self.seen = images.pixels(range(len(images)))
+        self.mean = torch.from_numpy(self.seen).double().mean()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (images - self.mean + 128).round().clamp(0, 255).byte()
+
+
+class Negative(nn.Module):
+    """Another, which leaves dark images as they are."""
+
+    def unfit(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1).double().mean(1) < 110
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.where(self.unfit(images)[:, None, None, None], images, 255 - images)
+
+
+def preprocessings(*modules: Any) -> tuple[Choice, ...]:
+    return tuple(
+        choice("preprocessing", lambda image, one=one: one(), one.__name__.lower())
+        for one in modules or (Negative, Centred)
+    )
+
+
 def long_recipe() -> Recipe:
     """Three phases with everything that has a state: schedules, patience, views, dropout."""
 
@@ -179,5 +211,6 @@ def long_recipe() -> Recipe:
         phase("head", epochs=6, schedule=choice("schedule", one_cycle, "one-cycle")),
         phase("last", unfreeze=1, epochs=6, schedule=choice("schedule", plateau, "plateau")),
         phase("all", unfreeze="all", epochs=8, patience=3, clip_norm=1.0),
+        preprocessing=preprocessings(Centred),
         augmentation=choice("augmentation", lambda image: noise, "noise"),
     )

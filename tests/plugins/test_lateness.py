@@ -7,6 +7,7 @@ import sys
 
 MODULES = (
     "backbones attentions heads losses class_weights samplers optimizers schedules augmentations"
+    " preprocessings"
 )
 
 

@@ -16,7 +16,7 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 ALL = sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))
 HISTORY = ["v1", "v2", "v3", "v4", "v5"]
 REPAIRED = [f"{version}-repaired" for version in HISTORY]
-V7 = ["v7", "v7-binary", "v7-dinobloom"]
+V7 = ["v7", "v7-binary", "v7-dinobloom", "v7-stain", "v7-grey"]
 
 
 def shipped(name: str) -> Recipe:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from leukreg import DataError, Lineage, Sample, Samples
 from leukreg.testing import check, example_images
@@ -56,6 +57,80 @@ def _weak(self):
     return Samples(
         rows=rows, classes=classes, patient_labels={"p": "ill"}, patient_classes=classes, weak=True
     )
+
+
+@bad("preprocessing", "has parameters")
+def _learns(self, image):
+    return torch.nn.Linear(3, 3)
+
+
+class Change(torch.nn.Module):
+    """A preprocessing whose faults are overridden below."""
+
+    def forward(self, images):
+        return 255 - images
+
+
+class Floats(Change):
+    def forward(self, images):
+        return images / 255
+
+
+class Larger(Change):
+    def forward(self, images):
+        return images.repeat(1, 2, 2, 1)
+
+
+class InPlace(Change):
+    def forward(self, images):
+        return images.zero_()
+
+
+class Mated(Change):
+    def forward(self, images):
+        return images.float().sub(images.float().mean()).clamp(0, 255).byte()
+
+
+class Drawing(Change):
+    def forward(self, images):
+        return torch.randint_like(images, 256)
+
+
+class Growing(Change):
+    def fit(self, images):
+        self.register_buffer("seen", torch.zeros(len(images)))
+
+
+class Forgetful(Change):
+    seen = 0
+
+    def fit(self, images):
+        self.seen = len(images)
+
+    def forward(self, images):
+        return images + self.seen
+
+
+class Lying(Change):
+    def unfit(self, images):
+        return torch.ones(len(images), dtype=torch.bool)
+
+
+for _module, _sentence in (
+    (Floats, "takes and returns uint8 batches"),
+    (Larger, "became (9, 64, 64, 3), not (9, 32, 32, 3)"),
+    (InPlace, "changes its input in place"),
+    (Mated, "alone comes out otherwise"),
+    (Drawing, "another image the second time"),
+    (Growing, "changes the names or shapes"),
+    (Forgetful, "set up from its state"),
+    (Lying, "changes images that it says it cannot work on"),
+):
+    bad("preprocessing", _sentence)(lambda self, image, module=_module: module())
+
+
+def test_a_preprocessing_without_a_fault_passes():
+    check("preprocessing", made(lambda self, image: Change()))
 
 
 class Generator:

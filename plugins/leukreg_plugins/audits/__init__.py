@@ -16,6 +16,7 @@ FILES = (
     "lineage",
     "published_table",
     "sample_size",
+    "stress",
     "training_setup",
 )
 """Where rules stand, in the order in which they are asked."""
