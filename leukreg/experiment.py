@@ -24,8 +24,8 @@ from leukreg.prepare import (
     with_images,
 )
 from leukreg.progress import SILENT, Progress
-from leukreg.record import Digests, Environment, FoldTraining, RunRecord, Synthesis, Training
-from leukreg.runs.codec import checked, parse
+from leukreg.record import Digests, Environment, RunRecord, Synthesis, Training
+from leukreg.runs.codec import parse
 from leukreg.types import Fold, Labels, Notice, Predictions
 
 if TYPE_CHECKING:
@@ -296,12 +296,11 @@ def train_and_predict(
     rows = sorted(set(everything)) if recipe.evaluate.on == "all" else fold.test
     predictions = scored("predictions.csv", rows)
     validation = scored("validation.csv", fold.validation) if fold.validation else None
-    measured = checked(place / "outcome.json", outcome.facts, FoldTraining)
     trained = replace(
         record,
         epochs=(*record.epochs, *outcome.epochs),
         phases=(*record.phases, *outcome.phases),
-        training=Training(folds=(*record.training.folds, measured)),
+        training=Training(folds=(*record.training.folds, outcome.facts)),
     )
     return trained, FoldPredictions(predictions, validation)
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from leukreg.errors import DataError, PluginFault, RunError
 from leukreg.files import check_file, is_listed, load_tensors, read_file, write_stream, write_text
+from leukreg.record import FoldTraining
 from leukreg.types import EpochLog, PhaseLog
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 OUTCOME, MODEL, LAST, BEST = "outcome.json", "model.pt", "last.pt", "best.pt"
 EVERY = 0.5
@@ -54,7 +61,7 @@ class FoldState:
     """The phase under way."""
     touched: set[str] = field(default_factory=set)
     """Names in the state dict that training has or may have changed; the rest are as built."""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: FoldTraining = field(default_factory=FoldTraining)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +70,8 @@ class FoldOutcome:
 
     epochs: tuple[EpochLog, ...]
     phases: tuple[PhaseLog, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """Plain values: ``device``, ``input_range``, ``bn_changed_by_mc``, ``features`` and others."""
+    facts: FoldTraining
+    """What was measured meanwhile."""
     model_path: Path
     """The trained weights: a state dict, safe to load with ``weights_only``."""
 
@@ -96,16 +103,8 @@ class Checkpoints:
 
     def _resume(self, path: Path) -> None:
         content = self._load(path)
-        plain, fresh = content["state"], self.state.base
-        phase = {name: value for name, value in (plain["phase"] or {}).items() if name != "batches"}
-        self.state = FoldState(
-            base=plain["base"],
-            epochs=[_epoch_log(log) for log in plain["epochs"]],
-            phases=[_phase_log(log) for log in plain["phases"]],
-            phase=PhaseState(**phase) if phase else None,
-            touched=set(plain["touched"]),
-            facts=plain["facts"],
-        )
+        fresh = self.state.base
+        self.state = _adapter(FoldState).validate_python(content["state"])
         frozen = fresh.keys() - self.state.touched
         changed = sorted(name for name in frozen if fresh[name] != self.state.base[name])
         if changed:
@@ -192,12 +191,8 @@ def read_outcome(folder: Path, fingerprint: str) -> FoldOutcome | None:
         return None
     try:
         plain = json.loads(read_file(path, ANEW))
-        outcome = FoldOutcome(
-            epochs=tuple(map(_epoch_log, plain["epochs"])),
-            phases=tuple(map(_phase_log, plain["phases"])),
-            facts=plain["facts"],
-            model_path=folder / MODEL,
-        )
+        known = {**plain, "model_path": folder / MODEL}
+        outcome: FoldOutcome = _adapter(FoldOutcome).validate_python(known)
         found = plain["fingerprint"]
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}); {ANEW}") from error
@@ -239,12 +234,11 @@ def _check_fingerprint(path: Path, found: object, wanted: str) -> None:
         )
 
 
-def _epoch_log(plain: Mapping[str, Any]) -> EpochLog:
-    return EpochLog(**{**plain, "lr": tuple(plain["lr"])})
+@functools.cache
+def _adapter(shape: type[T]) -> TypeAdapter[T]:
+    from pydantic import TypeAdapter
 
-
-def _phase_log(plain: Mapping[str, Any]) -> PhaseLog:
-    return PhaseLog(**{**plain, "unfrozen": tuple(plain["unfrozen"])})
+    return TypeAdapter(shape)
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

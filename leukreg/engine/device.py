@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from leukreg.recipe.model import TrainingSpec
+from leukreg.record import FoldTraining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +44,17 @@ class Compute:
         """The tensor on this device."""
         return tensor.to(self.device, non_blocking=True)
 
-    def facts(self) -> dict[str, Any]:
-        """What a reader of the run should know, as plain values."""
-        return {
-            "device": self.device,
-            "precision": self.amp or "float32",
-            "channels_last": self.channels_last,
-            "compiled": self.compile,
-            "threads": self.threads,
-            "device_fallbacks": list(self.fallbacks),
-        }
+    def noted(self, training: FoldTraining) -> FoldTraining:
+        """What a reader of the run should know of it, put down there."""
+        return replace(
+            training,
+            device=self.device,
+            precision=self.amp or "float32",
+            channels_last=self.channels_last,
+            compiled=self.compile,
+            threads=self.threads,
+            device_fallbacks=self.fallbacks,
+        )
 
 
 def compute_for(spec: TrainingSpec) -> Compute:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from leukreg.engine.device import Compute, reseed
 from leukreg.engine.fold_job import FoldJob
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec
+from leukreg.record import FrozenFeatures
 from leukreg.seeds import derive
 
 STATELESS: tuple[type[nn.Module], ...] = (
@@ -190,7 +190,7 @@ class Feeds:
     train: Callable[[int], Feed]
     """The feed of an epoch, by its seed."""
     validation: Feed | None
-    facts: dict[str, Any]
+    facts: FrozenFeatures
 
 
 @contextmanager
@@ -199,11 +199,13 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     compute, size = job.compute, job.recipe.training.batch_size
     some = compute.put(job.train.pixels(job.train.spread(size)))
     prefix = frozen_prefix(job.model, some, size, compute)
-    views, facts = 0, {"frozen": [], "views": 0}
+    views, facts = 0, FrozenFeatures()
     if prefix is not None:
         views, bytes_, why = _affordable_views(prefix, job, phase.epochs)
-        facts = {"frozen": [name for name, _ in prefix.links], "chunk": prefix.chunk}
-        facts |= {"views": views, "bytes": bytes_, "why": why}
+        frozen = tuple(name for name, _ in prefix.links)
+        facts = FrozenFeatures(
+            frozen=frozen, chunk=prefix.chunk, views=views, bytes=bytes_, why=why
+        )
     tail: nn.Module = as_module(job.model.chain()[len(prefix.links) if prefix else 0 :])
     if compute.compile:
         tail = torch.compile(tail)  # type: ignore[assignment]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def run_phase(job: FoldJob, index: int, keeper: Checkpoints) -> None:
     now = state.phase = state.phase or PhaseState(start=digests(job.model))
     if now.epoch < phase.epochs and not now.stopped:
         with setup_feeds(job, phase) as feeds:
-            state.facts.setdefault("features", {})[phase.name] = feeds.facts
+            features = {**state.facts.features, phase.name: feeds.facts}
+            state.facts = replace(state.facts, features=features)
             _train(job, phase, monitor, keeper, feeds)
     if phase.restore_best and now.best_epoch != now.epoch:
         job.model.load_state_dict(keeper.best, strict=False)

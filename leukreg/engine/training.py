@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from leukreg.engine.checkpoints import Checkpoints, FoldOutcome, read_outcome, remove_checkpoints
 from leukreg.engine.device import compute_for, reseed, session
@@ -17,6 +16,7 @@ from leukreg.engine.preprocessing import fitted, keep_pairs
 from leukreg.errors import DataError
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
+from leukreg.record import FoldTraining
 from leukreg.registry.kinds import Images
 from leukreg.registry.plugin_call import Choice
 from leukreg.seeds import derive
@@ -62,25 +62,25 @@ def train_fold(
         job = setup_fold(recipe, labels, images, fold, compute, folder, progress)
         keeper = Checkpoints(folder, fingerprint, job.model)
         seen = fitted(job.model.preprocessing, images, fold, progress)
-        keeper.state.facts |= compute.facts() | _input_range(job)
-        keeper.state.facts["preprocessing"] = [asdict(one) for one in seen]
+        facts = _seen(job, compute.noted(keeper.state.facts))
+        keeper.state.facts = replace(facts, preprocessing=seen)
         if seen and fold.index == 0:
             keep_pairs(job.model.preprocessing, images, fold, folder)
         for index in range(len(keeper.state.phases), len(recipe.phases)):
             run_phase(job, index, keeper)
-        keeper.state.facts |= _facts(job)
+        keeper.state.facts = _measured(job, keeper.state.facts)
     return keeper.conclude(labels.names)
 
 
-def _input_range(job: FoldJob) -> dict[str, Any]:
+def _seen(job: FoldJob, facts: FoldTraining) -> FoldTraining:
     """What the network takes to be the 0 to 1 scale, as seen on some training images."""
     seen = job.model.normaliser.rescale(job.train.pixels(job.train.spread(LOOKED_AT)))
-    return {"input_range": [float(seen.min()), float(seen.max()), 0.0, 1.0]}
+    return replace(facts, input_range=(float(seen.min()), float(seen.max()), 0.0, 1.0))
 
 
-def _facts(job: FoldJob) -> dict[str, Any]:
+def _measured(job: FoldJob, facts: FoldTraining) -> FoldTraining:
     """What is measured on the trained model."""
-    facts: dict[str, Any] = {"parameters": sum(p.numel() for p in job.model.parameters())}
+    facts = replace(facts, parameters=sum(p.numel() for p in job.model.parameters()))
     mc = job.recipe.evaluate.mc_dropout
     if mc is None:
         return facts
@@ -90,7 +90,7 @@ def _facts(job: FoldJob) -> dict[str, Any]:
     changed = changes_buffers(
         job.model, lambda: mc_probabilities(job.model, images, mc.passes, job.compute)
     )
-    return facts | {"bn_changed_by_mc": changed, "mc_dropout_layers": len(stochastic(job.model))}
+    return replace(facts, bn_changed_by_mc=changed, mc_dropout_layers=len(stochastic(job.model)))
 
 
 def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -> str:

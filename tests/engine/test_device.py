@@ -8,20 +8,21 @@ import torch
 
 from leukreg.engine.device import compute_for, reseed, session
 from leukreg.recipe.model import TrainingSpec
+from leukreg.record import FoldTraining
 
 
 def test_a_cpu_trains_in_float32_and_channels_last() -> None:
     compute = compute_for(TrainingSpec(device="cpu", threads=1))
     assert (compute.device, compute.amp, compute.compile) == ("cpu", None, False)
     assert compute.channels_last
-    assert compute.facts()["precision"] == "float32"
+    assert compute.noted(FoldTraining()).precision == "float32"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_a_missing_device_is_said() -> None:
     compute = compute_for(TrainingSpec(device="cuda"))
     assert compute.device == "cpu"
-    assert "'cuda' was asked for" in compute.facts()["device_fallbacks"][0]
+    assert "'cuda' was asked for" in compute.noted(FoldTraining()).device_fallbacks[0]
 
 
 def test_mixed_precision_on_a_cpu_is_refused_in_words() -> None:

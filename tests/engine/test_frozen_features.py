@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from leukreg.engine.frozen_features import Prefix, compute_features, frozen_leng
 from leukreg.engine.training import train_fold
 from leukreg.engine.unfreeze import chosen, train_mode, unfreeze
 from leukreg.recipe.model import Recipe, TrainingSpec
+from leukreg.record import FrozenFeatures
 
 CPU = compute_for(TrainingSpec(device="cpu", threads=1))
 
@@ -130,9 +132,11 @@ def test_views_differ_and_every_one_is_drawn() -> None:
     assert not torch.equal(drawn, kept.feed(2)(order))
 
 
-def weights(recipe: Recipe, folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def weights(
+    recipe: Recipe, folder: Path
+) -> tuple[dict[str, torch.Tensor], Mapping[str, FrozenFeatures]]:
     outcome = train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), folder)
-    return fakes.model_weights(outcome.model_path), outcome.facts["features"]
+    return fakes.model_weights(outcome.model_path), outcome.facts.features
 
 
 @pytest.mark.parametrize("asked", [0, 1, 0.5])
@@ -144,7 +148,7 @@ def test_kept_features_train_to_the_same_bits_as_new_ones(
     base = fakes.training(fakes.recipe(*phases), channels_last=channels_last)
     kept, kept_facts = weights(fakes.training(base, feature_views=1), tmp_path / "kept")
     anew, anew_facts = weights(fakes.training(base, feature_views=0), tmp_path / "anew")
-    assert (kept_facts["one"]["views"], anew_facts["one"]["views"]) == (1, 0)
+    assert (kept_facts["one"].views, anew_facts["one"].views) == (1, 0)
     assert fakes.same(kept, anew)
 
 
@@ -159,6 +163,6 @@ def test_features_over_the_budget_are_computed_every_epoch(
         augmentation=fakes.choice("augmentation", lambda i: fakes.flip),
     )
     _, facts = weights(fakes.training(recipe, feature_views=asked), tmp_path)
-    assert facts["one"]["views"] == views
-    assert "are allowed" in facts["one"]["why"]
+    assert facts["one"].views == views
+    assert "are allowed" in facts["one"].why
     assert not list(tmp_path.glob("features*"))

@@ -88,5 +88,5 @@ def test_a_flipped_bit_never_gives_other_probabilities(
 def test_the_trained_fold_says_whether_passes_moved_batch_norm(tmp_path: Path) -> None:
     recipe = fakes.recipe(passes=3)
     facts = train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), tmp_path).facts
-    assert facts["bn_changed_by_mc"] is False
-    assert facts["mc_dropout_layers"] == 1
+    assert facts.bn_changed_by_mc is False
+    assert facts.mc_dropout_layers == 1

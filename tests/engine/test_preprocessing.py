@@ -19,6 +19,7 @@ from leukreg.engine.preprocessing import PreprocessingChain
 from leukreg.engine.training import fingerprint_of, train_fold
 from leukreg.errors import PluginFault
 from leukreg.progress import SILENT
+from leukreg.record import FittedPreprocessing
 from leukreg.types import Fold, Lineage
 
 
@@ -76,9 +77,9 @@ def test_training_and_prediction_see_the_same_and_the_model_file_holds_it(tmp_pa
     weights = fakes.model_weights(done.model_path)
     mean = images.pixels(fold.train).mean()
     assert float(weights["preprocessing.steps.0.mean"]) == pytest.approx(mean)
-    assert done.facts["preprocessing"] == [
-        {"use": "centred", "fitted_on": len(fold.train), "images": 42, "unfit": 0}
-    ]
+    assert done.facts.preprocessing == (
+        FittedPreprocessing(use="centred", fitted_on=len(fold.train), images=42, unfit=0),
+    )
     found = predict_rows(recipe, fakes.LABELS, done.model_path, images, fold.test, 1)
     shifted = replace(images, array=(images.array.astype(int) - 20).clip(0, 255).astype(np.uint8))
     other = predict_rows(recipe, fakes.LABELS, done.model_path, shifted, fold.test, 1)

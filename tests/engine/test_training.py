@@ -257,7 +257,9 @@ def test_weights_come_from_the_folds_training_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("spec", "high"), [("contract", 1.0), ("divided-twice", 1 / 255)])
 def test_the_input_range_is_observed(tmp_path: Path, spec: Any, high: float) -> None:
     recipe = fakes.recipe(model=fakes.model(input=spec))
-    low, top, *contract = train(recipe, tmp_path).facts["input_range"]
+    seen = train(recipe, tmp_path).facts.input_range
+    assert seen is not None
+    low, top, *contract = seen
     assert (low, top) == (0.0, pytest.approx(high))
     assert contract == [0.0, 1.0]
 
