@@ -91,7 +91,7 @@ def not_writable(area: Path, error: OSError) -> str:
 
 def entries() -> tuple[CachePart, ...]:
     """Everything in the cache, largest first."""
-    found = [_measure(area, part) for area in _areas() for part in area.iterdir() if part.is_dir()]
+    found = [_measure(area, part) for area in _areas() for part in _parts(area)]
     return tuple(sorted(found, key=lambda entry: (-entry.bytes, entry.area, entry.name)))
 
 
@@ -109,11 +109,46 @@ def clear(name: str | None = None, costly: bool = False) -> tuple[CachePart, ...
     every = entries() if name is None else named(name)
     chosen = tuple(entry for entry in every if costly or name is not None or not entry.costly)
     for entry in chosen:
-        # Gone at once for those who look: a half-deleted entry would read as a damaged one.
-        going = entry.path.with_name(f"{TEMPORARY}{entry.name}-{os.getpid()}")
-        with suppress(OSError):
-            shutil.rmtree(entry.path.rename(going), ignore_errors=True)
+        _remove(entry.path)
     return tuple(entry for entry in chosen if not entry.path.exists())
+
+
+def make_room(part: Path, size: int, limit: int) -> bool:
+    """Whether ``part`` can grow by ``size`` bytes in an area that holds ``limit`` at most.
+
+    Other parts of the area go for it, those first whose folder was not touched for longest.
+    """
+    others, own = {}, 0
+    for path in _parts(part.parent):
+        with suppress(OSError):  # another process may clear it meanwhile
+            held, used = _measure(part.parent, path).bytes, path.stat().st_mtime
+            if path == part:
+                own = held
+            else:
+                others[path] = used, held
+    free = limit - size - own
+    if free < 0:
+        return False
+    free -= sum(held for _, held in others.values())
+    for path in sorted(others, key=others.__getitem__):
+        if free >= 0:
+            break
+        _remove(path)
+        free += others[path][1]
+    return True
+
+
+def _parts(area: Path) -> list[Path]:
+    with suppress(OSError):
+        return [path for path in area.iterdir() if path.is_dir()]
+    return []
+
+
+def _remove(part: Path) -> None:
+    # Gone at once for those who look: a half-deleted entry would read as a damaged one.
+    going = part.with_name(f"{TEMPORARY}{part.name}-{os.getpid()}")
+    with suppress(OSError):
+        shutil.rmtree(part.rename(going), ignore_errors=True)
 
 
 def temporary_folder(parent: Path) -> Path:

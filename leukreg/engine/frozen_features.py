@@ -1,11 +1,11 @@
-"""The frozen front of a network, and its features, alike whatever batch an image comes in."""
+"""What the frozen front of a network makes of images, computed once and fed to the rest."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,107 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leukreg.engine.batches import Augment, Feed, Positions, Rows, pixel_feed
-from leukreg.engine.classifier import Classifier, Link, Normaliser, as_module, run
+from leukreg.data.feature_packs import key
+from leukreg.engine.batches import Feed, Positions, Rows, pixel_feed
+from leukreg.engine.classifier import Classifier, as_module
 from leukreg.engine.device import Compute, reseed
 from leukreg.engine.fold_job import FoldJob
+from leukreg.engine.frozen_prefix import Prefix, View, bits_of, frozen_prefix
+from leukreg.engine.mc_dropout import stochastic
+from leukreg.engine.unfreeze import chosen, train_mode, unfreeze
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.model import PhaseSpec
+from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.record import FrozenFeatures
-from leukreg.seeds import derive
 
-STATELESS: tuple[type[nn.Module], ...] = (
-    Normaliser,
-    nn.Identity,
-    nn.Flatten,
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveMaxPool2d,
-    nn.AvgPool2d,
-    nn.MaxPool2d,
-    nn.ReLU,
-    nn.GELU,
-    nn.SiLU,
-)
-"""Modules that do the same in train and eval mode and have nothing to train."""
 BUDGET = 4 * 2**30
-"""Bytes of features that are kept at most; above it they are computed anew every epoch."""
+"""Bytes of features that a phase keeps at most; above it they are computed anew every epoch."""
 IN_MEMORY = 256 * 2**20
 """Bytes up to which features stay in memory; larger ones are mapped from a file."""
 DEFAULT_VIEWS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """Modules at the front of the model that do not change while a phase lasts.
-
-    They run on chunks of exactly ``chunk`` images, a short one padded: a convolution's last bits
-    may depend on the batch size, so with a fixed size an image has the same features in whatever
-    batch it comes, and features kept from before are those that would be computed now.
-    """
-
-    links: tuple[Link, ...]
-    chunk: int
-    compute: Compute
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features of uint8 images ``(n, 3, size, size)``, ready for the rest of the model."""
-        return self.unpack(self.packed(images))
-
-    @torch.no_grad()
-    def packed(self, images: Tensor) -> Tensor:
-        """Features in the layout they are stored in: images first, densely packed."""
-        with self.compute.autocast():
-            parts = [self._chunk(part) for part in torch.split(images, self.chunk)]
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
-
-    def _chunk(self, images: Tensor) -> Tensor:
-        n = len(images)
-        if n < self.chunk:
-            images = torch.cat([images, images[-1:].expand(self.chunk - n, -1, -1, -1)])
-        features = run(self.links, images)
-        if self.compute.channels_last and features.ndim == 4:
-            features = features.permute(0, 2, 3, 1)
-        return features.contiguous()[:n]
-
-    def unpack(self, packed: Tensor) -> Tensor:
-        """Stored features as the rest of the model takes them."""
-        if self.compute.channels_last and packed.ndim == 4:
-            return packed.permute(0, 3, 1, 2)
-        return packed
-
-
-def frozen_length(chain: Sequence[Link]) -> int:
-    """How many links at the front are frozen; 0 where nothing with parameters is among them."""
-    length = 0
-    for index, (_, module) in enumerate(chain):
-        parameters = list(module.parameters())
-        training = any(part.training for part in module.modules())
-        if parameters and not training and not any(p.requires_grad for p in parameters):
-            length = index + 1
-        elif parameters or not isinstance(module, STATELESS):
-            break
-        elif length:
-            length = index + 1
-    return length
-
-
-def frozen_prefix(
-    model: Classifier, images: Tensor, batch_size: int, compute: Compute
-) -> Prefix | None:
-    """The frozen front of the model, or None; ``images`` are uint8 ones to try it on.
-
-    Where features turn out to depend on an image's place in the chunk, chunks of one are taken.
-    """
-    chain = model.chain()
-    length = frozen_length(chain)
-    if length == 0:
-        return None
-    prefix = Prefix(tuple(chain[:length]), batch_size, compute)
-    images = images[:batch_size]
-    straight, alone = prefix.packed(images), prefix.packed(images[-1:])
-    turned = prefix.packed(images.flip(0)).flip(0)
-    placeless = torch.equal(straight, turned) and torch.equal(straight[-1:], alone)
-    return prefix if placeless else replace(prefix, chunk=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,34 +59,27 @@ class Features:
 def compute_features(
     prefix: Prefix,
     rows: Rows,
-    views: int = 1,
-    augment: Augment | None = None,
-    seed: int = 0,
+    views: Sequence[View | None] = (None,),
     path: Path | None = None,
     progress: Progress = SILENT,
 ) -> Features:
-    """Run every file through the prefix, once per view.
+    """The features of every file, once per view (None: as it is).
 
-    A view's augmentation is drawn chunk by chunk from ``seed``. ``path`` is the file that
-    features too large for memory are mapped from; the caller removes it.
+    ``path`` is the file that features too large for memory are mapped from; the caller removes it.
     """
     first, file_of = rows.files()
     store: Tensor | None = None
-    with progress.task("features of the frozen layers", len(first) * views) as advance:
-        for view in range(views):
-            for start in range(0, len(first), prefix.chunk):
-                images = prefix.compute.put(rows.pixels(first[start : start + prefix.chunk]))
-                if augment is not None:
-                    reseed(derive(seed, "view", view, "file", start))
-                    images = augment(images.contiguous())
-                part = prefix.packed(images).cpu()
+    size = prefix.at_once()
+    with progress.task("features of the frozen layers", len(first) * len(views)) as advance:
+        for number, view in enumerate(views):
+            for start in range(0, len(first), size):
+                part = prefix.kept(rows.pixels(first[start : start + size]), view, advance)
                 if store is None:
-                    store = _allocate((views * len(first), *part.shape[1:]), part.dtype, path)
-                at = view * len(first) + start
+                    store = _allocate((len(views) * len(first), *part.shape[1:]), part.dtype, path)
+                at = number * len(first) + start
                 store[at : at + len(part)] = part
-                advance(len(part))
     assert store is not None
-    return Features(store, file_of, views, prefix)
+    return Features(store, file_of, len(views), prefix)
 
 
 def _allocate(shape: Sequence[int], dtype: torch.dtype, path: Path | None) -> Tensor:
@@ -195,10 +104,10 @@ class Feeds:
 
 @contextmanager
 def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
-    """The feeds of a phase whose layers are unfrozen already; kept features go when it ends."""
-    compute, size = job.compute, job.recipe.training.batch_size
-    some = compute.put(job.train.pixels(job.train.spread(size)))
-    prefix = frozen_prefix(job.model, some, size, compute)
+    """The feeds of a phase whose layers are unfrozen already; the fold's own copy of the features
+    goes when it ends."""
+    compute, recipe = job.compute, job.recipe
+    prefix = frozen_prefix(job.model, recipe.image.size, recipe.training.batch_size, compute)
     views, facts = 0, FrozenFeatures()
     if prefix is not None:
         views, bytes_, why = _affordable_views(prefix, job, phase.epochs)
@@ -214,10 +123,10 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
         held = pixel_feed(job.validation, compute, prefix) if job.validation else None
         yield Feeds(tail, lambda seed: train, held, facts)
         return
+    prefix = prefix.opened(_part_name(recipe), job.progress)
     paths = [job.folder / f"features-{side}.bin" for side in ("train", "validation")]
     try:
-        seed = job.seed(phase, "features")
-        kept = compute_features(prefix, job.train, views, job.augment, seed, paths[0], job.progress)
+        kept = compute_features(prefix, job.train, _views(job, views), paths[0], job.progress)
         held = None
         if job.validation is not None:
             of_held = compute_features(prefix, job.validation, path=paths[1], progress=job.progress)
@@ -229,19 +138,56 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
                 path.unlink(missing_ok=True)
 
 
+def untouched_prefix(
+    model: Classifier, recipe: Recipe, images: int, compute: Compute, progress: Progress
+) -> Prefix | None:
+    """The front of a trained model that no phase has trained, with its part of the cache.
+
+    None where there is none, the recipe reuses no features, or those of so many ``images`` are too
+    large. Layers that MC dropout draws in are not in it. Leaves the model as for training.
+    """
+    if recipe.training.feature_views == 0:
+        return None
+    unfreeze(model, {name for phase in recipe.phases for name in chosen(model, phase.unfreeze)})
+    train_mode(model)
+    most = None
+    if recipe.evaluate.mc_dropout is not None:
+        links = enumerate(model.chain())
+        most = next((number for number, (_, part) in links if stochastic(part)), None)
+    size = recipe.image.size
+    prefix = frozen_prefix(model, size, recipe.training.batch_size, compute, most)
+    if prefix is None or prefix.like is None or prefix.like.nbytes * images > BUDGET:
+        return None
+    return prefix.opened(_part_name(recipe), progress)
+
+
+def _part_name(recipe: Recipe) -> str:
+    return f"{recipe.model.backbone.name}-{recipe.image.size}px"
+
+
+def _views(job: FoldJob, count: int) -> list[View | None]:
+    """So many augmented views of every image, whatever the fold, phase or seed."""
+    choice, augment, size = job.recipe.augmentation, job.augment, job.recipe.image.size
+    if choice is None or augment is None:
+        return [None]
+    # What an augmentation does is in the key by what becomes of noise: its code may change.
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randint(256, (16, 3, size, size), dtype=torch.uint8, generator=draw)
+    reseed(0)
+    said = repr((choice.name, sorted(choice.options.items()), choice.owner)).encode()
+    augmentation = key(said, bits_of(augment(job.compute.put(noise))))
+    return [View(number, augment, augmentation) for number in range(count)]
+
+
 def _affordable_views(prefix: Prefix, job: FoldJob, epochs: int) -> tuple[int, int, str]:
     """Views to keep, the bytes they take, and why so many; 0 computes features every epoch."""
     asked = job.recipe.training.feature_views
     if asked == 0:
         return 0, 0, "feature_views = 0"
-
-    def bytes_of(rows: Rows) -> int:
-        one = prefix.packed(prefix.compute.put(rows.pixels(np.zeros(1, dtype=np.int64))))
-        return one.numel() * one.element_size() * len(rows.files()[0])
-
+    assert prefix.like is not None
     wanted = min(epochs, asked or DEFAULT_VIEWS) if job.augment is not None else 1
-    view = bytes_of(job.train)
-    fixed = 0 if job.validation is None else bytes_of(job.validation)
+    view = prefix.like.nbytes * len(job.train.files()[0])
+    fixed = 0 if job.validation is None else prefix.like.nbytes * len(job.validation.files()[0])
     fitting = max(0, (BUDGET - fixed) // view)
     if fitting >= wanted:
         return wanted, wanted * view + fixed, "as asked for" if asked else "by default"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leukreg.engine.assembly import assemble
-from leukreg.engine.batches import rows_of
+from leukreg.engine.batches import Positions, Rows, rows_of
 from leukreg.engine.checkpoints import load
-from leukreg.engine.classifier import Classifier
+from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import Compute, compute_for, reseed, session
+from leukreg.engine.frozen_features import untouched_prefix
+from leukreg.engine.frozen_prefix import Prefix
 from leukreg.engine.mc_dropout import entropy, mc_probabilities, views
 from leukreg.engine.preprocessing import preprocessed
 from leukreg.errors import RunError
@@ -48,18 +50,42 @@ def predict_rows(
     with session(compute := compute_for(recipe.training)):
         model = load_model(recipe, labels, model_path, compute)
         scored = rows_of(preprocessed(images, model.preprocessing), rows, labels)
+        seen = len(scored) * _views(recipe.evaluate)
+        prefix = untouched_prefix(model, recipe, seen, compute, progress)
+        model.eval()
+        begun = len(prefix.links) if prefix else 0
         figures = np.zeros((len(scored), k + 2))
-        size = recipe.training.batch_size
         with progress.task(f"fold {fold_index + 1}, predictions", len(scored)) as advance:
-            for start in range(0, len(scored), size):
-                reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", start))
-                part = np.arange(start, min(start + size, len(scored)))
-                pixels = compute.put(scored.pixels(part))
-                found = score_pixels(model, pixels, recipe.evaluate, compute)
-                figures[part] = np.column_stack(found)
+            for part, inputs in _inputs(recipe, scored, prefix, compute):
+                reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", int(part[0])))
+                passes = _passes(model, inputs, recipe.evaluate, compute, begun)
+                figures[part] = np.column_stack(_summed(passes))
                 advance(len(part))
     columns = figures[:, :k], figures[:, k], figures[:, k + 1]
     return predictions_of(images.samples, rows, labels.names, fold_index, *columns)
+
+
+def _inputs(
+    recipe: Recipe, rows: Rows, prefix: Prefix | None, compute: Compute
+) -> Iterator[tuple[Positions, list[Tensor]]]:
+    """The rows batch by batch, in every view of test-time augmentation.
+
+    They have gone through ``prefix``, where there is one: its features are looked for, and kept, in
+    the cache, many at once.
+    """
+    size, count = recipe.training.batch_size, _views(recipe.evaluate)
+    once = size * max(1, prefix.at_once(count) // size) if prefix else size
+    for start in range(0, len(rows), once):
+        block = np.arange(start, min(start + once, len(rows)))
+        seen = [*views(rows.pixels(block), count)]
+        if prefix is not None:
+            seen = [prefix.kept(view) for view in seen]
+        for first in range(0, len(block), size):
+            parts = [compute.put(view[first : first + size]) for view in seen]
+            yield (
+                block[first : first + size],
+                [prefix.unpack(p) for p in parts] if prefix else parts,
+            )
 
 
 def predictions_of(
@@ -116,7 +142,11 @@ def score_pixels(
     Args:
         pixels: uint8 images ``(n, 3, size, size)``, on the model's device.
     """
-    passes = _passes(model, pixels, spec, compute)
+    seen = [*views(pixels, _views(spec))]
+    return _summed(_passes(model, seen, spec, compute))
+
+
+def _summed(passes: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     mean = passes.mean(0)
     total = entropy(mean)
     # By rounding alone a difference of equals may come out below 0.
@@ -126,16 +156,30 @@ def score_pixels(
     return mean.cpu().numpy(), total.cpu().numpy(), shared.cpu().numpy()
 
 
-def _passes(model: Classifier, pixels: Tensor, spec: EvaluateSpec, compute: Compute) -> Tensor:
-    """Class probabilities ``(passes, n, k)``, float64, over views and draws of dropout."""
-    count = spec.tta.views if spec.tta else 1
-    mc = spec.mc_dropout
-    found = []
-    for view in views(pixels, count):
+def _views(spec: EvaluateSpec) -> int:
+    return spec.tta.views if spec.tta else 1
+
+
+@torch.no_grad()
+def _passes(
+    model: Classifier,
+    seen: Sequence[Tensor],
+    spec: EvaluateSpec,
+    compute: Compute,
+    begun: int = 0,
+) -> Tensor:
+    """Class probabilities ``(passes, n, k)``, float64, over views and draws of dropout.
+
+    Args:
+        seen: What the first ``begun`` links of the model have made of each view.
+    """
+    mc, found = spec.mc_dropout, []
+    for inputs in seen:
         if mc is not None:
-            found.append(mc_probabilities(model, view, math.ceil(mc.passes / count), compute))
+            passes = math.ceil(mc.passes / len(seen))
+            found.append(mc_probabilities(model, inputs, passes, compute, begun))
             continue
         with compute.autocast():
-            logits = model(view)
+            logits = run(model.chain()[begun:], inputs)
         found.append(logits.double().softmax(-1).unsqueeze(0))
     return torch.cat(found) if len(found) > 1 else found[0]

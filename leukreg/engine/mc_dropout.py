@@ -45,15 +45,18 @@ def dropout_on(model: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def mc_probabilities(model: Classifier, images: Tensor, passes: int, compute: Compute) -> Tensor:
+def mc_probabilities(
+    model: Classifier, images: Tensor, passes: int, compute: Compute, begun: int = 0
+) -> Tensor:
     """Class probabilities ``(passes, n, k)``, float64, of uint8 images ``(n, 3, size, size)``.
 
+    ``images`` are what ``begun`` links of the model, none with dropout, have made of them.
     What lies before the first dropout runs once; the rest runs on repeated features, many passes
     as one batch, which draws each pass's dropout anew: the same distribution as whole passes.
     Draws from torch's global generator. A model without dropout gives the same pass ``passes``
     times.
     """
-    chain = model.chain()
+    chain = model.chain()[begun:]
     first = next((i for i, (_, part) in enumerate(chain) if stochastic(part)), len(chain))
     with dropout_on(model), compute.autocast():
         features = run(chain[:first], images)

@@ -24,6 +24,8 @@ from leukreg.types import Fold, Labels
 
 LOOKED_AT = 64
 """Training images whose range is measured."""
+PASSED = 8
+"""Training images that passes of MC dropout are tried on: batch norm in train mode would show."""
 AT_ONCE = 64
 """Images whose pixels are read at once."""
 
@@ -84,8 +86,7 @@ def _measured(job: FoldJob, facts: FoldTraining) -> FoldTraining:
     mc = job.recipe.evaluate.mc_dropout
     if mc is None:
         return facts
-    some = job.train.spread(job.recipe.training.batch_size)
-    images = job.compute.put(job.train.pixels(some))
+    images = job.compute.put(job.train.pixels(job.train.spread(PASSED)))
     reseed(derive(job.recipe.seed, "fold", job.fold, "mc-dropout"))
     changed = changes_buffers(
         job.model, lambda: mc_probabilities(job.model, images, mc.passes, job.compute)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,7 +114,7 @@ def chosen(model: Classifier, unfreeze: int | float | Literal["all"]) -> tuple[s
     return tuple(name for name in names if name.split(".")[1] in last)
 
 
-def unfreeze(model: Classifier, names: tuple[str, ...]) -> None:
+def unfreeze(model: Classifier, names: Iterable[str]) -> None:
     """Let these backbone layers, the attention and the head train, and nothing else."""
     model.requires_grad_(False)
     model.attention.requires_grad_(True)

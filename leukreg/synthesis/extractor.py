@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukreg.data.cache_folder import cache_area, not_writable
-from leukreg.errors import DataError, PluginError, PluginFault, WriteError
-from leukreg.files import sweep, write_file
+from leukreg.data.cache_folder import cache_area
+from leukreg.data.feature_packs import FeaturePacks, key, read_digested, write_digested
+from leukreg.errors import PluginError, PluginFault
 from leukreg.progress import SILENT, Progress
 from leukreg.registry.plugin_call import blamed_on
 from leukreg.synthesis.distances import VERSION, Figures, floor
@@ -31,8 +28,6 @@ BATCH = 64
 """Images that go through an extractor at once."""
 POOLED = 256
 """Images that are averaged over areas at once."""
-DIGEST = 16
-"""Bytes of the digest of an image, and of a kept file."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -172,17 +167,14 @@ def _as_tensor(pixels: NDArray[Any]) -> Tensor:
 class FeatureCache:
     """What is known of images of one size by one extractor.
 
-    A pack is a file with the digests of some images and their features, a digest of all behind it.
-
     Raises:
         DataError: The cache cannot be written.
     """
 
     def __init__(self, extractor: OpenExtractor, size: int) -> None:
         self.extractor = extractor
-        name = f"{extractor.name}-{extractor.digest[:16]}-{size}px"
-        self.folder = cache_area("features") / name
-        sweep(self.folder)
+        self.name = f"{extractor.name}-{extractor.digest[:16]}-{size}px"
+        self.folder = cache_area("features") / self.name
 
     def features(self, pixels: Pixels, progress: Progress = SILENT) -> Features:
         """Features of these images; only those that are not in the cache are computed.
@@ -190,77 +182,25 @@ class FeatureCache:
         Args:
             pixels: Shape ``(n, size, size, 3)``, RGB.
         """
-        wanted = _digests(pixels)
-        out = np.empty((len(pixels), self.extractor.dimensions), np.float32)
-        missing: NDArray[np.int64] = np.arange(len(out))
-        for path in sorted(self.folder.glob("pack-*")):
-            if not len(missing):
-                break
-            data = _read(path)
-            if not data:  # damaged, or cleared meanwhile
-                if data is not None:
-                    path.unlink(missing_ok=True)
-                    progress.say(f"{path}: features were damaged, and are computed again")
-                continue
-            pack = np.load(io.BytesIO(data))
-            order = np.argsort(pack["digest"])
-            place = np.searchsorted(pack["digest"], wanted[missing], sorter=order)
-            rows = order[place.clip(max=len(pack) - 1)]
-            there = pack["digest"][rows] == wanted[missing]
-            out[missing[there]] = pack["features"][rows[there]]
-            missing = missing[~there]
+        shape = (self.extractor.dimensions,)
+        packs = FeaturePacks("features", self.name, shape, progress=progress)
+        keys, out = _keys(pixels), np.empty((len(pixels), *shape), np.float32)
+        missing = packs.find(keys, out)
         if len(missing):
             out[missing] = self.extractor.features(pixels[missing], progress)
-            self._keep(wanted[missing], out[missing])
+            packs.keep([keys[position] for position in missing], out[missing])
         return out
 
     def floor(self, pixels: Pixels, features: Features, seed: int) -> Figures:
         """The floor of images (see :func:`leukreg.synthesis.distances.floor`)."""
-        digests = _digest(_digests(pixels).tobytes()).hex()
-        path = self.folder / f"floor-{VERSION}-{seed}-{digests}"
-        kept = _read(path)
+        path = self.folder / f"floor-{VERSION}-{seed}-{key(*_keys(pixels)).hex()}"
+        kept = read_digested(path)
         if kept:
             return Figures(**json.loads(kept))
         found = floor(features, seed)
-        self._write(path.name, json.dumps(asdict(found)).encode())
+        write_digested(path, json.dumps(asdict(found)).encode())
         return found
 
-    def _keep(self, digests: NDArray[np.bytes_], features: Features) -> None:
-        """Write a pack, each image once."""
-        _, first = np.unique(digests, return_index=True)
-        first = np.sort(first)
-        row = [("digest", f"S{DIGEST}"), ("features", "f4", self.extractor.dimensions)]
-        pack = np.empty(len(first), row)
-        pack["digest"], pack["features"] = digests[first], features[first]
-        data = io.BytesIO()
-        np.save(data, pack)
-        self._write(f"pack-{_digest(digests[first].tobytes()).hex()}", data.getvalue())
 
-    def _write(self, name: str, data: bytes) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)  # it may have been cleared meanwhile
-            write_file(self.folder / name, data + _digest(data))
-        except (OSError, WriteError) as error:
-            reason = error if isinstance(error, OSError) else error.__cause__
-            if not isinstance(reason, FileNotFoundError):  # cleared at this very moment
-                assert isinstance(reason, OSError)
-                raise DataError(not_writable(self.folder, reason)) from error
-
-
-def _read(path: Path) -> bytes | None:
-    """The bytes of a file as they were written; none where it is damaged, None where it is gone."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    return data[:-DIGEST] if _digest(data[:-DIGEST]) == data[-DIGEST:] else b""
-
-
-def _digests(pixels: Pixels) -> NDArray[np.bytes_]:
-    """Digest of each image, shape ``(n,)``."""
-    made = b"".join(_digest(np.ascontiguousarray(image).data) for image in pixels)
-    return np.frombuffer(made, f"S{DIGEST}")
-
-
-def _digest(data: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(data, digest_size=DIGEST).digest()
+def _keys(pixels: Pixels) -> list[bytes]:
+    return [key(np.ascontiguousarray(image).data) for image in pixels]

@@ -68,7 +68,7 @@ def test_training_goes_on_bit_for_bit_wherever_it_ended(
     deaths = 0
     while True:
         try:
-            resumed = train(tmp_path / "resumed", Mortal(rng.randrange(12, 45)))
+            resumed = train(tmp_path / "resumed", Mortal(rng.randrange(8, 30)))
             break
         except Killed:
             deaths += 1
@@ -107,7 +107,7 @@ def test_checkpoints_that_are_far_apart_lose_no_bit(
 ) -> None:
     monkeypatch.setattr(checkpoints, "EVERY", 1e9)
     with pytest.raises(Killed):
-        train(tmp_path / "resumed", Mortal(60))
+        train(tmp_path / "resumed", Mortal(30))
     assert same_outcome(whole, train(tmp_path / "resumed"))
 
 
@@ -131,7 +131,7 @@ def test_predictions_survive_kill_minus_nine(tmp_path: Path, whole: FoldOutcome,
 
 def half_trained(folder: Path) -> None:
     with pytest.raises(Killed):
-        train(folder, Mortal(60))
+        train(folder, Mortal(30))
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

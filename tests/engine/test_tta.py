@@ -110,9 +110,9 @@ def test_passes_are_spread_over_views(model: Classifier, monkeypatch: pytest.Mon
     asked: list[int] = []
     whole = inference.mc_probabilities
 
-    def counted(model: Any, images: Any, passes: int, compute: Any) -> torch.Tensor:
+    def counted(model: Any, images: Any, passes: int, *more: Any) -> torch.Tensor:
         asked.append(passes)
-        return whole(model, images, passes, compute)
+        return whole(model, images, passes, *more)
 
     monkeypatch.setattr(inference, "mc_probabilities", counted)
     score_pixels(model, pixels(), spec(8, 30), CPU)
