@@ -18,9 +18,9 @@ from leukreg.section import Table
 def command(context: click.Context) -> None:
     """List what leukreg keeps between runs.
 
-    Decoded pixels, rendered cells and features of real images are made again in minutes. Fitted
-    generators took hours: `clear` keeps them unless it is told otherwise. LEUKREG_CACHE names
-    another folder.
+    Decoded pixels, rendered cells, features of real images and those of frozen layers are made
+    again in minutes. Fitted generators took hours: `clear` keeps them unless it is told otherwise.
+    LEUKREG_CACHE names another folder.
     """
     if context.invoked_subcommand is None:
         _show()

@@ -149,6 +149,7 @@ class FeaturePacks:
 
     def _open(self, path: Path) -> NDArray[np.void] | None:
         """A pack, mapped; None where it is damaged, and goes, or was cleared meanwhile."""
+        data: NDArray[np.uint8]
         try:
             data = np.memmap(path, np.uint8, "r")
         except FileNotFoundError:

@@ -182,7 +182,7 @@ class Criterion(nn.Module):
 
     def __init__(self, choice: Choice, labels: Labels) -> None:
         super().__init__()
-        self.choice = choice
+        self.choice, self.labels = choice, labels
         self.loss = built(choice, labels)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -200,3 +200,16 @@ class Criterion(nn.Module):
         if torch.is_grad_enabled() and logits.requires_grad and not loss.requires_grad:
             raise breach(self.choice, " gives no gradient to the logits; is its result detached?")
         return loss
+
+    def weight_of(self, targets: Tensor) -> float:
+        """What rows with these targets count in a mean over more of them.
+
+        The sum of their class weights: those of the loss's ``weight``, as torch's own losses call
+        it, else those of the labels; their number where there are none.
+        """
+        weights = getattr(self.loss, "weight", None)
+        if not (isinstance(weights, Tensor) and weights.shape == (len(self.labels),)):
+            if self.labels.weights is None:
+                return float(len(targets))
+            weights = torch.tensor(self.labels.weights)
+        return float(weights.to(targets.device)[targets].sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -88,11 +89,54 @@ def rows_of(images: Images, rows: Sequence[int], labels: Labels) -> Rows:
 
 
 class Batch(NamedTuple):
-    """One step's inputs and targets, and the positions they come from."""
+    """Inputs and targets, and the positions they come from."""
 
     positions: Positions
     inputs: Tensor
     targets: Tensor
+    others: Tensor | None = None
+    """Targets of the images that were mixed in; None where none were."""
+    share: float = 1.0
+    """Of the first ones in a mixed image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """Makes training images of two: mixup (Zhang et al., 2018) or cutmix (Yun et al., 2019).
+
+    Draws from torch's global generator, once for a batch. Images stay bytes, rounded.
+    """
+
+    mixup: float | None
+    cutmix: float | None
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch, each image mixed with another, or the same one, of it."""
+        alphas = [self.mixup, self.cutmix]
+        way = int(torch.randint(2, ())) if None not in alphas else int(self.mixup is None)
+        alpha = torch.tensor(float(alphas[way] or 0))
+        share = float(torch.distributions.Beta(alpha, alpha).sample())
+        order = torch.randperm(len(batch.targets)).to(batch.targets.device)
+        images, others = batch.inputs, batch.inputs[order]
+        if way == 0:
+            mixed = images * share + others * (1 - share)
+            return batch._replace(
+                inputs=mixed.round().to(images.dtype), others=batch.targets[order], share=share
+            )
+        rows, columns = self._box(images.shape[-2], images.shape[-1], 1 - share)
+        mixed = images.clone()
+        mixed[..., rows, columns] = others[..., rows, columns]
+        pasted = mixed[0, 0, rows, columns].numel() / mixed[0, 0].numel()
+        return batch._replace(inputs=mixed, others=batch.targets[order], share=1 - pasted)
+
+    @staticmethod
+    def _box(height: int, width: int, area: float) -> tuple[slice, slice]:
+        """A rectangle of about this share of the image, cut off at its border."""
+        sides = []
+        for length in (height, width):
+            half, middle = length * area**0.5 / 2, int(torch.randint(length, ()))
+            sides.append(slice(max(0, round(middle - half)), min(length, round(middle + half))))
+        return sides[0], sides[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +148,7 @@ class EpochBatches:
     feed: Feed
     size: int
     compute: Compute
+    mixing: Mixing | None = None
 
     def __len__(self) -> int:
         return len(bounds(len(self.order), self.size))
@@ -112,7 +157,14 @@ class EpochBatches:
         for start, end in bounds(len(self.order), self.size):
             positions = self.order[start:end]
             targets = self.compute.put(self.rows.targets[torch.from_numpy(positions)])
-            yield Batch(positions, self.feed(positions), targets)
+            batch = Batch(positions, self.feed(positions), targets)
+            yield batch if self.mixing is None else self.mixing(batch)
+
+    def steps(self, accumulate: int) -> Iterator[tuple[Batch, ...]]:
+        """The batches of each step: so many, and what is left in the last one."""
+        batches = iter(self)
+        while step := tuple(itertools.islice(batches, accumulate)):
+            yield step
 
 
 def bounds(n: int, size: int) -> tuple[tuple[int, int], ...]:

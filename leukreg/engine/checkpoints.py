@@ -95,7 +95,7 @@ class Checkpoints:
         self.parts: Mapping[str, Any] = {}
         """States of optimizer, schedule and scaler, where a phase is under way."""
         self.best: dict[str, Tensor] = {}
-        """Weights of the present phase's best epoch."""
+        """Weights that the present phase would end with, where they are not the present ones."""
         self._best_written = True
         self._written = 0.0
         if (folder / LAST).exists():
@@ -123,9 +123,12 @@ class Checkpoints:
         _check_fingerprint(path, content.get("fingerprint"), self.fingerprint)
         return content
 
-    def keep_best(self) -> None:
-        """Remember the weights as the best ones; they are written with the next checkpoint."""
-        self.best = {name: value.detach().clone() for name, value in self._touched().items()}
+    def keep_best(self, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Remember these weights, or the present ones, as those that the phase ends with; they are
+        written with the next checkpoint."""
+        chosen = self._touched() if weights is None else weights
+        touched = self.state.touched
+        self.best = {n: value.detach().clone() for n, value in chosen.items() if n in touched}
         self._best_written = False
 
     def write(self, parts: Mapping[str, Any], force: bool = False) -> None:

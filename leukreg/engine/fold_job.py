@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from leukreg.engine.assembly import Criterion, assemble
 from leukreg.engine.batches import Augment, Rows, checked, rows_of
@@ -33,7 +32,7 @@ class FoldJob:
     """With the counts, and the class weights, of the training rows."""
     model: Classifier
     plans: tuple[PhasePlan, ...]
-    criterion: nn.Module
+    criterion: Criterion
     train: Rows
     """With pixels as preprocessing leaves them, as those of validation."""
     validation: Rows | None

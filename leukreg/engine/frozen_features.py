@@ -100,6 +100,8 @@ class Feeds:
     """The feed of an epoch, by its seed."""
     validation: Feed | None
     facts: FrozenFeatures
+    begun: int = 0
+    """Links of the model in front of that part."""
 
 
 @contextmanager
@@ -107,21 +109,25 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     """The feeds of a phase whose layers are unfrozen already; the fold's own copy of the features
     goes when it ends."""
     compute, recipe = job.compute, job.recipe
-    prefix = frozen_prefix(job.model, recipe.image.size, recipe.training.batch_size, compute)
-    views, facts = 0, FrozenFeatures()
+    prefix, views, facts = None, 0, FrozenFeatures()
+    if phase.mixes:
+        facts = FrozenFeatures(why="images are mixed anew in every step")
+    else:
+        prefix = frozen_prefix(job.model, recipe.image.size, recipe.training.batch_size, compute)
     if prefix is not None:
         views, bytes_, why = _affordable_views(prefix, job, phase.epochs)
         frozen = tuple(name for name, _ in prefix.links)
         facts = FrozenFeatures(
             frozen=frozen, chunk=prefix.chunk, views=views, bytes=bytes_, why=why
         )
-    tail: nn.Module = as_module(job.model.chain()[len(prefix.links) if prefix else 0 :])
+    begun = len(prefix.links) if prefix else 0
+    tail: nn.Module = as_module(job.model.chain()[begun:])
     if compute.compile:
         tail = torch.compile(tail)  # type: ignore[assignment]
     if prefix is None or not views:
         train = pixel_feed(job.train, compute, prefix, job.augment)
         held = pixel_feed(job.validation, compute, prefix) if job.validation else None
-        yield Feeds(tail, lambda seed: train, held, facts)
+        yield Feeds(tail, lambda seed: train, held, facts, begun)
         return
     prefix = prefix.opened(_part_name(recipe), job.progress)
     paths = [job.folder / f"features-{side}.bin" for side in ("train", "validation")]
@@ -131,7 +137,7 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
         if job.validation is not None:
             of_held = compute_features(prefix, job.validation, path=paths[1], progress=job.progress)
             held = of_held.feed(0)
-        yield Feeds(tail, kept.feed, held, facts)
+        yield Feeds(tail, kept.feed, held, facts, begun)
     finally:
         for path in paths:
             with suppress(OSError):

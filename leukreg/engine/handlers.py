@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
@@ -14,7 +15,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from leukreg.engine.checkpoints import Checkpoints
 from leukreg.engine.fold_job import FoldJob
-from leukreg.engine.trainer import Answers, loss_of
+from leukreg.engine.moving_average import Average
+from leukreg.engine.trainer import Answers, Step, loss_of
 from leukreg.errors import TrainingError
 from leukreg.progress import Advance
 from leukreg.recipe.model import PhaseSpec
@@ -57,7 +59,7 @@ def stop_on_nan(trainer: Engine, job: FoldJob, phase: PhaseSpec) -> None:
         state: Any = engine.state
         if math.isfinite(state.output.loss):
             return
-        paths = job.train.paths(state.batch.positions)
+        paths = job.train.paths(np.concatenate([batch.positions for batch in state.batch]))
         shown = "".join(f"\n  {path}" for path in paths[:NAMED])
         rest = f"\n  and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
         number = (state.iteration - 1) % state.epoch_length + 1
@@ -83,7 +85,7 @@ def log_epochs(
     """
     state = keeper.state
     # Every batch's answers as they were before its step: an epoch's loss is that of all.
-    seen: list[Answers] = []
+    seen: list[Step] = []
     began = 0.0
 
     def rates() -> tuple[float, ...]:
@@ -103,11 +105,12 @@ def log_epochs(
     @trainer.on(Events.ITERATION_COMPLETED)
     def add(engine: Engine) -> None:
         output: Any = engine.state.output
-        seen.append(output.answers)
+        seen.append(output)
 
     @trainer.on(Events.EPOCH_COMPLETED)
     def end(engine: Engine) -> None:
-        lr, answers, epoch = rates(), Answers.joined(seen), engine.state.epoch
+        lr, epoch = rates(), engine.state.epoch
+        answers = Answers.joined(step.answers for step in seen)
         loss, accuracy = (None, None) if validate is None else validate()
         if loss is not None and not math.isfinite(loss):
             raise TrainingError(
@@ -119,7 +122,8 @@ def log_epochs(
             phase=phase.name,
             epoch=epoch,
             lr=lr,
-            train_loss=loss_of(job.criterion, answers),
+            # The loss of mixed images is not that of their answers to one target.
+            train_loss=_mean_loss(seen) if phase.mixes else loss_of(job.criterion, answers),
             validation_loss=loss,
             validation_accuracy=accuracy,
             seconds=time.monotonic() - began,
@@ -128,26 +132,45 @@ def log_epochs(
         state.epochs.append(log)
 
 
+def _mean_loss(steps: Sequence[Step]) -> float:
+    return sum(step.loss * step.weight for step in steps) / sum(step.weight for step in steps)
+
+
+def average_weights(trainer: Engine, average: Average) -> None:
+    """Let the moving average follow the weights, step by step."""
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, average.follow)
+
+
 def best_epoch(
-    trainer: Engine, monitor: Monitor, patience: int | None, keeper: Checkpoints
+    trainer: Engine,
+    monitor: Monitor,
+    phase: PhaseSpec,
+    keeper: Checkpoints,
+    average: Average | None = None,
 ) -> None:
-    """Keep the weights of the epoch with the best monitored figure; stop out of patience."""
+    """Keep the weights of the epoch with the best monitored figure; stop out of patience.
+
+    With an average its weights are kept, those of the last epoch where the best is not wanted.
+    """
+    patience = phase.patience
 
     @trainer.on(Events.EPOCH_COMPLETED)
     def compare(engine: Engine) -> None:
-        phase = keeper.state.phase
-        assert phase is not None
+        now = keeper.state.phase
+        assert now is not None
         figure = float(getattr(keeper.state.epochs[-1], monitor))
         if monitor == "validation_accuracy":
             figure = -figure  # lower is better, as with losses
-        phase.epoch = engine.state.epoch
-        if phase.best is None or figure < phase.best:
-            phase.best, phase.best_epoch, phase.stale = figure, phase.epoch, 0
-            keeper.keep_best()
+        now.epoch = engine.state.epoch
+        better = now.best is None or figure < now.best
+        if better:
+            now.best, now.best_epoch, now.stale = figure, now.epoch, 0
         else:
-            phase.stale += 1
-        if patience is not None and phase.stale >= patience:
-            phase.stopped = f"no improvement for {patience} epoch{'' if patience == 1 else 's'}"
+            now.stale += 1
+        if better or (average is not None and not phase.restore_best):
+            keeper.keep_best(None if average is None else average.weights())
+        if patience is not None and now.stale >= patience:
+            now.stopped = f"no improvement for {patience} epoch{'' if patience == 1 else 's'}"
             engine.terminate()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,12 @@ import torch
 from ignite.engine import Engine, Events
 
 from leukreg.engine import handlers
-from leukreg.engine.batches import EpochBatches, sampled_order
+from leukreg.engine.batches import EpochBatches, Mixing, sampled_order
 from leukreg.engine.checkpoints import Checkpoints, PhaseState, digests
 from leukreg.engine.device import reseed
 from leukreg.engine.fold_job import FoldJob
 from leukreg.engine.frozen_features import Feeds, setup_feeds
+from leukreg.engine.moving_average import Average
 from leukreg.engine.trainer import evaluate, setup_trainer, training_errors
 from leukreg.engine.unfreeze import groups, touched, train_mode, unfreeze
 from leukreg.errors import DataError
@@ -38,7 +40,7 @@ def run_phase(job: FoldJob, index: int, keeper: Checkpoints) -> None:
             features = {**state.facts.features, phase.name: feeds.facts}
             state.facts = replace(state.facts, features=features)
             _train(job, phase, monitor, keeper, feeds)
-    if phase.restore_best and now.best_epoch != now.epoch:
+    if phase.ema is not None or (phase.restore_best and now.best_epoch != now.epoch):
         job.model.load_state_dict(keeper.best, strict=False)
     after = digests(job.model)
     log = PhaseLog(
@@ -81,8 +83,12 @@ def _train(
 ) -> None:
     state, now = keeper.state, keeper.state.phase
     assert now is not None
-    steps = len(epoch_batches(job, phase, feeds, 1))
+    accumulate = job.recipe.training.accumulate
+    steps = math.ceil(len(epoch_batches(job, phase, feeds, 1)) / accumulate)
     parts = stepping_parts(job, phase, steps * phase.epochs)
+    average = None
+    if phase.ema is not None:
+        average = parts["average"] = Average(job.model.chain()[feeds.begun :], phase.ema)
     for name, content in keeper.parts.items():
         parts[name].load_state_dict(content)
     optimizer, scaler = parts["optimizer"], parts.get("scaler")
@@ -95,10 +101,13 @@ def _train(
         # and a checkpoint holds what all the others did.
         _set_data(trainer, job, phase, feeds)
         handlers.stop_on_nan(trainer, job, phase)
-        handlers.log_epochs(trainer, job, phase, keeper, optimizer, _validation(job, feeds))
+        if average is not None:
+            handlers.average_weights(trainer, average)
+        validate = _validation(job, feeds, average)
+        handlers.log_epochs(trainer, job, phase, keeper, optimizer, validate)
         if "schedule" in parts:
             handlers.step_schedule(trainer, parts["schedule"], state.epochs)
-        handlers.best_epoch(trainer, monitor, phase.patience, keeper)
+        handlers.best_epoch(trainer, monitor, phase, keeper, average)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: keeper.write(parts))
         handlers.report_steps(trainer, advance, state.epochs)
         if now.epoch:
@@ -116,7 +125,7 @@ def stepping_parts(job: FoldJob, phase: PhaseSpec, steps: int) -> dict[str, Any]
     Args:
         steps: Optimizer steps of the whole phase.
     """
-    optimizer = call(phase.optimizer, phase.optimizer.plugin.build, groups(job.model))
+    optimizer = optimizer_of(job, phase)
     parts: dict[str, Any] = {"optimizer": optimizer}
     choice = phase.schedule
     if choice is not None:
@@ -128,33 +137,54 @@ def stepping_parts(job: FoldJob, phase: PhaseSpec, steps: int) -> dict[str, Any]
     return parts
 
 
+def optimizer_of(job: FoldJob, phase: PhaseSpec) -> torch.optim.Optimizer:
+    """The optimizer over what trains, each group at its learning rate.
+
+    Raises:
+        PluginFault: It fails, or mixes up the groups that ``layer_decay`` sets apart.
+    """
+    choice, given = phase.optimizer, groups(job.model, phase.layer_decay)
+    optimizer: torch.optim.Optimizer = call(choice, choice.plugin.build, given)
+    if phase.layer_decay is not None:
+        for group in optimizer.param_groups:
+            if "scale" not in group:
+                raise breach(choice, " drops keys of its parameter groups; layer_decay needs them")
+            group["lr"] *= group["scale"]
+    return optimizer
+
+
 def epoch_batches(job: FoldJob, phase: PhaseSpec, feeds: Feeds, epoch: int) -> EpochBatches:
     """The training batches of an epoch: the same ones whenever they are asked for."""
     seed = job.seed(phase, "epoch", epoch)
     order = sampled_order(job.recipe.sampler, job.train, derive(seed, "sampler"))
     feed, size = feeds.train(derive(seed, "views")), job.recipe.training.batch_size
-    return EpochBatches(order, job.train, feed, size, job.compute)
+    mixing = Mixing(phase.mixup, phase.cutmix) if phase.mixes else None
+    return EpochBatches(order, job.train, feed, size, job.compute, mixing)
 
 
 def _set_data(trainer: Engine, job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> None:
     """Every epoch starts from a seed of its own, so that it can be repeated without the others."""
+    accumulate = job.recipe.training.accumulate
 
     @trainer.on(Events.EPOCH_STARTED)
     def begin(engine: Engine) -> None:
         epoch, first = engine.state.epoch, engine.state.epoch_length
         batches = epoch_batches(job, phase, feeds, epoch)
-        if len(batches) != first:
+        steps = math.ceil(len(batches) / accumulate)
+        if steps != first:
             raise breach(
                 job.recipe.sampler,
-                f" makes {first} batches in epoch 1 and {len(batches)} in epoch {epoch}; it must "
+                f" makes {first} batches in epoch 1 and {steps} in epoch {epoch}; it must "
                 "make as many every epoch",
             )
         reseed(job.seed(phase, "epoch", epoch))
         train_mode(job.model)
-        engine.set_data(batches)
+        engine.set_data(batches.steps(accumulate))
 
 
-def _validation(job: FoldJob, feeds: Feeds) -> Callable[[], tuple[float, float]] | None:
+def _validation(
+    job: FoldJob, feeds: Feeds, average: Average | None
+) -> Callable[[], tuple[float, float]] | None:
     if job.validation is None or feeds.validation is None:
         return None
     order = np.arange(len(job.validation), dtype=np.int64)
@@ -163,6 +193,7 @@ def _validation(job: FoldJob, feeds: Feeds) -> Callable[[], tuple[float, float]]
 
     def validate() -> tuple[float, float]:
         job.model.eval()
-        return evaluate(feeds.tail, job.criterion, batches, job.compute)
+        tail = feeds.tail if average is None else average.module
+        return evaluate(tail, job.criterion, batches, job.compute)
 
     return validate

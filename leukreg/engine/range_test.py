@@ -21,13 +21,12 @@ from leukreg.engine.batches import Batch
 from leukreg.engine.device import compute_for, reseed, session
 from leukreg.engine.fold_job import FoldJob, setup_fold
 from leukreg.engine.frozen_features import Feeds, setup_feeds
-from leukreg.engine.phases import epoch_batches
+from leukreg.engine.phases import epoch_batches, optimizer_of
 from leukreg.engine.trainer import setup_trainer, training_errors
-from leukreg.engine.unfreeze import groups, train_mode, unfreeze
+from leukreg.engine.unfreeze import train_mode, unfreeze
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.registry.kinds import Images
-from leukreg.registry.plugin_call import call
 from leukreg.types import Fold, Labels
 
 LOW, HIGH = 1e-7, 10.0
@@ -80,7 +79,7 @@ def range_test(
 
 def _test(job: FoldJob, phase: PhaseSpec, feeds: Feeds, steps: int) -> RangeTest:
     chosen = phase.optimizer
-    optimizer = call(chosen, chosen.plugin.build, groups(job.model))
+    optimizer = optimizer_of(job, phase)
     trainer = setup_trainer(feeds.tail, job.criterion, optimizer, chosen, job.compute)
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     shares = [rate / max(rates) if max(rates) > 0 else 1.0 for rate in rates]
@@ -117,9 +116,10 @@ def _test(job: FoldJob, phase: PhaseSpec, feeds: Feeds, steps: int) -> RangeTest
     return _read(finder)
 
 
-def _endless(job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> Iterator[Batch]:
+def _endless(job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> Iterator[tuple[Batch, ...]]:
     for epoch in itertools.count(1):
-        yield from epoch_batches(job, phase, feeds, epoch)
+        batches = epoch_batches(job, phase, feeds, epoch)
+        yield from batches.steps(job.recipe.training.accumulate)
 
 
 def _read(finder: FastaiLRFinder) -> RangeTest:

@@ -93,7 +93,7 @@ def _step(job: FoldJob, phase: PhaseSpec, parts: dict[str, Any], batch: Batch) -
     )
     where = f"phase {phase.name!r}, a batch of {len(batch.targets)} images of noise"
     with training_errors(lambda: where, job.recipe, job.model, phase):
-        trainer.run([batch], max_epochs=1)
+        trainer.run([(batch,)], max_epochs=1)
         if choice is not None and not isinstance(schedule, ReduceLROnPlateau):
             call(choice, schedule.step)  # type: ignore[union-attr]
         job.model.eval()

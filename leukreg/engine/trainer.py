@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import torch
 from ignite.engine import Engine
 from torch import Tensor, nn
 
+from leukreg.engine.assembly import Criterion
 from leukreg.engine.batches import Batch
 from leukreg.engine.classifier import Classifier
 from leukreg.engine.device import Compute
@@ -43,39 +44,54 @@ class Step(NamedTuple):
     loss: float
     answers: Answers
     """Before the step."""
+    weight: float
+    """What its rows count in a mean over more of them."""
 
 
 def setup_trainer(
     tail: nn.Module,
-    criterion: nn.Module,
+    criterion: Criterion,
     optimizer: torch.optim.Optimizer,
     chosen: Choice,
     compute: Compute,
     scaler: torch.amp.GradScaler | None = None,
 ) -> Engine:
-    """An engine whose output is a :class:`Step`.
+    """An engine that makes a step of some batches; its output is a :class:`Step`.
+
+    The gradient is that of the loss of all their rows as one set.
 
     Args:
         tail: The part of the model that trains.
         chosen: The plugin that built ``optimizer``.
     """
 
-    def step(engine: Engine, batch: Batch) -> Step:
-        optimizer.zero_grad(set_to_none=True)
+    def backward(batch: Batch, share: float) -> tuple[float, Answers]:
+        """Add a batch's part to the gradient; its part of the loss, and its answers."""
         with compute.autocast():
             logits = tail(batch.inputs)
             loss = criterion(logits, batch.targets)
-        if scaler is None:
-            loss.backward()
-            with blamed(chosen, "failed in step"):
-                optimizer.step()
-        else:
-            scaler.scale(loss).backward()
+            if batch.others is not None:
+                # Of a loss that is a weighted mean this is the mean over soft targets: the images
+                # mixed in are those of the batch, so that both weigh alike.
+                mixed_in = criterion(logits, batch.others)
+                loss = batch.share * loss + (1 - batch.share) * mixed_in
+        part = loss if share == 1 else loss * share
+        (part if scaler is None else scaler.scale(part)).backward()
+        return float(part.item()), Answers(logits.detach().float(), batch.targets)
+
+    def step(engine: Engine, batches: Sequence[Batch]) -> Step:
+        optimizer.zero_grad(set_to_none=True)
+        weights = [criterion.weight_of(batch.targets) for batch in batches]
+        whole = sum(weights)
+        done = [backward(b, w / whole) for b, w in zip(batches, weights, strict=True)]
+        if scaler is not None:
             scaler.unscale_(optimizer)
-            with blamed(chosen, "failed in step"):
-                scaler.step(optimizer)
+        with blamed(chosen, "failed in step"):
+            optimizer.step() if scaler is None else scaler.step(optimizer)
+        if scaler is not None:
             scaler.update()
-        return Step(float(loss.item()), Answers(logits.detach().float(), batch.targets))
+        losses, answers = zip(*done, strict=True)
+        return Step(sum(losses), Answers.joined(answers), whole)
 
     engine = Engine(step)
     engine.logger = _QUIET  # what ignite would print of an error, the caller says better

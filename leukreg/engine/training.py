@@ -105,7 +105,7 @@ def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -
         *(_told(choice) for choice in (model.backbone, model.attention, model.head)),
         *(_told(choice) for choice in (recipe.loss.loss, recipe.loss.class_weights)),
         *(_told(choice) for choice in (*recipe.preprocessing, recipe.augmentation, recipe.sampler)),
-        (training.batch_size, training.feature_views),
+        (training.batch_size, training.accumulate, training.feature_views),
         *(_told_phase(phase) for phase in recipe.phases),
         *([images.samples.rows[row].id for row in side] for side in (fold.train, fold.validation)),
         *_made(images, (*fold.train, *fold.validation)),

@@ -151,13 +151,24 @@ def trainable(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def groups(model: Classifier) -> list[dict[str, object]]:
-    """Parameter groups for the optimizer, named "backbone", "attention" and "head"."""
+def groups(model: Classifier, layer_decay: float | None = None) -> list[dict[str, object]]:
+    """Parameter groups for the optimizer, named "backbone", "attention" and "head".
+
+    With ``layer_decay`` each stage of the backbone is one, such as "backbone.stages.layer4", and
+    all say at what ``scale`` of the optimizer's learning rate they train.
+    """
+    scales = {"backbone": 1.0, "attention": 1.0, "head": 1.0}
+    if layer_decay is not None:
+        stages = [name for name, _ in model.stages.named_children()]
+        decays = [layer_decay ** (len(stages) - number) for number in range(len(stages))]
+        own = (f"backbone.stages.{name}" for name in stages)
+        scales = dict(zip(own, decays, strict=True)) | {"attention": 1.0, "head": 1.0}
     found: list[dict[str, object]] = []
-    for name in ("backbone", "attention", "head"):
+    for name, scale in scales.items():
         params = [p for p in model.get_submodule(name).parameters() if p.requires_grad]
         if params:
-            found.append({"params": params, "name": name})
+            more = {} if layer_decay is None else {"scale": scale}
+            found.append({"params": params, "name": name, **more})
     return found
 
 

@@ -23,6 +23,7 @@ def _choices(recipe: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tupl
     yield "answer", _answer(_table(evaluate, "threshold"), positive.name if positive else "")
     folds = _table(_table(recipe, "data"), "folds")
     yield "validation images", _validation(folds)
+    yield from _steps(_table(recipe, "training"), recipe.get("phase"))
     yield "epoch kept", _epoch(recipe.get("phase"))
     yield "probabilities", _probabilities(evaluate)
     count = evaluate.get("bootstrap")
@@ -46,6 +47,29 @@ def _validation(folds: Mapping[str, Any]) -> str:
         drawn = f"; without such, {100 * share:g} % of its training images" if share else ""
         return f"those that the source names{drawn}"
     return f"{100 * share:g} % of what is not tested, drawn anew in each fold" if share else "none"
+
+
+FINE_TUNING = {
+    "mixup": ("mixed images", "mixup, alpha {:g}"),
+    "cutmix": ("mixed images", "cutmix, alpha {:g}"),
+    "layer_decay": ("learning rates", "each stage {:g} times that of the one behind it"),
+    "ema": ("weights kept", "their moving average, decay {:g}; it is validated too"),
+}
+"""Keys of phases: what they decide, and how it is told."""
+
+
+def _steps(training: Mapping[str, Any], phases: object) -> Iterator[tuple[str, str]]:
+    """How steps differ from one batch, one rate and the weights under way, where they do."""
+    size, batches = training.get("batch_size", 0), training.get("accumulate") or 1
+    if batches > 1:
+        yield "images a step", f"{size * batches:,}: {batches} batches of {size}"
+    told: dict[str, list[str]] = {}
+    for phase in phases if isinstance(phases, Sequence) else ():
+        for key, (what, words) in FINE_TUNING.items():
+            if phase.get(key) is not None:
+                said = f"phase {phase.get('name')}: {words.format(phase[key])}"
+                told.setdefault(what, []).append(said)
+    yield from ((what, "; ".join(said)) for what, said in told.items())
 
 
 def _epoch(phases: object) -> str:

@@ -16,6 +16,7 @@ from leukreg.recipe.model import (
     PhaseSpec,
     Recipe,
     SynthesisSpec,
+    TrainingSpec,
 )
 from leukreg.recipe.reader import WRONG
 from leukreg.types import Samples
@@ -29,15 +30,16 @@ def check_tables(parts: Mapping[str, Any], tree: Table, stated: Table, mistakes:
     ``parts`` are the fields of a recipe, as far as they have no mistakes; ``tree`` is the recipe
     as plain data, and ``stated`` what of it somebody wrote: a default contradicts nothing.
     """
-    data, synthesis, evaluate = (
+    data, synthesis, evaluate, training = (
         None if (part := parts.get(name)) is WRONG else part
-        for name in ("data", "synthesis", "evaluate")
+        for name in ("data", "synthesis", "evaluate", "training")
     )
     phases = () if (part := parts.get("phases", ())) is WRONG else part
     _each_once(tree.get("phase"), "name", ("phase",), mistakes)
     waived = tree.get("audit")
     waived = waived.get("waive") if isinstance(waived, dict) else None
     _each_once(waived, "rule", ("audit", "waive"), mistakes)
+    check_layers(phases, training, mistakes)
     if data is not None:
         check_folds(data.folds, _inner(_inner(stated, "data"), "folds"), mistakes)
         check_phases(phases, data.folds, mistakes)
@@ -100,12 +102,43 @@ def _none(mistakes: Mistakes, beside: KeyPath) -> str:
 
 
 def check_phases(phases: Sequence[PhaseSpec], folds: FoldsSpec, mistakes: Mistakes) -> None:
-    """A phase can only watch rows that there are."""
+    """A phase can only watch rows that there are, with the weights that it keeps."""
     for number, phase in enumerate(phases):
-        watches = phase is not WRONG and (phase.monitor or "").startswith("validation")
-        if watches and not has_validation(folds):
+        if phase is WRONG:
+            continue
+        watched = has_validation(folds)
+        if (phase.monitor or "").startswith("validation") and not watched:
             path: KeyPath = ("phase", number, "monitor")
             mistakes.add(path, f"there are no validation rows to watch: {_none(mistakes, path)}")
+        if phase.ema and phase.restore_best and (phase.monitor == "train_loss" or not watched):
+            path = ("phase", number, "ema")
+            why = 'monitor is "train_loss"' if watched else _none(mistakes, path)
+            mistakes.add(
+                path,
+                "no epoch's average is known to be the best: the training loss is that of the "
+                f"weights under way, and {why}; write restore_best = false for the last average",
+            )
+
+
+def check_layers(
+    phases: Sequence[PhaseSpec], training: TrainingSpec | None, mistakes: Mistakes
+) -> None:
+    """What changes the training of the backbone needs a phase that trains it."""
+    kept = training is None or training.feature_views != 0
+    for number, phase in enumerate(phases):
+        if phase is WRONG or phase.unfreeze != 0:
+            continue
+        if phase.layer_decay is not None:
+            path: KeyPath = ("phase", number, "layer_decay")
+            mistakes.add(path, "there is no stage to slow down: this phase unfreezes none")
+        for key in ("mixup", "cutmix"):
+            if kept and getattr(phase, key) is not None:
+                mistakes.add(
+                    ("phase", number, key),
+                    "mixes pixels, and this phase trains on features that were computed of whole "
+                    "images; unfreeze a stage, or write training.feature_views = 0 to compute them "
+                    "anew in every epoch",
+                )
 
 
 def check_evaluate(

@@ -121,10 +121,15 @@ class TrainingSpec:
     """``[training]``: what all phases share."""
 
     batch_size: Annotated[int, Ge(1)] = 32
-    """Images a step."""
+    """Images that go through the network at once."""
+    accumulate: Annotated[int, Ge(1)] = 1
+    """Batches whose gradients make one step, as one batch of all their images would, wherever it
+    does not fit into memory; the last step of an epoch may have fewer. Batch norm sees one batch
+    at a time."""
     feature_views: Annotated[int, Ge(0)] | None = None
-    """Fixed augmented views whose frozen features are computed once and reused every epoch; 0 never
-    reuses; by default 1 without augmentation and 4 with it."""
+    """Fixed augmented views whose frozen features are computed once, reused every epoch, and kept
+    in the cache for other folds and runs; 0 never reuses; by default 1 without augmentation and 4
+    with it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """"auto" takes a GPU where there is one."""
     precision: Literal["auto", "fp32", "amp"] = "auto"
@@ -161,6 +166,25 @@ class PhaseSpec:
     """Go on from the best epoch's weights, not the last one's."""
     clip_norm: Annotated[float, Gt(0)] | None = None
     """Largest gradient norm over all parameters."""
+    layer_decay: Annotated[float, Gt(0), Lt(1)] | None = None
+    """Learning rate of each stage of the backbone as a share of that of the stage behind it; head
+    and attention have the optimizer's (Howard and Ruder, 2018; Bao et al., 2022)."""
+    ema: Annotated[float, Gt(0), Lt(1)] | None = None
+    """Decay, per step, of a moving average of the weights and batch-norm statistics. It is what is
+    validated, compared between epochs and kept at the end of the phase; training itself goes on
+    from the weights under way, and begins anew from the average in the next phase."""
+    mixup: Annotated[float, Gt(0)] | None = None
+    """Mix every training image with another of its batch, lambda to 1 - lambda, and their losses
+    alike; lambda is drawn for each batch from Beta(alpha, alpha), and this is alpha (Zhang et al.,
+    2018). With ``cutmix`` each batch has one of the two. Needs no other loss."""
+    cutmix: Annotated[float, Gt(0)] | None = None
+    """Paste a rectangle of another image of the batch over every training image, and mix their
+    losses by area; its share is drawn as for ``mixup`` (Yun et al., 2019)."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training images are made of two."""
+        return self.mixup is not None or self.cutmix is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -217,7 +217,9 @@ class Loss(Protocol):
         """A module from logits ``(b, k)`` and targets ``(b,)`` (int64) to a scalar mean loss.
 
         ``labels.counts`` are the training fold's, ``labels.weights`` the class weights or None;
-        with weights the mean is the weighted one, sum of weight times loss over sum of weights.
+        with weights the mean is the weighted one, sum of weight times loss over sum of weights. A
+        loss that weighs otherwise has them as ``weight``, shape ``(k,)``, as torch's own losses
+        do: steps over several batches are put together by it. Mixed images need no soft targets.
         The loss of a validation set, or of an epoch, is asked once about all its rows, in eval
         mode: there it depends on those rows alone, neither on their order nor on earlier calls.
 

@@ -66,4 +66,27 @@ class EfficientChannelAttention:
         return EcaModule(kernel_size=self.kernel)
 
 
-ATTENTIONS: list[type] = [Cbam, SqueezeExcitation, EfficientChannelAttention]
+@plugin("timm")
+class TimmAttention:
+    """An attention of the timm library, by its name there, with timm's own options."""
+
+    name: Literal[
+        "cbam", "ceca", "eca", "ecam", "ese", "gc", "gca", "lambda", "lcbam", "nl", "se", "sk",
+        "splat",
+    ] = "gc"  # fmt: skip
+    """"gc": global context (Cao et al., 2019), "gca" the same, added to the map; "nl": non-local
+    (Wang et al., 2018); "lambda": lambda layer (Bello, 2021); "sk": selective kernels (Li et al.,
+    2019); "splat": split attention (Zhang et al., 2022); "ese": effective squeeze and excitation
+    (Lee and Park, 2020); "ceca", "ecam", "lcbam": variants of "eca" and "cbam" that pad in circles,
+    have a layer more, and are lighter. timm's others must know the map's size, or take none."""
+
+    def build(self, channels: int) -> nn.Module:
+        """A module that keeps the shape ``(b, channels, h, w)``."""
+        import_torchvision()
+        from timm.layers.create_attn import create_attn
+
+        module: nn.Module = create_attn(self.name, channels)  # type: ignore[no-untyped-call]
+        return module
+
+
+ATTENTIONS: list[type] = [Cbam, SqueezeExcitation, EfficientChannelAttention, TimmAttention]

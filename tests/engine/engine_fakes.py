@@ -199,7 +199,7 @@ def preprocessings(*modules: Any) -> tuple[Choice, ...]:
 
 
 def long_recipe() -> Recipe:
-    """Three phases with everything that has a state: schedules, patience, views, dropout."""
+    """Phases with everything that has a state: schedules, patience, views, dropout, averages."""
 
     def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> Any:
         return torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
@@ -211,6 +211,7 @@ def long_recipe() -> Recipe:
         phase("head", epochs=6, schedule=choice("schedule", one_cycle, "one-cycle")),
         phase("last", unfreeze=1, epochs=6, schedule=choice("schedule", plateau, "plateau")),
         phase("all", unfreeze="all", epochs=8, patience=3, clip_norm=1.0),
+        phase("mixed", unfreeze=2, epochs=3, ema=0.9, layer_decay=0.5, mixup=0.4, cutmix=1.0),
         preprocessing=preprocessings(Centred),
         augmentation=choice("augmentation", lambda image: noise, "noise"),
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
 from leukreg_plugins.attentions import (
-    ATTENTIONS,
     Cbam,
     EfficientChannelAttention,
     SqueezeExcitation,
+    TimmAttention,
 )
 from torch import nn
 
@@ -19,7 +19,7 @@ def _convolutions(module: nn.Module) -> list[Any]:
     return [each for each in module.modules() if isinstance(each, nn.Conv1d | nn.Conv2d)]
 
 
-@pytest.mark.parametrize("plugin", ATTENTIONS)
+@pytest.mark.parametrize("plugin", [Cbam, SqueezeExcitation, EfficientChannelAttention])
 @pytest.mark.parametrize("shape", [(2, 40, 7, 7), (3, 8, 2, 5), (1, 24, 1, 1)])
 def test_gates_between_nothing_and_all(plugin: Any, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
@@ -50,3 +50,13 @@ def test_eca_derives_its_kernel_from_the_width(channels: int, kernel: int) -> No
     # Nearest odd number at or above (log2(channels) + 1) / 2, cut down, as in the paper's code.
     module = EfficientChannelAttention().build(channels)
     assert _convolutions(module)[0].kernel_size == (kernel,)
+
+
+@pytest.mark.parametrize("name", get_args(get_type_hints(TimmAttention)["name"]))
+@pytest.mark.parametrize("shape", [(2, 64, 7, 7), (2, 512, 4, 4), (2, 1280, 2, 3)])
+def test_timms_attentions_keep_shapes_and_learn(name: Any, shape: tuple[int, ...]) -> None:
+    module = TimmAttention(name=name).build(shape[1])
+    out = module(torch.rand(shape))
+    assert out.shape == shape
+    out.mean().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())

@@ -114,6 +114,11 @@ def test_all_at_once_in_the_order_of_the_file(good: str, registry: Registry) -> 
         (("limit = 0.25", 'use = "leak"'), '"leak"', "has no place here"),
         (('name = "all"', 'name = "a/b"'), '"a/b"', "is no name for files"),
         (("seed = 4", 'seed = 4\nname = ".."'), '".."', "is no name for files"),
+        (("unfreeze = 0", "unfreeze = 0\nlayer_decay = 0.7"), "0.7", "no stage to slow down"),
+        (("unfreeze = 0", "unfreeze = 0\nmixup = 0.2"), "0.2", "features that were computed of"),
+        (("unfreeze = 0", "unfreeze = 0.0\ncutmix = 1.0"), "1.0", "features that were computed of"),
+        (("patience = 3", 'ema = 0.99\nmonitor = "train_loss"'), "0.99", "restore_best = false"),
+        (("k = 5", "k = 5, validation = 0"), "threshold", "no validation rows"),
         # missing
         (('[synthesis]\nuse = "warp"\n', "[synthesis]\n"), "synthesis", "plugins are"),
         (("per_class = 4\n", ""), "synthesis", "is missing; [synthesis] needs an integer"),
