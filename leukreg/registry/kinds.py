@@ -189,7 +189,9 @@ class Backbone(Protocol):
         """A module from ``(b, 3, h, w)`` normalised floats to the feature map ``(b, c, h', w')``.
 
         It has ``channels: int`` (c), ``stages: nn.Sequential`` (ordered; running them one after the
-        other is the forward pass) and ``contract: InputContract``.
+        other is the forward pass) and ``contract: InputContract``. Stages before the last may pass
+        on what is no map, such as the tokens of a Vision Transformer. A size of images that it
+        cannot take is a LeukregError that names one that it can.
         """
         ...
 
