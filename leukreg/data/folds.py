@@ -170,9 +170,40 @@ class _Split:
     def _allocate(
         self, rows: NDArray[np.int64], shares: tuple[float, ...], seed: int
     ) -> NDArray[np.int64]:
-        order = {name: index for index, name in enumerate(self.samples.classes)}
-        label = (order[self.samples.rows[row].label] if self.spec.stratify else 0 for row in rows)
-        return allocate(self.groups[rows], np.array([*label]), shares, seed)
+        groups, whole = self.groups[rows], self.samples
+        order = {name: index for index, name in enumerate(whole.classes)}
+        label = (order[whole.rows[row].label] if self.spec.stratify else 0 for row in rows)
+        units = [*zip(groups.tolist(), label, strict=True)]
+        if self.spec.stratify and self.spec.group != "none" and whole.patient_labels:
+            units = self._with_patients(rows, units)
+        placed, labels = np.array(units).T
+        sides = allocate(placed, labels, shares, seed)
+        side = dict(zip(placed.tolist(), sides.tolist(), strict=True))
+        return np.array([side[group] for group in groups.tolist()])
+
+    def _with_patients(
+        self, rows: NDArray[np.int64], units: list[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
+        """Group and label of what is to be spread evenly: patients by their labels, beside cells.
+
+        Where cells have labels of their own, all patients weigh as much as all cells; else each
+        patient counts as one, however many cells it has.
+        """
+        whole = self.samples
+        order = {name: index for index, name in enumerate(whole.patient_classes)}
+        offset = 0 if whole.weak else len(whole.classes)
+        patients: dict[str, tuple[int, int]] = {}
+        others = []
+        for row, unit in zip(rows.tolist(), units, strict=True):
+            patient = whole.rows[row].patient
+            if patient in whole.patient_labels:
+                place = offset + order[whole.patient_labels[patient]]
+                patients.setdefault(patient, (unit[0], place))
+            else:
+                others.append(unit)
+        if whole.weak:
+            return [*patients.values(), *others]
+        return units + [*patients.values()] * max(1, round(len(units) / max(1, len(patients))))
 
     def too_small(self) -> Iterator[str]:
         """Classes with fewer groups than there are sides to stand on."""

@@ -66,7 +66,7 @@ class Survey:
     listed_twice: int
     """Rows beyond the first of their file."""
     shared: tuple[str, ...]
-    """Patients with images in several classes."""
+    """Patients with images in several classes, where patients have no labels of their own."""
     readings: tuple[Reading, ...] = ()
     """What was chosen in reading the files."""
 
@@ -91,7 +91,7 @@ def survey(samples: Samples, progress: Progress = SILENT) -> Survey:
     labels: dict[str, set[str]] = defaultdict(set)
     for row in images.samples.rows:
         rows.setdefault(row.id, row)
-        if row.patient is not None:
+        if row.patient is not None and not samples.patient_labels:
             labels[row.patient].add(row.label)
     same: dict[str, list[Sample]] = defaultdict(list)
     for row in rows.values():
@@ -107,6 +107,17 @@ def survey(samples: Samples, progress: Progress = SILENT) -> Survey:
         shared=tuple(sorted(patient for patient, own in labels.items() if len(own) > 1)),
         readings=readings(images.facts.values()),
     )
+
+
+def cells_per_patient(samples: Samples) -> dict[str, tuple[int, ...]]:
+    """Files of each patient, in rising order, by the patients' labels or else by class; a patient
+    of several classes stands in each. Synthetic images are nobody's."""
+    names = samples.patient_classes or samples.classes
+    counts: dict[str, Counter[str]] = {name: Counter() for name in names}
+    for row in {row.id: row for row in samples.rows}.values():
+        if row.patient is not None:
+            counts[samples.patient_labels.get(row.patient, row.label)][row.patient] += 1
+    return {name: tuple(sorted(count.values())) for name, count in counts.items()}
 
 
 def _classes(

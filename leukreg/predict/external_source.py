@@ -46,17 +46,12 @@ def elsewhere(
         Problems: The source refuses its options.
         PluginError: There is no such source, or it takes no place.
     """
-    entry = registry.get("source", source)
-    fields = {field.name for field in dataclasses.fields(entry.cls)}
-    where = next((key for key in WHERE if key in fields), None)
-    if where is None:
-        raise PluginError(f"source {source!r} has neither a root nor a path: it cannot take --data")
     plain = {key: value for key, value in without_none(result.recipe).items() if key not in DROPPED}
     name = re.sub(r"[^\w.-]+", "_", data.name) or "elsewhere"
     plain["name"] = file_stem(f"{plain['name']}-on-{name}")
     plain["title"] = f"{plain.get('title') or result.recipe['name']}, evaluated on {data.name}"
-    place = str(expanded(data).absolute())
-    plain["data"] = {"use": source, where: place, "broken": "skip", "folds": {"validation": 0}}
+    placed = source_at(source, data, registry)
+    plain["data"] = {**placed, "broken": "skip", "folds": {"validation": 0}}
     plain["evaluate"] = _evaluate(plain.get("evaluate", {}), result)
     document, wrong = with_overrides(Document(plain), [f"data.{option}" for option in options])
     if wrong:
@@ -64,6 +59,20 @@ def elsewhere(
     for phase in document.tree["phase"]:
         phase.pop("monitor", None)  # nothing is trained, so nothing is watched
     return checked(document, "the evaluation", plain["name"], registry, complete=True)
+
+
+def source_at(source: str, data: Path, registry: Registry) -> dict[str, str]:
+    """The table of a source that lists what lies in a place.
+
+    Raises:
+        PluginError: There is no such source, or it takes no place.
+    """
+    entry = registry.get("source", source)
+    fields = {field.name for field in dataclasses.fields(entry.cls)}
+    where = next((key for key in WHERE if key in fields), None)
+    if where is None:
+        raise PluginError(f"source {source!r} has neither a root nor a path: it cannot take {data}")
+    return {"use": source, where: str(expanded(data).absolute())}
 
 
 def _evaluate(table: Mapping[str, Any], result: RunRecord) -> dict[str, Any]:
@@ -147,8 +156,12 @@ def map_classes(samples: Samples, classes: tuple[str, ...], mapping: Mapping[str
     if problems:
         raise Problems(problems, closing=CLOSING)
     present = {row.label for row in rows}
+    renamed = replace(samples, rows=rows, classes=classes)
+    if samples.weak:  # what cells are called, their patients are called too
+        labels = {p: taken[label] for p, label in samples.patient_labels.items() if label in taken}
+        renamed = replace(renamed, patient_labels=labels, patient_classes=classes)
     return Mapped(
-        samples=replace(samples, rows=rows, classes=classes),
+        samples=renamed,
         taken=taken,
         unmapped={other: n for other, n in counts.items() if other not in taken},
         missing=tuple(name for name in classes if name not in present),

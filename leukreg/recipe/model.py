@@ -69,7 +69,7 @@ class FoldsSpec:
     group: Literal["auto", "patient", "none"] = "auto"
     """"auto" keeps the rows of a known patient together; "patient" insists that all are known."""
     stratify: bool = True
-    """Keep class proportions on every side."""
+    """Keep class proportions on every side; where patients have labels, those of patients too."""
     duplicates: Literal["together", "drop", "ignored"] = "together"
     """Copies and near duplicates of one picture stay on one side. "drop" keeps one file of each:
     that with the most pixels, the first by name among equals; none where their labels disagree."""

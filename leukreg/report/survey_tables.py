@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from leukreg.data.listing import alike, said_alike
-from leukreg.data.survey import Class, Copies, Survey, layout
+from leukreg.data.survey import Class, Copies, Survey, cells_per_patient, layout
 from leukreg.paths import expanded
 from leukreg.section import Section, Table
 from leukreg.text import counted, percent
-from leukreg.types import PassedOver
+from leukreg.types import PassedOver, Samples
 
 SHOWN = 20
 """Rows of a list; more are counted."""
@@ -21,6 +22,8 @@ def sections(found: Survey, path: Path, everything: bool = False) -> Iterator[Se
     """What ``leukreg data`` prints: the verdict, classes, broken files, copies."""
     most = None if everything else SHOWN
     yield Section(title="Images", text=tuple(_verdict(found, path)), tables=(_classes(found),))
+    if any(row.patient is not None for row in found.samples.rows):
+        yield Section(title="Patients", tables=(patients_table(found.samples),))
     if found.broken:
         top = expanded(path).absolute()
         bad = tuple((_below(file.path, top), file.reason) for file in found.broken)
@@ -69,6 +72,19 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
             f"! {counted(len(found.shared), 'patient')} with images in several classes, such as "
             f"{found.shared[0]}: check that ids are unique"
         )
+
+
+def patients_table(samples: Samples) -> Table:
+    """A row for each label of patients, or else class: how many, and how many images they have."""
+    lines = []
+    for name, each in cells_per_patient(samples).items():
+        figures = (each[0], median(each), each[-1]) if each else ()
+        cells = [f"{figure:,g}" for figure in figures] or ["-", "-", "-"]
+        lines.append((name, f"{len(each):,}", *cells))
+    said = "patients' label" if samples.patient_labels else "class"
+    caption = "cells have no labels of their own" if samples.weak else ""
+    columns = (said, "patients", "fewest images", "median", "most")
+    return Table(columns=columns, rows=tuple(lines), caption=caption)
 
 
 def proposal(path: Path) -> Iterator[Section]:

@@ -303,7 +303,8 @@ def swapped(bench: Bench) -> Iterator[RunRecord]:
 def _swapped(root: Path, side: str, tested: str = "ab") -> Path:
     table = Table(root, seed=5)
     for label in "ab":
-        table.add(label, "train", 20)
+        for number in range(5):  # one patient has both classes
+            table.add(label, "train", 4, patient=f"{label}{number}" if number else "a0")
         table.add(label, "validation", 20, colour=OTHER[label] if side == "validation" else "")
     for label in tested:
         table.add(label, "test", 60, colour=OTHER[label] if side == "test" else "")

@@ -93,6 +93,48 @@ def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", str(table), "--patient", "(p)"]) == 2
 
 
+def test_patients_are_counted_by_their_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "cells"
+    for number in range(12):
+        path = root / f"p{number % 5}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(number).save(path)
+    table = tmp_path / "diagnoses.csv"
+    lines = [f"p{i},{'ALL' if i < 2 else 'ok'}" for i in range(5)]
+    table.write_text("\n".join(["patient,label", *lines, ""]))
+    weak = ["data", str(root), "--set", "weak=true", "--set", f"patients.path={table}"]
+    assert main(weak) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "12 images in 2 classes" in text
+    assert "5 patients" in text
+    assert "patients' label patients fewest images median most" in text
+    assert "ALL 2 3 3 3" in text
+    assert "ok 3 2 2 2" in text
+    assert "cells have no labels of their own and take their patient's" in text
+    table.write_text(table.read_text() + "p9,ok\np0,ok\n")
+    assert main(weak) == 2
+    said = capsys.readouterr().err
+    assert "diagnoses.csv:7 there is no image of patient 'p9'" in " ".join(said.split())
+    assert "diagnoses.csv:8 patient 'p0' is 'ok' here and 'ALL'" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_a_source_lists_what_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = images(tmp_path / "cells")
+    assert main(["data", str(root), "--set", "max_per_class=2"]) == 0
+    assert "4 images in 2 classes" in capsys.readouterr().out
+    assert main(["data", str(root), "--source", "boxes"]) == 2
+    assert "holds no annotations" in capsys.readouterr().err
+    assert main(["data", str(root), "--set", "weka=true"]) == 2
+    assert "did you mean 'weak'?" in capsys.readouterr().err
+    assert main(["data", str(root), "--set", "weak=1", "--patient-level", "1"]) == 2
+    assert "give all options by --set" in capsys.readouterr().err
+    assert main(["data", str(root), "--source", "demo"]) == 2
+    assert "neither a root nor a path" in capsys.readouterr().err
+
+
 def test_long_lists_are_cut_unless_all_is_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -418,3 +418,47 @@ def test_a_class_to_be_made_may_be_taken_out_of_training_and_is_tested() -> None
     assert counts(of, fold.test)["a"] == 10
     with pytest.raises(Problems, match="no image of class 'a'"):
         make_folds(cast(ImageStore, of), spec, 0)
+
+
+def of_patients(cells: Sequence[int], labels: Sequence[str], weak: bool, kinds: str = "") -> Table:
+    """So many cells of each patient; kinds of cell alternate where cells have labels."""
+    patients = [f"p{i}" for i, n in enumerate(cells) for _ in range(n)]
+    whose = {f"p{i}": label for i, label in enumerate(labels)}
+    own = [whose[p] if weak else kinds[i % len(kinds)] for i, p in enumerate(patients)]
+    made = table(own, patients)
+    names = tuple(sorted(set(labels)))
+    classes = names if weak else tuple(kinds)
+    known = replace(
+        made.samples, classes=classes, patient_labels=whose, patient_classes=names, weak=weak
+    )
+    return replace(made, samples=known)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 400), min_size=20, max_size=20), st.integers(0, 99))
+def test_patients_of_each_label_are_spread_evenly_however_many_cells_they_have(
+    cells: list[int], seed: int
+) -> None:
+    of = of_patients(cells, ["ill", "well"] * 10, weak=True)
+    for fold in folds(of, seed, k=5):
+        tested = {of.samples.rows[row].patient for row in fold.test}
+        count = Counter(of.samples.patient_labels[str(patient)] for patient in tested)
+        assert count == {"ill": 2, "well": 2}
+        assert not tested & {of.samples.rows[row].patient for row in fold.train}
+
+
+def test_patients_and_cells_are_spread_together() -> None:
+    of = of_patients([20, 30] * 10, ["ill"] * 10 + ["well"] * 10, weak=False, kinds="ab")
+    for fold in folds(of, k=5):
+        tested = {of.samples.rows[row].patient for row in fold.test}
+        count = Counter(of.samples.patient_labels[str(patient)] for patient in tested)
+        assert set(count.values()) == {2}
+        cells = Counter(of.samples.rows[row].label for row in fold.test)
+        assert all(40 <= n <= 60 for n in cells.values())
+
+
+def test_labels_of_patients_change_no_split_that_does_not_look_at_them() -> None:
+    of = of_patients([3, 5] * 10, ["ill", "well"] * 10, weak=False, kinds="ab")
+    bare = replace(of, samples=replace(of.samples, patient_labels={}, patient_classes=()))
+    for spec in ({"stratify": False, "validation": 0.0}, {"group": "none"}):
+        assert folds(of, **spec) == folds(bare, **spec)

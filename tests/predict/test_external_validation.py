@@ -184,7 +184,7 @@ def test_wrong_sources_and_options_are_told_before_any_work(
     trained = load(folds_run)
     with pytest.raises(PluginError, match="no source 'foldr'; did you mean 'folder'"):
         evaluate(trained, other, source="foldr", runs=tmp_path / "runs")
-    with pytest.raises(PluginError, match="cannot take --data"):
+    with pytest.raises(PluginError, match="has neither a root nor a path: it cannot take"):
         evaluate(trained, other, source="demo", runs=tmp_path / "runs")
     with pytest.raises(Problems, match="no such option of source 'folder'"):
         evaluate(trained, other, options=["patiens=1"], runs=tmp_path / "runs")

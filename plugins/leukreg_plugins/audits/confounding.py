@@ -67,6 +67,38 @@ class PatientsUnknown:
             yield warning(self, f"{of} have no patient id: patients may stand on both sides")
 
 
+@plugin("patient-of-two-classes")
+class PatientOfTwoClasses:
+    """A patient with images of several classes, where other patients have one class.
+
+    Where classes are diagnoses, two patients share an id, a label is wrong, or the patient was seen
+    twice, before and after. Where they are kinds of cell, most patients have several, and nothing
+    is wrong.
+
+    Do: look these patients up; ids that repeat need the hospital's or the folder's name in them.
+    """
+
+    share: Annotated[float, Gt(0.5), Lt(1)] = 0.8
+    """Part of the patients with several images that must have one class for others to stand out."""
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        if run.samples.patient_labels:  # they say what a patient is, whatever his cells are
+            return
+        labels: dict[str, Counter[str]] = defaultdict(Counter)
+        for row in {row.id: row for row in run.samples.rows if is_real(row)}.values():
+            if row.patient is not None:
+                labels[row.patient][row.label] += 1
+        several = {patient: own for patient, own in labels.items() if own.total() > 1}
+        both = sorted(patient for patient, own in several.items() if len(own) > 1)
+        if both and len(both) <= (1 - self.share) * len(several):
+            first = ", ".join(f"{n:,} {label}" for label, n in sorted(labels[both[0]].items()))
+            yield warning(
+                self,
+                f"{len(both):,} of {plural(len(several), 'patient')} with several images have "
+                f"several classes, the others one: {some(both)} ({both[0]}: {first})",
+            )
+
+
 @plugin("concentrated-class")
 class ConcentratedClass:
     """One patient or folder holds most of a class.
@@ -89,6 +121,9 @@ class ConcentratedClass:
         for row in run.samples.rows:
             if is_real(row):
                 classes[row.label].append(row)
+                whose = run.samples.patient_labels.get(row.patient or "")
+                if whose is not None and not run.samples.weak:
+                    classes[f"patients called {whose}"].append(row)
         for label, rows in classes.items():
             if len(rows) < self.least:
                 continue
@@ -208,7 +243,7 @@ class Shortcut:
         import numpy as np
 
         probes = {name: table[:, list(columns)] for name, columns in PROBES.items()}
-        suffixes = [row.id.rsplit(".", 1)[-1].lower() for row in rows]
+        suffixes = [row.path.rsplit(".", 1)[-1].lower() for row in rows]
         formats = sorted(set(suffixes))
         probes["the file format"] = np.array([[s == f for f in formats] for s in suffixes], float)
         return probes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,8 @@ def lines(result: RunRecord) -> tuple[str, ...]:
         said.append(f"{known}; {unknown:,} rows without one." if unknown else f"{known}.")
     else:
         said.append("Patients are not known.")
+    if result.samples.weak:
+        said.append("Only patients have labels; each cell has its patient's.")
     return tuple(said)
 
 
@@ -70,6 +72,22 @@ def counts_figure(result: RunRecord) -> Figure:
 
 def _count(result: RunRecord) -> Counter[tuple[str, str]]:
     return Counter((row.label, str(row.origin)) for row in result.samples.rows)
+
+
+def tables(result: RunRecord) -> Iterator[Table]:
+    """By class, by the labels of patients where cells have their own, and by fold and side."""
+    yield counts_table(result)
+    samples = result.samples
+    if samples.patient_labels and not samples.weak:
+        of = [(row, samples.patient_labels.get(row.patient or "")) for row in samples.rows]
+        yield Table(
+            columns=("patients' label", "patients", "images of a patient"),
+            rows=tuple(
+                (label, *_patients([row for row, whose in of if whose == label]))
+                for label in samples.patient_classes
+            ),
+        )
+    yield folds_table(result)
 
 
 def counts_table(result: RunRecord) -> Table:

@@ -61,7 +61,7 @@ class PageData:
     def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import class_counts
 
-        tables = (class_counts.counts_table(result), class_counts.folds_table(result))
+        tables = tuple(class_counts.tables(result))
         yield Section(
             title="Data",
             text=class_counts.lines(result),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -52,6 +52,8 @@ class Demo:
     """Patients over all folders; by default one per twelve pictures, at least four a folder."""
     patients_known: bool = True
     """Tell leukreg whose picture it is. False is as in the public set, which has no patient ids."""
+    weak: bool = False
+    """Only patients have labels, those of their folder's class; cells take their patient's."""
     duplicates: Annotated[float, Ge(0), Le(0.9)] = 0.0
     """Share of pictures that are near duplicates of the last one (the same field, taken again)."""
     seed: Annotated[int, Ge(0)] = 0
@@ -63,6 +65,10 @@ class Demo:
     max_per_class: Annotated[int, Ge(1)] | None = None
     """At most so many images per class, evenly spread over the sorted list."""
 
+    def __post_init__(self) -> None:
+        if self.weak and not self.patients_known:
+            raise ValueError("weak = true needs patients: leave patients_known = false away")
+
     def build(self, progress: Progress = SILENT) -> Samples:
         """Render what the cache does not have yet, and list it.
 
@@ -73,7 +79,7 @@ class Demo:
 
         root = self._root()
         self._render(self._pictures(), root, progress)
-        return list_folder(
+        samples = list_folder(
             root,
             classes=self.classes,
             patient=PATIENT if self.patients_known else None,
@@ -81,6 +87,10 @@ class Demo:
             max_per_class=self.max_per_class,
             origin="rendered",
         )
+        if not self.weak:
+            return samples
+        labels = {row.patient: row.label for row in samples.rows if row.patient is not None}
+        return replace(samples, patient_labels=labels, patient_classes=samples.classes, weak=True)
 
     def count_files(self) -> dict[str, int]:
         """Pictures of each class, by a walk, however they are listed."""

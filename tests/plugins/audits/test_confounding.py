@@ -7,13 +7,14 @@ from dataclasses import replace
 from leukreg_plugins.audits.confounding import (
     ConcentratedClass,
     PatientAcrossSplit,
+    PatientOfTwoClasses,
     PatientsUnknown,
     Shortcut,
 )
 
 from leukreg import RunRecord
 from leukreg.types import Sample, Samples
-from tests.plugins.audits.evidence import evidence, fires, made, passes, rows, sample
+from tests.plugins.audits.evidence import evidence, fires, found, made, passes, rows, sample
 
 FOUR = rows(2, 2)
 
@@ -110,3 +111,30 @@ def test_shortcut_by_file_format() -> None:
     ]
     numbers = dict(zip((row.id for row in changed), case.statistics.values(), strict=True))
     fires(Shortcut(), evidence(changed, statistics=numbers), "warning", "the file format")
+
+
+def test_a_patient_of_two_classes_stands_out_among_those_of_one() -> None:
+    rule = PatientOfTwoClasses()
+    one = [sample(f"{i}-{j}.jpg", "ALL" if i < 6 else "Benign", f"p{i}") for i in range(12)
+           for j in range(2)]  # fmt: skip
+    passes(rule, evidence(one))
+    two = [*one, sample("x.jpg", "Benign", "p0")]
+    fires(rule, evidence(two), "warning", "1 of 12 patients", "p0 (p0: 2 ALL, 1 Benign)")
+    # Kinds of cell: most patients have several.
+    passes(rule, evidence([sample(f"{i}.jpg", "AB"[i % 2], f"p{i // 4}") for i in range(40)]))
+    labels = {f"p{i}": "x" for i in range(12)}
+    known = replace(evidence(two).samples, patient_labels=labels, patient_classes=("x",))
+    passes(rule, replace(evidence(two), samples=known))
+
+
+def test_a_label_of_patients_may_hang_on_one_of_them() -> None:
+    cells = [sample(f"{i}.jpg", "AB"[i % 2], "p0" if i < 30 else f"p{i}") for i in range(40)]
+    run = evidence(cells, classes=("A", "B"))
+    labels = {str(row.patient): "ill" if row.patient == "p0" else "well" for row in cells}
+    known = replace(run.samples, patient_labels=labels, patient_classes=("ill", "well"))
+    before = found(ConcentratedClass(), run)
+    more = found(ConcentratedClass(), replace(run, samples=known))
+    assert "patient 'p0' holds 30 of 30 images (100.0 %) of patients called ill" in {
+        one.message for one in more
+    }
+    assert len(more) == len(before) + 1

@@ -242,3 +242,12 @@ def test_colour_does_not_solve_the_classes_and_morphology_does_better() -> None:
     assert balanced_accuracy(by_colour, KNeighborsClassifier(7)) < chance + 0.15
     assert balanced_accuracy(by_colour, forest) < chance + 0.15
     assert balanced_accuracy([morphology(picture) for picture in drawn], forest) > 0.55
+
+
+def test_patients_alone_may_have_labels() -> None:
+    samples = Demo(images=4, size=32, weak=True, classes={"benign": ("Benign",), "ALL": (PRE_B,)})
+    made = samples.build()
+    assert (made.weak, made.patient_classes) == (True, ("benign", "ALL"))
+    assert list(made.patient_faults()) == []
+    with pytest.raises(ValueError, match="weak = true needs patients"):
+        Demo(weak=True, patients_known=False)
