@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -267,7 +268,10 @@ def test_rows_are_explained_by_the_models_that_scored_them(
         asked.extend(given)
         return np.linspace(0, 1, 2 * 16, dtype=np.float32).reshape(2, 4, 4)
 
-    monkeypatch.setattr("leukreg.predict.trained_run.load", lambda folder: folder)
+    def load(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(folder=folder, recipe=SimpleNamespace(preprocessing=()))
+
+    monkeypatch.setattr("leukreg.predict.trained_run.load", load)
     monkeypatch.setattr("leukreg.predict.grad_cam.explanation", explanation)
     facts = {"evaluated_from": {"folder": "other"}} if elsewhere else {}
     gone = replace(
@@ -276,8 +280,8 @@ def test_rows_are_explained_by_the_models_that_scored_them(
     maps = model_maps(replace(result, **from_facts(facts), predictions=gone), [0, 3, 5], SILENT)
     assert maps.keys() == {3, 5}
     assert maps[3].shape == (288, 288, 3)
-    folder, paths, labels, folds, _ = asked
-    assert folder == (Path("other") if elsewhere else result.folder)
+    trained, paths, labels, folds, _ = asked
+    assert trained.folder == (Path("other") if elsewhere else result.folder)
     assert paths == [Path(gone.path[3]), Path(gone.path[5])]
     assert labels == [gone.classes[gone.probabilities[row].argmax()] for row in (3, 5)]
     assert folds == (None if elsewhere else [gone.fold[3], gone.fold[5]])
