@@ -63,7 +63,7 @@ def _verdict(found: Survey, path: Path) -> Iterator[str]:
     for reading in found.readings:
         yield f"{'! ' * reading.doubtful}{reading}"
     for copies, what in ((found.exact, "exact copies"), (found.near, "near duplicates")):
-        yield _copied(copies, what)
+        yield _copied(copies, what, "patients" if found.samples.weak else "labels")
     empty = [one.name for one in found.classes if not one.images]
     if empty:
         yield f"! no images in {', '.join(empty)}"
@@ -100,7 +100,7 @@ def passed_table(passed: Sequence[PassedOver], most: int | None = None) -> Table
     return _table(("passed over", "files", "such as", "why"), rows, most)
 
 
-def _copied(copies: Sequence[Copies], what: str) -> str:
+def _copied(copies: Sequence[Copies], what: str, labels: str) -> str:
     if not copies:
         return f"no {what}"
     crossing = sum(copy.crosses for copy in copies)
@@ -113,7 +113,7 @@ def _copied(copies: Sequence[Copies], what: str) -> str:
     if not crossing:
         return text
     share = f"{crossing:,} of them " if len(copies) > 1 else ""
-    return f"! {text}, {share}across classes: one of the labels is wrong"
+    return f"! {text}, {share}across classes: one of the {labels} is wrong"
 
 
 def _classes(found: Survey) -> Table:

@@ -123,7 +123,7 @@ class Boxes(PatientLabels):
             classes=tuple(self.classes or sorted({row.label for row in rows})),
             broken=(*fields.broken, *broken),
             passed=(*beside, *passed, *_without_boxes(fields.rows, rows)),
-            assumed=(f"{CALLED[kind]}: {how}",),
+            assumed=(f"{CALLED[kind]}: {how}", *_apart(rows)),
         )
         if self.patients is None:
             return samples
@@ -329,6 +329,14 @@ class _Fields:
         if field.path not in self._sizes:
             self._sizes[field.path] = picture_size(Path(field.path))
         return self._sizes[field.path]
+
+
+def _apart(rows: Sequence[Sample]) -> Iterator[str]:
+    """What is assumed where patients are unknown."""
+    unknown = sum(row.patient is None for row in rows)
+    if unknown:
+        of = "all" if unknown == len(rows) else f"{unknown:,} of {len(rows):,}"
+        yield f"patients of {of} cells unknown: those of one field stay on one side of a split"
 
 
 def _without_boxes(fields: Sequence[Sample], rows: Sequence[Sample]) -> Iterator[PassedOver]:

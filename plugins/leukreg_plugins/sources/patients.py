@@ -87,6 +87,8 @@ class PatientLabels:
             source: Where it is said, in words.
             known: Patients whose images were looked at and are not among the samples.
         """
+        if not told:
+            return samples, [Problem(f"no patient has a label ({source})")]
         stated = self.patient_classes or {}
         to_class = {nfc(label): name for name, own in stated.items() for label in own}
         meant = [replace(one, label=to_class.get(one.label, one.label)) for one in told]

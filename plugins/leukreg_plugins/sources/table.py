@@ -98,12 +98,12 @@ class TableFile(PatientLabels):
         table = TextTable(require_table(self.path, "data.path"))
         told, problems, assumed = self.patients.told() if self.patients else ([], [], ())
         named = self._named(table)
-        problems += table.lacking({f"{key}_column": name for key, name in named.items()})
-        if problems:
-            raise Problems(at_most(problems))
+        if lacking := table.lacking({f"{key}_column": name for key, name in named.items()}):
+            raise Problems(at_most([*problems, *lacking]))
         base = expanded(self.images).absolute() if self.images else table.path.parent
         rows = _Rows(table, base, self.classes)
-        samples, problems = rows.samples(named)
+        samples, wrong = rows.samples(named)
+        problems += wrong
         source = f"from {self.patients.path}" if self.patients else ""
         if column := named.get("patient_label"):
             told, source = rows.told, f"from the column {column!r}"

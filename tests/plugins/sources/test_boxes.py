@@ -112,6 +112,8 @@ def test_three_formats_say_the_same(tmp_path: Path, kind: str) -> None:
     assert samples.assumed[0].endswith(
         "5 boxes in 2 fields, every crop 32 x 32 pixels of its field"
     )
+    together = "patients of all cells unknown: those of one field stay on one side of a split"
+    assert samples.assumed[1:] == (together,)
     check("source", Boxes(root=str(root), side=32))
 
 

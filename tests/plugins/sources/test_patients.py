@@ -136,6 +136,7 @@ def test_columns_of_the_table_of_patients(root: Path, tmp_path: Path) -> None:
     text = said(Folder(root=str(root), weak=True, patients=made))
     assert "there is no column 'patient' (patients.patient_column)" in text
     assert "there is no column 'label' (patients.label_column)" in text
+    assert f"no patient has a label (from {made.path})\n3 problems" in text
     named = PatientTable(path=made.path, patient_column="id", label_column="what")
     assert Folder(root=str(root), weak=True, patients=named).build().counts() == {"ALL": 2, "ok": 4}
     (tmp_path / "diagnoses.csv").unlink()
