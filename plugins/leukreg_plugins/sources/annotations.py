@@ -50,6 +50,16 @@ def files_of(top: Path) -> dict[Format, list[Path]]:
     return found
 
 
+def begins_as_yolo(path: Path) -> bool:
+    """Whether a text begins with a box: other texts lie beside annotations."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            cells = next((line.split() for line in file if line.strip()), [])
+    except OSError:
+        return True  # reading it says so
+    return len(cells) == 5 and all(cell.replace(".", "").isdecimal() for cell in cells)
+
+
 def marks(kind: Format, files: Sequence[Path], top: Path) -> Found:
     """Every box in annotations of a format, and what cannot be read of them.
 

@@ -29,7 +29,14 @@ from leukreg import (
     plugin,
     require_folder,
 )
-from leukreg_plugins.sources.annotations import CALLED, Format, Mark, files_of, marks
+from leukreg_plugins.sources.annotations import (
+    CALLED,
+    Format,
+    Mark,
+    begins_as_yolo,
+    files_of,
+    marks,
+)
 from leukreg_plugins.sources.patients import PatientLabels
 from leukreg_plugins.sources.table import SIDES
 from leukreg_plugins.sources.text_table import at_most, nfc
@@ -40,6 +47,8 @@ ROUNDING = 2.0
 """Pixels that a box may reach over its picture: programs count from 0 or 1, and round."""
 ANNOTATIONS = (".xml", ".json", ".txt", ".yaml", ".yml", ".names", ".labels", ".csv", ".md")
 """Endings of files that nobody would look for cells in."""
+HINTS = 10
+"""Missing pictures for which a name like theirs is looked for."""
 BESIDE = {"images", "labels", "annotations", "jpegimages"}
 """Folders that part pictures from their annotations, in lower case: they say nothing else."""
 
@@ -142,8 +151,9 @@ class Boxes(PatientLabels):
         top = self._annotations()
         given = top.parent if top.suffix.lower() in (".yaml", ".yml") else top
         found = files_of(given)
-        # Other texts lie about; what tells of a field is called as the field.
-        found["yolo"] = [path for path in found["yolo"] if index.has(path.stem)]
+        found["yolo"] = [
+            path for path in found["yolo"] if index.has(path.stem) or begins_as_yolo(path)
+        ]
         if self.format != "auto":
             kinds = [self.format] if found[self.format] else []
         else:
@@ -294,6 +304,7 @@ class _Fields:
             for name in dict.fromkeys((row.id, path.name, path.stem)):
                 self._named.setdefault(name, []).append(row)
         self._sizes: dict[str, tuple[int, int] | None] = {}
+        self._hints: dict[str, str] = {}
 
     def has(self, name: str) -> bool:
         return name in self._named
@@ -308,8 +319,7 @@ class _Fields:
         names = (mark.field, path.name, path.stem)
         found = next((self._named[name] for name in names if name in self._named), [])
         if not found:
-            close = get_close_matches(path.name, self._named, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = self._hint(mark.field)
             raise ValueError(f"there is no picture {mark.field!r} below root{hint}")
         # Of several of one name that counts whose folders are called most like the annotation's.
         here = {part.lower() for part in PurePosixPath(mark.where).parts} - BESIDE
@@ -321,6 +331,14 @@ class _Fields:
             meant = " or ".join(row.id for row in best[:3])
             raise ValueError(f"{mark.field!r} may be {meant}: give them names of their own")
         return best[0]
+
+    def _hint(self, name: str) -> str:
+        """The nearest name there is, for the first that are missing: each takes its time."""
+        if name not in self._hints:
+            few = len(self._hints) < HINTS
+            close = get_close_matches(PurePosixPath(name).name, self._named, n=1) if few else []
+            self._hints[name] = f"; did you mean {close[0]!r}?" if close else ""
+        return self._hints[name]
 
     def size(self, field: Sample) -> tuple[int, int] | None:
         """Width and height of a picture; None for one that cannot be read."""

@@ -100,7 +100,7 @@ class PatientLabels:
             problems += _strange(told, {row.patient for row in samples.rows} | {*known})
         problems += _unlabelled(rows, labels, source, self.weak)
         here = {row.patient for row in rows}
-        labels = {patient: label for patient, label in labels.items() if patient in here}
+        labels = {one.patient: labels[one.patient] for one in told if one.patient in here}
         classes = tuple(stated or sorted(set(labels.values())))
         how = f"labels of {len(labels):,} patient{'s' * (len(labels) != 1)}: {source}"
         if self.weak:

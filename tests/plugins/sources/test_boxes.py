@@ -204,11 +204,13 @@ def test_faults_of_yolo_files(tmp_path: Path) -> None:
     file = root / "labels" / "p1" / "one.txt"
     file.write_text("0 0.5 0.5 0.2 0.2\n\n2 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2\n0 0.9 0.5 0.5 0.2\nx\n")
     (root / "README.txt").write_text("cells")
+    (root / "labels" / "gone.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     broken = {one.path: one.reason for one in Boxes(root=str(root)).build().broken}
     assert broken[f"{file}:3"] == "class 2 is none of the 2 that have names, from 0"
     assert broken[f"{file}:4"].startswith("a line has a class and four numbers, not 4 of them")
     assert "does not lie in the picture" in broken[f"{file}:5"]
-    assert len(broken) == 4
+    assert broken[f"{root}/labels/gone.txt:1"].startswith("there is no picture 'gone'")
+    assert len(broken) == 5
     (root / "data.yaml").write_text("names: {0: a, 1: b}\n")
     with pytest.raises(DataError, match=r"data.yaml and .*classes.txt name other classes"):
         Boxes(root=str(root)).build()
