@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ratio import paired, report
 from scipy.ndimage import gaussian_filter
 
-from leukreg import OpenExtractor, import_torchvision, open_extractor
+from leukreg import import_torchvision, open_extractor
+from leukreg.synthesis.extractor import OpenExtractor
 from leukreg.synthesis.fidelity import measure
 
 N, SIZE = 2_000, 64

@@ -206,14 +206,6 @@ def _announced(
         raise
 
 
-@dataclass(frozen=True, slots=True)
-class FoldPredictions:
-    """What the model of one fold says of its rows."""
-
-    scored: Predictions
-    validation: Predictions | None
-
-
 def carry_out(
     recipe: Recipe,
     registry: Registry,
@@ -237,7 +229,7 @@ def carry_out(
     from leukreg.synthesis import leakage
     from leukreg.synthesis.make import synthesize
 
-    synthetic = folder.file("synthetic")
+    synthetic = folder.path / "synthetic"
     images, record = prepare(recipe, synthetic, progress)
     given = images
     refuse_too_few(recipe, images, record.folds)
@@ -247,18 +239,18 @@ def carry_out(
     if leakage.check(recipe, images, record.folds, progress) is not None:
         # A generator may learn for hours; what comes after it must not fail at its first batch.
         rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
-    predicted = []
+    scored, watched = [], []
     for fold in record.folds:
         placed = synthesize(recipe, images, fold, synthetic, progress)
         images, record = placed.images, with_synthesis(record, placed)
-        record, own = train_and_predict(
-            recipe, images, record, placed.fold or fold, folder, progress
-        )
-        predicted.append(own)
+        fold = placed.fold or fold
+        record, predicted = train_and_predict(recipe, images, record, fold, folder, progress)
+        scored.append(predicted[0])
+        watched += predicted[1:]
         folder.keep_data(record)
         folder.checkpoint_time()
     record = with_images(record, searched_again(given, images, progress))
-    return conclude(recipe, registry, folder, record, predicted, progress)
+    return conclude(recipe, registry, folder, record, scored, watched, progress)
 
 
 def with_synthesis(record: RunRecord, placed: Placed) -> RunRecord:
@@ -278,31 +270,44 @@ def train_and_predict(
     fold: Fold,
     folder: RunFolder,
     progress: Progress = SILENT,
-) -> tuple[RunRecord, FoldPredictions]:
-    """Train one fold and predict its rows; the record comes back with what training did."""
+) -> tuple[RunRecord, list[Predictions]]:
+    """Train one fold and predict its scored rows, then its validation rows where it has some; the
+    record comes back with what training did."""
+    from leukreg.engine.inference import predict_rows
     from leukreg.engine.training import train_fold
+    from leukreg.runs.predictions import read_predictions, write_predictions
 
     labels = labels_of(recipe, images.samples, fold.train)
-    place = folder.file(f"fold-{fold.index}")
+    place = folder.path / f"fold-{fold.index}"
     _say_lost(folder, place, progress)
     outcome = train_fold(recipe, labels, images, fold, place, progress)
 
-    def scored(name: str, rows: Sequence[int]) -> Predictions:
-        return _predicted(
-            recipe, labels, outcome.model_path, images, rows, fold.index, name, folder, progress
-        )
+    def predicted(name: str, rows: Sequence[int]) -> Predictions:
+        """Read back where an earlier stretch of the run made them."""
+        path = place / name
+        if path.exists():
+            try:
+                return read_predictions(path)
+            except RunError:
+                file = path.relative_to(folder.path)
+                folder.mend(f"{file} was damaged, and is made again from model.pt.")
+        model = outcome.model_path
+        made = predict_rows(recipe, labels, model, images, rows, fold.index, progress)
+        write_predictions(path, made)
+        return made
 
-    everything = (*fold.train, *fold.validation, *fold.test)
-    rows = sorted(set(everything)) if recipe.evaluate.on == "all" else fold.test
-    predictions = scored("predictions.csv", rows)
-    validation = scored("validation.csv", fold.validation) if fold.validation else None
+    everything = {*fold.train, *fold.validation, *fold.test}
+    rows = sorted(everything) if recipe.evaluate.on == "all" else fold.test
+    found = [predicted("predictions.csv", rows)]
+    if fold.validation:
+        found.append(predicted("validation.csv", fold.validation))
     trained = replace(
         record,
         epochs=(*record.epochs, *outcome.epochs),
         phases=(*record.phases, *outcome.phases),
         training=Training(folds=(*record.training.folds, outcome.facts)),
     )
-    return trained, FoldPredictions(predictions, validation)
+    return trained, found
 
 
 def _say_lost(folder: RunFolder, place: Path, progress: Progress) -> None:
@@ -319,33 +324,6 @@ def _say_lost(folder: RunFolder, place: Path, progress: Progress) -> None:
     progress.say(f"! {text}")
 
 
-def _predicted(
-    recipe: Recipe,
-    labels: Labels,
-    model: Path,
-    images: ImageStore,
-    rows: Sequence[int],
-    fold: int,
-    name: str,
-    folder: RunFolder,
-    progress: Progress,
-) -> Predictions:
-    """Predictions of a fold, read back where an earlier stretch of the run made them."""
-    from leukreg.engine.inference import predict_rows
-    from leukreg.runs.predictions import read_predictions, write_predictions
-
-    path = model.parent / name
-    if path.exists():
-        try:
-            return read_predictions(path)
-        except RunError:
-            file = path.relative_to(folder.path)
-            folder.mend(f"{file} was damaged, and is made again from model.pt.")
-    predictions = predict_rows(recipe, labels, model, images, rows, fold, progress)
-    write_predictions(path, predictions)
-    return predictions
-
-
 def refuse_changed(folder: RunFolder, record: RunRecord) -> None:
     """A resumed run goes on with the data it began with, or not at all.
 
@@ -354,7 +332,7 @@ def refuse_changed(folder: RunFolder, record: RunRecord) -> None:
     """
     from leukreg.runs import data_digest
 
-    path = folder.file("digests.json")
+    path = folder.path / "digests.json"
     if not path.is_file():
         return
     try:
@@ -374,7 +352,8 @@ def conclude(
     registry: Registry,
     folder: RunFolder,
     record: RunRecord,
-    predicted: Sequence[FoldPredictions],
+    scored: Sequence[Predictions],
+    watched: Sequence[Predictions],
     progress: Progress = SILENT,
 ) -> RunRecord:
     """Score and audit the folds' predictions, and keep everything."""
@@ -388,15 +367,14 @@ def conclude(
             Predictions.joined(parts), record.samples.rows, record.pixels, record.near_duplicates
         )
 
-    scored = together([one.scored for one in predicted])
-    watched = [one.validation for one in predicted if one.validation is not None]
     validation = together(watched) if watched else None
     spec, seed = recipe.evaluate, recipe.seed
-    found = with_history(score(scored, validation, spec, seed, registry, progress, record))
+    found = score(together(scored), validation, spec, seed, registry, progress, record)
+    found = with_history(found)
     describe = getattr(recipe.model.backbone.plugin, "describe", None)
     found = replace(
         found,
-        environment=parse(folder.file("environment.json"), Environment),
+        environment=parse(folder.path / "environment.json", Environment),
         digests=Digests(weights=describe() if callable(describe) else None),
         broken_plugins=tuple(registry.faults()),
         mended=folder.status().mended,

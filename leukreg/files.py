@@ -156,13 +156,11 @@ def check_file(path: Path, advice: str = ADVICE) -> None:
     Raises:
         RunError: The file is missing, cannot be read, or is not as it was written.
     """
-    try:
-        found = digest(path)
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is missing; {advice}") from error
-    except OSError as error:
-        raise RunError(f"{path} cannot be read ({error.strerror or error}); {advice}") from error
-    _compare(path, found, advice)
+    known = _known(path)
+    with _readable(path, advice):
+        found = digest(path) if known else str(path.stat())
+    if known and found not in known:
+        raise RunError(f"{path} is damaged: it is not as leukreg wrote it; {advice}")
 
 
 def read_file(path: Path, advice: str = ADVICE) -> bytes:
@@ -171,14 +169,22 @@ def read_file(path: Path, advice: str = ADVICE) -> bytes:
     Raises:
         RunError: As :func:`check_file`.
     """
-    try:
+    known = _known(path)
+    with _readable(path, advice):
         data = path.read_bytes()
+    if known and digest_of(data) not in known:
+        raise RunError(f"{path} is damaged: it is not as leukreg wrote it; {advice}")
+    return data
+
+
+@contextmanager
+def _readable(path: Path, advice: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing; {advice}") from error
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror or error}); {advice}") from error
-    _compare(path, digest_of(data), advice)
-    return data
 
 
 def is_listed(path: Path) -> bool:
@@ -288,12 +294,6 @@ def _known(path: Path) -> set[str]:
     return own | {known for known, name in _lines(path.parent.parent) if name == above}
 
 
-def _compare(path: Path, found: str, advice: str) -> None:
-    known = _known(path)
-    if known and found not in known:
-        raise RunError(f"{path} is damaged: it is not as leukreg wrote it; {advice}")
-
-
 def _settled(folder: Path) -> Iterator[tuple[str, str]]:
     last = {name: known for known, name in _lines(folder)}
     for path in sorted(folder.iterdir()):
@@ -321,25 +321,31 @@ def is_gone(process: int) -> bool:
     return False
 
 
-def load_tensors(path: Path, device: str = "cpu") -> Any:
+def load_tensors(path: Path, device: str = "cpu", advice: str = "") -> Any:
     """What ``torch.save`` wrote: tensors and plain values, never code.
+
+    Args:
+        advice: What to do where it is damaged, for the end of the message.
 
     Raises:
         DataError: It is no such file; torch's own words advise to run whatever stands in it.
+        RunError: It is missing, or not as leukreg wrote it.
     """
     import pickle
     import warnings
 
     import torch
 
+    check_file(path, advice or ADVICE)
+    advice = f"; {advice}" if advice else ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks on a file that it then refuses
             return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         what = "is damaged, or holds more than tensors, which leukreg does not load"
-        raise DataError(f"{path}: {what}") from error
+        raise DataError(f"{path}: {what}{advice}") from error
     except (OSError, MemoryError):
         raise
     except Exception as error:  # unpickling damaged bytes may raise anything
-        raise DataError(f"{path}: is damaged, or holds no tensors") from error
+        raise DataError(f"{path}: is damaged, or holds no tensors{advice}") from error

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leukreg.choices import positive_of
 from leukreg.errors import DataError, Problems
-from leukreg.positive import positive_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.mistakes import dotted
 from leukreg.recipe.schema import leaves
 from leukreg.record import Dropped, Listing, RunRecord, Synthesis
-from leukreg.registry.plugin_call import breach, call, takes
+from leukreg.registry.plugin_call import breach, call, taken
 from leukreg.types import Labels, Samples
 
 if TYPE_CHECKING:
@@ -150,9 +150,8 @@ def list_samples(recipe: Recipe, progress: Progress = SILENT) -> Samples:
     """
     source = recipe.data.source
     build = source.plugin.build
-    more = {"progress": progress} if takes(build, "progress") else {}
     try:
-        samples: Samples = call(source, build, **more)
+        samples: Samples = call(source, build, **taken(build, progress=progress))
         if not samples.rows:
             from leukreg.data.walk import instead
 

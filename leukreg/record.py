@@ -15,19 +15,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from leukreg.gate_figures import GateFigures
-from leukreg.stress_figures import Stress
-from leukreg.types import (
-    EpochLog,
-    Finding,
-    Fold,
-    Notice,
-    PassedOver,
-    PhaseLog,
-    Predictions,
-    Samples,
-    Score,
-)
+from leukreg.choices import Positive, choices, positive_in
+from leukreg.gate_figures import GateFigures as GateFigures
+from leukreg.stress_figures import Stress as Stress
+from leukreg.stress_figures import StressChange as StressChange
+from leukreg.stress_figures import StressStep as StressStep
+from leukreg.types import EpochLog as EpochLog
+from leukreg.types import Finding, Fold, PassedOver, PhaseLog, Predictions, Samples, Score
+from leukreg.types import Notice as Notice
 
 NO_SAMPLES = Samples(rows=(), classes=())
 
@@ -209,7 +204,7 @@ class ConformalFold:
     rows: tuple[int, ...]
     """The validation rows behind each class's limit."""
     groups: tuple[int, ...] = ()
-    """What these are as evidence (see ``units_of``); empty in old runs, which counted rows."""
+    """What these are as evidence (see ``resampling``); empty in old runs, which counted rows."""
     limits: tuple[float, ...]
     """The largest score of each class; all equal unless ``by_class``."""
 
@@ -437,6 +432,13 @@ class RunRecord:
         table = self.recipe.get("reported")
         return table if isinstance(table, Mapping) and table else None
 
+    @property
+    def positive(self) -> Positive | None:
+        """The positive class, and whether the recipe says which it is; None unless there are
+        predictions of two classes."""
+        return positive_in(self.recipe, self.predictions.classes)
 
-Evidence = RunResult = RunRecord
-"""Their names in version 0.1: what an audit looked at, and a run as read back."""
+    @property
+    def choices(self) -> tuple[tuple[str, str], ...]:
+        """What is chosen between predictions and figures, and how, in words."""
+        return choices(self.recipe, self.predictions.classes or self.samples.classes)

@@ -65,15 +65,6 @@ def csv_text(rows: Iterable[Iterable[str]]) -> str:
     return buffer.getvalue()
 
 
-def did_you_mean(word: str, known: Iterable[str], there: str = "there are") -> str:
-    """``did you mean 'Pro-B'?`` of the nearest known word, else ``there are Pro-B, Pre-B``."""
-    import difflib
-
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"{there} {', '.join(known)}"
-
-
 def middle_cut(text: str, longest: int) -> str:
     """The text made visible on one line, cut in the middle where it is too long."""
     text = visible(text).replace("\n", "\\n")
@@ -89,12 +80,20 @@ def file_stem(text: str, longest: int = 100) -> str:
     return shown.encode("utf-8")[:longest].decode("utf-8", "ignore") or "_"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The known word that was meant, where one is near; else nothing."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return close[0] if close else ""
+    return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """``did you mean 'Pro-B'?`` of the nearest known word; else ``otherwise``, by default what
+    there is: ``there are Pro-B, Pre-B``."""
+    known = list(known)
+    if meant := nearest(word, known):
+        return f"did you mean {meant!r}?"
+    return f"there are {', '.join(known)}" if otherwise is None else otherwise
 
 
 def counted(count: int, noun: str) -> str:

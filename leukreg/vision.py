@@ -34,23 +34,18 @@ def import_torchvision() -> ModuleType:
     """
     try:
         return importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "operator torchvision::" not in str(error):
-            raise _unfit(error) from error
-    except ImportError as error:
-        raise _unfit(error) from error
-    _forget_half_imported()
-    _declare_operators()
-    try:
-        return importlib.import_module("torchvision")
     except (ImportError, RuntimeError) as error:
-        raise _unfit(error) from error
-
-
-def _forget_half_imported() -> None:
-    for name in [*sys.modules]:
+        if _kept or "operator torchvision::" not in str(error):
+            raise LeukregError(
+                f"torchvision cannot be imported beside this torch: {error}\n"
+                "install a torch and torchvision of the same release, for example those that "
+                "leukreg's constraints.txt names"
+            ) from error
+    for name in [*sys.modules]:  # it is half imported
         if name == "torchvision" or name.startswith("torchvision."):
             del sys.modules[name]
+    _declare_operators()
+    return import_torchvision()
 
 
 def _declare_operators() -> None:
@@ -61,11 +56,3 @@ def _declare_operators() -> None:
     for name in _OPERATORS:
         if not hasattr(torch.ops.torchvision, name):
             library.define(name + _SIGNATURE)
-
-
-def _unfit(error: BaseException) -> LeukregError:
-    return LeukregError(
-        f"torchvision cannot be imported beside this torch: {error}\n"
-        "install a torch and torchvision of the same release, for example those that "
-        "leukreg's constraints.txt names"
-    )

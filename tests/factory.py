@@ -206,8 +206,8 @@ def make_result() -> MakeResult:
 @pytest.fixture
 def tiny_dinobloom(monkeypatch: pytest.MonkeyPatch) -> None:
     """DinoBloom's plugins with a network of 64 channels in the place of theirs."""
-    from leukreg_plugins.backbones import BACKBONES
+    from leukreg_plugins import plugins_in
 
-    for cls in BACKBONES:
+    for cls in plugins_in("backbones"):
         if str(cls.leukreg_name).startswith("dinobloom"):  # type: ignore[attr-defined]
             monkeypatch.setattr(cls, "timm_name", "test_vit")

@@ -131,7 +131,7 @@ def test_finding_plugins_imports_nothing_slow(tmp_path: Path) -> None:
 
 
 def test_the_audit_is_there_without_what_only_its_search_needs(tmp_path: Path) -> None:
-    code = "from leukreg import examine, read_reported; examine, read_reported"
+    code = "from leukreg import examine, Reported; examine, Reported"
     assert _loaded(code, tmp_path) & (SLOW | {"pydantic", "pluggy"}) == set()
 
 

@@ -6,10 +6,9 @@ described by a combination of attributes that images do show.
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,8 +16,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg import DataError, Images, ImageSpec, Labels, Progress, derive, read_table
-from leukreg_gan.class_sources import Attributes, Described, nearest, refuse, unknown_classes
+from leukreg import (
+    DataError,
+    Images,
+    ImageSpec,
+    Labels,
+    Progress,
+    derive,
+    did_you_mean,
+    read_table,
+)
+from leukreg_gan.class_sources import Attributes, Described, refuse, unknown_classes
 from leukreg_gan.conditions import (
     COMBINATION,
     UNSAID,
@@ -170,7 +178,7 @@ def _read_lines(options: Attributes) -> tuple[list[AttributeRow], Sequence[str],
     named = [str(c) for c in first[1].columns]
     columns = options.columns or tuple(c for c in named if c and c != key and c not in BESIDE)
     faults = [
-        f"{path} has no {what} {name!r}; {nearest(name, map(str, frame.columns))}"
+        f"{path} has no {what} {name!r}; {did_you_mean(name, map(str, frame.columns))}"
         for path, frame in frames
         for what, name in [("key", key), *(("column", name) for name in columns)]
         if name not in frame.columns
@@ -371,23 +379,18 @@ def _faults_of_descriptions(
         for name, value in described.items():
             where = f"attributes.describe.{label}.{name}"
             if name not in known:
-                faults.append(f"{where}: there is no such attribute; {_meant(name, known)}")
+                faults.append(f"{where}: there is no such attribute; {did_you_mean(name, known)}")
                 continue
             seen = known[name]
             if not weighed(value):
                 faults.append(f"{where} names no value; seen in training: {', '.join(seen)}")
+            there = f"seen in training: {', '.join(seen)}"
             faults += [
-                f"{where}: no training image has {each!r}; {_meant(each, seen, 'seen in training')}"
+                f"{where}: no training image has {each!r}; {did_you_mean(each, seen, there)}"
                 for each in weighed(value)
                 if each not in seen
             ]
     return faults
-
-
-def _meant(name: str, there: Iterable[str], what: str = "there are") -> str:
-    known = list(there)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"{f'did you mean {close[0]!r}? ' if close else ''}{what}: {', '.join(known)}"
 
 
 def _strangeness(plan: Plan, label: str, by_class: Mapping[str, NDArray[np.int64]]) -> str:

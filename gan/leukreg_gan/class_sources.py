@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from leukreg import (
     Labels,
     NotAvailable,
     Progress,
+    did_you_mean,
     expanded,
     require_folder,
 )
@@ -188,17 +188,10 @@ def in_words(names: Sequence[str]) -> str:
 def unknown_classes(named: Iterable[str], known: Sequence[str], what: str) -> list[str]:
     """One sentence for each named class that the task does not have."""
     return [
-        f"there is no class {name!r}, which is {what}; {nearest(name, known)}"
+        f"there is no class {name!r}, which is {what}; {did_you_mean(name, known)}"
         for name in named
         if name not in known
     ]
-
-
-def nearest(name: str, there: Iterable[str]) -> str:
-    """What was meant, or else what there is."""
-    known = list(there)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
 
 
 def refuse(faults: Sequence[str]) -> None:

@@ -17,7 +17,6 @@ from leukreg import (
     LeukregError,
     Progress,
     TrainingError,
-    check_file,
     derive,
     load_tensors,
     torch_session,
@@ -228,14 +227,11 @@ class _Training:
 
     def _resumed(self) -> State:
         """The checkpoint's state, its weights put into the networks."""
-        check_file(self.path, ANEW)
         try:
-            content: dict[str, Any] = load_tensors(self.path, self.job.device)
+            content: dict[str, Any] = load_tensors(self.path, self.job.device, ANEW)
             self.networks.load_state_dict(content["parts"])
             self.best = {name: value.cpu() for name, value in content["best"].items()}
             return state_of(content["state"])
-        except DataError as error:
-            raise DataError(f"{error}; {ANEW}") from error
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise DataError(f"{self.path} is damaged ({reason}); {ANEW}") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
+from leukreg.text import did_you_mean
 
 if TYPE_CHECKING:
     from leukreg.recipe.mistakes import Document, Mark
@@ -104,19 +104,19 @@ class Reported:
             return sum(supports.values())
         return self.count("test_images")
 
+    @staticmethod
+    def read(table: Mapping[str, Any], place: Place = nowhere) -> Reported:
+        """Check a ``[reported]`` table.
 
-def read_reported(table: Mapping[str, Any], place: Place = nowhere) -> Reported:
-    """Check a ``[reported]`` table.
-
-    Raises:
-        Problems: All mistakes at once: unknown keys, figures outside their range, negative counts,
-            a matrix that is not square or does not match ``classes``.
-    """
-    reader = _Reader(table, place)
-    reported = reader.read()
-    if reader.problems:
-        raise Problems(reader.problems, "nothing was checked.")
-    return reported
+        Raises:
+            Problems: All mistakes at once: unknown keys, figures outside their range, negative
+                counts, a matrix that is not square or does not match ``classes``.
+        """
+        reader = _Reader(table, place)
+        reported = reader.read()
+        if reader.problems:
+            raise Problems(reader.problems, "nothing was checked.")
+        return reported
 
 
 class _Reader:
@@ -147,8 +147,7 @@ class _Reader:
     def read(self) -> Reported:
         for key in self.table:
             if key not in KEYS:
-                close = difflib.get_close_matches(str(key), KEYS, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(KEYS)}"
+                hint = did_you_mean(str(key), KEYS, f"known are {', '.join(KEYS)}")
                 self.mistake(f"no such figure; {hint}", str(key))
         list(self.taken(_text, TEXTS))
         per_class, supports = self.per_class()
@@ -303,7 +302,7 @@ def paper_of(document: Document, file: str) -> Mapping[str, Any] | None:
     else:
         message = "holds neither published figures (a table [reported]) nor a recipe"
         raise Problems([Problem(message, file)], "nothing was checked.")
-    read_reported(table, place)
+    Reported.read(table, place)
     return cast("Mapping[str, Any]", table)
 
 
@@ -317,7 +316,7 @@ def reported_of(recipe: Recipe) -> Reported | None:
 
     if not recipe.reported:
         return None
-    return read_reported(recipe.reported, lambda path: recipe.place(dotted(("reported", *path))))
+    return Reported.read(recipe.reported, lambda path: recipe.place(dotted(("reported", *path))))
 
 
 def _placed(marks: Mapping[KeyPath, Mark], prefix: KeyPath) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -90,26 +89,14 @@ def spec_of(recipe: Mapping[str, Any], registry: Registry) -> AuditSpec:
     Raises:
         RunError: A rule has gone since, or no longer has the options it was given.
     """
+    from leukreg.recipe.mistakes import Mistakes
     from leukreg.recipe.model import AuditSpec, Waiver
+    from leukreg.recipe.reader import Reader
+    from leukreg.recipe.schema import without_none
 
-    table = recipe.get("audit") or {}
-    try:
-        waive = tuple(Waiver(**waiver) for waiver in table.get("waive") or ())
-        kept = table.get("rules") or {}
-        rules = tuple(_choice(name, options, registry) for name, options in kept.items())
-    except (AttributeError, TypeError, ValueError, LeukregError) as error:
-        message = f"the run's audit options do not fit the rules installed now: {error}"
-        raise RunError(message) from error
-    return AuditSpec(waive=waive, rules=rules)
-
-
-def _choice(name: str, options: Mapping[str, Any], registry: Registry) -> Any:
-    from pydantic import TypeAdapter
-
-    from leukreg.registry.plugin_call import Choice
-
-    entry = registry.get("audit", name)
-    given = {key: value for key, value in options.items() if value is not None}
-    plugin: Any = TypeAdapter(entry.cls).validate_json(json.dumps(given), strict=True)
-    owner = f"{entry.owner.distribution} {entry.owner.version}"
-    return Choice(kind="audit", name=name, plugin=plugin, owner=owner)
+    kept, mistakes = without_none(recipe.get("audit") or {}), Mistakes({}, "recipe.json")
+    rules = {"rules": kept.get("rules", {})}
+    spec: AuditSpec = Reader(registry, mistakes).table(AuditSpec, rules, ("audit",))
+    if wrong := "; ".join(one.problem.message for one in mistakes.found):
+        raise RunError(f"the run's audit options do not fit the rules installed now: {wrong}")
+    return replace(spec, waive=tuple(Waiver(**waiver) for waiver in kept.get("waive", ())))

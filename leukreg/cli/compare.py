@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from leukreg.audit.published_table import read_reported
+from leukreg.audit.published_table import Reported
 from leukreg.audit.rules import audit, spec_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.audit import record_of
@@ -161,7 +161,7 @@ def _readable(table: Any) -> Reported | None:
     if not isinstance(table, Mapping):
         return None
     try:
-        return read_reported(table)
+        return Reported.read(table)
     except Problems:
         return None
 

@@ -21,7 +21,7 @@ from leukreg.cli.output import FINDINGS, GOOD, say
 from leukreg.files import write_file
 from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.report.console import RichProgress, open_console
-from leukreg.text import file_stem, middle_cut, nearest
+from leukreg.text import did_you_mean, file_stem, middle_cut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,9 +90,7 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
 
 def _require_class(label: str, classes: Sequence[str]) -> None:
     if label not in classes:
-        meant = nearest(label, classes)
-        hint = f"did you mean {meant!r}?" if meant else f"there are {', '.join(classes)}"
-        raise click.UsageError(f"there is no class {label!r}; {hint}")
+        raise click.UsageError(f"there is no class {label!r}; {did_you_mean(label, classes)}")
 
 
 def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str, ...]:

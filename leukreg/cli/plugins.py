@@ -18,7 +18,7 @@ from leukreg.registry import Entry, claimed_twice, installed
 from leukreg.registry.kinds import KINDS
 from leukreg.report.console import open_console, print_table
 from leukreg.section import Table
-from leukreg.text import nearest
+from leukreg.text import did_you_mean
 
 
 class _Plugins(click.Group):
@@ -67,8 +67,8 @@ def show(outer_kind: str | None, name: str, kind: str | None) -> None:
     if not found and (is_command or wanted):
         raise PluginError(f"{name!r} is a command; see 'leukreg {name} --help'")
     if not found:
-        meant = nearest(name, sorted({entry.name for entry in registry}))
-        hint = f"did you mean {meant!r}?" if meant else "'leukreg plugins' lists them all"
+        known = sorted({entry.name for entry in registry})
+        hint = did_you_mean(name, known, "'leukreg plugins' lists them all")
         broken = "".join(
             f"\n(plugin {each.owner.distribution} could not be loaded: {each.reason})"
             for each in registry.broken

@@ -7,7 +7,6 @@ that reproduce the history.
 
 from __future__ import annotations
 
-import difflib
 import glob
 import re
 import unicodedata
@@ -21,6 +20,7 @@ from typing import Literal
 from leukreg.data.walk import STRAY, Parts, Passed, Walked, shown, summed, walk
 from leukreg.errors import DataError, NotAvailable
 from leukreg.paths import expanded
+from leukreg.text import did_you_mean, nearest
 from leukreg.types import BrokenImage, Origin, Sample, Samples
 
 EXTENSIONS = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff",
@@ -47,8 +47,8 @@ def require_folder(root: str | Path, advice: str = "") -> Path:
     beside: list[str] = []
     with suppress(OSError):
         beside = sorted(each.name for each in path.parent.iterdir() if each.is_dir())
-    close = difflib.get_close_matches(path.name, beside, n=1)
-    hint = f" (did you mean {path.parent / close[0]}?)" if close else ""
+    meant = nearest(path.name, beside)
+    hint = f" (did you mean {path.parent / meant}?)" if meant else ""
     raise NotAvailable(f"the folder {path} does not exist{hint}" + (advice and f"; {advice}"))
 
 
@@ -223,9 +223,8 @@ def _find(
         below = [(*base, name) for base, name in inside if fnmatchcase(_nfc(name), pattern)]
         if not below:
             names = list(dict.fromkeys(name for _, name in inside))
-            close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
             there = ", ".join(repr(name) for name in names[:12]) or "no folders"
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {there}"
+            hint = did_you_mean(part, names, f"there are {there}")
             what = f"no folder {part!r}" if "*" not in part else f"no folder that {part!r} fits"
             missing.append(f"{top.joinpath(*here[0])}: there is {what}; {hint}")
             return []
@@ -259,7 +258,7 @@ def _member(parts: Parts, inside: Collection[Parts]) -> Parts | None:
 
 def _unnamed(folder: Parts, inside: Iterable[Parts]) -> str:
     """Why a folder's images are passed over; one that is called nearly as another may be meant."""
-    near = (own[-1] for own in inside if own and same_but_for_form(own[-1], folder[-1]))
+    near = (own[-1] for own in inside if own and alike((own[-1], folder[-1])))
     name = next(near, None)
     return "no class names this folder" + (f", only {_nfc(name)!r}" if name else "")
 
@@ -361,11 +360,6 @@ def said_alike(names: Iterable[str]) -> str:
         f"classes that differ only in case, spaces, hyphens or Unicode form: {listed}; if they are "
         "one class, merge them with data.classes"
     )
-
-
-def same_but_for_form(one: str, other: str) -> bool:
-    """Whether two different names would be taken for one."""
-    return one != other and _written_plainly(one) == _written_plainly(other)
 
 
 def _written_plainly(name: str) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from leukreg.engine.device import Compute
 from leukreg.errors import DataError
 from leukreg.registry.kinds import Images
-from leukreg.registry.plugin_call import Choice, breach, call, takes
+from leukreg.registry.plugin_call import Choice, breach, call, taken
 from leukreg.types import Labels
 
 Positions = NDArray[np.int64]
@@ -200,7 +200,7 @@ def sampled_order(choice: Choice, rows: Rows, seed: int) -> Positions:
     """
     generator = torch.Generator().manual_seed(seed)
     targets, groups, make = rows.targets.tolist(), rows.groups(), choice.plugin.build
-    more = {"origins": rows.origins()} if takes(make, "origins") else {}
+    more = taken(make, origins=rows.origins())
     order = call(choice, lambda: [int(p) for p in make(targets, groups, generator, **more)])
     if not order:
         raise breach(choice, " yields no rows at all")

@@ -263,9 +263,8 @@ def load(path: Path, advice: str) -> dict[str, Any]:
     Raises:
         RunError: It is missing, damaged, or holds more than tensors and plain values.
     """
-    check_file(path, advice)
     try:
-        content: dict[str, Any] = load_tensors(path)
+        content: dict[str, Any] = load_tensors(path, advice=advice)
     except DataError as error:
-        raise RunError(f"{error}; {advice}") from error
+        raise RunError(str(error)) from error
     return content

@@ -36,6 +36,10 @@ class Resampling:
     count: int
     seed: int
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to draw: two units at least, and resamples asked for."""
+        return self.units > 1 and self.count > 0
+
     def says(self, count: int | None = None) -> str:
         """One line on how the interval was made."""
         number = self.count if count is None else count
@@ -58,11 +62,7 @@ class Resampling:
 
 
 def units_of(predictions: Predictions) -> NDArray[np.int64]:
-    """The unit of each row, ``(n,)``, numbered from 0 in the order of the rows.
-
-    Rows of one unit are of one patient or show one picture; as evidence they count as one. Where
-    pictures were not looked at, a file is one.
-    """
+    """The unit of each row, ``(n,)``, numbered from 0 in the order of the rows."""
     group = predictions.group
     if group is None:
         group = joined(len(predictions), [*same(predictions.patient), *same(predictions.id)])
@@ -70,7 +70,7 @@ def units_of(predictions: Predictions) -> NDArray[np.int64]:
     return np.asarray(first.argsort().argsort()[inverse], dtype=np.int64)
 
 
-def units_in_words(predictions: Predictions) -> str:
+def _in_words(predictions: Predictions) -> str:
     """What the units of these rows are: "96 images", "24 pictures in 96 files", "12 patients", "8
     fields with 96 cells"."""
     n, units = len(predictions), len(np.unique(units_of(predictions)))
@@ -94,13 +94,15 @@ def units_in_words(predictions: Predictions) -> str:
     return text
 
 
-def resampling(predictions: Predictions, count: int, seed: int) -> Resampling | None:
-    """How to resample these rows; None where there are fewer than two units to draw from."""
+def resampling(predictions: Predictions, count: int = RESAMPLES, seed: int = SEED) -> Resampling:
+    """How to resample these rows; false where there is nothing to draw.
+
+    Rows of one unit are of one patient or show one picture; as evidence they count as one. Where
+    pictures were not looked at, a file is one.
+    """
     unit = units_of(predictions)
     units = int(unit.max()) + 1 if len(unit) else 0
-    if units < 2 or count == 0:
-        return None
-    of = units_in_words(predictions)
+    of = _in_words(predictions)
     return Resampling(unit=unit, units=units, of=of, count=count, seed=seed)
 
 
@@ -133,10 +135,10 @@ def paired(first: Predictions, second: Predictions) -> AccuracyGain | None:
         for rows, places in zip((first, second), once, strict=True)
     )
     gain = (b.answers == b.label).astype(np.float64) - (a.answers == a.label)
-    draws, bounds = resampling(a, RESAMPLES, SEED), None
-    if draws is not None:
+    draws, bounds = resampling(a), None
+    if draws:
         means = [(gain * counts).sum() / max(1, counts.sum()) for counts in draws.counts()]
         bounds = percentiles(np.array(means))
     low, high = bounds or (None, None)
-    how = draws.says() if draws and bounds else ""
+    how = draws.says() if bounds else ""
     return AccuracyGain(value=float(gain.mean()), low=low, high=high, images=len(shared), how=how)

@@ -94,8 +94,8 @@ def fit_temperatures(
             own = validation.take(np.flatnonzero(validation.fold == fold))
             value, why = fit_temperature(own.probabilities, own.label)
             one = Temperature(fold=fold, temperature=value, rows=len(own), why=why)
-            draws = None if why else resampling(own, count, seed)
-            if draws is None:
+            draws = resampling(own, count, seed)
+            if why or not draws:
                 advance(max(1, count))
             elif bounds := _interval(own, draws, advance):
                 one = replace(one, low=bounds[0], high=bounds[1], by=draws.says())

@@ -10,13 +10,7 @@ from typing import Any
 import numpy as np
 
 from leukreg.errors import Problems
-from leukreg.evaluate.bootstrap import (
-    Floats,
-    Resampling,
-    percentiles,
-    resampling,
-    units_in_words,
-)
+from leukreg.evaluate.bootstrap import Floats, Resampling, percentiles, resampling
 from leukreg.evaluate.calibration import Uncalibrated, calibrated, fit_temperatures, raw_of
 from leukreg.evaluate.conformal import SetFigures, conformal_sets, fit_conformal
 from leukreg.evaluate.feasibility import problems, refuse_broken, unfitted
@@ -231,11 +225,10 @@ def scores_of(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         asked = [_Asked(name, metric, rows) for name, metric in metrics]
-        if draws is not None:
+        if draws:
             _resample(asked, rows, draws, progress)
             return tuple(one.bounded(score, draws) for one in asked for score in one.scores)
-    only = f"{units_in_words(rows)} only"
-    why = f"no interval: {'none asked for' if count == 0 else only}"
+    why = f"no interval: {'none asked for' if count == 0 else f'{draws.of} only'}"
     return tuple(
         score if score.value is None or score.why else replace(score, why=why)
         for one in asked

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg.positive import positive_of
+from leukreg.choices import positive_of
 from leukreg.recipe.model import EvaluateSpec, ThresholdSpec
 from leukreg.text import rounded
 from leukreg.types import Predictions, Score

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,6 @@ from typing import Any
 
 from leukreg.errors import PluginError, Problem, Problems
 from leukreg.paths import expanded
-from leukreg.positive import positive_in
 from leukreg.recipe import checked
 from leukreg.recipe.extends import with_overrides
 from leukreg.recipe.mistakes import Document
@@ -21,7 +19,7 @@ from leukreg.recipe.model import Recipe
 from leukreg.recipe.schema import without_none
 from leukreg.record import RunRecord
 from leukreg.registry import Registry
-from leukreg.text import file_stem
+from leukreg.text import did_you_mean, file_stem
 from leukreg.types import Samples
 
 WHERE = ("root", "path")
@@ -81,7 +79,7 @@ def _evaluate(table: Mapping[str, Any], result: RunRecord) -> dict[str, Any]:
     kept = {key: value for key, value in table.items() if key not in fitted}
     if result.threshold is not None:
         kept["threshold"] = {"rule": "fixed", "value": result.threshold}
-        positive = positive_in(result.recipe, result.predictions.classes)
+        positive = result.positive
         kept["positive"] = positive.name if positive else None  # a run of before may have guessed
     return kept
 
@@ -135,9 +133,7 @@ def map_classes(samples: Samples, classes: tuple[str, ...], mapping: Mapping[str
         for other, own in mapping.items():
             name = own if side == "run" else other
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                there = f"there are {', '.join(map(repr, known))}"
-                hint = f"did you mean {close[0]!r}?" if close else there
+                hint = did_you_mean(name, known)
                 said = f"--map {other}={own}: the {side} has no class {name!r}; {hint}"
                 problems.append(Problem(said))
     taken = {other: mapping.get(other, other) for other in counts}

@@ -278,7 +278,7 @@ def drops(
     )
     draws: list[Draws] = [{}, {}]
     how = "no interval: fewer than two rows or patients on a side, or none was asked for"
-    if first is not None and second is not None:
+    if first and second:
         draws = [resampled(sides[0], first), resampled(sides[1], second)]
         how = f"{first.says()} of the original and {second.of} here, independently"
     whole = [one for one in main_ones(known) if one.higher_is_better is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from leukreg.data.raster import Unreadable, upright
 from leukreg.data.walk import HIDDEN, Passed, instead, summed, walk
 from leukreg.errors import DataError, Problem, Problems
 from leukreg.paths import expanded, read_regular
+from leukreg.text import nearest
 from leukreg.types import Box, PassedOver
 
 OneImage: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
@@ -239,8 +239,8 @@ def find_images(paths: Sequence[Path]) -> Found:
             found[path] = None
         else:
             names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-            close = difflib.get_close_matches(path.name, names, n=1)
-            hint = f"; did you mean {path.parent / close[0]}?" if close else ""
+            meant = nearest(path.name, names)
+            hint = f"; did you mean {path.parent / meant}?" if meant else ""
             problems.append(Problem(f"does not exist{hint}", str(path)))
     if problems:
         raise Problems(problems, closing="nothing was predicted.")

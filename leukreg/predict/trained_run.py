@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leukreg.choices import positive_of
+from leukreg.engine.trained_backbone import trained_backbone
 from leukreg.errors import DataError, NotAvailable, Problem, Problems
-from leukreg.positive import positive_of
 from leukreg.predict.ensemble import FoldModel, Scan, load_models, model_paths, scan, together
 from leukreg.predict.inputs import Given, ImagesLike, Readable, given_images, read_batches
 from leukreg.predict.out_of_distribution import (
@@ -75,6 +76,8 @@ class Trained:
     recipe: Recipe
     _images: TrainingImages | None = field(default=None, init=False)
     _features: tuple[TrainingFeatures, ...] | None = field(default=None, init=False)
+
+    backbone = staticmethod(trained_backbone)
 
     def __repr__(self) -> str:
         """One line: run, classes, folds, backbone."""

@@ -89,7 +89,7 @@ def checked(
     keys = Keys(of="a recipe", beside=("extends", "replaces"))
     parts = Reader(registry or installed(), mistakes).parts(Recipe, tree, (), keys)
     contradictions.check_tables(parts, tree, {} if complete else tree, mistakes)
-    if any(not problem.message.startswith("assumed") for _, _, problem in mistakes.found):
+    if any(one.path[:1] != ("assumed",) for one in mistakes.found):
         mistakes.stop()
     if parts.get("assumed") is WRONG:
         parts["assumed"] = tree["assumed"] if isinstance(tree["assumed"], dict) else {}

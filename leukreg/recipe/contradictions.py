@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leukreg.positive import line
+from leukreg.choices import line
 from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import KeyPath, Mistakes, dotted, undotted
 from leukreg.recipe.model import (

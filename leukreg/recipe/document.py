@@ -63,56 +63,45 @@ class _Scanner:
         self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def run(self) -> None:
-        prefix: KeyPath = ()
+        table: KeyPath = ()
         while self._skip(_GAP):
             if self._next("[["):
-                prefix = self._enter(self._key(), repeated=True)
-                self._expect("]]")
-            elif self._next("["):
-                prefix = self._enter(self._key(), repeated=False)
-                self._expect("]")
-            else:
-                self._pair(prefix)
-
-    def _enter(self, parts: list[tuple[str, int, int]], repeated: bool) -> KeyPath:
-        path: KeyPath = ()
-        for position, (name, start, end) in enumerate(parts):
-            path = self._below(path, name, start)
-            self.marks.setdefault(path, self._mark(start, end))
-            if repeated and position == len(parts) - 1:
+                path, start, end = self._key(())
                 number = self.lengths.get(path, 0)
                 self.lengths[path] = number + 1
-                path = (*path, number)
-            elif path in self.lengths:
-                path = (*path, self.lengths[path] - 1)
-            self.marks.setdefault(path, self._mark(start, end))
-        return path
+                table = (*path, number)
+                self.marks[table] = self.mark(start, end)
+                self._expect("]]")
+            elif self._next("["):
+                table, _, _ = self._key(())
+                self._expect("]")
+            else:
+                self._pair(table)
 
-    def _pair(self, prefix: KeyPath) -> None:
-        path = prefix
-        parts = self._key()
-        for name, start, end in parts:
-            path = self._below(path, name, start)
-            self.marks.setdefault(path, self._mark(start, end))
+    def _pair(self, table: KeyPath) -> None:
+        path, start, end = self._key(table)
         self._expect("=")
         self._skip(_SPACE)
         value = self.at
         self._value(path)
-        _, start, end = parts[-1]
-        self.marks[path] = self._mark(start, end, value, self.at)
+        self.marks[path] = self.mark(start, end, value, self.at)
 
-    def _key(self) -> list[tuple[str, int, int]]:
-        parts = []
+    def _key(self, path: KeyPath) -> tuple[KeyPath, int, int]:
+        """Where a key leads from a table, all on the way marked; its last part's span."""
         while True:
             self._skip(_SPACE)
             found = _PART.match(self.text, self.at)
             if found is None:
                 raise _Lost
-            parts.append((_unquoted(found.group()), found.start(), found.end()))
-            self.at = found.end()
+            if path in self.lengths:  # the last of several such tables
+                path = (*path, self.lengths[path] - 1)
+            start, end = found.span()
+            path = self._below(path, _unquoted(found.group()), start)
+            self.marks.setdefault(path, self.mark(start, end))
+            self.at = end
             self._skip(_SPACE)
             if not self._next("."):
-                return parts
+                return path, start, end
 
     def _value(self, path: KeyPath) -> None:
         if self._next("["):
@@ -134,14 +123,14 @@ class _Scanner:
             start = self.at
             item = self._below(path, number, start)
             self._value(item)
-            self.marks[item] = self._mark(start, self.at, start, self.at)
+            self.marks[item] = self.mark(start, self.at, start, self.at)
             number += 1
             self._skip(_GAP)
             self._next(",")
 
     def _below(self, path: KeyPath, part: str | int, at: int) -> KeyPath:
         if len(path) >= DEEPEST:
-            raise TooDeep(self._mark(at, at + 1))
+            raise TooDeep(self.mark(at, at + 1))
         return (*path, part)
 
     def _skip(self, pattern: re.Pattern[str]) -> bool:
@@ -159,7 +148,7 @@ class _Scanner:
         if not self._next(token):
             raise _Lost
 
-    def _mark(self, start: int, end: int, value: int | None = None, value_end: int = 0) -> Mark:
+    def mark(self, start: int, end: int, value: int | None = None, value_end: int = 0) -> Mark:
         line = bisect_right(self.starts, start)
         begin = self.starts[line - 1]
         finish = self.text.find("\n", begin)
@@ -220,8 +209,7 @@ def parse_document(content: str | bytes, file: str) -> Document:
     except TooDeep as error:
         raise _too_deep(error.mark) from None
     document = Document(tree, marks)
-    odd = list(_odd_values(tree, ()))
-    if odd:
+    if odd := [*odd_values(tree)]:
         raise Problems([_odd(document, path, message) for path, message in odd])
     return document
 
@@ -249,7 +237,8 @@ def _parsed_toml(text: str, file: str) -> dict[str, Any]:
         raise _too_deep(Mark(file, deepest + 1, lines[deepest])) from None
     except ValueError as error:  # an integer of thousands of digits
         digits = re.search(r"[\d_]{1000,}", text)
-        mark = _mark_at(text, digits.start() if digits else 0, file)
+        at = digits.start() if digits else 0
+        mark = _Scanner(text, file).mark(at, at + 1)
         message = f"is no value for a recipe: {str(error).split(';')[0]}"
         raise Problems([Problem(message, mark.where, mark.excerpt())]) from None
 
@@ -305,11 +294,6 @@ def _aid(mark: Mark) -> str:
     return "text needs quotes" if rest[:1].isalpha() else ""
 
 
-def _mark_at(text: str, at: int, file: str) -> Mark:
-    begin = text.rfind("\n", 0, at) + 1
-    return Mark(file, text.count("\n", 0, at) + 1, text[begin:].split("\n", 1)[0], at - begin)
-
-
 def _too_deep(mark: Mark) -> Problems:
     message = f"is nested too deeply; no recipe needs more than {DEEPEST} levels"
     return Problems([Problem(message, mark.where, mark.excerpt())])
@@ -323,23 +307,16 @@ def _odd(document: Document, path: KeyPath, message: str) -> Problem:
     return Problem(text, mark.where, mark.excerpt(on_value=True))
 
 
-def _odd_values(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _odd_values(item, (*path, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _odd_values(item, (*path, number))
-    elif message := odd_value(value):
-        yield path, message
-
-
-def odd_value(value: Any) -> str:
-    """Why a TOML scalar is nothing for a recipe; empty where it is."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "must be a finite number"
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        return "is an integer beyond 64 bits"
-    if not isinstance(value, (bool, int, float, str)):
-        return "is a date or time, which no recipe has; put it in quotes"
-    return ""
+def odd_values(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """What TOML has and no recipe, with its place and why."""
+    if len(path) > DEEPEST:
+        yield path, "is nested too deeply"
+    elif isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from odd_values(item, (*path, key))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield path, "must be a finite number"
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        yield path, "is an integer beyond 64 bits"
+    elif not isinstance(value, (bool, int, float, str)):
+        yield path, "is a date or time, which no recipe has; put it in quotes"

@@ -10,7 +10,6 @@ reason under ``[assumed]`` goes when the nearer file states the value it explain
 
 from __future__ import annotations
 
-import copy
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from leukreg.errors import Problem, Problems
-from leukreg.recipe.document import DEEPEST, LARGEST, odd_value, read_document
+from leukreg.recipe.document import DEEPEST, LARGEST, odd_values, read_document
 from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import Document, KeyPath, Mark, dotted, printable, undotted
 from leukreg.recipe.model import Recipe
@@ -80,18 +79,32 @@ def merge(parent: Document, child: Document) -> Document:
     """``child`` over ``parent``; marks follow their values."""
     base = {key: value for key, value in parent.tree.items() if key not in _OWN}
     anew = _written_anew(child, base)
-    for path in sorted(anew, key=len, reverse=True):
-        base = _without(base, path)
-    replaced: set[KeyPath] = {*((key,) for key in _OWN), *anew}
-    tree = _merged(base, child.tree, (), replaced)
-    for key in _explained(base, child):
-        del tree["assumed"][key]
+    return _over(Document(base, parent.marks), child, {*((key,) for key in _OWN), *anew})
+
+
+def _over(parent: Document, child: Document, replaced: set[KeyPath]) -> Document:
+    """The same of any two; nothing stays of what the parent has at ``replaced``."""
+    tree = _merged(parent.tree, child.tree, (), replaced)
+    own, reasons = child.tree.get("assumed", {}), tree.get("assumed")
+    if isinstance(own, dict) and isinstance(reasons, dict):
+        gone = {dotted(path) for path in replaced}
+        tree["assumed"] = {
+            key: reason
+            for key, reason in reasons.items()
+            if key in own or not (has(child.tree, key) or gone & _beginnings(key))
+        }
     kept = {
         path: mark
         for path, mark in parent.marks.items()
         if not any(path[:n] in replaced for n in range(1, len(path) + 1))
     }
     return Document(tree, {**kept, **child.marks})
+
+
+def _beginnings(key: str) -> set[str]:
+    """A dotted key and those of the tables that it stands in."""
+    parts = undotted(key)
+    return {dotted(parts[:n]) for n in range(1, len(parts) + 1)}
 
 
 def _written_anew(child: Document, base: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -128,15 +141,13 @@ def _in_tables(tree: Any, path: tuple[str, ...]) -> Any:
     return tree
 
 
-def _without(tree: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    """The tree without what stands at a path that it has."""
-    rest = {key: value for key, value in tree.items() if key != path[0]}
-    return rest if len(path) == 1 else {**rest, path[0]: _without(tree[path[0]], path[1:])}
-
-
 def _merged(
-    old: Mapping[str, Any], new: Mapping[str, Any], path: KeyPath, replaced: set[KeyPath]
-) -> dict[str, Any]:
+    old: Mapping[Any, Any], new: Mapping[Any, Any], path: KeyPath, replaced: set[KeyPath]
+) -> dict[Any, Any]:
+    """The tables as one; what goes for another's value is added to ``replaced``.
+
+    Items of a list are reached by their positions as keys of ``new``.
+    """
     old = dict(old)
     if "use" in new and "use" in old and new["use"] != old["use"]:
         stays = _core(path)
@@ -146,8 +157,11 @@ def _merged(
         before, there = old.get(key), (*path, key)
         if isinstance(before, str) and isinstance(value, dict) and path != ("assumed",):
             before = {"use": before}
-        if isinstance(before, dict) and isinstance(value, dict):
+        fresh = there in replaced or not isinstance(value, dict)
+        if isinstance(before, dict) and not fresh:
             old[key] = _merged(before, value, there, replaced)
+        elif isinstance(before, list) and not fresh and isinstance(next(iter(value), None), int):
+            old[key] = [*_merged(dict(enumerate(before)), value, there, replaced).values()]
         else:
             replaced.add(there)
             old[key] = value
@@ -158,15 +172,6 @@ def _core(path: KeyPath) -> frozenset[str]:
     """Core keys that stay when the table they stand in names another plugin."""
     tables = (field.table for field in fields_of(Recipe) if (field.key,) == path and field.table)
     return frozenset(key for table in tables for key in beside(table) or ())
-
-
-def _explained(base: Mapping[str, Any], child: Document) -> list[str]:
-    """Inherited reasons for values that the child states itself."""
-    inherited = base.get("assumed")
-    own = child.tree.get("assumed", {})
-    if not isinstance(inherited, dict) or not isinstance(own, dict):
-        return []
-    return [key for key in inherited if key not in own and has(child.tree, key)]
 
 
 def _flat_assumed(document: Document) -> Document:
@@ -184,15 +189,6 @@ def _flat_assumed(document: Document) -> Document:
     return Document({**document.tree, "assumed": flat}, marks)
 
 
-def without_reasons(tree: dict[str, Any], path: KeyPath) -> None:
-    """Drop reasons for the value at ``path``, which is now given."""
-    assumed = tree.get("assumed")
-    key = dotted(path)
-    if isinstance(assumed, dict):
-        for name in [n for n in assumed if n == key or n.startswith(f"{key}.")]:
-            del assumed[name]
-
-
 def with_overrides(
     document: Document, overrides: Sequence[str]
 ) -> tuple[Document, tuple[Problem, ...]]:
@@ -202,24 +198,14 @@ def with_overrides(
     The value is read as TOML, a bare word as a string. Lists are reached by position. ``X.use``
     with another plugin's name drops the old plugin's options, as in ``extends``.
     """
-    tree = copy.deepcopy(document.tree)
-    marks = dict(document.marks)
     problems: list[Problem] = []
     for text in overrides:
         mark = Mark(f"--set {text}" if len(text) <= 200 else f"--set {text[:200]}...")
         try:
-            path, value = split(text)
-            stored = _put(tree, path, value)
+            document = _with_value(document, *split(text), mark)
         except ValueError as error:
             problems.append(Problem(str(error), mark.where))
-            continue
-        without_reasons(tree, stored[:-1] if stored[-1] == "use" else stored)
-        marks = {at: old for at, old in marks.items() if at[: len(stored)] != stored}
-        for length in range(1, len(stored) + 1):
-            marks.setdefault(stored[:length], mark)
-        marks[stored] = mark
-        marks |= dict.fromkeys(_inside(value, stored), mark)
-    return Document(tree, marks), tuple(problems)
+    return document, tuple(problems)
 
 
 def split(text: str) -> tuple[tuple[str, ...], Any]:
@@ -269,41 +255,28 @@ def _set_value(text: str) -> Any:
         return text
     if document.keys() != {"value"}:
         raise ValueError("must set one key")
-    _refuse_odd(document["value"], 0)
+    for _, message in odd_values(document["value"]):
+        raise ValueError(f"the value {message}")
     return document["value"]
 
 
-def _refuse_odd(value: Any, depth: int) -> None:
-    if depth > DEEPEST:
-        raise ValueError("is nested too deeply")
-    if isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            _refuse_odd(item, depth + 1)
-    elif message := odd_value(value):
-        raise ValueError(f"the value {message}")
-
-
-def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> KeyPath:
-    """Set the value in place; the path with list positions as integers."""
-    if path[0] == "assumed" and len(path) > 1:
-        path = ("assumed", ".".join(path[1:]))
-    where: Any = tree
-    stored: KeyPath = ()
-    for part in path[:-1]:
-        step = _step(where, part, stored)
-        if isinstance(where, dict) and isinstance(where.get(part), str):
-            where[part] = {"use": where[part]}  # a plugin named without a table
-        if isinstance(where, dict) and (part not in where or where[part] is False):
-            where[part] = {}
-        where = where[step]
-        stored = (*stored, step)
-    last = _step(where, path[-1], stored)
-    if last == "use" and where.get("use", value) != value:
-        stays = _core(stored)
-        for key in [key for key in where if key not in stays]:
-            del where[key]
-    where[last] = value
-    return (*stored, last)
+def _with_value(document: Document, parts: tuple[str, ...], value: Any, mark: Mark) -> Document:
+    """The document with a value at a place, whatever stood there."""
+    if parts[0] == "assumed" and len(parts) > 1:
+        parts = ("assumed", ".".join(parts[1:]))
+    where: Any = document.tree
+    path: KeyPath = ()
+    for part in parts:
+        step = _step(where, part, path)
+        inside = where.get(part, False) if isinstance(where, dict) else where[int(step)]
+        # A plugin may be named without a table, and a table that is not there is made.
+        where = {"use": inside} if isinstance(inside, str) else {} if inside is False else inside
+        path = (*path, step)
+    made = {path[:n]: mark for n in range(1, len(path)) if path[:n] not in document.marks}
+    tree = value
+    for step in reversed(path):
+        tree = {step: tree}
+    return _over(document, Document(tree, {**made, path: mark}), {path})
 
 
 def _step(where: Any, part: str, path: KeyPath) -> str | int:
@@ -321,12 +294,3 @@ def _step(where: Any, part: str, path: KeyPath) -> str | int:
         write = f"a list: write {' or '.join(places)}{more}" if places else "an empty list"
         raise ValueError(f"{dotted(path)} is {write}")
     return int(part)
-
-
-def _inside(value: Any, path: KeyPath) -> list[KeyPath]:
-    """The paths of everything inside a value."""
-    found: list[KeyPath] = []
-    if isinstance(value, (dict, list)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            found += [(*path, key), *_inside(item, (*path, key))]
-    return found

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from leukreg.errors import Problem, Problems
+from leukreg.text import did_you_mean
 
 KeyPath = tuple[str | int, ...]
 """``("phase", 0, "optimizer", "lr")``: table keys and positions in lists."""
@@ -114,20 +114,30 @@ def _window(text: str, column: int, width: int) -> tuple[str, int, int]:
     return f"{head}{shown}{tail}", column - start + len(head), inside
 
 
+class Mistake(NamedTuple):
+    """A problem, and where it stands among the others."""
+
+    file: str
+    line: int
+    path: KeyPath
+    problem: Problem
+
+
 @dataclass(frozen=True, slots=True)
 class Mistakes:
     """Collects problems; the place of a key that is not written is its nearest table's."""
 
     marks: Mapping[KeyPath, Mark]
     file: str
-    found: list[tuple[str, int, Problem]] = field(default_factory=list)
+    found: list[Mistake] = field(default_factory=list)
 
     def add(self, path: KeyPath, message: str, hint: str = "", on_value: bool = True) -> None:
         """Note what is wrong with the key at ``path``."""
         mark = self.mark(path)
         text = printable(f"{dotted(path)}: {message}" if path else message)
         excerpt = mark.excerpt(hint, on_value and path in self.marks)
-        self.found.append((mark.file, mark.line or 0, Problem(text, mark.where, excerpt)))
+        problem = Problem(text, mark.where, excerpt)
+        self.found.append(Mistake(mark.file, mark.line or 0, path, problem))
 
     def unknown(self, path: KeyPath, message: str, known: Iterable[str]) -> None:
         """Note a key that nothing reads, with the nearest known one."""
@@ -138,15 +148,17 @@ class Mistakes:
             hint = f"{name} belongs to {places}"
         self.add(path, message, hint=hint, on_value=False)
 
-    def unheard(self) -> Mistakes:
-        """Another collection about the same file, to be thrown away."""
-        return Mistakes(self.marks, self.file)
+    def keep(self, since: int, path: KeyPath, keys: Collection[str]) -> None:
+        """Of what was noted since then, let go what is about other keys of the table there."""
+        own = {(), path, *((*path, key) for key in keys)}
+        kept = [one for one in self.found[since:] if one.path[: len(path) + 1] in own]
+        self.found[since:] = kept
 
     def once(self, message: str) -> None:
         """Note what belongs to no key, if it was not noted yet."""
-        entry = ("\uffff", 0, Problem(message))  # after every file
-        if entry not in self.found:
-            self.found.append(entry)
+        mistake = Mistake("\uffff", 0, (), Problem(message))  # after every file
+        if mistake not in self.found:
+            self.found.append(mistake)
 
     def mark(self, path: KeyPath) -> Mark:
         """Where the key stands, or the innermost table around it that is written."""
@@ -168,15 +180,12 @@ class Mistakes:
             Problems: All of them, in the order of the file.
         """
         if self.found:
-            ordered = sorted(self.found, key=lambda entry: entry[:2])
-            raise Problems([problem for _, _, problem in ordered])
+            ordered = sorted(self.found, key=lambda one: (one.file, one.line))
+            raise Problems([one.problem for one in ordered])
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``did you mean 'gamma'?``, or what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(word.replace("_", "-"), names, n=1)
-    close = difflib.get_close_matches(word, names, n=1) or close
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known here: {', '.join(names) or 'none'}"
+    there = f"known here: {', '.join(names) or 'none'}"
+    return did_you_mean(word, names, did_you_mean(word.replace("_", "-"), names, there))

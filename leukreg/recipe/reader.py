@@ -7,7 +7,7 @@ import functools
 import json
 import typing
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import PluginError
@@ -46,9 +46,6 @@ class Keys:
     noun: str = "key"
     beside: Collection[str] = ()
     """Keys of another that may stand in the same table, for suggestions."""
-    stated: Collection[str] | None = None
-    """The keys the table states itself, where it inherited the others (a fallback): mistakes in
-    these were noted where they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +84,16 @@ class Reader:
         fields, core = fields_of(cls), beside(cls)
         known = {field.key for field in fields}
         for key in table if core is None else ():  # else the plugin's options stand there too
-            if key not in known and (keys.stated is None or key in keys.stated):
+            if key not in known:
                 message = f"no such {keys.noun} of {keys.of}"
                 self.mistakes.unknown((*path, key), message, {*known, *keys.beside})
         found: dict[str, Any] = {}
         for field in fields:
             at = path_of(field, path)
-            told = keys.stated is None or field.key in keys.stated
-            reader = self if told else replace(self, mistakes=self.mistakes.unheard())
             if field.plugin and field.plugin.beside:
-                found[field.name] = reader.choice(field.plugin.kind, table, at, core or ())
+                found[field.name] = self.choice(field.plugin.kind, table, at, core or ())
             else:
-                value = reader._field(field, table.get(field.key, REQUIRED), at, keys)
+                value = self._field(field, table.get(field.key, REQUIRED), at, keys)
                 if value is WRONG and field.table and field.optional and keys.noun == "key":
                     value = None  # so that what goes with the other keys is checked too
                 if value is not REQUIRED:
@@ -201,17 +196,10 @@ class Reader:
                 return self._wrong((*path, key), message)
         return self.choice(plugin.kind, {"use": name, **options}, path)
 
-    def choice(
-        self,
-        kind: str,
-        value: Any,
-        path: KeyPath,
-        core: Collection[str] = (),
-        stated: Collection[str] | None = None,
-    ) -> Any:
+    def choice(self, kind: str, value: Any, path: KeyPath, core: Collection[str] = ()) -> Any:
         """The plugin of ``kind`` named by ``value``, with its checked options; or ``WRONG``.
 
-        ``core`` are keys of the core that stand in the same table; ``stated`` as in :class:`Keys`.
+        ``core`` are keys of the core that stand in the same table.
         """
         table = {"use": value} if isinstance(value, str) else value
         if not isinstance(table, dict):
@@ -223,7 +211,7 @@ class Reader:
             known = self._known(kind)
             return self._wrong((*path, "use"), f"{wrong}; the {kind} plugins are {known}")
         at = (*path, "use") if (*path, "use") in self.mistakes.marks else path
-        entry = self._entry(kind, name, at, stated is None or "use" in stated)
+        entry = self._entry(kind, name, at)
         if entry is None:
             return WRONG
         options = {key: item for key, item in table.items() if key not in {*RESERVED, *core}}
@@ -235,12 +223,12 @@ class Reader:
         except Exception as error:  # a stranger's annotations may be anything
             reason = f"{type(error).__name__}: {error}"
             return self._wrong(path, f"options of {of} cannot be checked: {reason}")
-        keys = Keys(of=of, noun="option", beside=core, stated=stated)
+        keys = Keys(of=of, noun="option", beside=core)
         plugin = self.table(entry.cls, options, path, keys)
         fallback = self._fallback(entry, table, path, options)
         if plugin is WRONG or fallback is WRONG:
             return WRONG
-        owner = f"{entry.owner.distribution} {entry.owner.version}"
+        owner = str(entry.owner)
         return Choice(kind=kind, name=name, plugin=plugin, owner=owner, fallback=fallback)
 
     def _fallback(
@@ -254,21 +242,22 @@ class Reader:
             return self._wrong(path, f"is never taken: {why}", on_value=False)
         if not isinstance(stated, dict) or stated.get("use", entry.name) != entry.name:
             return self.choice(entry.kind, stated, path)
-        merged = {"use": entry.name, **options, **stated}
-        return self.choice(entry.kind, merged, path, stated=frozenset(stated))
+        # Mistakes in what it inherits were noted where that stands.
+        merged, before = {"use": entry.name, **options, **stated}, len(self.mistakes.found)
+        choice = self.choice(entry.kind, merged, path)
+        self.mistakes.keep(before, path, stated)
+        return choice
 
-    def _entry(self, kind: str, name: str, at: KeyPath, told: bool = True) -> Entry | None:
+    def _entry(self, kind: str, name: str, at: KeyPath) -> Entry | None:
         """The plugin of that name; where there is none, plugins that failed are named once."""
         try:
             return self.registry.get(kind, name)
         except PluginError as error:
             claimed = (kind, name) in self.registry.entries
             message = str(error) if claimed else self.registry.missing(kind, name)
-        if told:
-            self.mistakes.add(at, message)
-            for broken in self.registry.broken if not claimed else ():
-                owner = f"{broken.owner.distribution} {broken.owner.version}"
-                self.mistakes.once(f"plugin {owner} could not be loaded: {broken.reason}")
+        self.mistakes.add(at, message)
+        for broken in self.registry.broken if not claimed else ():
+            self.mistakes.once(f"plugin {broken.owner} could not be loaded: {broken.reason}")
         return None
 
     def _known(self, kind: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import inspect
 import json
@@ -17,6 +16,7 @@ from leukreg.recipe.format import type_in_words
 from leukreg.recipe.model import Recipe
 from leukreg.recipe.schema import REQUIRED, Example, Field, fields_of, is_mapping, members
 from leukreg.registry.plugin import option_docs, plain, plugin_name
+from leukreg.text import did_you_mean
 
 PLUGINS = (
     "A table that names a plugin by `use` takes that plugin's options beside it (`leukreg plugins"
@@ -95,9 +95,8 @@ def described(name: str) -> KeyTable:
         if wanted == _full((table, key)):
             return dataclasses.replace(table, keys=(key,))
     known = [*(table.path for table in tables() if table.path), *map(_full, _all_keys())]
-    close = difflib.get_close_matches(wanted, known, n=1)
     name = wanted.rpartition(".")[2]
-    hint = f"did you mean {close[0]!r}?" if close else "'leukreg recipe' lists them"
+    hint = did_you_mean(wanted, known, "'leukreg recipe' lists them")
     if places := elsewhere(name):
         hint = f"{name} belongs to {places}"
     raise LeukregError(f"a recipe has no table or key {wanted!r}; {hint}")
@@ -127,17 +126,22 @@ def options(cls: type) -> tuple[Key, ...]:
     Raises:
         Exception: Anything, where a field's type cannot be resolved.
     """
-    docs = _docs(cls)
+    found = zip(fields_of(cls), _keys(cls), strict=True)
+    return tuple(key for _, key in sorted(found, key=lambda pair: not pair[0].required))
+
+
+def _keys(cls: type) -> tuple[Key, ...]:
+    docs = option_docs(cls)
     return tuple(
         Key(
             name=field.key,
             type=type_in_words(field.hint),
             default=_default(field),
-            meaning=docs.get(field.name, ""),
-            example=_example(field),
+            meaning=" ".join(docs.get(field.name, "").split()),
+            example=None if field.plugin else _example(field),
             inner=options(field.table) if field.table else (),
         )
-        for field in sorted(fields_of(cls), key=lambda field: not field.required)
+        for field in fields_of(cls)
     )
 
 
@@ -185,25 +189,19 @@ def example_head(kind: str, name: str) -> list[str]:
 
 def _tables(cls: type, path: str, header: str, meaning: str) -> list[KeyTable]:
     """The table of a dataclass, then those in it."""
-    docs = _docs(cls)
     keys: list[Key] = []
     inner: list[KeyTable] = []
-    for field in fields_of(cls):
+    for field, key in zip(fields_of(cls), _keys(cls), strict=True):
         below = f"{path}.{field.key}" if path else field.key
-        key = Key(
-            name=field.key,
-            type=type_in_words(field.hint),
-            default="the file's name" if below == "name" else _default(field),
-            meaning=docs[field.name],
-            example=None if field.plugin or field.table else _example(field),
-        )
-        if field.plugin:
+        if below == "name":
+            key = dataclasses.replace(key, default="the file's name")
+        elif field.plugin:
             key = _plugin(key, field)
         elif field.table:
             said = f"[[{below}]]" if field.several else f"[{below}]"
             inner += _tables(field.table, below, said, _sentence(field.table))
             what = f"{said} tables" if field.several else f"the table {said}"
-            key = dataclasses.replace(key, type=what)
+            key = dataclasses.replace(key, type=what, inner=())
         keys.append(key)
     return [KeyTable(path=path, header=header, meaning=meaning, keys=tuple(keys)), *inner]
 
@@ -218,10 +216,6 @@ def _plugin(key: Key, field: Field) -> Key:
     elif field.several:
         words = f"a list, each {words}"
     return dataclasses.replace(key, name=name, type=words, kind=field.plugin.kind)
-
-
-def _docs(cls: type) -> dict[str, str]:
-    return {name: " ".join(text.split()) for name, text in option_docs(cls).items()}
 
 
 def _default(field: Field) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import traceback
@@ -17,6 +16,7 @@ import pluggy
 from leukreg.errors import PluginError
 from leukreg.registry.kinds import KINDS, hookspecs
 from leukreg.registry.plugin import plugin_name, summary
+from leukreg.text import did_you_mean
 
 GROUP = "leukreg"
 _ANYTHING = (Exception, SystemExit)
@@ -58,11 +58,8 @@ class BrokenPlugin:
 
     @property
     def sentence(self) -> str:
-        owner = self.owner
-        return (
-            f"plugin {owner.distribution} {owner.version} ({owner.entry_point}) could not be "
-            f"loaded: {self.reason}"
-        )
+        where = self.owner.entry_point
+        return f"plugin {self.owner} ({where}) could not be loaded: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,10 @@ class Registry:
             return found[0]
         if found:
             raise PluginError(claimed_twice(found))
-        raise PluginError(self._missing(kind, name))
+        message = self.missing(kind, name)
+        for broken in self.broken:
+            message += f" (plugin {broken.owner.distribution} could not be loaded: {broken.reason})"
+        raise PluginError(message)
 
     def find(self, name: str) -> list[Entry]:
         """Every plugin of this name, of whatever kind."""
@@ -123,29 +123,20 @@ class Registry:
             found[str(getattr(module, "__name__", name))] = self.owners[name]
         return found
 
-    def _missing(self, kind: str, name: str) -> str:
-        message = self.missing(kind, name)
-        for broken in self.broken:
-            message += f" (plugin {broken.owner.distribution} could not be loaded: {broken.reason})"
-        return message
-
     def missing(self, kind: str, name: str) -> str:
         """That there is no such plugin, with a suggestion or what there is."""
         message = f"there is no {kind} {name!r}"
-        close = difflib.get_close_matches(name, self.names(kind), n=1)
         elsewhere = [entry.kind for entry in self.find(name)]
         if elsewhere:
             message += f"; {name!r} is a {' and a '.join(elsewhere)}"
-        elif close:
-            message += f"; did you mean {close[0]!r}?"
-        elif self.names(kind):
-            message += f"; there are {', '.join(self.names(kind))}"
+        elif known := self.names(kind):
+            message += f"; {did_you_mean(name, known)}"
         return message
 
 
 def claimed_twice(entries: Sequence[Entry]) -> str:
     """That plugins of several owners have one name."""
-    owners = " and ".join(f"{e.owner.distribution} {e.owner.version}" for e in entries)
+    owners = " and ".join(str(entry.owner) for entry in entries)
     return f"{entries[0].kind} {entries[0].name!r} is claimed by {owners}; uninstall one of them"
 
 
@@ -226,9 +217,7 @@ def _refuse_faulty_hooks(place: str, module: Any) -> None:
         if options is None and name in hooks:
             raise PluginError(f"{place}: {name!r} is not marked with @hookimpl")
         if options and name not in hooks and not options.get("optionalhook"):
-            close = difflib.get_close_matches(name, hooks, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise PluginError(f"{place}: there is no hook {name!r}{hint}")
+            raise PluginError(f"{place}: there is no hook {name!r}; {did_you_mean(name, hooks)}")
 
 
 def _collect(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of plugin, declared by its contract; a recipe's field says where it is named."""
 
@@ -63,14 +63,7 @@ def _kind(
     """Declare the kind of plugin whose contract the class is."""
 
     def declare(contract: Any) -> Any:
-        KINDS[name] = Kind(
-            name=name,
-            hook=hook,
-            sentence=sentence,
-            contract=contract,
-            usage=usage,
-            example=example,
-        )
+        KINDS[name] = Kind(name, hook, sentence, contract, usage, example)
         return contract
 
     return declare

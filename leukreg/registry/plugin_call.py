@@ -85,7 +85,10 @@ def breach(choice: Choice, what: str) -> PluginFault:
 def failed(who: str, plugin: object, error: BaseException) -> str:
     """``who`` ("loss 'poly1' (from leukreg-poly1 1.0) failed"), what was raised, and where."""
     place = place_of(error, module_of(plugin))
-    shown = f"{place}: {_code(place)}" if place else _build_of(plugin)
+    shown = _build_of(plugin)
+    if place:
+        path, _, line = place.rpartition(":")
+        shown = f"{place}: {linecache.getline(path, int(line)).strip()}"
     return f"{who}: {type(error).__name__}: {error}" + (f"\n  {shown}" if shown else "")
 
 
@@ -145,23 +148,20 @@ def package_of(module: object) -> str:
     return str(module).partition(".")[0]
 
 
-def _code(place: str) -> str:
-    path, _, line = place.rpartition(":")
-    return linecache.getline(path, int(line)).strip()
-
-
 def _build_of(plugin: object) -> str | None:
     """Where ``build`` begins: what it made failed in a library's code."""
     code = getattr(getattr(plugin, "build", None), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else None
 
 
-def takes(function: Callable[..., Any], name: str) -> bool:
-    """Whether ``function`` has a parameter of this name; False where that cannot be told."""
+def taken(function: Callable[..., Any], **values: T) -> dict[str, T]:
+    """Those of the values that ``function`` has a parameter for: a contract does not ask for all;
+    none where that cannot be told."""
     try:
-        return name in inspect.signature(function).parameters
+        known = inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return False
+        return {}
+    return {name: value for name, value in values.items() if name in known}
 
 
 def named(choice: Choice) -> str:

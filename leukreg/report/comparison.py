@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from leukreg.audit.published_table import Reported
 from leukreg.evaluate.bootstrap import paired
 from leukreg.evaluate.scoring import Figures, declared, main_ones, mean_of, of_classes
-from leukreg.positive import positive_in
 from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.report.comparability import remarks, settings_that_differ
@@ -213,7 +212,7 @@ def _whole(column: Column, name: str, known: Figures) -> str:
         printed = column.reported.figure(name)
         return "" if printed is None else printed.text
     assert column.result is not None
-    positive = positive_in(column.result.recipe, column.result.predictions.classes)
+    positive = column.result.positive
     mean, label = mean_of(known, name), positive.name if positive else None
     if mean is not None:
         return _cell(column, name if label else mean, label)

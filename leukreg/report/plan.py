@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 def plan_tables(plan: Plan) -> tuple[Table, ...]:
     """What a recipe will do, as tables."""
-    from leukreg.evaluate.choices import choices
-
     classes, listing = plan.record.samples.classes, plan.record.listing
     like = tuple((", ".join(map(repr, names)),) for names in alike(classes))
     return (
@@ -34,7 +32,7 @@ def plan_tables(plan: Plan) -> tuple[Table, ...]:
             caption="if they are one class, merge them with data.classes",
         ),
         _phase_table(plan.phases),
-        Table(columns=("scoring", "how"), rows=choices(plan.recipe.resolved, classes)),
+        Table(columns=("scoring", "how"), rows=plan.record.choices),
     )
 
 

@@ -11,11 +11,12 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from leukreg.report.table_layout import shortened
 from leukreg.text import visible
 
 
@@ -35,6 +36,13 @@ class FigureStyle:
     """A line is told by its dashes too, not by colour alone."""
     width: float = 4.7
     """Inches a figure may be wide, so that its text can be read on a phone."""
+
+    def names(self, names: Sequence[str], longest: int = 28) -> list[str]:
+        """As matplotlib is to draw them: no formula, no control characters, none too long, no two
+        alike."""
+        plain = [visible(name).replace("\n", "\\n") for name in names]
+        short = shortened(plain, longest)
+        return [short[name].replace("$", r"\$") for name in plain]
 
 
 STYLE = FigureStyle()

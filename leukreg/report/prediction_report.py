@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg.positive import positive_in
 from leukreg.section import Section, Table
 from leukreg.text import as_cell, csv_text, json_text, percent, rounded
 
@@ -59,7 +58,7 @@ def _summary(found: Predicted, result: RunRecord) -> Iterator[str]:
             )
         cut = rounded(found.threshold, 4)
         yield f"Answered {found.positive} from a probability of {cut}{mean}."
-        positive = positive_in(result.recipe, found.classes)
+        positive = result.positive
         if positive is not None and not positive.stated:
             yield f"! Positive class: {positive.says()}."
     if found.coverage is not None:

@@ -10,10 +10,12 @@ import csv
 import functools
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from leukreg.errors import RunError
 from leukreg.files import ERRORS, OF_RUN, read_file, write_text
@@ -81,8 +83,6 @@ def parse(path: Path, shape: type[T]) -> T:
 
 
 def checked(path: Path, data: Any, shape: type[T]) -> T:
-    from pydantic import ValidationError
-
     try:
         found: T = _adapter(shape).validate_python(data)
     except ValidationError as error:
@@ -92,13 +92,7 @@ def checked(path: Path, data: Any, shape: type[T]) -> T:
     return found
 
 
-def _made_adapter(shape: Any) -> Any:
-    from pydantic import TypeAdapter  # a listing of runs does without
-
-    return TypeAdapter(shape)
-
-
-_adapter: Callable[[Any], Any] = functools.cache(_made_adapter)
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 
 
 def write_rows(path: Path, shape: type[T], rows: Iterable[T], numbered: str = "") -> None:
@@ -107,14 +101,10 @@ def write_rows(path: Path, shape: type[T], rows: Iterable[T], numbered: str = ""
     Args:
         numbered: Name of a first column that numbers the rows from 0.
     """
-    known = _columns(shape)
-    header = [numbered] * bool(numbered) + [name for column in known for name in column.names]
     lines = (
-        [str(place)] * bool(numbered)
-        + [cell for c in known for cell in c.write(getattr(row, c.field))]
-        for place, row in enumerate(rows)
+        [*[str(place)] * bool(numbered), *_cells(shape, row)] for place, row in enumerate(rows)
     )
-    write_table(path, header, lines)
+    write_table(path, [*[numbered] * bool(numbered), *_names(shape)], lines)
 
 
 def read_rows(path: Path, shape: type[T], numbered: str = "") -> tuple[T, ...]:
@@ -123,77 +113,69 @@ def read_rows(path: Path, shape: type[T], numbered: str = "") -> tuple[T, ...]:
     Raises:
         RunError: The file is missing or damaged, or a cell is none of its field; with its line.
     """
-    known = _columns(shape)
-    needed = [numbered] * bool(numbered)
-    needed += [name for column in known for name in column.names if not column.optional]
+    needed = [*[numbered] * bool(numbered), *_names(shape, all_of_them=False)]
     header, lines = read_table(path, needed)
-    place = {name: number for number, name in enumerate(header)}
-    present = [(c, [place[n] for n in c.names]) for c in known if c.names[0] in place]
     found = []
     for number, line in enumerate(lines, start=2):
         try:
-            if numbered and int(line[0]) != number - 2:
-                raise ValueError(f"row {line[0]} stands where row {number - 2} should")
-            values = {c.field: c.read([line[at] for at in places]) for c, places in present}
-            found.append(shape(**values))
-        except (ValueError, RecursionError) as error:
+            cells = dict(zip(header, line, strict=True))
+            if numbered and int(cells[numbered]) != number - 2:
+                raise ValueError(f"row {cells[numbered]} stands where row {number - 2} should")
+            found.append(_row(shape, cells))
+        except (ValueError, TypeError, RecursionError) as error:
             raise damaged(path, f"line {number}: {error}") from error
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A field of a row, in one cell or, where it is a dataclass, in one for each of its own."""
+    """A field of a row: a cell, or, where it is a dataclass, a cell for each field of that."""
 
-    field: str
-    names: tuple[str, ...]
-    write: Callable[[Any], Sequence[str]]
-    read: Callable[[Sequence[str]], Any]
+    name: str
+    inner: Any
+    """That dataclass; None for a cell."""
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
     optional: bool
 
 
 def _made_columns(shape: Any) -> tuple[_Column, ...]:
-    hints = get_type_hints(shape)
-    return tuple(
-        _column(field.name, hints[field.name], field.default is not MISSING)
-        for field in fields(shape)
-    )
+    hints, found = get_type_hints(shape), []
+    for field in fields(shape):
+        kind = hints[field.name]
+        inner = next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)
+        write, read = _cell_of(field.name, str if inner else kind)
+        found.append(_Column(field.name, inner, write, read, field.default is not MISSING))
+    return tuple(found)
 
 
 _columns: Callable[[Any], tuple[_Column, ...]] = functools.cache(_made_columns)
 
 
-def _column(name: str, kind: Any, optional: bool) -> _Column:
-    inner = next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)
-    if isinstance(inner, type):
-        return _spread(name, inner, optional)
-    write, read = _cell_of(name, kind)
-
-    def written(value: Any) -> tuple[str]:
-        return (write(value),)
-
-    def found(cells: Sequence[str]) -> Any:
-        return read(cells[0])
-
-    return _Column(name, (name,), written, found, optional)
+def _names(shape: Any, all_of_them: bool = True) -> list[str]:
+    """The header of a table of these rows, or those columns that it cannot do without."""
+    columns = [column for column in _columns(shape) if all_of_them or not column.optional]
+    return [name for one in columns for name in (_names(one.inner) if one.inner else [one.name])]
 
 
-def _spread(name: str, shape: type, optional: bool) -> _Column:
-    """The columns of a dataclass's own fields; all empty where it is None."""
-    parts = _columns(shape)
+def _cells(shape: Any, row: Any) -> Iterator[str]:
+    """All empty where there is none."""
+    for column in _columns(shape):
+        value = None if row is None else getattr(row, column.name)
+        if column.inner:
+            yield from _cells(column.inner, value)
+        else:
+            yield "" if row is None else column.write(value)
 
-    def write(value: Any) -> list[str]:
-        if value is None:
-            return [""] * len(parts)
-        return [cell for part in parts for cell in part.write(getattr(value, part.field))]
 
-    def read(cells: Sequence[str]) -> Any:
-        if cells[0] == "":
-            return None
-        read = zip(parts, cells, strict=True)
-        return shape(**{part.field: part.read([cell]) for part, cell in read})
-
-    return _Column(name, tuple(part.field for part in parts), write, read, optional)
+def _row(shape: Any, cells: Mapping[str, str]) -> Any:
+    values = {}
+    for column in _columns(shape):
+        if not column.inner and column.name in cells:
+            values[column.name] = column.read(cells[column.name])
+        elif column.inner and cells.get(_names(column.inner)[0]):
+            values[column.name] = _row(column.inner, cells)
+    return shape(**values)
 
 
 def _cell_of(name: str, kind: Any) -> tuple[Callable[[Any], str], Callable[[str], Any]]:

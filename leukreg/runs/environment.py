@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -36,10 +38,11 @@ _GIT_SECONDS = 5.0
 
 def environment(folder: Path | None = None) -> Environment:
     """Python, libraries, machine, threads, arguments, and git's state of ``folder`` (else cwd)."""
+    points = metadata.entry_points(group="leukreg")
     return Environment(
         python=platform.python_version(),
         libraries={name: _version(name) for name in LIBRARIES},
-        plugins=_plugin_versions(),
+        plugins={one.dist.name: one.dist.version for one in points if one.dist is not None},
         system=platform.platform(),
         cpu=_cpu(),
         cores=os.cpu_count(),
@@ -56,20 +59,11 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _plugin_versions() -> dict[str, str]:
-    points = metadata.entry_points(group="leukreg")
-    return {point.dist.name: point.dist.version for point in points if point.dist is not None}
-
-
 def _cpu() -> str:
-    try:
-        for line in (
-            Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        ):
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
+    with suppress(OSError):  # not Linux
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if found := re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE):
+            return found[1].strip()
     return platform.processor() or platform.machine()
 
 
@@ -109,25 +103,20 @@ def data_digest(samples: Samples, pixels: Mapping[str, str]) -> str:
         pixels: Digest of the decoded image by file id; an id that lacks one counts by its name.
     """
     given = (row for row in samples.rows if row.lineage is None)
-    return rows_digest(given, pixels, samples.patient_labels)
 
-
-def rows_digest(
-    rows: Iterable[Sample], pixels: Mapping[str, str], of_patients: Mapping[str, str] | None = None
-) -> str:
     def line(row: Sample) -> str:
-        whose = (of_patients or {}).get(row.patient or "")
+        whose = samples.patient_labels.get(row.patient or "")
         text = f"{pixels.get(row.id, row.id)!r} {row.label!r}"
         return text if whose is None else f"{text} {whose!r}"
 
-    return _digest("\n".join(sorted(map(line, rows))).encode("utf-8", "surrogatepass"))
+    return _digest(map(line, given))
 
 
 def ids_digest(ids: Iterable[str]) -> str:
     """Digest of a set of file ids, such as those that were scored."""
-    lines = sorted(map(repr, ids))
-    return _digest("\n".join(lines).encode("utf-8", "surrogatepass"))
+    return _digest(map(repr, ids))
 
 
-def _digest(data: bytes) -> str:
+def _digest(lines: Iterable[str]) -> str:
+    data = "\n".join(sorted(lines)).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -57,17 +57,11 @@ class RunFolder:
         self._before = 0.0
         self._log = log_file(path / TRACEBACK, "w")
 
-    def file(self, name: str) -> Path:
-        return self.path / name
-
-    def has(self, name: str) -> bool:
-        return self.file(name).is_file()
-
     def read_json(self, name: str) -> Any:
-        return codec.read_json(self.file(name))
+        return codec.read_json(self.path / name)
 
     def write_json(self, name: str, data: Any) -> None:
-        codec.write_json(self.file(name), data, listed=True)
+        codec.write_json(self.path / name, data, listed=True)
 
     @classmethod
     def create(cls, root: Path, recipe: Recipe, notices: tuple[Notice, ...] = ()) -> RunFolder:
@@ -255,10 +249,11 @@ class RunFolder:
 
     def _write_digests(self, digests: Digests) -> Digests:
         """What the file holds already of others stays."""
-        before = self.read_json("digests.json") if self.has("digests.json") else {}
+        file = self.path / "digests.json"
+        before = codec.read_json(file) if file.is_file() else {}
         known = {name: value for name, value in codec.plain(digests).items() if value}
-        self.write_json("digests.json", {**before, **known})
-        return codec.parse(self.file("digests.json"), Digests)
+        self.write_json(file.name, {**before, **known})
+        return codec.parse(file, Digests)
 
 
 def _overrides(recipe: Recipe) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ each class's membership, 0 or 1; once a run is scored, the group that counts as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,43 +38,27 @@ RAW, SET = "raw:", "set:"
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write the table; floats keep all their digits."""
-    names = [cell(name) for name in predictions.classes]
-    columns = [
-        [str(row) for row in predictions.row.tolist()],
-        [cell(value) for value in predictions.id],
-        [cell(value) for value in predictions.path],
-        [cell(value) for value in predictions.patient],
-        list(predictions.origin),
-        [str(fold) for fold in predictions.fold.tolist()],
-        [names[label] for label in predictions.label.tolist()],
-        _decisions(predictions, names),
-        [number(value) for value in predictions.uncertainty.tolist()],
-        [number(value) for value in predictions.mutual_information.tolist()],
-    ]
-    header = list(HEAD)
-    if predictions.group is not None:
-        header.append(GROUP)
-        columns.append([str(group) for group in predictions.group.tolist()])
-    for prefix, values in _blocks(predictions):
-        header += [cell(prefix + name) for name in predictions.classes]
-        written = str if prefix == SET else number
-        columns += [[written(value) for value in column] for column in values.T.tolist()]
-    write_table(path, header, zip(*columns, strict=True))
-
-
-def _blocks(predictions: Predictions) -> Iterator[tuple[str, NDArray[Any]]]:
-    """What has a column per class."""
-    yield PREFIX, predictions.probabilities
-    if predictions.raw is not None:
-        yield RAW, predictions.raw
-    if predictions.sets is not None:
-        yield SET, predictions.sets.astype(np.int64)
-
-
-def _decisions(predictions: Predictions, names: list[str]) -> list[str]:
-    if predictions.decision is None:
-        return [""] * len(predictions)
-    return [names[index] for index in predictions.decision.tolist()]
+    p, names = predictions, [cell(name) for name in predictions.classes]
+    decided = [] if p.decision is None else p.decision.tolist()
+    columns: dict[str, Iterable[str]] = {
+        "row": map(str, p.row.tolist()),
+        "id": map(cell, p.id),
+        "path": map(cell, p.path),
+        "patient": map(cell, p.patient),
+        "origin": p.origin,
+        "fold": map(str, p.fold.tolist()),
+        "label": [names[label] for label in p.label.tolist()],
+        "decision": [names[answer] for answer in decided] or [""] * len(p),
+        "uncertainty": map(number, p.uncertainty.tolist()),
+        "mutual_information": map(number, p.mutual_information.tolist()),
+    }
+    if p.group is not None:
+        columns[GROUP] = map(str, p.group.tolist())
+    sets = None if p.sets is None else p.sets.astype(np.int64)
+    for prefix, values in ((PREFIX, p.probabilities), (RAW, p.raw), (SET, sets)):
+        for name, column in zip(p.classes, () if values is None else values.T, strict=False):
+            columns[cell(prefix + name)] = map(str if prefix == SET else number, column.tolist())
+    write_table(path, [*columns], zip(*columns.values(), strict=True))
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -85,71 +69,61 @@ def read_predictions(path: Path) -> Predictions:
     """
     header, lines = read_table(path, HEAD)
     try:
-        grouped = header[len(HEAD) : len(HEAD) + 1] == [GROUP]
-        names = [sure(column) for column in header[len(HEAD) + grouped :]]
-        classes = tuple(name[len(PREFIX) :] for name in names if name.startswith(PREFIX))
-        return _table(classes, _kinds(names, classes), lines, grouped)
+        cells = zip(*lines, strict=True) if lines else [()] * len(header)
+        return _table(dict(zip(header, cells, strict=True)))
     except (ValueError, KeyError) as error:
         raise damaged(path, f"{type(error).__name__}: {error}") from error
 
 
-def _kinds(names: list[str], classes: tuple[str, ...]) -> list[str]:
-    """The prefixes of the blocks of columns, each block with a column per class."""
-    kinds = [PREFIX]
-    kinds += [kind for kind in (RAW, SET) if any(name.startswith(kind) for name in names)]
+def _blocks(columns: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+    """What has a column for each class: an array ``(n, k)`` by prefix."""
+    names = [sure(column) for column in columns if column not in (*HEAD, GROUP)]
+    kinds = [kind for kind in (PREFIX, RAW, SET) if any(name.startswith(kind) for name in names)]
+    classes = _classes(names)
     expected = [kind + name for kind in kinds for name in classes]
     strange = [name for name in names if name not in expected]
     if strange or names != expected:
         what = repr(strange[0]) if strange else repr(names)
         raise ValueError(f"column {what} is no class's probability")
-    return kinds
+    return {
+        kind: np.ascontiguousarray(
+            np.array([[float(x) for x in columns[cell(kind + name)]] for name in classes]).T
+        )
+        for kind in kinds
+    }
 
 
-def _table(
-    classes: tuple[str, ...], kinds: list[str], lines: list[list[str]], grouped: bool
-) -> Predictions:
-    index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
-    k, n = len(classes), len(lines)
-    columns = list(zip(*lines, strict=True)) or [()] * (len(HEAD) + grouped + k * len(kinds))
-    answers = [text(value) for value in columns[7]]
+def _classes(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name[len(PREFIX) :] for name in names if name.startswith(PREFIX))
 
-    def block(kind: str) -> NDArray[np.float64] | None:
-        if kind not in kinds:
-            return None
-        start = len(HEAD) + grouped + k * kinds.index(kind)
-        values = np.array([[float(x) for x in column] for column in columns[start : start + k]])
-        return np.ascontiguousarray(values.reshape(k, n).T)
 
-    p, sets = block(PREFIX), block(SET)
-    assert p is not None
+def _table(columns: Mapping[str, Sequence[str]]) -> Predictions:
+    blocks, classes = _blocks(columns), _classes(map(sure, [*columns]))
+    index = {name: i for i, name in enumerate(classes)}
+    answers = columns["decision"]
+    if strange := {*columns["origin"]} - {*get_args(Origin)}:
+        raise ValueError(f"no origin of an image: {min(strange)!r}")
+
+    def numbers(name: str) -> NDArray[np.int64]:
+        return np.array([int(x) for x in columns[name]], dtype=np.int64)
+
+    def of_classes(cells: Iterable[str]) -> NDArray[np.int64]:
+        return np.array([index[sure(x)] for x in cells], dtype=np.int64)
+
     return Predictions(
         classes=classes,
-        row=np.array([int(x) for x in columns[0]], dtype=np.int64),
-        id=tuple(sure(x) for x in columns[1]),
-        path=tuple(sure(x) for x in columns[2]),
-        patient=tuple(text(x) for x in columns[3]),
-        origin=tuple(_origin(x) for x in columns[4]),
-        fold=np.array([int(x) for x in columns[5]], dtype=np.int64),
-        label=np.array([index[text(x)] for x in columns[6]], dtype=np.int64),
-        probabilities=p,
-        uncertainty=np.array([float(x) for x in columns[8]], dtype=np.float64),
-        mutual_information=np.array([float(x) for x in columns[9]], dtype=np.float64),
-        decision=_indices(answers, index),
-        raw=block(RAW),
-        sets=None if sets is None else sets == 1,
-        group=np.array([int(x) for x in columns[len(HEAD)]], dtype=np.int64) if grouped else None,
+        row=numbers("row"),
+        id=tuple(map(sure, columns["id"])),
+        path=tuple(map(sure, columns["path"])),
+        patient=tuple(map(text, columns["patient"])),
+        origin=cast("tuple[Origin, ...]", tuple(columns["origin"])),
+        fold=numbers("fold"),
+        label=of_classes(columns["label"]),
+        probabilities=blocks.get(PREFIX, np.zeros((len(answers), 0))),
+        uncertainty=np.array([float(x) for x in columns["uncertainty"]]),
+        mutual_information=np.array([float(x) for x in columns["mutual_information"]]),
+        decision=None if answers and not any(answers) else of_classes(answers),
+        raw=blocks.get(RAW),
+        sets=blocks[SET] == 1 if SET in blocks else None,
+        group=numbers(GROUP) if GROUP in columns else None,
     )
-
-
-def _indices(
-    answers: list[str | None], index: dict[str | None, int]
-) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-    if answers and all(answer is None for answer in answers):
-        return None
-    return np.array([index[answer] for answer in answers], dtype=np.int64)
-
-
-def _origin(value: str) -> Origin:
-    if value not in get_args(Origin):
-        raise ValueError(f"no origin of an image: {value!r}")
-    return cast("Origin", value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leukreg.errors import RunError
-from leukreg.runs.codec import damaged, read_json
+from leukreg.runs.codec import parse, read_json
 from leukreg.runs.status import FILE as STATUS
 from leukreg.runs.status import Status, is_locked, read_status, refuse_damaged
-from leukreg.types import Score
+from leukreg.text import nearest
+from leukreg.types import Finding, Score
 
 EXPORTED = "contract.json"
 WHERE_DATA_LIE = {"data.root", "data.path"}
@@ -43,6 +43,14 @@ class RunSummary:
     """Findings of severity error that are not waived."""
     warnings: int = 0
     waived: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """What a listing reads of ``scores.json``."""
+
+    scores: tuple[Score, ...]
+    scored: Mapping[str, int]
 
 
 def list_runs(root: Path) -> tuple[RunSummary, ...]:
@@ -113,21 +121,16 @@ def _set_on(path: Path, status: Status) -> bool:
 
 
 def _outcome(path: Path) -> dict[str, Any]:
-    scores, findings = path / "scores.json", path / "findings.json"
-    data, found = read_json(scores), read_json(findings)
-    try:
-        whole = tuple(Score(**line) for line in data["scores"] if line["label"] is None)
-        open_ones = [one["severity"] for one in found if one["waived"] is None]
-        return {
-            "scores": whole,
-            "scored": {str(origin): int(count) for origin, count in data["scored"].items()},
-            "errors": open_ones.count("error"),
-            "warnings": open_ones.count("warning"),
-            "waived": len(found) - len(open_ones),
-        }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise damaged(scores if isinstance(found, list) else findings, reason) from error
+    kept = parse(path / "scores.json", _Scores)
+    found = parse(path / "findings.json", tuple[Finding, ...])
+    severities = [one.severity for one in found if one.waived is None]
+    return {
+        "scores": tuple(score for score in kept.scores if score.label is None),
+        "scored": kept.scored,
+        "errors": severities.count("error"),
+        "warnings": severities.count("warning"),
+        "waived": len(found) - len(severities),
+    }
 
 
 EVALUATED_FROM = "evaluated_from"
@@ -166,9 +169,9 @@ def find(reference: str, root: Path, with_models: bool = False, resume: bool = F
     if matches:
         listed = "\n  ".join(run.name for run in matches)
         raise RunError(f"several runs begin with {reference!r}:\n  {listed}")
-    close = difflib.get_close_matches(reference, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]}?" if close else "; `leukreg runs` lists them"
-    raise RunError(f"there is no run {reference!r} in {root}{hint}")
+    meant = nearest(reference, names, cutoff=0.5)
+    hint = f"did you mean {meant}?" if meant else "`leukreg runs` lists them"
+    raise RunError(f"there is no run {reference!r} in {root}; {hint}")
 
 
 def _matches(reference: str, runs: Sequence[RunSummary], resume: bool) -> list[RunSummary]:

@@ -11,14 +11,14 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from leukreg.errors import RunError, WriteError
 from leukreg.files import CHECKSUMS, ERRORS, digest, digest_of, write_file
-from leukreg.runs.codec import damaged, read_json, read_text
+from leukreg.runs.codec import checked, damaged, read_json, read_text
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -115,16 +115,7 @@ def read_status(folder: Path) -> Status:
     data = read_json(path)
     if isinstance(data, dict) and data.pop(DIGEST, None) not in (None, _digest(data)):
         raise damaged(path, "it is not as leukreg wrote it")
-    known = {each.name for each in fields(Status)}
-    if not isinstance(data, dict) or data.get("state") not in get_args(State):
-        raise damaged(path, "it says no known state")
-    if not isinstance(data.get("started"), str) or not isinstance(data.get("recipe"), str):
-        raise damaged(path, "it says neither recipe nor start")
-    if not isinstance(data.get("lines", {}), dict):
-        raise damaged(path, "its lines are no table")
-    given = {name: value for name, value in data.items() if name in known}
-    lists = {name: tuple(data.get(name, ())) for name in ("mended", "overrides")}
-    return Status(**given | lists)
+    return checked(path, data, Status)
 
 
 def _digest(plain: Mapping[str, Any]) -> str:

@@ -69,9 +69,8 @@ def check_name(name: str, kind: str) -> None:
         )
     for entry in installed().find(name):
         if entry.kind == kind:
-            owner = f"{entry.owner.distribution} {entry.owner.version}"
             raise PluginError(
-                f"there is a {kind} {name!r} already, from {owner}; choose another name"
+                f"there is a {kind} {name!r} already, from {entry.owner}; choose another name"
             )
 
 

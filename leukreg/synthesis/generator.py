@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from leukreg.data.walk import SNAPSHOTS
 from leukreg.progress import SILENT, Progress
 from leukreg.registry.kinds import ClassGenerator, Images
-from leukreg.registry.plugin_call import breach, call, takes
+from leukreg.registry.plugin_call import breach, call, taken
 from leukreg.synthesis.request import Request
 from leukreg.types import Labels, Lineage, Samples
 
@@ -51,7 +50,7 @@ def fit(images: Images, request: Request, progress: Progress) -> ClassGenerator:
     generator = _built(images, request)
     folder = request.home / SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
-    more = _more(generator.fit, progress)
+    more = taken(generator.fit, progress=progress)
     # Whoever takes the progress tells of it himself.
     with (SILENT if more else progress).task(f"Fitting {choice.name}"):
         call(choice, generator.fit, images, request.fit_seed, folder, **more)
@@ -72,13 +71,8 @@ def check(images: Images, request: Request, progress: Progress) -> bool:
     own = getattr(generator, "check", None)
     if not callable(own):
         return False
-    call(request.spec.generator, own, images, **_more(own, progress))
+    call(request.spec.generator, own, images, **taken(own, progress=progress))
     return True
-
-
-def _more(function: Callable[..., Any], progress: Progress) -> dict[str, Progress]:
-    # A slow generator may take the progress; the contract does not ask for it.
-    return {"progress": progress} if takes(function, "progress") else {}
 
 
 def _built(images: Images, request: Request) -> ClassGenerator:
@@ -87,7 +81,7 @@ def _built(images: Images, request: Request) -> ClassGenerator:
     labels = Labels(names=samples.classes, counts=tuple(counts[name] for name in samples.classes))
     build = choice.plugin.build
     # A generator may want to know what it will be asked for, to refuse it before any training.
-    asked = {"targets": tuple(request.spec.classes)} if takes(build, "targets") else {}
+    asked = taken(build, targets=tuple(request.spec.classes))
     generator: ClassGenerator = call(choice, build, request.image, labels, **asked)
     return generator
 

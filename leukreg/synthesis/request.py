@@ -116,10 +116,7 @@ def refuse_unknown(spec: SynthesisSpec, samples: Samples) -> None:
     known = samples.classes
     unknown = [label for label in spec.classes if label not in known]
     if unknown:
-        lines = (
-            f"there is no class {label!r}; {did_you_mean(label, known, 'the data have')}"
-            for label in unknown
-        )
+        lines = (f"there is no class {label!r}; {did_you_mean(label, known)}" for label in unknown)
         raise DataError("\n".join(lines))
 
 

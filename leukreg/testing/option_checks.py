@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
+Check = TypeVar("Check", bound=Callable[..., None])
 _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
 
-def require(condition: object, sentence: str) -> None:
-    """Raise AssertionError with a sentence for the plugin's author unless ``condition`` holds."""
-    if not condition:
-        raise AssertionError(sentence)
+def of_plugin(check: Check) -> Check:
+    """Has what a check says begin with the name of the plugin."""
 
-
-class Require:
-    """What a check asks of one plugin, which its messages name: ``ask(condition, sentence)``."""
-
-    def __init__(self, plugin: Any) -> None:
+    @functools.wraps(check)
+    def named(plugin: Any, *args: Any, **more: Any) -> None:
         cls = plugin if isinstance(plugin, type) else type(plugin)
         name = getattr(cls, "leukreg_name", None)
-        self.who = cls.__name__ if name is None else f"plugin {name!r}"
+        who = cls.__name__ if name is None else f"plugin {name!r}"
+        try:
+            check(plugin, *args, **more)
+        except AssertionError as error:
+            text = str(error)
+            raise AssertionError(text if text.startswith(who) else f"{who}: {text}") from error
 
-    def __call__(self, condition: object, sentence: str) -> None:
-        require(condition, f"{self.who}: {sentence}")
-
-    def broken(self, sentence: str) -> AssertionError:
-        """The error that says what to mend."""
-        return AssertionError(f"{self.who}: {sentence}")
+    return cast("Check", named)
 
 
 def instance(plugin: Any) -> Any:
@@ -40,14 +38,14 @@ def instance(plugin: Any) -> Any:
     from leukreg.recipe.reference import options
 
     needed = [option.name for option in options(plugin) if option.default == "required"]
-    require(
-        not needed,
-        f"{plugin.__name__} cannot be built without {', '.join(needed)}: "
-        "give the check an instance with its options set",
+    assert not needed, (
+        f"it cannot be built without {', '.join(needed)}: "
+        "give the check an instance with its options set"
     )
     return plugin()
 
 
+@of_plugin
 def check_options(cls: type) -> None:
     """A name, a listing line, and options that are documented, strict and loadable.
 
@@ -57,27 +55,23 @@ def check_options(cls: type) -> None:
     from leukreg.recipe.reference import options
 
     name = getattr(cls, "leukreg_name", None)
-    require(name is not None, f"{cls.__name__} is not marked with @plugin('its-name')")
-    require(
-        _NAME.fullmatch(str(name)),
-        f"the name {name!r} should be lower-case words joined by hyphens, as others are",
+    assert name is not None, "is not marked with @plugin('its-name')"
+    assert _NAME.fullmatch(str(name)), (
+        f"the name {name!r} should be lower-case words joined by hyphens, as others are"
     )
-    ask = Require(cls)
     listing = (cls.__doc__ or "").strip().splitlines()[:1]
-    ask(
-        listing and 8 <= len(listing[0]) <= 100 and not listing[0].startswith(f"{cls.__name__}("),
-        "the docstring's first line is its listing; write 8 to 100 characters",
-    )
+    assert (
+        listing and 8 <= len(listing[0]) <= 100 and not listing[0].startswith(f"{cls.__name__}(")
+    ), "the docstring's first line is its listing; write 8 to 100 characters"
     for option in options(cls):
-        ask(
-            option.meaning,
+        assert option.meaning, (
             f"option {option.name!r} is not documented; "
-            "put a string with its meaning under the field",
+            "put a string with its meaning under the field"
         )
-    _check_loading(cls, ask)
+    _check_loading(cls)
 
 
-def _check_loading(cls: type, ask: Require) -> None:
+def _check_loading(cls: type) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     from leukreg.recipe.reference import example_values
@@ -88,9 +82,9 @@ def _check_loading(cls: type, ask: Require) -> None:
         adapter.validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         said = f"its own defaults {values} do not pass its own options: {error}"
-        raise ask.broken(said) from error
+        raise AssertionError(said) from error
     try:
         adapter.validate_json(json.dumps(values | {"no-such-option": 1}), strict=True)
     except ValidationError:
         return
-    raise ask.broken("accepts unknown options; use @plugin from leukreg")
+    raise AssertionError("accepts unknown options; use @plugin from leukreg")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from leukreg.testing.examples import example_labels
-from leukreg.testing.option_checks import Require, instance
+from leukreg.testing.option_checks import instance, of_plugin
 
 if TYPE_CHECKING:
     import torch
@@ -17,31 +17,30 @@ if TYPE_CHECKING:
 __all__ = ["check_class_weights", "check_optimizer", "check_sampler", "check_schedule"]
 
 
+@of_plugin
 def check_class_weights(plugin: Any) -> None:
     """One positive finite weight per class, also where a class has no rows."""
-    own, require = instance(plugin), Require(plugin)
+    own = instance(plugin)
     for counts in ((40, 30, 20, 10), (1000, 1, 1, 1), (5, 0, 5, 5)):
         weights = own.build(replace(example_labels(4), counts=counts))
-        require(
-            isinstance(weights, tuple) and len(weights) == 4,
-            f"must return a tuple of one weight per class, not {weights!r}",
+        assert isinstance(weights, tuple) and len(weights) == 4, (
+            f"must return a tuple of one weight per class, not {weights!r}"
         )
-        require(
-            all(isinstance(each, float) and math.isfinite(each) and each > 0 for each in weights),
-            f"counts {counts} gave {weights}; every weight must be a finite float above 0",
-        )
+        assert all(
+            isinstance(each, float) and math.isfinite(each) and each > 0 for each in weights
+        ), f"counts {counts} gave {weights}; every weight must be a finite float above 0"
     even = own.build(replace(example_labels(4), counts=(20, 20, 20, 20)))
-    require(
-        max(even) - min(even) < 1e-6 * max(even),
-        f"classes of equal size get different weights {even}",
+    assert max(even) - min(even) < 1e-6 * max(even), (
+        f"classes of equal size get different weights {even}"
     )
 
 
+@of_plugin
 def check_sampler(plugin: Any) -> None:
     """Valid positions, a finite epoch, the same under the same generator."""
     import torch
 
-    own, require = instance(plugin), Require(plugin)
+    own = instance(plugin)
     cases = (
         ([0] * 30 + [1] * 9 + [2], [str(row // 4) for row in range(40)]),
         ([0, 1, 1, 2], ["a", "a", "b", "c"]),
@@ -57,52 +56,47 @@ def check_sampler(plugin: Any) -> None:
             )
             for seed in (3, 3)
         ]
-        require(runs[0], f"an epoch over {len(targets)} rows is empty")
-        require(
-            len(runs[0]) <= 20 * len(targets), f"an epoch over {len(targets)} rows does not end"
+        assert runs[0], f"an epoch over {len(targets)} rows is empty"
+        assert len(runs[0]) <= 20 * len(targets), f"an epoch over {len(targets)} rows does not end"
+        assert all(isinstance(row, int) and 0 <= row < len(targets) for row in runs[0]), (
+            f"positions must be ints from 0 to {len(targets) - 1}"
         )
-        require(
-            all(isinstance(row, int) and 0 <= row < len(targets) for row in runs[0]),
-            f"positions must be ints from 0 to {len(targets) - 1}",
-        )
-        require(
-            runs[0] == runs[1],
-            "the same generator seed gives another order; draw from the given generator",
+        assert runs[0] == runs[1], (
+            "the same generator seed gives another order; draw from the given generator"
         )
 
 
+@of_plugin
 def check_optimizer(plugin: Any) -> None:
     """Lowers a simple loss, moves all parameters, and goes on as before from its state_dict."""
     import torch
 
-    own, require = instance(plugin), Require(plugin)
-    weights, optimizer = _problem(own, require)
+    own = instance(plugin)
+    weights, optimizer = _problem(own)
     first = _loss(weights).item()
     before = [each.detach().clone() for each in weights]
     _step(weights, optimizer)
     moved = [not each.detach().equal(old) for each, old in zip(weights, before, strict=True)]
-    require(all(moved), "a step leaves some parameters where they were")
+    assert all(moved), "a step leaves some parameters where they were"
     for _ in range(200):
         _step(weights, optimizer)
     last = _loss(weights).item()
-    require(
-        math.isfinite(last) and last < first,
-        f"200 steps on a quadratic bowl took the loss from {first:.4g} to {last:.4g}",
+    assert math.isfinite(last) and last < first, (
+        f"200 steps on a quadratic bowl took the loss from {first:.4g} to {last:.4g}"
     )
-    others, resumed = _problem(own, require)
+    others, resumed = _problem(own)
     with torch.no_grad():
         for each, other in zip(weights, others, strict=True):
             other.copy_(each)
     resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     _step(weights, optimizer)
     _step(others, resumed)
-    require(
-        all(each.equal(other) for each, other in zip(weights, others, strict=True)),
-        "after state_dict and load_state_dict it steps elsewhere, so no run could resume",
+    assert all(each.equal(other) for each, other in zip(weights, others, strict=True)), (
+        "after state_dict and load_state_dict it steps elsewhere, so no run could resume"
     )
 
 
-def _problem(own: Any, require: Require) -> tuple[list[torch.nn.Parameter], torch.optim.Optimizer]:
+def _problem(own: Any) -> tuple[list[torch.nn.Parameter], torch.optim.Optimizer]:
     import torch
 
     weights = [
@@ -110,12 +104,9 @@ def _problem(own: Any, require: Require) -> tuple[list[torch.nn.Parameter], torc
         torch.nn.Parameter(torch.full((3,), -3.0)),
     ]
     optimizer = own.build([{"params": [weights[0]]}, {"params": [weights[1]]}])
-    require(
-        isinstance(optimizer, torch.optim.Optimizer), "build must return a torch.optim.Optimizer"
-    )
-    require(
-        len(optimizer.param_groups) == 2 and all(g["lr"] > 0 for g in optimizer.param_groups),
-        "keep the parameter groups as given, each with a learning rate above 0",
+    assert isinstance(optimizer, torch.optim.Optimizer), "build must return a torch.optim.Optimizer"
+    assert len(optimizer.param_groups) == 2 and all(g["lr"] > 0 for g in optimizer.param_groups), (
+        "keep the parameter groups as given, each with a learning rate above 0"
     )
     return weights, optimizer
 
@@ -132,31 +123,30 @@ def _step(weights: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer) -
     optimizer.step()
 
 
+@of_plugin
 def check_schedule(plugin: Any) -> None:
     """Learning rates stay finite and above 0 over the steps, also after a resume."""
-    own, require = instance(plugin), Require(plugin)
+    own = instance(plugin)
     for steps in (1, 2, 30):
-        _rates(own, require, steps, resume_at=None)
-    whole = _rates(own, require, 30, resume_at=None)
-    require(
-        _rates(own, require, 30, resume_at=13) == whole,
-        "after state_dict and load_state_dict it goes on with other learning rates",
+        _rates(own, steps, resume_at=None)
+    whole = _rates(own, 30, resume_at=None)
+    assert _rates(own, 30, resume_at=13) == whole, (
+        "after state_dict and load_state_dict it goes on with other learning rates"
     )
 
 
-def _rates(own: Any, require: Require, steps: int, resume_at: int | None) -> list[float]:
-    optimizer, schedule = _schedule(own, require, steps)
+def _rates(own: Any, steps: int, resume_at: int | None) -> list[float]:
+    optimizer, schedule = _schedule(own, steps)
     rates = []
     for step in range(steps):
         if step == resume_at:
             saved = copy.deepcopy((optimizer.state_dict(), schedule.state_dict()))
-            optimizer, schedule = _schedule(own, require, steps)
+            optimizer, schedule = _schedule(own, steps)
             optimizer.load_state_dict(saved[0])
             schedule.load_state_dict(saved[1])
         rate = float(optimizer.param_groups[0]["lr"])
-        require(
-            math.isfinite(rate) and rate > 0,
-            f"step {step + 1} of {steps} is taken at a learning rate of {rate}",
+        assert math.isfinite(rate) and rate > 0, (
+            f"step {step + 1} of {steps} is taken at a learning rate of {rate}"
         )
         rates.append(rate)
         optimizer.step()
@@ -164,7 +154,7 @@ def _rates(own: Any, require: Require, steps: int, resume_at: int | None) -> lis
     return rates
 
 
-def _schedule(own: Any, require: Require, steps: int) -> tuple[torch.optim.Optimizer, Any]:
+def _schedule(own: Any, steps: int) -> tuple[torch.optim.Optimizer, Any]:
     import torch
 
     weight = torch.nn.Parameter(torch.ones(2))
@@ -172,7 +162,7 @@ def _schedule(own: Any, require: Require, steps: int) -> tuple[torch.optim.Optim
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
     schedule = own.build(optimizer, steps)
     for name in ("step", "state_dict", "load_state_dict"):
-        require(callable(getattr(schedule, name, None)), f"the schedule has no {name}()")
+        assert callable(getattr(schedule, name, None)), f"the schedule has no {name}()"
     return optimizer, schedule
 
 

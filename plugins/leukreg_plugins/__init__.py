@@ -5,116 +5,110 @@ Modules are imported inside the hooks, and torch inside ``build``, so that listi
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from leukreg import hookimpl
+
+AUDITS = (
+    "audits.baseline",
+    "audits.confidence",
+    "audits.confounding",
+    "audits.convergence",
+    "audits.fidelity",
+    "audits.file_listing",
+    "audits.leakage",
+    "audits.lineage",
+    "audits.published_table",
+    "audits.sample_size",
+    "audits.stress",
+    "audits.training_setup",
+)
+"""Where rules stand, in the order in which they are asked."""
+
+
+def plugins_in(*modules: str) -> list[type]:
+    """The plugins that stand in these modules."""
+    homes = [import_module(f"{__name__}.{name}") for name in modules]
+    held = [(one, home.__name__) for home in homes for one in vars(home).values()]
+    classes = [one for one, home in held if isinstance(one, type) and one.__module__ == home]
+    return [one for one in classes if "leukreg_name" in vars(one)]
 
 
 @hookimpl
 def leukreg_sources() -> list[type]:
-    from leukreg_plugins.sources import SOURCES
-
-    return SOURCES
+    return plugins_in("sources.folder", "sources.table", "sources.boxes", "sources.demo")
 
 
 @hookimpl
 def leukreg_preprocessings() -> list[type]:
-    from leukreg_plugins.preprocessings import PREPROCESSINGS
-
-    return PREPROCESSINGS
+    return plugins_in("preprocessings")
 
 
 @hookimpl
 def leukreg_augmentations() -> list[type]:
-    from leukreg_plugins.augmentations import AUGMENTATIONS
-
-    return AUGMENTATIONS
+    return plugins_in("augmentations")
 
 
 @hookimpl
 def leukreg_backbones() -> list[type]:
-    from leukreg_plugins.backbones import BACKBONES
-
-    return BACKBONES
+    return plugins_in("backbones")
 
 
 @hookimpl
 def leukreg_attentions() -> list[type]:
-    from leukreg_plugins.attentions import ATTENTIONS
-
-    return ATTENTIONS
+    return plugins_in("attentions")
 
 
 @hookimpl
 def leukreg_heads() -> list[type]:
-    from leukreg_plugins.heads import HEADS
-
-    return HEADS
+    return plugins_in("heads")
 
 
 @hookimpl
 def leukreg_losses() -> list[type]:
-    from leukreg_plugins.losses import LOSSES
-
-    return LOSSES
+    return plugins_in("losses")
 
 
 @hookimpl
 def leukreg_class_weights() -> list[type]:
-    from leukreg_plugins.class_weights import CLASS_WEIGHTS
-
-    return CLASS_WEIGHTS
+    return plugins_in("class_weights")
 
 
 @hookimpl
 def leukreg_samplers() -> list[type]:
-    from leukreg_plugins.samplers import SAMPLERS
-
-    return SAMPLERS
+    return plugins_in("samplers")
 
 
 @hookimpl
 def leukreg_generators() -> list[type]:
-    from leukreg_plugins.generators import GENERATORS
-
-    return GENERATORS
+    return plugins_in("generators")
 
 
 @hookimpl
 def leukreg_extractors() -> list[type]:
-    from leukreg_plugins.extractors import EXTRACTORS
-
-    return EXTRACTORS
+    return plugins_in("extractors")
 
 
 @hookimpl
 def leukreg_optimizers() -> list[type]:
-    from leukreg_plugins.optimizers import OPTIMIZERS
-
-    return OPTIMIZERS
+    return plugins_in("optimizers")
 
 
 @hookimpl
 def leukreg_schedules() -> list[type]:
-    from leukreg_plugins.schedules import SCHEDULES
-
-    return SCHEDULES
+    return plugins_in("schedules")
 
 
 @hookimpl
 def leukreg_metrics() -> list[type]:
-    from leukreg_plugins.metrics import METRICS
-
-    return METRICS
+    return plugins_in("metrics")
 
 
 @hookimpl
 def leukreg_audits() -> list[type]:
-    from leukreg_plugins.audits import AUDITS
-
-    return AUDITS
+    return plugins_in(*AUDITS)
 
 
 @hookimpl
 def leukreg_reports() -> list[type]:
-    from leukreg_plugins.reports import REPORTS
-
-    return REPORTS
+    return plugins_in("reports", "reporting.page_sections")

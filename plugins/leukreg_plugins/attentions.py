@@ -87,6 +87,3 @@ class TimmAttention:
 
         module: nn.Module = create_attn(self.name, channels)  # type: ignore[no-untyped-call]
         return module
-
-
-ATTENTIONS: list[type] = [Cbam, SqueezeExcitation, EfficientChannelAttention, TimmAttention]

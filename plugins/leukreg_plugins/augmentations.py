@@ -133,6 +133,3 @@ class StainJitter:
 
         stain = Stain(space=self.space, strength=self.strength, bias=self.bias)
         return Pipeline(on_bytes=(right_angles,) if self.right_angles else (), on_floats=(stain,))
-
-
-AUGMENTATIONS: list[type] = [History, Conservative, Advanced, StainJitter]

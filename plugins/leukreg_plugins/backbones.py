@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from leukreg import LeukregError, NotAvailable, plugin
+from leukreg import LeukregError, NotAvailable, did_you_mean, plugin
 from leukreg_plugins.pretrained_weights import (
     CELLS,
     FILES,
@@ -314,12 +313,10 @@ def _known(name: str) -> str:
     tags = timm.list_pretrained()
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture) or (tag and name not in tags):
-        choice = tags if tag else timm.list_models()
-        close = difflib.get_close_matches(name, choice, n=1) or difflib.get_close_matches(
-            architecture, timm.list_models(), n=1
-        )
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise LeukregError(f"timm {timm.__version__} has no model {name!r}{hint}")
+        models = timm.list_models()
+        hint = did_you_mean(architecture, models, "timm.list_models() names all")
+        hint = did_you_mean(name, tags if tag else models, hint)
+        raise LeukregError(f"timm {timm.__version__} has no model {name!r}; {hint}")
     config = timm.get_pretrained_cfg(name)
     return f"{architecture}.{config.tag}" if config is not None and config.tag else name
 
@@ -339,9 +336,3 @@ def _on_hub(tag: str) -> HubWeights:
     raise NotAvailable(
         f'timm publishes no weights for {tag!r}; name a file or start from weights = "random"'
     )
-
-
-BACKBONES: list[type] = [
-    ResNet50, DenseNet201, EfficientNetB0, ResNet18, EfficientNetLite0, EfficientNetLite1,
-    EfficientNetLite2, DinoBloomS, DinoBloomB, DinoBloomL, DinoBloomG, Timm, Cellnet,
-]  # fmt: skip

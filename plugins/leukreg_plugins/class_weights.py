@@ -57,6 +57,3 @@ def _mean_one(counts: Sequence[int], weights: Sequence[float]) -> tuple[float, .
         return (1.0,) * len(counts)
     mean = sum(n * weight for n, weight in zip(counts, weights, strict=True)) / rows
     return tuple(w / mean if n else 1.0 for n, w in zip(counts, weights, strict=True))
-
-
-CLASS_WEIGHTS: list[type] = [Balanced, EffectiveNumber]

@@ -13,7 +13,6 @@ from leukreg import (
     import_torchvision,
     load_tensors,
     plugin,
-    trained_backbone,
 )
 from leukreg_plugins.pretrained_weights import CELLS, sha256, unreachable
 
@@ -170,7 +169,9 @@ class RunBackbone:
         Raises:
             NotAvailable: They are not.
         """
-        trained_backbone(self.path)
+        from leukreg import Trained
+
+        Trained.backbone(self.path)
 
     def build(self) -> nn.Module:
         """From uint8 images of any size to features; images are brought to the run's size.
@@ -179,12 +180,13 @@ class RunBackbone:
             NotAvailable: The run folder or its model is not there.
             LeukregError: The model does not fit the run's recipe.
         """
-        return trained_backbone(self.path).build()
+        from leukreg import Trained
+
+        return Trained.backbone(self.path).build()
 
     def describe(self) -> dict[str, str]:
         """The model file's SHA-256, the run and the recipe."""
-        found = trained_backbone(self.path)
+        from leukreg import Trained
+
+        found = Trained.backbone(self.path)
         return {**found.describe(), "digest": sha256(found.model_path)}
-
-
-EXTRACTORS: list[type] = [Cells, Inception, RunBackbone]

@@ -35,6 +35,3 @@ class Warp:
         from leukreg_plugins.warping import WarpGenerator
 
         return WarpGenerator(self.donor, self.strength)
-
-
-GENERATORS: list[type] = [Warp]

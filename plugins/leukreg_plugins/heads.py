@@ -85,6 +85,3 @@ class Mlp:
         return mlp(
             channels, self.widths, len(labels), dropout=self.dropout, batch_norm=self.batch_norm
         )
-
-
-HEADS: list[type] = [Linear, Mlp]

@@ -95,6 +95,3 @@ def _factor(labels: Labels, alpha: float | None) -> Tensor | None:
     factor = torch.full((2,), 1 - alpha)
     factor[positive] = alpha
     return factor
-
-
-LOSSES: list[type] = [CrossEntropy, Focal, ClassBalancedLoss]

@@ -315,17 +315,3 @@ def _mean(name: str, rows: Floats) -> Score:
     if len(rows) == 0:
         return Score(name=name, value=None, why="no rows")
     return Score(name=name, value=float(rows.mean()))
-
-
-METRICS: list[type] = [
-    Accuracy,
-    PerClass,
-    Macro,
-    Mcc,
-    Auc,
-    AveragePrecision,
-    SensitivityAtSpecificity,
-    Nll,
-    Brier,
-    Ece,
-]

@@ -124,6 +124,3 @@ class Sgd:
             nesterov=self.nesterov and self.momentum > 0,
             weight_decay=self.weight_decay,
         )
-
-
-OPTIMIZERS: list[type] = [Adam, LegacyAdam, AdamW, RAdam, Sgd]

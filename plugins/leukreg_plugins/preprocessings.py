@@ -96,6 +96,3 @@ class CentreCrop:
         from leukreg_plugins.nn.stain_normalisation import Middle
 
         return Middle(image.size)
-
-
-PREPROCESSINGS: list[type] = [Reinhard, Macenko, Grey, CentreCrop]

@@ -6,7 +6,6 @@ cache. So the cache is looked at first, and the network is tried once, briefly, 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.metadata
 import logging
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from leukreg import LeukregError, NotAvailable, expanded, import_torchvision
+from leukreg import LeukregError, NotAvailable, did_you_mean, expanded, import_torchvision
 
 if TYPE_CHECKING:
     from torch import nn
@@ -177,12 +176,11 @@ def local_file(weights: str, keywords: tuple[str, ...]) -> Path:
     """
     path = expanded(weights)
     if path.suffix.lower() not in SUFFIXES:
-        close = difflib.get_close_matches(weights, keywords, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(weights, keywords, "name one of these")
         known = " nor ".join(f'"{word}"' for word in keywords)
         raise LeukregError(
             f'weights = "{weights}" is neither {known} nor the path of a weights file '
-            f"({', '.join(SUFFIXES)}){hint}"
+            f"({', '.join(SUFFIXES)}); {hint}"
         )
     if not path.is_file():
         raise NotAvailable(

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 
 from leukreg import Finding, RunRecord, Section, Table, plugin
-from leukreg_plugins.reporting.page_sections import PAGE
 
 
 @plugin("verdict")
@@ -100,13 +99,8 @@ class HowScored:
     """What was chosen between predictions and figures: positive class, threshold, epoch."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        from leukreg import choices, positive_in
-
-        classes = result.predictions.classes
-        positive = positive_in(result.recipe, classes)
-        mark = "! " if positive and not positive.stated else ""
-        made = choices(result.recipe, classes)
-        lines = [f"{what[:1].upper()}{what[1:]}: {said}." for what, said in made]
+        mark = "! " if result.positive and not result.positive.stated else ""
+        lines = [f"{what[:1].upper()}{what[1:]}: {said}." for what, said in result.choices]
         text = (mark + lines[0], *lines[1:])
         return [Section(title="How it was scored", text=text, order=32, page=22)]
 
@@ -280,24 +274,3 @@ class Findings:
         waived = sum(f.waived is not None for f in findings)
         counts += [f"{waived} waived"] if waived else []
         return f"Findings: {', '.join(counts)}"
-
-
-REPORTS: list[type] = [
-    Verdict,
-    PerClassReport,
-    Confusion,
-    WholeReport,
-    HowScored,
-    EachFold,
-    Uncertainty,
-    Calibration,
-    PredictionSets,
-    Reported,
-    Elsewhere,
-    StressReport,
-    SyntheticCells,
-    Preprocessing,
-    Training,
-    Findings,
-    *PAGE,
-]

@@ -113,6 +113,3 @@ def _shuffled(rows: Sequence[int], generator: torch.Generator) -> list[int]:
     import torch
 
     return [rows[i] for i in torch.randperm(len(rows), generator=generator).tolist()]
-
-
-SAMPLERS: list[type] = [Shuffle, ClassBalancedSampler, PatientBalanced]

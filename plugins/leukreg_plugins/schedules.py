@@ -116,6 +116,3 @@ class OneCycle:
             final_div_factor=self.start / self.final,
             cycle_momentum=self.cycle_momentum and moves,
         )
-
-
-SCHEDULES: list[type] = [Constant, Plateau, Cosine, OneCycle]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.audit.published_table import KEYS, Reported, read_reported
+from leukreg.audit.published_table import KEYS, Reported
 from leukreg.errors import Problems
 
 
 def test_figures_counts_and_matrix_are_read() -> None:
-    reported = read_reported(
+    reported = Reported.read(
         {
             "classes": ["Benign", "ALL"],
             "accuracy": "0.8400",
@@ -62,14 +62,14 @@ def test_figures_counts_and_matrix_are_read() -> None:
 )
 def test_absurd_tables_are_refused(table: dict[str, Any], words: str) -> None:
     with pytest.raises(Problems) as caught:
-        read_reported(table)
+        Reported.read(table)
     assert words in str(caught.value)
     assert "nothing was checked" in str(caught.value)
 
 
 def test_all_mistakes_come_at_once() -> None:
     with pytest.raises(Problems) as caught:
-        read_reported({"precision": 1.7, "recall": "x", "images": -1})
+        Reported.read({"precision": 1.7, "recall": "x", "images": -1})
     assert len(caught.value.problems) == 3
 
 
@@ -84,4 +84,4 @@ ANYTHING = st.recursive(
 @given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), ANYTHING, max_size=6))
 def test_no_table_whatsoever_gives_another_error(table: dict[str, Any]) -> None:
     with contextlib.suppress(Problems):
-        assert isinstance(read_reported(table), Reported)
+        assert isinstance(Reported.read(table), Reported)

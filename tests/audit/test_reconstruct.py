@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leukreg.audit.printed_figure import Printed, printed
-from leukreg.audit.published_table import read_reported
+from leukreg.audit.published_table import Reported
 from leukreg.audit.reconstruct import (
     Marginals,
     Puzzle,
@@ -91,7 +91,7 @@ def holds(answer: Reconstruction, matrix: Matrix) -> bool:
 
 
 def prints_the_same(answer: Reconstruction, table: dict[str, Any]) -> bool:
-    figures = read_reported(table)
+    figures = Reported.read(table)
     for found in answer.answers[:20]:
         true = rates(found)
         shown = [("", "accuracy", figures.figure("accuracy"))]
@@ -105,7 +105,7 @@ def prints_the_same(answer: Reconstruction, table: dict[str, Any]) -> bool:
 @given(matrices(), st.sampled_from([2, 3, 4]))
 def test_the_matrix_comes_back_from_supports_and_rates(matrix: Matrix, digits: int) -> None:
     table = table_of(matrix, digits, supports=True)
-    answer = reconstruct(read_reported(table))
+    answer = reconstruct(Reported.read(table))
     assert holds(answer, matrix)
     assert prints_the_same(answer, table)
 
@@ -114,7 +114,7 @@ def test_the_matrix_comes_back_from_supports_and_rates(matrix: Matrix, digits: i
 @given(matrices(classes=(2, 4), most=250), st.sampled_from([2, 3, 4]))
 def test_without_supports_it_is_found_or_left_open(matrix: Matrix, digits: int) -> None:
     table = table_of(matrix, digits, supports=False)
-    answer = reconstruct(read_reported(table))
+    answer = reconstruct(Reported.read(table))
     assert answer.status != "impossible"
     if answer.status == "fits":
         assert holds(answer, matrix)
@@ -129,7 +129,7 @@ def test_two_classes_by_their_positive_one(matrix: Matrix, digits: int) -> None:
     for name in ("precision", "recall", "f1", "specificity"):
         table[name] = text_of(true["b", name], digits)
     table["accuracy"] = text_of(true["", "accuracy"], digits)
-    answer = reconstruct(read_reported(table))
+    answer = reconstruct(Reported.read(table))
     assert answer.status != "impossible"
     if answer.status == "fits" and answer.complete:
         assert marginals_of(matrix) in answer.answers
@@ -209,7 +209,7 @@ def test_a_changed_digit_is_caught_where_nothing_fits(matrix: Matrix, data: st.D
     if float(changed) > 1:  # refused when the table is read
         return
     table["per_class"][label][name] = changed
-    answer = reconstruct(read_reported(table))
+    answer = reconstruct(Reported.read(table))
     true = rates(marginals_of(matrix))[label, name]
     if printed(changed).holds(true):
         assert holds(answer, matrix)
@@ -250,16 +250,16 @@ def test_undefined_may_be_printed_as_nothing_zero_or_one() -> None:
             "test_counts": {"a": 3, "b": 0},
             "per_class": {"a": {"recall": "1.00"}, "b": {"recall": text, "precision": text}},
         }
-        answer = reconstruct(read_reported(table))
+        answer = reconstruct(Reported.read(table))
         assert answer.answers == (((3, 3, 3), (0, 0, 0)),)
         assert answer.unique
 
 
 def test_large_tests_and_missing_sizes_are_left_undecided() -> None:
     table: dict[str, Any] = {"classes": ["a", "b"], "accuracy": "0.9"}
-    assert "not stated" in reconstruct(read_reported(table)).why
+    assert "not stated" in reconstruct(Reported.read(table)).why
     table["test_images"] = 5_000_000
-    assert "not searched" in reconstruct(read_reported(table)).why
+    assert "not searched" in reconstruct(Reported.read(table)).why
 
 
 def test_two_digits_and_no_supports_are_decided_by_an_example() -> None:
@@ -275,8 +275,8 @@ def test_two_digits_and_no_supports_are_decided_by_an_example() -> None:
             "d": {"precision": "0.47", "recall": "0.19", "f1": "0.27"},
         },
     }
-    answer = reconstruct(read_reported(table))
+    answer = reconstruct(Reported.read(table))
     assert (answer.status, answer.complete) == ("fits", False)
     assert prints_the_same(answer, table)
     table["accuracy"] = "0.9012"  # above every recall: proven by weights, not by search
-    assert reconstruct(read_reported(table)).status == "impossible"
+    assert reconstruct(Reported.read(table)).status == "impossible"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from leukreg_plugins.audits import AUDITS
+from leukreg_plugins import AUDITS, plugins_in
 from leukreg_plugins.sources.demo import Demo
 
 from leukreg.record import RunRecord
@@ -122,7 +122,7 @@ def test_on_the_faithful_run_the_faults_of_the_history_are_found(name: str, trai
 def test_on_the_repaired_run_no_error_is_found(name: str, train: Train) -> None:
     result = train(name)
     assert told(result, "error") == {}
-    rules = {str(vars(rule)["leukreg_name"]) for rule in AUDITS}
+    rules = {str(vars(rule)["leukreg_name"]) for rule in plugins_in(*AUDITS)}
     quiet = {"repeated-pixels", "copies-disagree", "class-counts-moved", "patients-unknown",
              "shortcut", "learning-rate", "copies-across-split"}  # fmt: skip
     assert quiet <= rules

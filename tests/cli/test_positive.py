@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from leukreg.choices import positive_of
 from leukreg.cli.main import main
-from leukreg.positive import positive_of
 from tests.cli.test_check import RECIPE
 
 NO_GENERATOR = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leukreg.data.listing import alike, list_folder, require_folder, same_but_for_form
+from leukreg.data.listing import alike, list_folder, require_folder
 from leukreg.errors import DataError, NotAvailable
 
 BENIGN, PRE = "Benign", "[Malignant] Pre-B"
@@ -195,12 +195,12 @@ def test_a_folder_spelt_nearly_as_a_named_one_is_pointed_out(tmp_path: Path) -> 
      "Lympho\u200bcyte", "\uff2cymphocyte"],
 )  # fmt: skip
 def test_spellings_of_one_class(other: str) -> None:
-    assert same_but_for_form("Lymphocyte", other)
+    assert alike(("Lymphocyte", other))
     assert alike(["Lymphocyte", "monocyte", other]) == (("Lymphocyte", other),)
 
 
 def test_unicode_forms_are_one_and_other_names_are_not() -> None:
-    assert same_but_for_form("Gr\u00f6\u00dfe", "Gro\u0308sse")
+    assert alike(("Gr\u00f6\u00dfe", "Gro\u0308sse"))
     assert alike(["Pre-B", "Pro-B", "early Pre-B", "pre b", "[Pre-B]"]) == (("Pre-B", "pre b"),)
-    assert not same_but_for_form("a", "a")
+    assert not alike(("a", "a"))
     assert alike(["-", "_", "--"]) == ()

@@ -18,7 +18,8 @@ from leukreg_gan.generator_file import Card, read_archive, write_archive
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 
-from leukreg import SILENT, DataError, ImageSpec, Labels, NotAvailable, WriteError
+from leukreg import SILENT, DataError, ImageSpec, Labels, NotAvailable
+from leukreg.errors import WriteError
 from leukreg.testing import check
 
 IMAGE = ImageSpec(size=32)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leukreg_plugins import plugins_in
 from leukreg_plugins.augmentations import (
-    AUGMENTATIONS,
     Advanced,
     Conservative,
     History,
@@ -39,7 +39,7 @@ def _images(n: int = 6, size: int = 32) -> torch.Tensor:
 
 @settings(max_examples=24, deadline=None)
 @given(
-    which=st.sampled_from(AUGMENTATIONS),
+    which=st.sampled_from(plugins_in("augmentations")),
     n=st.integers(0, 5),
     size=st.sampled_from([1, 2, 7, 16, 33]),
     seed=st.integers(0, 99),
@@ -56,7 +56,7 @@ def test_any_batch_keeps_its_shape_type_and_pixels(
     assert torch.equal(batch, before)
 
 
-@pytest.mark.parametrize("which", AUGMENTATIONS)
+@pytest.mark.parametrize("which", plugins_in("augmentations"))
 def test_seed_decides_and_every_image_has_its_own_draw(which: Any) -> None:
     change = which().build(ImageSpec(size=32))
     batch = _images(1).repeat(12, 1, 1, 1)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from leukreg_plugins import plugins_in
 from leukreg_plugins import pretrained_weights as weights_module
 from leukreg_plugins.backbones import (
-    BACKBONES,
     Cellnet,
     DenseNet201,
     EfficientNetB0,
@@ -371,7 +371,7 @@ def _without_weights() -> str:
 
 
 def test_all_backbones_are_listed() -> None:
-    names = {cls.leukreg_name for cls in BACKBONES}  # type: ignore[attr-defined]
+    names = {cls.leukreg_name for cls in plugins_in("backbones")}  # type: ignore[attr-defined]
     assert names == {
         "resnet50", "densenet201", "efficientnet-b0", "resnet18", "timm", "cellnet",
         *(f"efficientnet-lite{number}" for number in range(3)),

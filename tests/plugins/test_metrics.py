@@ -11,8 +11,8 @@ import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leukreg_plugins import metric_formulas as formulas
+from leukreg_plugins import plugins_in
 from leukreg_plugins.metrics import (
-    METRICS,
     Accuracy,
     Auc,
     AveragePrecision,
@@ -142,7 +142,7 @@ def test_weighted_figures_equal_those_of_repeated_rows(
     times = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
     repeated = rows.take(np.repeat(np.arange(len(rows)), times))
     weights = np.stack([np.array(times), np.ones(len(rows))], axis=1).astype(np.float64)
-    for metric in METRICS:
+    for metric in plugins_in("metrics"):
         once = {(s.name, s.label): s.value for s in metric().build(repeated)}
         for key, values in metric().resampled(rows, weights).items():
             assert values.shape == (2,)
@@ -268,7 +268,7 @@ def test_history_v4_from_its_matrix() -> None:
     assert found["majority_baseline", None].value == pytest.approx(0.9111, abs=5e-5)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", plugins_in("metrics"))
 def test_without_rows_everything_is_undefined_and_nothing_warns(metric: type) -> None:
     rows = table([], [])
     with warnings.catch_warnings():
@@ -285,7 +285,7 @@ def test_without_rows_everything_is_undefined_and_nothing_warns(metric: type) ->
     assert all(np.isnan(values).all() and values.shape == (2,) for values in resampled.values())
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", plugins_in("metrics"))
 def test_contract(metric: type) -> None:
     check_metric(metric)
 

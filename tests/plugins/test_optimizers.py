@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from leukreg_plugins.optimizers import OPTIMIZERS, Adam, AdamW, LegacyAdam, RAdam, Sgd
+from leukreg_plugins import plugins_in
+from leukreg_plugins.optimizers import Adam, AdamW, LegacyAdam, RAdam, Sgd
 
 
 def _weights(*values: list[float]) -> list[torch.nn.Parameter]:
     return [torch.nn.Parameter(torch.tensor(value)) for value in values]
 
 
-@pytest.mark.parametrize("plugin", OPTIMIZERS)
+@pytest.mark.parametrize("plugin", plugins_in("optimizers"))
 def test_groups_keep_their_own_learning_rate(plugin: Any) -> None:
     one, two = _weights([1.0], [2.0])
     optimizer = plugin(lr=0.5).build([{"params": [one]}, {"params": [two], "lr": 0.25}])

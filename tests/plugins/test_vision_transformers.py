@@ -18,7 +18,7 @@ from torch import nn
 import leukreg
 from leukreg import LeukregError, NotAvailable
 from leukreg.engine.assembly import assemble
-from leukreg.engine.frozen_features import frozen_length
+from leukreg.engine.frozen_prefix import frozen_length
 from leukreg.engine.unfreeze import chosen, layers, unfreeze
 from leukreg.errors import PluginError, PluginFault
 from leukreg.predict.deployment import export

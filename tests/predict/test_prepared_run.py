@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukreg import open_images, trained_backbone
+from leukreg import Trained, open_images
 from leukreg.cli.main import main
 from leukreg.engine.inference import predict_rows
 from leukreg.predict.deployment import FORMATS, export
@@ -105,7 +105,7 @@ def test_pictures_show_what_the_model_sees(
 def test_its_backbone_looks_at_preprocessed_images_too(prepared_run: Path) -> None:
     import torch
 
-    module = trained_backbone(prepared_run).build()
+    module = Trained.backbone(prepared_run).build()
     images = torch.randint(256, (2, 3, 50, 50), dtype=torch.uint8)
     assert module(images).shape == (2, module.dimensions)
     seen: list[tuple[int, ...]] = []

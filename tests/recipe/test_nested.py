@@ -40,9 +40,10 @@ class Outer:
 
 def read(table: dict[str, Any], own: set[str] | None = None) -> tuple[Outer | None, list[str]]:
     mistakes = Mistakes({}, "r.toml")
-    keys = Keys(of="outer", noun="option", stated=own)
+    keys = Keys(of="outer", noun="option")
     made = Reader(discover(()), mistakes).table(Outer, table, ("x",), keys)
-    return None if made is WRONG else made, [problem.message for _, _, problem in mistakes.found]
+    mistakes.keep(0, ("x",), table if own is None else own)
+    return None if made is WRONG else made, [one.problem.message for one in mistakes.found]
 
 
 def test_a_table_is_read_and_written_back() -> None:

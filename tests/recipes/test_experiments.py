@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leukreg.audit.published_table import read_reported
+from leukreg.audit.published_table import Reported
 from leukreg.recipe import Recipe, load, parse
 from leukreg.registry.plugin_call import Choice
 
@@ -37,7 +37,7 @@ def test_loads(name: str) -> None:
     recipe = shipped(name)
     assert recipe.name == name
     assert recipe.title
-    assert read_reported(recipe.reported or {}) is not None
+    assert Reported.read(recipe.reported or {}) is not None
 
 
 @pytest.mark.parametrize("name", HISTORY + REPAIRED)

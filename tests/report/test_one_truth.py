@@ -11,7 +11,8 @@ from leukreg_plugins.reporting import external_validation, roc_curves
 from leukreg_plugins.reporting.format import find, number, percent
 from leukreg_plugins.reporting.score_tables import whole
 
-from leukreg import External, Score
+from leukreg import Score
+from leukreg.record import External
 from tests.factory import build_result
 
 

@@ -113,12 +113,12 @@ class AucNearHalf:
                 yield from self._said(f"AUC {rounded(score.value)}", score.value, interval, "")
 
     def _computed(self, run: RunRecord, auc: float) -> tuple[float, float] | None:
-        from leukreg import units_of
+        from leukreg import resampling
 
         positive = positive_index(run)
         if positive is None:
             return None
-        unit, is_positive = units_of(run.predictions), run.predictions.label == positive
+        unit, is_positive = resampling(run.predictions).unit, run.predictions.label == positive
         positives, others = len(set(unit[is_positive])), len(set(unit[~is_positive]))
         return auc_interval(auc, positives, others) if positives and others else None
 

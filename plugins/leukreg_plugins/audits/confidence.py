@@ -9,7 +9,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from leukreg import Conformal, Finding, Predictions, RunRecord, percent, plugin, rounded
+from leukreg import Finding, Predictions, RunRecord, percent, plugin, record, rounded
 from leukreg_plugins.audits.finding import (
     error,
     option,
@@ -178,7 +178,7 @@ class CoverageMissed:
                 f" {percent(least)} and more",
             )
 
-    def _groups(self, kept: Conformal, run: RunRecord) -> Iterator[tuple[str | None, int]]:
+    def _groups(self, kept: record.Conformal, run: RunRecord) -> Iterator[tuple[str | None, int]]:
         """What the coverage is stated for, with the validation groups of the smallest fold."""
         each = [one.groups or one.rows for one in kept.folds]
         least = [min(groups) for groups in zip(*each, strict=True)]
@@ -190,12 +190,12 @@ class CoverageMissed:
 
     def _unlike(self, run: RunRecord, label: str | None, groups: int) -> int:
         """How many of the fewest rows of a fold do not belong together; older runs kept rows."""
-        from leukreg import units_of
+        from leukreg import resampling
 
         validation = run.validation
         if validation is None:
             return groups
-        unit, fold = units_of(validation), validation.fold
+        unit, fold = resampling(validation).unit, validation.fold
         of = [label in (None, validation.classes[c]) for c in validation.label]
         return min([groups, *(len(set(unit[(fold == one) & of])) for one in set(fold.tolist()))])
 

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from leukreg import Finding, GateFigures, RunRecord, percent, plugin
+from leukreg import Finding, RunRecord, percent, plugin, record
 from leukreg_plugins.audits.finding import error, is_real, note, option, plural, some, warning
 
 
-def tables(run: RunRecord) -> Iterator[tuple[str, GateFigures]]:
+def tables(run: RunRecord) -> Iterator[tuple[str, record.GateFigures]]:
     """What was measured, with what it is of."""
     for table in run.synthesis.fidelity:
         fold = "" if table.fold is None else f" (fold {table.fold + 1})"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from leukreg import Finding, Predictions, RunRecord, Sample, Severity, positive_in
+from leukreg import Finding, Predictions, RunRecord, Sample, Severity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,5 +105,5 @@ def option(table: Any, *keys: str) -> Any:
 
 def positive_index(run: RunRecord) -> int | None:
     """The positive class of a binary task: the recipe's, or the second."""
-    found = positive_in(run.recipe, run.predictions.classes)
+    found = run.positive
     return None if found is None else run.predictions.classes.index(found.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from leukreg import External, Finding, RunRecord, Sample, percent, plugin
+from leukreg import Finding, RunRecord, Sample, percent, plugin, record
 from leukreg_plugins.audits.finding import (
     error,
     is_real,
@@ -249,7 +249,7 @@ class ExternalCopies:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        origin = run.evaluated_from or External()
+        origin = run.evaluated_from or record.External()
         copies = {**origin.copies.exact, **origin.copies.near}
         left_out = origin.copies_left_out
         if copies and not left_out:
@@ -274,7 +274,7 @@ class ExternalClasses:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        origin = run.evaluated_from or External()
+        origin = run.evaluated_from or record.External()
         if origin.missing:
             yield warning(self, f"no image from elsewhere shows {some(origin.missing, 6)}")
         if origin.unmapped:

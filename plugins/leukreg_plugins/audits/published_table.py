@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from leukreg import Finding, Problems, Reported, RunRecord, examine, plugin, read_reported
+from leukreg import Finding, Problems, Reported, RunRecord, examine, plugin
 from leukreg_plugins.audits.finding import error, note, plural, some
 
 
@@ -12,7 +12,7 @@ def published(run: RunRecord) -> Reported:
     """The ``[reported]`` table; empty without one, or with one that cannot be read (which the rule
     ``reported-unreadable`` says)."""
     try:
-        return read_reported(run.reported or {})
+        return Reported.read(run.reported or {})
     except Problems:
         return Reported()
 
@@ -34,7 +34,7 @@ class ReportedUnreadable:
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
         try:
-            read_reported(run.reported or {})
+            Reported.read(run.reported or {})
         except Problems as unreadable:
             first, *others = unreadable.problems
             yield error(self, first.message + (f" and {len(others)} more" if others else ""))

@@ -47,7 +47,7 @@ def effective(right: NDArray[np.bool_], unit: NDArray[np.int64]) -> float:
 
     Args:
         right: Shape ``(n,)``, n above 0: what the share is of.
-        unit: Shape ``(n,)``: the unit of each row (see ``leukreg.units_of``).
+        unit: Shape ``(n,)``: the unit of each row (see ``leukreg.resampling``).
     """
     import numpy as np
 
@@ -154,17 +154,15 @@ class FewPositives:
             return
         import numpy as np
 
-        from leukreg import units_in_words, units_of
+        from leukreg import resampling
 
-        unit = units_of(predictions)
         for c, name in enumerate(predictions.classes):
             of = np.flatnonzero(predictions.label == c)
             if len(of):
                 rows = predictions.take(of)
-                right = rows.answers == c
-                share, n = float(right.mean()), effective(right, unit[of])
-                on = units_in_words(rows)
-                yield name, rounded(share), share * n, n, on
+                right, drawn = rows.answers == c, resampling(rows)
+                share, n = float(right.mean()), effective(right, drawn.unit)
+                yield name, rounded(share), share * n, n, drawn.of
 
     def _reported(self, reported: Reported) -> Iterator[Rests]:
         for label, n in examine(reported).supports().items():

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from leukreg import Finding, RunRecord, Score, Stress, StressStep, percent, plugin
+from leukreg import Finding, RunRecord, Score, percent, plugin, record
 from leukreg_plugins.audits.finding import warning
 
 
-def last_step(stress: Stress | None, name: str) -> StressStep | None:
+def last_step(stress: record.Stress | None, name: str) -> record.StressStep | None:
     """The strongest step of a change; None where it was not measured."""
     changes = stress.changes if stress else ()
     return next((one.steps[-1] for one in changes if one.name == name and one.steps), None)
@@ -21,7 +21,7 @@ def balanced(scores: Iterable[Score]) -> Score | None:
     return next((one for one in scores if one.name == "balanced_accuracy"), None)
 
 
-def chance(stress: Stress) -> float:
+def chance(stress: record.Stress) -> float:
     """Balanced accuracy of always answering the same."""
     tested = [one for one in stress.scores if one.label is not None and one.value is not None]
     return 1 / max(1, len(tested))

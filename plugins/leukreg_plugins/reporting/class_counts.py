@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukreg import Picture, RunRecord, Sample, Table
-from leukreg_plugins.reporting.format import BLUE, INK, PINK, RED, WIDTH, counted, plain
+from leukreg import STYLE, Picture, RunRecord, Sample, Table
+from leukreg_plugins.reporting.format import BLUE, INK, PINK, RED, WIDTH, counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def counts_figure(result: RunRecord) -> Figure:
         start = [a + b for a, b in zip(start, sizes, strict=True)]
     for place, total in enumerate(start):
         axes.annotate(f"{total:,}", (total, place), (4, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(classes)), plain(classes))
+    axes.set_yticks(range(len(classes)), STYLE.names(classes))
     axes.set_ylim(len(classes) - 0.5, -0.5)
     axes.margins(x=0.14)
     axes.grid(visible=False, axis="y")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from leukreg import Drop, External, RunRecord, Table, rounded
+from leukreg import RunRecord, Table, record, rounded
 from leukreg_plugins.reporting.format import counted, listed, number
 from leukreg_plugins.reporting.score_tables import NAMES
 
 LOWER_IS_BETTER = ("brier", "nll", "ece")
 
 
-def lines(result: RunRecord, origin: External) -> Iterator[str]:
+def lines(result: RunRecord, origin: record.External) -> Iterator[str]:
     """Whose models these are, which classes were taken, and what was left out."""
     folds = origin.folds
     models = f"the mean of its {folds} models" if folds > 1 else "its model"
@@ -36,7 +36,7 @@ def lines(result: RunRecord, origin: External) -> Iterator[str]:
             yield f"{counted(n, 'image')} left out: they {why}."
 
 
-def table(origin: External) -> Table:
+def table(origin: record.External) -> Table:
     """Every figure on both sides, and the drop with its interval."""
     rows = tuple(
         (_name(drop), number(drop.original), number(drop.here), _signed(drop.drop),
@@ -56,7 +56,7 @@ def _counted(counts: Mapping[str, int]) -> list[str]:
     return [f"{name} ({n:,})" for name, n in counts.items()]
 
 
-def _name(drop: Drop) -> str:
+def _name(drop: record.Drop) -> str:
     name = NAMES.get(drop.name, drop.name)
     return name if drop.label is None else f"{name} of {drop.label}"
 
@@ -65,13 +65,13 @@ def _signed(value: float | None) -> str:
     return "undefined" if value is None else rounded(value, 3, signed=True)
 
 
-def _interval(drop: Drop) -> str:
+def _interval(drop: record.Drop) -> str:
     if drop.low is None or drop.high is None:
         return ""
     return f"{_signed(drop.low)} to {_signed(drop.high)}"
 
 
-def _reading(drop: Drop) -> str:
+def _reading(drop: record.Drop) -> str:
     """Better or worse here, where the interval leaves 0 out."""
     if drop.low is None or drop.high is None or drop.low <= 0 <= drop.high:
         return ""

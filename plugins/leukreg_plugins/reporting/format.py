@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from leukreg import STYLE, Predictions, RunRecord, Score, percents, positive_in, rounded, shortened
+from leukreg import STYLE, Predictions, RunRecord, Score, rounded
+from leukreg import percent as share
 
 UNDEFINED = "undefined"
 
@@ -25,10 +26,10 @@ def percent(score: Score | None, said: str = "") -> str:
     """``84.0 % (79.1–88.4)``; ``said`` stands before the bounds."""
     if score is None or score.value is None:
         return UNDEFINED
-    text = f"{percents(score.value)} %"
+    text = share(score.value)
     if score.low is None or score.high is None:
         return text
-    return f"{text} ({said}{percents(score.low)}–{percents(score.high)})"
+    return f"{text} ({said}{share(score.low)[:-2]}–{share(score.high)[:-2]})"
 
 
 def duration(seconds: float) -> str:
@@ -76,7 +77,7 @@ def table(data: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 def positive(result: RunRecord) -> str | None:
     """The positive class of a binary run."""
-    found = positive_in(result.recipe, result.predictions.classes)
+    found = result.positive
     return found.name if found else None
 
 
@@ -87,17 +88,8 @@ def rows_trained_on(result: RunRecord) -> int:
     return sum(row in trained.get(fold, ()) for row, fold in pairs)
 
 
-LONGEST = 28
-"""Characters of a name in a figure."""
 BLUE, RED, GREEN, PINK, *_ = STYLE.colours
 INK, FAINT, WIDTH = STYLE.ink, STYLE.faint, STYLE.width
-
-
-def plain(names: Sequence[str], longest: int = LONGEST) -> list[str]:
-    """Names that matplotlib draws as they are: no formula, no control characters, no two alike."""
-    shown = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in name) for name in names]
-    short = shortened(shown, longest)
-    return [short[name].replace("$", r"\$") for name in shown]
 
 
 def most_rows(predictions: Predictions, most: int) -> list[int]:

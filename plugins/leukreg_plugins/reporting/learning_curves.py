@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from leukreg import Environment, EpochLog, RunRecord, Table
+from leukreg import STYLE, RunRecord, Table, record
 from leukreg_plugins.reporting.format import (
     BLUE,
     FAINT,
@@ -15,7 +15,6 @@ from leukreg_plugins.reporting.format import (
     counted,
     duration,
     listed,
-    plain,
     table,
 )
 
@@ -83,7 +82,7 @@ def _data(result: RunRecord) -> str:
     return text + (where + listed(sides) if sides else "") + "."
 
 
-def _machine(environment: Environment) -> str:
+def _machine(environment: record.Environment) -> str:
     libraries = environment.libraries
     named = [f"{n} {libraries[n]}" for n in ("leukreg", "torch", "timm") if libraries.get(n)]
     if environment.python:
@@ -193,7 +192,7 @@ def _starts(result: RunRecord) -> dict[str, int]:
 
 def _curve(
     axes: Axes,
-    logs: list[EpochLog],
+    logs: list[record.EpochLog],
     starts: dict[str, int],
     name: str,
     label: str,
@@ -214,5 +213,6 @@ def _phases(axes: Axes, starts: dict[str, int], named: bool) -> None:
             axes.axvline(start + 0.5, color=FAINT, linewidth=1)
         if named:
             at = (start + 0.5, 1.0)
-            axes.annotate(plain([phase], 16)[0], at, (2, 3), xycoords=axes.get_xaxis_transform(),
+            [short] = STYLE.names([phase], 16)
+            axes.annotate(short, at, (2, 3), xycoords=axes.get_xaxis_transform(),
                           textcoords="offset points", fontsize="small")  # fmt: skip

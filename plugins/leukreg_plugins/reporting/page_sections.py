@@ -221,15 +221,3 @@ class PageRecord:
         )
         tables = tuple(table for table in found if table is not None and table.rows)
         yield Section(title="Made with", tables=tables, order=98, console=False)
-
-
-PAGE: list[type] = [
-    PageData,
-    PageConfusion,
-    PageCurves,
-    PageCalibration,
-    PageRejection,
-    PagePictures,
-    PageSynthetic,
-    PageRecord,
-]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukreg import Predictions, Resampling, RunRecord, resampling
+from leukreg import STYLE, Predictions, RunRecord, resampling
 from leukreg_plugins.reporting.format import (
     BLUE,
     FAINT,
@@ -24,7 +24,6 @@ from leukreg_plugins.reporting.format import (
     interval,
     most_rows,
     number,
-    plain,
     positive,
 )
 
@@ -54,8 +53,8 @@ def bands(result: RunRecord, x: Floats, curves: Mapping[Any, OnGrid]) -> dict[An
     """Each curve with its band; without one where the recipe asks for no intervals."""
     n = len(result.predictions)
     whole = {key: curve(np.ones((n, 1)))[:, 0] for key, curve in curves.items()}
-    resample = _resample(result)
-    if resample is None:
+    resample = resampling(result.predictions, *_asked(result))
+    if not resample:
         return {key: Band(x=x, y=y) for key, y in whole.items()}
     drawn: dict[Any, list[Floats]] = {key: [] for key in curves}
     for weights in resample.weights():
@@ -66,16 +65,17 @@ def bands(result: RunRecord, x: Floats, curves: Mapping[Any, OnGrid]) -> dict[An
 
 def says(result: RunRecord) -> str:
     """How bands are made; "" where there are none."""
-    resample = _resample(result)
-    return "" if resample is None else f"Bands: {resample.says()}, pointwise."
+    resample = resampling(result.predictions, *_asked(result))
+    return f"Bands: {resample.says()}, pointwise." if resample else ""
 
 
-def _resample(result: RunRecord) -> Resampling | None:
+def _asked(result: RunRecord) -> tuple[int, int]:
+    """Resamples, and the seed that they are drawn from."""
     evaluate = result.recipe.get("evaluate")
     asked = evaluate.get("bootstrap") if isinstance(evaluate, Mapping) else None
     count = min(RESAMPLES, asked) if isinstance(asked, int) else RESAMPLES
     seed = result.recipe.get("seed")
-    return resampling(result.predictions, count, seed if isinstance(seed, int) else 0)
+    return count, seed if isinstance(seed, int) else 0
 
 
 def _bounded(x: Floats, y: Floats, drawn: Floats) -> Band:
@@ -279,7 +279,7 @@ def _panel(axes: Axes, result: RunRecord, index: int, name: str, band: Band) -> 
 
 def _title(result: RunRecord, index: int, name: str) -> str:
     label = result.predictions.classes[index]
-    shown = plain(result.predictions.classes)[index]
+    shown = STYLE.names(result.predictions.classes)[index]
     score = find(result, name, label)
     if score is None:
         return shown

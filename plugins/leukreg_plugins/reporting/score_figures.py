@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from leukreg import RunRecord, Score, Table
-from leukreg_plugins.reporting.format import BLUE, FAINT, WIDTH, find, most_rows, plain
+from leukreg import STYLE, RunRecord, Score, Table
+from leukreg_plugins.reporting.format import BLUE, FAINT, WIDTH, find, most_rows
 from leukreg_plugins.reporting.format import overall as figure_of
 from leukreg_plugins.reporting.score_tables import NAMES, PER_CLASS
 from leukreg_plugins.reporting.verdict import strongest_probe
@@ -69,7 +69,7 @@ def per_class(result: RunRecord) -> Figure | None:
             if score is not None:
                 _point(axes, place, score)
         axes.set_xlim(-0.02, 1.02)
-        _rows(axes, plain(classes, 20))
+        _rows(axes, STYLE.names(classes, 20))
     return drawn
 
 
@@ -91,7 +91,7 @@ def confusion(result: RunRecord) -> Figure | None:
     """Counts; the darker a cell, the larger its share of the true class."""
     from matplotlib.figure import Figure
 
-    classes = plain(result.predictions.classes, 18)
+    classes = STYLE.names(result.predictions.classes, 18)
     k = len(classes)
     if k > LARGEST:
         return None

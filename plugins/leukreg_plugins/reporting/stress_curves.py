@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leukreg import Score, Stress, StressChange, StressStep, Table, rounded
+from leukreg import STYLE, Score, Table, record, rounded
 from leukreg_plugins.reporting.format import (
     BLUE,
     FAINT,
@@ -14,7 +14,6 @@ from leukreg_plugins.reporting.format import (
     counted,
     interval,
     number,
-    plain,
 )
 
 if TYPE_CHECKING:
@@ -30,17 +29,17 @@ def score(step: tuple[Score, ...], name: str, label: str | None = None) -> Score
     return next((one for one in step if one.name == name and one.label == label), None)
 
 
-def worst_first(stress: Stress) -> list[StressChange]:
+def worst_first(stress: record.Stress) -> list[record.StressChange]:
     """By the mean loss of balanced accuracy over the steps."""
 
-    def loss(change: StressChange) -> float:
+    def loss(change: record.StressChange) -> float:
         values = [step.loss.value or 0.0 for step in change.steps]
         return sum(values) / len(values)
 
     return sorted(stress.changes, key=loss, reverse=True)
 
 
-def lines(stress: Stress) -> Iterator[str]:
+def lines(stress: record.Stress) -> Iterator[str]:
     """What was changed, and how the figures were made."""
     taken = counted(stress.images, "test image")
     if stress.images < stress.of:
@@ -64,7 +63,7 @@ def _bounds(one: Score) -> str:
     return f" ({interval(one)})" if interval(one) else ""
 
 
-def table(stress: Stress) -> Table:
+def table(stress: record.Stress) -> Table:
     """A row for each change: balanced accuracy step by step, and what the last step costs."""
     rows = []
     for change in worst_first(stress):
@@ -87,7 +86,7 @@ def table(stress: Stress) -> Table:
     )
 
 
-def steps_table(stress: Stress) -> Table:
+def steps_table(stress: record.Stress) -> Table:
     """A row for each step, with the sensitivity of each class."""
     names = [one.label or "" for one in stress.scores if one.name == "sensitivity"]
     rows = [("as they are", "", *_cells(stress.scores, names))]
@@ -115,7 +114,7 @@ def _loss(one: Score) -> str:
     return f"{text} ({rounded(one.low, 2)} to {rounded(one.high, 2)})"
 
 
-def _most_hurt(stress: Stress, step: StressStep) -> str:
+def _most_hurt(stress: record.Stress, step: record.StressStep) -> str:
     fell = []
     for one in stress.scores:
         now = score(step.scores, "sensitivity", one.label) if one.label else None
@@ -130,7 +129,7 @@ def _most_hurt(stress: Stress, step: StressStep) -> str:
 COLUMNS = 3
 
 
-def figure(stress: Stress) -> Figure:
+def figure(stress: record.Stress) -> Figure:
     """A panel for each change: balanced accuracy and accuracy with bands, classes in grey."""
     from matplotlib.figure import Figure
 
@@ -147,7 +146,7 @@ def figure(stress: Stress) -> Figure:
     return drawn
 
 
-def _panel(axes: Axes, stress: Stress, change: StressChange) -> None:
+def _panel(axes: Axes, stress: record.Stress, change: record.StressChange) -> None:
     steps = [stress.scores, *(step.scores for step in change.steps)]
     places = range(len(steps))
     for name in [one.label for one in stress.scores if one.name == "sensitivity"]:
@@ -161,7 +160,7 @@ def _panel(axes: Axes, stress: Stress, change: StressChange) -> None:
         if all(one.low is not None and one.high is not None for one in known):
             low, high = [one.low or 0.0 for one in known], [one.high or 0.0 for one in known]
             axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.set_title(plain([change.name])[0])
+    axes.set_title(STYLE.names([change.name])[0])
     axes.set_ylim(-0.02, 1.02)
     levels = [f"{step.level:g}" for step in change.steps]
     axes.set_xticks(list(places), ["0", *levels], fontsize=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from leukreg import GateFigures, Picture, RunRecord, Sample, Table
+from leukreg import Picture, RunRecord, Sample, Table, record
 from leukreg_plugins.reporting.format import counted, listed
 
 
@@ -59,7 +59,7 @@ def table(result: RunRecord) -> Table | None:
     )
 
 
-def _row(each: GateFigures) -> tuple[str, ...]:
+def _row(each: record.GateFigures) -> tuple[str, ...]:
     taught = each.fakes_only
     return (
         each.label or "together",
@@ -79,7 +79,7 @@ def _number(value: float | None, digits: int, scale: int = 1) -> str:
     return "-" if value is None else f"{scale * value:.{digits}f}"
 
 
-def _name(each: GateFigures) -> str:
+def _name(each: record.GateFigures) -> str:
     fold = "" if each.fold is None else f" (fold {each.fold + 1})"
     return f"{each.label or listed(list(each.classes))}{fold}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from leukreg import Conformal, RunRecord, Score, Section, Table, Temperature, rounded
+from leukreg import RunRecord, Score, Section, Table, record, rounded
 from leukreg_plugins.reporting.format import counted, find, interval, listed, number, percent, table
 from leukreg_plugins.reporting.score_tables import NAMES
 
@@ -104,7 +104,7 @@ def _cell(score: Score | None, signed: bool = False) -> str:
     return f"{value}\n{bounds}" if bounds else value
 
 
-def _temperatures(folds: Sequence[Temperature]) -> Iterator[str]:
+def _temperatures(folds: Sequence[record.Temperature]) -> Iterator[str]:
     values = [one.temperature for one in folds]
     if len(folds) == 1:
         rows = counted(folds[0].rows, "validation row")
@@ -124,14 +124,14 @@ def _temperatures(folds: Sequence[Temperature]) -> Iterator[str]:
             yield f"! Fold {one.fold + 1}: temperature {one.temperature:g}, {one.why}."
 
 
-def _temperature(one: Temperature) -> str:
+def _temperature(one: record.Temperature) -> str:
     text = f"{one.temperature:.3f}"
     if one.low is None:
         return text
     return f"{text} (95 % interval {one.low:.3f}–{one.high:.3f})"
 
 
-def _sure(one: Temperature) -> str:
+def _sure(one: record.Temperature) -> str:
     """What a temperature says of the network."""
     low, high, value = one.low, one.high, one.temperature
     if value == 1:
@@ -194,7 +194,7 @@ def _share(score: Score | None) -> str:
     return percent(score).replace(" (", "\n").rstrip(")")
 
 
-def _stated(kept: Conformal, whole: Score) -> Iterator[str]:
+def _stated(kept: record.Conformal, whole: Score) -> Iterator[str]:
     least = min(min(groups) for groups in _groups(kept))
     rows = counted(least, "validation row")
     if _groups(kept) != [one.rows for one in kept.folds]:
@@ -212,12 +212,12 @@ def _stated(kept: Conformal, whole: Score) -> Iterator[str]:
     yield f"They hold it in {percent(whole, '95 % interval ')}."
 
 
-def _groups(kept: Conformal) -> list[tuple[int, ...]]:
+def _groups(kept: record.Conformal) -> list[tuple[int, ...]]:
     """What each fold's limits rest on, by class; runs of before counted rows."""
     return [one.groups or one.rows for one in kept.folds]
 
 
-def _left_out(result: RunRecord, kept: Conformal) -> Iterator[str]:
+def _left_out(result: RunRecord, kept: record.Conformal) -> Iterator[str]:
     """Classes that pay for the others, where the coverage is not held within each."""
     scores = [find(result, "set_coverage", label) for label in result.predictions.classes]
     low = [s.label for s in scores if s and s.high is not None and s.high < kept.coverage]
@@ -228,7 +228,7 @@ def _left_out(result: RunRecord, kept: Conformal) -> Iterator[str]:
         )
 
 
-def _doubts(result: RunRecord, kept: Conformal) -> Iterator[str]:
+def _doubts(result: RunRecord, kept: record.Conformal) -> Iterator[str]:
     """What the guarantee rests on."""
     text = "The share holds for images that come as the validation rows did"
     counted_once = all(one.groups for one in kept.folds)

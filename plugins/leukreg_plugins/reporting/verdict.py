@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leukreg import Notice, RunRecord, Score
+from leukreg import RunRecord, Score, record
 from leukreg import percent as rounded_percent
 from leukreg_plugins.audits.finding import pictures_of
 from leukreg_plugins.reporting.format import (
@@ -138,7 +138,7 @@ def _errors(result: RunRecord) -> Iterator[str]:
         yield f"! It finds {counted(more, 'more error')}: see the findings."
 
 
-def _fallback(notice: Notice) -> str:
+def _fallback(notice: record.Notice) -> str:
     label = f"{notice.label[:1].upper()}{notice.label[1:]}: " if notice.label else ""
     # The reason was said before work started, and stands in short among the findings.
     return f"! {label}{notice.what} is {notice.used} instead of {notice.wanted}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,11 +18,12 @@ from leukreg import (
     Problems,
     Sample,
     Samples,
+    alike,
     as_cell,
+    did_you_mean,
     expanded,
     from_cell,
     plugin,
-    same_but_for_form,
 )
 from leukreg_plugins.sources.patients import PatientLabels, Told
 from leukreg_plugins.sources.text_table import TextTable, at_most, nfc, require_table
@@ -226,15 +226,14 @@ class _Rows:
     def _unknown(self, labels: set[str]) -> Iterator[Problem]:
         for label in (label for own in (self.classes or {}).values() for label in own):
             if nfc(label) not in labels:
-                close = difflib.get_close_matches(label, labels, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                said = f"no row has the label {label!r} of classes{hint}"
+                hint = did_you_mean(label, sorted(labels))
+                said = f"no row has the label {label!r} of classes; {hint}"
                 yield Problem(said, str(self.table.path))
 
 
 def _passed(label: str, paths: Sequence[str], named: Iterable[str]) -> PassedOver:
     """Rows of a label that no class names; one that is written nearly as another may be meant."""
-    near = next((name for name in named if same_but_for_form(name, label)), None)
+    near = next((name for name in named if alike((name, label))), None)
     return PassedOver(
         what=f"label {label!r}",
         files=len(paths),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from leukreg_plugins.audits import fidelity, rules_in
+from leukreg_plugins import plugins_in
 from leukreg_plugins.audits.fidelity import (
     DistancesDiffer,
     FailedGateTrained,
@@ -28,7 +28,7 @@ from leukreg.errors import RunError
 from tests.facts import from_facts
 from tests.plugins.audits.evidence import evidence, fires, found, made, passes, rows
 
-RULES = rules_in(fidelity)
+RULES = plugins_in("audits.fidelity")
 
 
 def kept(**table: Any) -> RunRecord:

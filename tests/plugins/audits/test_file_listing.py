@@ -11,8 +11,8 @@ from leukreg_plugins.audits.file_listing import (
     ListedWrongly,
 )
 
-from leukreg import Notice, RunRecord
-from leukreg.types import Samples
+from leukreg import RunRecord
+from leukreg.types import Notice, Samples
 from tests.facts import from_facts
 from tests.plugins.audits.evidence import evidence, fires, found, made, passes, rows, sample
 

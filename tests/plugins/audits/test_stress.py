@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from leukreg_plugins.audits.stress import CentreNotNeeded, StainDecides
 
-from leukreg import RunRecord, Score, Stress, StressChange, StressStep
+from leukreg import RunRecord, Score, record
 
 
 def scores(value: float, spread: float = 0.05) -> tuple[Score, ...]:
@@ -16,15 +16,17 @@ def scores(value: float, spread: float = 0.05) -> tuple[Score, ...]:
 
 def run(name: str, after: float, before: float = 0.9, spread: float = 0.05) -> RunRecord:
     loss = Score(name="balanced_accuracy_loss", value=before - after)
-    step = StressStep(level=1.0, said="80 %", scores=scores(after, spread), loss=loss)
-    changes = (StressChange(name=name, steps=(step,)),)
-    return RunRecord(stress=Stress(images=40, of=40, scores=scores(before), changes=changes))
+    step = record.StressStep(level=1.0, said="80 %", scores=scores(after, spread), loss=loss)
+    changes = (record.StressChange(name=name, steps=(step,)),)
+    return RunRecord(stress=record.Stress(images=40, of=40, scores=scores(before), changes=changes))
 
 
 @pytest.mark.parametrize("rule", [CentreNotNeeded(), StainDecides()])
 def test_nothing_is_said_of_what_was_not_measured(rule: CentreNotNeeded | StainDecides) -> None:
     assert list(rule.build(RunRecord())) == []
-    assert list(rule.build(RunRecord(stress=Stress(images=4, of=4, scores=scores(0.9))))) == []
+    assert (
+        list(rule.build(RunRecord(stress=record.Stress(images=4, of=4, scores=scores(0.9))))) == []
+    )
     assert list(rule.build(run("noise", 0.25))) == []
 
 

@@ -14,7 +14,8 @@ from leukreg_plugins.audits.training_setup import (
     NothingToDrop,
 )
 
-from leukreg import Notice, RunRecord
+from leukreg import RunRecord
+from leukreg.types import Notice
 from tests.facts import from_facts
 from tests.plugins.audits.evidence import epoch, fires, found, passes, phase
 

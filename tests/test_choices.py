@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leukreg.evaluate.choices import choices
+from leukreg.choices import choices
 
 PHASE = {"name": "all", "monitor": None, "restore_best": True}
 
