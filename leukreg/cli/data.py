@@ -102,7 +102,7 @@ def _listed(source: str, path: Path, options: Sequence[str], progress: Progress)
     from leukreg.recipe.extends import with_overrides
     from leukreg.recipe.mistakes import Document, Mistakes
     from leukreg.recipe.reader import Reader
-    from leukreg.registry.plugin_call import call, takes
+    from leukreg.registry.plugin_call import call, taken
 
     registry = installed()
     plain = {"data": source_at(source, path, registry)}
@@ -113,8 +113,7 @@ def _listed(source: str, path: Path, options: Sequence[str], progress: Progress)
     choice = Reader(registry, mistakes).choice("source", document.tree["data"], ("data",))
     mistakes.stop()
     build = choice.plugin.build
-    more = {"progress": progress} if takes(build, "progress") else {}
-    samples: Samples = call(choice, build, **more)
+    samples: Samples = call(choice, build, **taken(build, progress=progress))
     return samples
 
 
