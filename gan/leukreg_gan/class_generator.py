@@ -265,7 +265,8 @@ def _held(
     """The rows that judge snapshots; what shows one patient, or one picture, stays together."""
     rows = [images.samples.rows[row] for row in conditions.rows]
     whose = {digest: row.patient for row, digest in zip(rows, digests, strict=True) if row.patient}
-    groups = [row.patient or whose.get(d, d) for row, d in zip(rows, digests, strict=True)]
+    own = zip(rows, digests, strict=True)
+    groups = [row.patient or row.field or whose.get(d, d) for row, d in own]
     return held_out(conditions.labels[: len(rows)].tolist(), groups, seed)
 
 

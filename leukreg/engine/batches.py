@@ -50,9 +50,12 @@ class Rows:
         return [self.images.samples.rows[row].path for row in self.rows[positions].tolist()]
 
     def groups(self) -> list[str]:
-        """Patient ids, or row ids where a patient is unknown."""
-        samples = self.images.samples.rows
-        return [samples[row].patient or f"row {row}" for row in self.rows.tolist()]
+        """Patient ids; where a patient is unknown, fields of several cells, or row ids."""
+        rows = self.rows.tolist()
+        samples = [self.images.samples.rows[row] for row in rows]
+        return [
+            one.patient or one.field or f"row {row}" for row, one in zip(rows, samples, strict=True)
+        ]
 
     def origins(self) -> list[str]:
         """Where each row comes from: "real" or "synthetic"."""

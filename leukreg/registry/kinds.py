@@ -238,9 +238,9 @@ class Sampler(Protocol):
     ) -> Iterable[int]:
         """Positions (0 to ``len(targets) - 1``) in the order of one epoch; built anew every epoch.
 
-        ``groups`` are patient ids, or row ids where patients are unknown. It may take ``origins:
-        Sequence[str] | None = None`` too, "real" or "synthetic" for each row; they are passed if it
-        does.
+        ``groups`` are patient ids; where these are unknown, fields of several cells, or row ids. It
+        may take ``origins: Sequence[str] | None = None`` too, "real" or "synthetic" for each row;
+        they are passed if it does.
         """
         ...
 

@@ -64,7 +64,8 @@ class PatientBalanced:
     """Every patient equally often, so that no patient's slide dominates.
 
     An epoch has as many rows as there are training rows. Within a patient no row is seen for a
-    second time before all have been seen. Where patients are unknown, every row is its own.
+    second time before all have been seen. Where patients are unknown, every field of several
+    cells, or every row, is its own.
     """
 
     within_class: bool = False

@@ -62,13 +62,14 @@ def test_read_only_pixels_are_taken_too() -> None:
     assert images.array[:3].any()
 
 
-def test_groups_are_patients_or_rows() -> None:
+def test_groups_are_patients_fields_or_rows() -> None:
     images = fakes.images(4)
     samples = list(images.samples.rows)
     samples[2] = replace(samples[2], patient=None)
+    samples[3] = replace(samples[3], patient=None, path="/field.jpg", box=(0, 0, 9, 9))
     table = replace(images.samples, rows=tuple(samples))
-    rows = rows_of(fakes.FakeImages(table, images.array), (1, 2), fakes.LABELS)
-    assert rows.groups() == ["p0", "row 2"]
+    rows = rows_of(fakes.FakeImages(table, images.array), (1, 2, 3), fakes.LABELS)
+    assert rows.groups() == ["p0", "row 2", "/field.jpg"]
 
 
 def test_an_unknown_label_is_named() -> None:

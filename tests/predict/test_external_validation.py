@@ -62,6 +62,21 @@ def test_mappings_are_read_and_all_mistakes_told() -> None:
     assert "the run has no class 'Bening'; did you mean 'Benign'?" in str(error.value)
 
 
+def test_patients_of_weak_labels_are_renamed_with_their_cells() -> None:
+    names = ("leukemia", "ok", "unclear")
+    rows = tuple(Sample(id=n, path="", label=n, patient=f"p-{n}") for n in names)
+    samples = Samples(
+        rows=rows,
+        classes=names,
+        patient_labels={f"p-{n}": n for n in names},
+        patient_classes=names,
+        weak=True,
+    )
+    found = map_classes(samples, ("ok", "ALL"), {"leukemia": "ALL"}).samples
+    assert found.patient_labels == {"p-leukemia": "ALL", "p-ok": "ok"}
+    assert list(found.patient_faults()) == []
+
+
 def by_key(found: tuple[Drop, ...]) -> dict[tuple[str, str | None], Drop]:
     return {(drop.name, drop.label): drop for drop in found}
 

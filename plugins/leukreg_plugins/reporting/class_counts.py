@@ -24,12 +24,16 @@ FEW_CLASSES = 12
 
 
 def lines(result: RunRecord) -> tuple[str, ...]:
-    """Files listed more than once, files that could not be read, patients."""
+    """Files listed more than once, fields, files that could not be read, patients."""
     rows = result.samples.rows
     files = len({row.id for row in rows})
     said = [f"{counted(len(rows), 'row')} of {counted(files, 'file')}."]
     if files < len(rows):
         said = [f"! {counted(len(rows), 'row')} list {counted(files, 'file')}: some stand twice."]
+    fields = {row.field for row in rows} - {None}
+    if fields:
+        cells = counted(sum(row.field is not None for row in rows), "cell")
+        said.append(f"{cells} cropped from {counted(len(fields), 'field')} with boxes.")
     broken = len(result.samples.broken)
     said += [f"! {counted(broken, 'file')} could not be read and were left out."] if broken else []
     patients = {row.patient for row in rows if row.patient is not None}
