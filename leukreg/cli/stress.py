@@ -61,7 +61,7 @@ def command(run: str, names: tuple[str, ...], each: int, folder: Path | None, ro
     worst change first, stand in the run folder too, for `leukreg show` and `report`; a later call
     adds the changes that are missing. Exits with 1 when the audit finds an error in them.
     """
-    from leukreg.predict.stress import changed_samples, chosen_changes, stress
+    from leukreg.predict.robustness import changed_samples, chosen_changes, stress
     from leukreg.synthesis.contact_sheet import contact_sheet
 
     if folder is not None:

@@ -62,10 +62,10 @@ class Classifier(nn.Module):
         backbone: nn.Module,
         attention: nn.Module,
         head: nn.Module,
-        preprocessing: PreprocessingChain,
+        preprocessing: PreprocessingChain | None = None,
     ) -> None:
         super().__init__()
-        self.preprocessing = preprocessing
+        self.preprocessing = preprocessing or PreprocessingChain()
         self.normaliser = normaliser
         self.backbone = backbone
         self.attention = attention

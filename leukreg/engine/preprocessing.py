@@ -39,7 +39,10 @@ class PreprocessingChain(nn.Module):
     """
 
     def __init__(
-        self, choices: Sequence[Choice], steps: Sequence[nn.Module], sizes: Sequence[ImageSpec]
+        self,
+        choices: Sequence[Choice] = (),
+        steps: Sequence[nn.Module] = (),
+        sizes: Sequence[ImageSpec] = (),
     ) -> None:
         """``sizes`` are the images as they are read, then as each step gives them."""
         super().__init__()

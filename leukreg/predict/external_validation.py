@@ -194,6 +194,8 @@ def predicted(
 ) -> Predictions:
     """These rows of a store as the run's models see them together, not yet decided."""
     seen = trained.scan([Stored(store, row) for row in rows], progress)
+    for reading in seen.readings:  # what preprocessing could not work on
+        progress.say(f"! {reading}")
     joined = together(seen, trained.result)
     found = predictions_of(
         store.samples,

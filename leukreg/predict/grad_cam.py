@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from leukreg.engine.classifier import Link, as_module, run
 from leukreg.engine.device import session
@@ -98,7 +98,7 @@ def explanation(
         for batch in read_batches(given, read, count, unreadable, marks=False):
             rows = batch.rows
             pixels = batch.pixels(read)
-            heats = np.stack([_heat(*part, pixels, targets[rows]) for part in parts])
+            heats = np.stack([_heat(*part, part[0].see(pixels), targets[rows]) for part in parts])
             if chosen is None:
                 maps[rows] = _scaled(heats.mean(axis=0))
             else:
@@ -143,16 +143,15 @@ def _heat(
     one: FoldModel,
     place: FeatureMap,
     shift: tuple[float, float],
-    pixels: NDArray[np.uint8],
+    pixels: Tensor,
     targets: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """A fold's maps of shape ``(b, size, size)``, each divided by its maximum."""
     from captum.attr import LayerGradCam
 
-    images = one.see(pixels)
-    size = int(images.shape[-1])
+    size = int(pixels.shape[-1])
     with torch.no_grad():
-        maps = run(place.before, images).float()
+        maps = run(place.before, one.compute.put(pixels)).float()
     here = nn.Identity()
     tail = nn.Sequential(here, as_module(place.after))
     target = torch.from_numpy(targets).to(maps.device)

@@ -142,7 +142,7 @@ def figure(stress: record.Stress) -> Figure:
             axes.set_visible(False)
             continue
         _panel(axes, stress, changes[place])
-    grid.flat[0].legend(loc="lower left", fontsize=8)
+    drawn.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return drawn
 
 
@@ -162,5 +162,5 @@ def _panel(axes: Axes, stress: record.Stress, change: record.StressChange) -> No
             axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set_title(STYLE.names([change.name])[0])
     axes.set_ylim(-0.02, 1.02)
-    levels = [f"{step.level:g}" for step in change.steps]
-    axes.set_xticks(list(places), ["0", *levels], fontsize=8)
+    levels = [f"{step.level:g}".removeprefix("0") for step in change.steps]
+    axes.set_xticks(list(places), ["0", *levels], fontsize=7)

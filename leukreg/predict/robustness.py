@@ -41,7 +41,7 @@ ENOUGH = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class TestedRows:
     """Test rows of the run, fold after fold, in the order of its predictions."""
 
     places: NDArray[np.int64]
@@ -112,7 +112,7 @@ def stress(
     if before is not None and not missing:
         return result
     rows = _test_rows(trained, each, progress)
-    asked = _Asked(trained, rows)
+    asked = _StressedModels(trained, rows)
     total = len(rows.places) * (1 + sum(len(one.levels) for one in missing))
     with session(trained.models[0].compute), progress.task("Changed images", total) as advance:
         plain = asked.answers(None, 0.0, advance)
@@ -149,7 +149,7 @@ def changed_samples(
         LeukregError, NotAvailable: As :func:`stress`.
     """
     rows = _test_rows(trained, each, progress)
-    asked, strips = _Asked(trained, rows), []
+    asked, strips = _StressedModels(trained, rows), []
     labels = np.unique(rows.own.label).tolist()
     for number, change in enumerate(chosen_changes(names, trained.result)):
         part = np.flatnonzero(rows.own.label == labels[number % len(labels)])[:1]
@@ -161,7 +161,7 @@ def changed_samples(
     return strips
 
 
-def _test_rows(trained: Trained, each: int, progress: Progress) -> Rows:
+def _test_rows(trained: Trained, each: int, progress: Progress) -> TestedRows:
     result = trained.result
     tested = {(fold.index, row) for fold in result.folds for row in fold.test}
     own = result.predictions
@@ -185,7 +185,7 @@ def _test_rows(trained: Trained, each: int, progress: Progress) -> Rows:
         )
     places = np.array(kept, dtype=np.int64)
     rows = np.array([stored[own.id[place]] for place in kept], dtype=np.int64)
-    return Rows(places, own.take(places), store, rows, len(real), len(chosen) - len(kept))
+    return TestedRows(places, own.take(places), store, rows, len(real), len(chosen) - len(kept))
 
 
 def _opened(trained: Trained, places: Sequence[int], progress: Progress) -> ImageStore:
@@ -214,10 +214,10 @@ def _spread(places: list[int], each: int) -> list[int]:
     return [places[i * len(places) // count] for i in range(count)]
 
 
-class _Asked:
+class _StressedModels:
     """The models, asked about the chosen rows as they are and changed."""
 
-    def __init__(self, trained: Trained, rows: Rows) -> None:
+    def __init__(self, trained: Trained, rows: TestedRows) -> None:
         self.trained, self.rows = trained, rows
         self.seed = trained.recipe.seed
         count = trained.recipe.evaluate.bootstrap

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from leukreg.cli.main import main
 from leukreg.errors import LeukregError, NotAvailable, RunError
 from leukreg.predict.image_changes import CHANGES, Change, Known
-from leukreg.predict.stress import chosen_changes, stress
+from leukreg.predict.robustness import chosen_changes, stress
 from leukreg.predict.trained_run import Trained, load
 from leukreg.runs import read
 
