@@ -150,6 +150,16 @@ def test_a_commands_help_imports_nothing_slow(command: str, tmp_path: Path) -> N
     assert _loaded(code, tmp_path) & SLOW == set()
 
 
+@pytest.mark.parametrize("words", [["predict", "README.md"], ["explain", "README.md", "--out", "o"],
+                                   ["evaluate", "--data", "d"], ["stress"],
+                                   ["export", "--format", "onnx", "--out", "o"]])  # fmt: skip
+def test_a_wrong_name_of_a_run_is_told_without_torch(words: list[str], tmp_path: Path) -> None:
+    name, *others = words
+    call = [name, "no-such-run", *others, "--runs", str(tmp_path)]
+    code = f"from leukreg.cli.main import main; assert main({call!r}) == 2"
+    assert "torch" not in _loaded(code, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
@@ -173,6 +183,7 @@ def test_the_wheel_holds_types_templates_and_the_licence(wheel: zipfile.ZipFile)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert "leukreg/scaffold/templates/loss.py.txt" in names
     assert "leukreg/report/templates/page.html.j2" in names
+    assert "leukreg/predict/templates/model_card.md.j2" in names
     assert "leukreg_plugins/cells.safetensors" in names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 

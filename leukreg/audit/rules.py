@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from leukreg.registry import Registry
 
 
-_RANK = {"error": 0, "warning": 1, "note": 2}
+_RANK = ("error", "warning", "note")
 
 
 def audit(evidence: RunRecord, spec: AuditSpec | None, registry: Registry) -> tuple[Finding, ...]:
@@ -30,9 +30,10 @@ def audit(evidence: RunRecord, spec: AuditSpec | None, registry: Registry) -> tu
     found: list[Finding] = []
     for name in registry.names("audit"):
         found += _apply(name, chosen.get(name), evidence, registry)
-    waived = [_waived(finding, waivers) for finding in found]
-    waived += [_idle(w) for w in waivers if w.rule not in {finding.rule for finding in found}]
-    return tuple(sorted(waived, key=_order))
+    reasons = {waiver.rule: waiver.reason for waiver in reversed(waivers)}
+    idle = [_idle(w) for w in waivers if w.rule not in {finding.rule for finding in found}]
+    found = [replace(one, waived=reasons.get(one.rule, one.waived)) for one in found] + idle
+    return tuple(sorted(found, key=lambda f: (f.waived is not None, _RANK.index(f.severity))))
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:
@@ -62,13 +63,6 @@ def _apply(name: str, rule: Any, evidence: RunRecord, registry: Registry) -> lis
         ]
 
 
-def _waived(finding: Finding, waivers: Iterable[Waiver]) -> Finding:
-    for waiver in waivers:
-        if waiver.rule == finding.rule:
-            return replace(finding, waived=waiver.reason)
-    return finding
-
-
 def _idle(waiver: Waiver) -> Finding:
     return Finding(
         rule=waiver.rule,
@@ -77,10 +71,6 @@ def _idle(waiver: Waiver) -> Finding:
         why="A waiver that is not needed may hide a later fault.",
         advice="Take it out of the recipe's [[audit.waive]].",
     )
-
-
-def _order(finding: Finding) -> tuple[bool, int]:
-    return finding.waived is not None, _RANK[finding.severity]
 
 
 def spec_of(recipe: Mapping[str, Any], registry: Registry) -> AuditSpec:

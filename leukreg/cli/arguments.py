@@ -69,9 +69,11 @@ def models_of(reference: str, root: Path) -> Trained:
     Raises:
         RunError: There is no such run, or it has no models (any more).
     """
+    run = run_named(reference, root, with_models=True)
+    # Torch comes with it, seconds that nobody should wait for to be told of a wrong name.
     from leukreg.predict.trained_run import load
 
-    return load(run_named(reference, root, with_models=True))
+    return load(run)
 
 
 def images_at(paths: Sequence[Path]) -> tuple[Path, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import itertools
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -55,24 +55,26 @@ def command(paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str,
             continue
         for path in meant:
             try:
-                results.append(_audited(path, only, registry))
+                what, record, spec = record_of(path, registry)
+                found = audit(record, spec, registry)
+                kept = tuple(one for one in found if not only or one.rule in only)
+                results.append(Audited(what, str(path), record.name or path.stem, kept))
             except LeukregError as error:
                 broken.append(error)
     if as_json:
         say(json_text([asdict(result) for result in results]), nl=False)
     else:
-        _print(results)
+        console = open_console()
+        for one in results:
+            print_findings(f"{one.what} {one.name}", one.findings, console)
+        if len(results) > 1:
+            say(f"In all: {summary([one for result in results for one in result.findings])}")
+    if len(broken) == 1:
+        raise broken[0]
     if broken:
-        raise _unreadable(broken)
+        each = (e.problems if isinstance(e, Problems) else [Problem(str(e))] for e in broken)
+        raise Problems([*itertools.chain.from_iterable(each)], "the rest was audited.")
     return FINDINGS if any(has_errors(result.findings) for result in results) else GOOD
-
-
-def _print(results: Sequence[Audited]) -> None:
-    console = open_console()
-    for result in results:
-        print_findings(f"{result.what} {result.name}", result.findings, console)
-    if len(results) > 1:
-        say(f"In all: {summary([one for result in results for one in result.findings])}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,6 @@ class Audited:
     findings: tuple[Finding, ...]
 
 
-def _unreadable(errors: Sequence[LeukregError]) -> LeukregError:
-    """All that could not be audited as one error."""
-    if len(errors) == 1:
-        return errors[0]
-    problems: list[Problem] = []
-    for error in errors:
-        own = error.problems if isinstance(error, Problems) else (Problem(str(error)),)
-        problems += own
-    return Problems(problems, "the rest was audited.")
-
-
 def _meant(name: str, root: Path) -> list[Path]:
     """The runs and files that a name means.
 
@@ -106,8 +97,12 @@ def _meant(name: str, root: Path) -> list[Path]:
     try:
         if not path.is_dir() or (path / STATUS).is_file():
             # Of what is there and is no run, reading it says what it is.
-            there = path.is_file() or (path.suffix == ".toml" and path.exists())
-            return [path if there else _named(name, root)]
+            is_toml = path.suffix == ".toml"
+            if path.is_file() or (is_toml and path.exists()):
+                return [path]
+            if is_toml:
+                raise LeukregError(f"{name}: there is no such file")
+            return [run_named(name, root)]
         files = sorted(path.glob("*.toml"))
         runs = sorted(p.parent for p in path.glob(f"*/{STATUS}"))
     except (OSError, ValueError) as error:
@@ -115,24 +110,6 @@ def _meant(name: str, root: Path) -> list[Path]:
     if not files and not runs:
         raise LeukregError(f"{name}: holds no recipe, no published figures and no run to audit")
     return files + runs
-
-
-def _named(name: str, root: Path) -> Path:
-    if Path(name).suffix == ".toml":
-        raise LeukregError(f"{name}: there is no such file")
-    return run_named(name, root)
-
-
-def _audited(path: Path, only: Collection[str], registry: Registry) -> Audited:
-    """What is found in a run, a recipe or published figures, by some rules or all.
-
-    Raises:
-        LeukregError: It cannot be read.
-    """
-    what, record, spec = record_of(path, registry)
-    findings = audit(record, spec, registry)
-    kept = tuple(one for one in findings if not only or one.rule in only)
-    return Audited(what, str(path), record.name or path.stem, kept)
 
 
 def record_of(path: Path, registry: Registry) -> tuple[What, RunRecord, AuditSpec | None]:

@@ -14,10 +14,6 @@ from leukreg.cli.output import say
 
 if TYPE_CHECKING:
     from leukreg.errors import Problem
-    from leukreg.progress import Progress
-    from leukreg.recipe import Recipe
-    from leukreg.section import Table
-    from leukreg.types import Notice
 
 
 @click.command("check")
@@ -66,12 +62,13 @@ def command(
 def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) -> None:
     from leukreg.errors import LeukregError, PluginFault, Problem, Problems
     from leukreg.experiment import check
+    from leukreg.recipe.provenance import assumed_table, defaults_table, given_table
+    from leukreg.report.console import RichProgress, open_console, print_table
     from leukreg.report.plan import plan_tables
 
+    progress = RichProgress(open_console(err=True))
     try:
-        plan = check(
-            path, overrides=overrides, strict=strict, data=not no_plan, progress=_progress()
-        )
+        plan = check(path, overrides=overrides, strict=strict, data=not no_plan, progress=progress)
     except (Problems, PluginFault):
         raise
     except LeukregError as error:  # several recipes: say which one, and go on with the others
@@ -79,36 +76,13 @@ def _check(path: Path, overrides: Sequence[str], strict: bool, no_plan: bool) ->
     say(f"{path}: no problems")
     if plan.asked.title:
         say(f"  {plan.asked.title}")
-    _show_notices(plan.notices)
-    _show_tables([*(() if no_plan else plan_tables(plan)), *_tables_of_keys(plan.asked)])
-
-
-def _progress() -> Progress:
-    from leukreg.report.console import RichProgress, open_console
-
-    progress: Progress = RichProgress(open_console(err=True))
-    return progress
-
-
-def _tables_of_keys(recipe: Recipe) -> list[Table]:
-    from leukreg.recipe.provenance import assumed_table, defaults_table, given_table
-
-    return [given_table(recipe), assumed_table(recipe), defaults_table(recipe)]
-
-
-def _show_notices(notices: Sequence[Notice]) -> None:
-    if notices:
+    if plan.notices:
         say("\nfallbacks")
-    for notice in notices:
-        say(f"  {notice}, because")
-        say(f"    {notice.why}")
-
-
-def _show_tables(tables: Sequence[Table]) -> None:
-    from leukreg.report.console import open_console, print_table
-
+    for notice in plan.notices:
+        say(f"  {notice}, because\n    {notice.why}")
     console = open_console()
-    for table in tables:
+    keys = (given_table(plan.asked), assumed_table(plan.asked), defaults_table(plan.asked))
+    for table in (*(() if no_plan else plan_tables(plan)), *keys):
         if table.rows:
             console.print()
             print_table(table, console)

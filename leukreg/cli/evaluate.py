@@ -60,12 +60,13 @@ def command(
     the drop against the original with its interval, and the findings of the audit.
     """
     from leukreg.predict.external_source import parse_mapping
-    from leukreg.predict.external_validation import evaluate
 
     if strict:
         require_whole()
     names = parse_mapping(mapping)
     trained = models_of(run, root)
+    from leukreg.predict.external_validation import evaluate  # after models_of: it needs torch
+
     with RichProgress(open_console(err=True)) as progress:
         result = evaluate(
             trained, data, names, source, options, leave_out_copies, runs=root, progress=progress

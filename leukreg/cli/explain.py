@@ -21,7 +21,7 @@ from leukreg.cli.output import FINDINGS, GOOD, say
 from leukreg.files import write_file
 from leukreg.output_folder import new_folder, require_replaceable
 from leukreg.report.console import RichProgress, open_console
-from leukreg.text import did_you_mean, file_stem, middle_cut
+from leukreg.text import counted, did_you_mean, file_stem, middle_cut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,13 +53,14 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
 
     A map says what the model used, not what is right: it is no reason to believe an answer.
     """
-    from leukreg.predict.grad_cam import explanation, feature_map_of
-
     require_replaceable(folder)
     files = images_at(paths)
     trained = models_of(run, root)
-    if label is not None:
-        _require_class(label, trained.result.samples.classes)
+    from leukreg.predict.grad_cam import explanation, feature_map_of  # after models_of: needs torch
+
+    classes = trained.result.samples.classes
+    if label is not None and label not in classes:
+        raise click.UsageError(f"there is no class {label!r}; {did_you_mean(label, classes)}")
     with RichProgress(open_console(err=True)) as progress:
         found = trained.assess(files, flags=False, progress=progress)
         rows = [row for row, there in enumerate(found.readable) if there]
@@ -78,19 +79,13 @@ def command(run: str, paths: tuple[Path, ...], folder: Path, label: str | None, 
                 advance()
     say_readings(found)
     where = feature_map_of(trained.models[0], trained.recipe.image.size)
-    pictures = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
-    say(f"{pictures} written to {folder} (Grad-CAM of {where}).")
+    say(f"{counted(len(rows), 'picture')} written to {folder} (Grad-CAM of {where}).")
     if min(where.height, where.width) < FINE:
         say("So few cells tell roughly where; a model of larger images tells it better.")
     for row, reason in enumerate(found.unreadable):
         if reason is not None:
             say(f"{files[row]}: {reason}", err=True)
     return GOOD if len(rows) == len(files) else FINDINGS
-
-
-def _require_class(label: str, classes: Sequence[str]) -> None:
-    if label not in classes:
-        raise click.UsageError(f"there is no class {label!r}; {did_you_mean(label, classes)}")
 
 
 def _lines(found: Predicted, row: int, explained: str, heat: Heat) -> tuple[str, ...]:

@@ -36,10 +36,9 @@ def command(
     folds together; safetensors holds the weights of each fold. Each is run in its own runtime on
     real images, and kept only if it answers as leukreg does, within 1e-4.
     """
-    from leukreg.predict.deployment import export, require
-
-    require(kind)
     trained = models_of(run, root)
+    from leukreg.predict.deployment import export  # after models_of: it needs torch
+
     files = [] if images is None else [*images_at([images])]
     with RichProgress(open_console(err=True)) as progress:
         done = export(trained, kind, folder, files, attribution, progress)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ from leukreg.errors import DataError, LeukregError, Problem, Problems, RunError
 from leukreg.paths import expanded, require_regular
 from leukreg.report import fidelity_report as report
 from leukreg.report.console import RichProgress, open_console, print_sections, render
-from leukreg.types import Fold, Role, Sample, Samples
+from leukreg.types import Fold, Sample, Samples
 
 if TYPE_CHECKING:
     from leukreg.data.decode import Facts
@@ -87,48 +87,33 @@ def command(
     refuse(json_file, report.is_check)
     refuse(sheet, report.is_sheet)
     before = None if against is None else report.read_check(against)
-    sides = Sides.of(real, fake, training, Wanted(root, fold - 1, cast("Role", rows)))
+    sides = compared_sides(real, fake, training, root, fold, rows)
     extractor = open_extractor(name)
     with RichProgress(open_console(err=True)) as progress:
-        images = sides.opened(size, progress)
+        images, heads = open_sides(sides, size, progress)
         found = measure_classes(
-            images.real,
-            images.fake,
+            images["real"],
+            images["fake"],
             extractor,
-            training=images.training,
-            each=sides.by_class,
+            training=images["training"],
+            each=not any(sides[what].one_class for what in ("real", "fake")),
             seed=seed,
             progress=progress,
         )
     console = open_console()
-    print_sections(report.sections(found, tuple(images.heads())), console)
+    print_sections(report.sections(found, tuple(heads)), console)
     if json_file is not None:
-        names = {"real": sides.real, "fake": sides.fake, "training": sides.training}
         facts = {
-            "compared": {what: side.name for what, side in names.items()},
+            "compared": {what: side.name for what, side in sides.items()},
             "extractor": dict(extractor.facts),
-            "copied": list(images.copied(found)),
+            "copied": list(copied(found, sides["fake"].samples, sides["training"].samples)),
         }
         report.write_check(json_file, found, facts)
     if sheet is not None:
-        report.write_sheet(sheet, found, images.fake, images.training)
+        report.write_sheet(sheet, found, images["fake"], images["training"])
     if before is not None:  # last: where the two do not go together, the figures are kept
         render(report.changes(before, found, str(against)), console)
     return 1 if report.too_many_copies(found.overall) else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Where to look, and which rows of a run."""
-
-    runs: Path
-    fold: int
-    """Its index, from 0."""
-    rows: Role
-
-    @property
-    def where(self) -> str:
-        return f"fold {self.fold + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,163 +129,146 @@ class Side:
     """The images lie in no class folders."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """What is compared."""
+def compared_sides(
+    real: str, fake: str, training: str | None, root: Path, fold: int, rows: str
+) -> dict[str, Side]:
+    """The sides "real" and "fake" by the words of a command line, and "training": where copies are
+    looked for, which is what was asked for, what a run's generator saw, or the real side itself.
 
-    real: Side
-    fake: Side
-    training: Side
-    """Where copies are looked for: what was asked for, what a run's generator saw, or ``real``."""
+    Args:
+        root: Where runs are looked for.
+        fold: That of a run, from 1.
+        rows: The role whose real rows a run stands for.
 
-    @classmethod
-    def of(cls, real: str, fake: str, training: str | None, wanted: Wanted) -> Sides:
-        """From the words of a command line.
-
-        Raises:
-            LeukregError: One of them is not there, or does not go with the others.
-        """
-        own, other = real_side(real, wanted), fake_side(fake, wanted)
-        seen = own if training is None else real_side(training, wanted)
-        if training is None and other.training is not None:
-            seen = Side(f"what made them saw ({other.name})", other.training)
-        known = [
-            {row.label for row in side.samples.rows} for side in (own, other) if not side.one_class
-        ]
-        if seen.one_class and known:
-            raise DataError(
-                f"{seen.name} has no class folders, and REAL and FAKE have: copies are looked for "
-                "class by class"
-            )
-        compared = set.intersection(*known) if known else set()
-        if compared and compared.isdisjoint(row.label for row in seen.samples.rows):
-            raise DataError(
-                f"{seen.name}: no image of a class that is compared, so there is nothing to look "
-                "for copies among; name the training images with --training"
-            )
-        return cls(own, other, seen)
-
-    @property
-    def by_class(self) -> bool:
-        return not (self.real.one_class or self.fake.one_class)
-
-    def opened(self, size: int | None, progress: Progress) -> Opened:
-        """Read and resize the images; by default to the smaller side's own size, 128 at most.
-
-        Raises:
-            Problems: Files that cannot be read, those of all sides.
-        """
-        from leukreg.data.decode import readings
-        from leukreg.data.image_store import open_images
-        from leukreg.synthesis.fidelity import LabelledImages
-        from leukreg.types import ImageSpec
-
-        native = native_size(self.real.samples), native_size(self.fake.samples)
-        chosen = size or min(*native, LARGEST)
-        images: dict[int, LabelledImages] = {}
-        facts: list[Facts] = []
-        problems: list[Problem] = []
-        # Where copies are looked for among the real images, these are read once.
-        for side in {id(side): side for side in (self.real, self.fake, self.training)}.values():
-            try:
-                store = open_images(side.samples, ImageSpec(size=chosen), "stop", progress)
-                labels = [row.label if self.by_class else "" for row in side.samples.rows]
-                images[id(side)] = LabelledImages(store.pixels(range(len(store))), labels)
-                facts += store.facts.values()
-            except Problems as error:
-                problems += error.problems
-        if problems:
-            raise Problems(list(dict.fromkeys(problems)), "nothing was compared.")
-        real, fake, seen = (images[id(side)] for side in (self.real, self.fake, self.training))
-        return Opened(self, chosen, native, real, fake, seen, readings(facts))
+    Raises:
+        LeukregError: One of them is not there, or does not go with the others.
+    """
+    own, other = real_side(real, root, fold, rows), fake_side(fake, root, fold)
+    seen = own if training is None else real_side(training, root, fold, rows)
+    if training is None and other.training is not None:
+        seen = Side(f"what made them saw ({other.name})", other.training)
+    known = [
+        {row.label for row in side.samples.rows} for side in (own, other) if not side.one_class
+    ]
+    if seen.one_class and known:
+        raise DataError(
+            f"{seen.name} has no class folders, and REAL and FAKE have: copies are looked for "
+            "class by class"
+        )
+    compared = set.intersection(*known) if known else set()
+    if compared and compared.isdisjoint(row.label for row in seen.samples.rows):
+        raise DataError(
+            f"{seen.name}: no image of a class that is compared, so there is nothing to look "
+            "for copies among; name the training images with --training"
+        )
+    return {"real": own, "fake": other, "training": seen}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
-    """Sides with their pixels; all of one class where one has no class folders."""
+def open_sides(
+    sides: dict[str, Side], size: int | None, progress: Progress
+) -> tuple[dict[str, LabelledImages], list[str]]:
+    """Read and resize the images; by default to the smaller side's own size, 128 at most.
 
-    sides: Sides
-    size: int
-    native: tuple[int, int]
-    """The shorter side of real images and fakes as they are on disk, in pixels."""
-    real: LabelledImages
-    fake: LabelledImages
-    training: LabelledImages
-    readings: tuple[Reading, ...]
-    """What was chosen in reading them."""
+    Returns:
+        The images of each side, all of one class where a compared side has no class folders; and
+        what is compared, with what a reader must know of it, in words.
 
-    def heads(self) -> Iterator[str]:
-        """What is compared, and what a reader must know of it."""
-        sides, (own, other), least = self.sides, self.native, min(self.native)
-        yield f"fakes: {sides.fake.name}"
-        yield f"real: {sides.real.name}"
-        if sides.training is not sides.real:
-            yield f"copies are looked for among: {sides.training.name}"
-        for side in (sides.fake, sides.real):
-            for one in side.samples.passed:
-                if one.images:
-                    yield f"! passed over in {side.name}: {one}"
-        yield from (how for side in (sides.fake, sides.real) for how in side.samples.assumed)
-        yield from (f"{'! ' * reading.doubtful}{reading}" for reading in self.readings)
-        if self.size > least:
-            which = "fakes are" if other <= own else "real images are"
-            yield f"! {which} {least} px and were enlarged to {self.size}"
-        elif own != other:
-            sizes = f"real images are {own} px and fakes {other} px"
-            yield f"! {sizes}: all were brought to {self.size}"
-        if not sides.by_class:
-            flat = [side.name for side in (sides.real, sides.fake) if side.one_class]
-            yield f"no figures by class: {' and '.join(flat)} without class folders"
+    Raises:
+        Problems: Files that cannot be read, those of all sides.
+    """
+    from leukreg.data.decode import readings
+    from leukreg.data.image_store import open_images
+    from leukreg.synthesis.fidelity import LabelledImages
+    from leukreg.types import ImageSpec
 
-    def copied(self, found: FidelityByClass) -> Iterator[dict[str, Any]]:
-        """Which fake copies which training image."""
-        fakes, seen = self.sides.fake.samples.rows, self.sides.training.samples.rows
-        memorized = found.overall.memorized
-        for place in memorized.copies:
-            yield {
-                "fake": fakes[found.fake_rows[place]].path,
-                "copies": seen[found.training_rows[memorized.nearest[place]]].path,
-                "closeness": memorized.closeness[place],
-            }
+    native = native_size(sides["real"].samples), native_size(sides["fake"].samples)
+    chosen = size or min(*native, LARGEST)
+    by_class = not (sides["real"].one_class or sides["fake"].one_class)
+    images: dict[int, LabelledImages] = {}
+    facts: list[Facts] = []
+    problems: list[Problem] = []
+    # Where copies are looked for among the real images, these are read once.
+    for side in {id(side): side for side in sides.values()}.values():
+        try:
+            store = open_images(side.samples, ImageSpec(size=chosen), "stop", progress)
+            labels = [row.label if by_class else "" for row in side.samples.rows]
+            images[id(side)] = LabelledImages(store.pixels(range(len(store))), labels)
+            facts += store.facts.values()
+        except Problems as error:
+            problems += error.problems
+    if problems:
+        raise Problems(list(dict.fromkeys(problems)), "nothing was compared.")
+    heads = [*_heads(sides, chosen, native, readings(facts))]
+    return {what: images[id(side)] for what, side in sides.items()}, heads
 
 
-def real_side(reference: str, wanted: Wanted) -> Side:
+def _heads(
+    sides: dict[str, Side], size: int, native: tuple[int, int], readings: Iterable[Reading]
+) -> Iterator[str]:
+    (real, fake, training), (own, other) = sides.values(), native
+    yield f"fakes: {fake.name}"
+    yield f"real: {real.name}"
+    if training is not real:
+        yield f"copies are looked for among: {training.name}"
+    for side in (fake, real):
+        for one in side.samples.passed:
+            if one.images:
+                yield f"! passed over in {side.name}: {one}"
+    yield from (how for side in (fake, real) for how in side.samples.assumed)
+    yield from (f"{'! ' * reading.doubtful}{reading}" for reading in readings)
+    if size > min(native):
+        which = "fakes are" if other <= own else "real images are"
+        yield f"! {which} {min(native)} px and were enlarged to {size}"
+    elif own != other:
+        yield f"! real images are {own} px and fakes {other} px: all were brought to {size}"
+    if flat := [side.name for side in (real, fake) if side.one_class]:
+        yield f"no figures by class: {' and '.join(flat)} without class folders"
+
+
+def copied(found: FidelityByClass, fakes: Samples, seen: Samples) -> Iterator[dict[str, Any]]:
+    """Which fake copies which training image."""
+    memorized = found.overall.memorized
+    for place in memorized.copies:
+        yield {
+            "fake": fakes.rows[found.fake_rows[place]].path,
+            "copies": seen.rows[found.training_rows[memorized.nearest[place]]].path,
+            "closeness": memorized.closeness[place],
+        }
+
+
+def real_side(reference: str, root: Path, number: int, role: str) -> Side:
     """Real images: of a folder, a table, or the rows of a run's fold.
 
     Raises:
         LeukregError: There is no such thing, or it holds none.
     """
-    run = _run(reference, wanted.runs)
+    run = _run(reference, root)
     if run is None:
         return _listed(reference)
-    samples, fold = _of_fold(run, wanted.fold)
-    real = tuple(row for row in _rows(samples, fold, wanted.rows) if row.origin != "synthetic")
-    if not real:
-        raise DataError(f"{run}: the {wanted.rows} rows of {wanted.where} hold no real image")
-    name = f"{wanted.rows} rows of {run.name}, {wanted.where}"
-    return Side(name, replace(samples, rows=real))
+    samples, fold = _of_fold(run, number)
+    real = replace(samples, rows=_rows(samples, getattr(fold, role), made=False))
+    if not real.rows:
+        raise DataError(f"{run}: the {role} rows of fold {number} hold no real image")
+    return Side(f"{role} rows of {run.name}, fold {number}", real)
 
 
-def fake_side(reference: str, wanted: Wanted) -> Side:
+def fake_side(reference: str, root: Path, number: int) -> Side:
     """Synthetic images: of a folder, a table, or those of a run's fold.
 
     Raises:
         LeukregError: There is no such thing, or it holds none.
     """
-    run = _run(reference, wanted.runs)
+    run = _run(reference, root)
     if run is None:
         return _listed(reference)
-    samples, fold = _of_fold(run, wanted.fold)
-    everywhere = [row for role in get_args(Role) for row in _rows(samples, fold, role)]
-    fakes = tuple(row for row in everywhere if row.origin == "synthetic")
+    samples, fold = _of_fold(run, number)
+    fakes = _rows(samples, (*fold.train, *fold.validation, *fold.test), made=True)
     if not fakes:
-        raise DataError(f"{run}: {wanted.where} has no synthetic images")
+        raise DataError(f"{run}: fold {number} has no synthetic images")
     # What a generator learned from: any row where it made its images before the split.
     before = any(row.lineage is not None and row.lineage.fold is None for row in fakes)
-    numbers = range(len(samples.rows)) if before else fold.learned
-    learned = (samples.rows[number] for number in numbers)
-    seen = tuple(row for row in learned if row.origin != "synthetic")
-    name = f"synthetic images of {run.name}, {wanted.where}"
+    seen = _rows(samples, range(len(samples)) if before else fold.learned, made=False)
+    name = f"synthetic images of {run.name}, fold {number}"
     return Side(name, replace(samples, rows=fakes), replace(samples, rows=seen))
 
 
@@ -327,16 +295,17 @@ def _of_fold(run: Path, number: int) -> tuple[Samples, Fold]:
 
     samples = read_samples(run)
     folds = read_folds(run / "folds.csv", len(samples))
-    fold = next((fold for fold in folds if fold.index == number), None)
+    fold = next((fold for fold in folds if fold.index == number - 1), None)
     if fold is None:
         there = ", ".join(str(fold.index + 1) for fold in folds)
-        raise DataError(f"{run} has no fold {number + 1}; there are {there}")
+        raise DataError(f"{run} has no fold {number}; there are {there}")
     return samples, fold
 
 
-def _rows(samples: Samples, fold: Fold, role: Role) -> tuple[Sample, ...]:
-    """The rows of a role, a file that is listed twice in it once."""
-    return tuple(samples.rows[row] for row in dict.fromkeys(getattr(fold, role)))
+def _rows(samples: Samples, numbers: Iterable[int], made: bool) -> tuple[Sample, ...]:
+    """The synthetic or the other rows among these, one that is listed twice once."""
+    rows = (samples.rows[number] for number in dict.fromkeys(numbers))
+    return tuple(row for row in rows if (row.origin == "synthetic") == made)
 
 
 def _listed(reference: str) -> Side:

@@ -20,10 +20,7 @@ from leukreg.report.console import RichProgress, open_console
 from leukreg.report.plot import STYLE, style
 
 if TYPE_CHECKING:
-    from leukreg.data.image_store import ImageStore
     from leukreg.engine.range_test import RangeTest
-    from leukreg.progress import Progress
-    from leukreg.types import Fold
 
 ENDINGS = (".png", ".svg")
 
@@ -51,13 +48,18 @@ def command(
     whatever earlier phases would have made of them; synthetic cells and the phase's schedule are
     left out. Nothing is kept but the picture. Exit code 1: the loss did not fall.
     """
+    from leukreg.data.folds import make_folds
     from leukreg.engine.range_test import range_test
 
     recipe = settled(path, overrides)
     phase = _phase(recipe, name)
     picture = _picture(path, phase, out)
     with RichProgress(open_console(err=True)) as progress:
-        images, fold = _first_fold(recipe, progress)
+        samples = list_samples(recipe, progress)
+        check_task(recipe, samples)
+        images, _ = open_rows(recipe, samples, progress)
+        absent = recipe.synthesis.classes if recipe.synthesis else ()
+        fold = make_folds(images, recipe.data.folds, recipe.seed, absent)[0]
         labels = labels_of(recipe, images.samples, fold.train)
         with tempfile.TemporaryDirectory(prefix="leukreg-lr-") as folder:
             found = range_test(recipe, labels, images, fold, phase, Path(folder), steps, progress)
@@ -104,16 +106,6 @@ def _picture(recipe: Path, phase: PhaseSpec, out: Path | None) -> Path:
     if not out.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
     return out
-
-
-def _first_fold(recipe: Recipe, progress: Progress) -> tuple[ImageStore, Fold]:
-    from leukreg.data.folds import make_folds
-
-    samples = list_samples(recipe, progress)
-    check_task(recipe, samples)
-    images, _ = open_rows(recipe, samples, progress)
-    absent = recipe.synthesis.classes if recipe.synthesis else ()
-    return images, make_folds(images, recipe.data.folds, recipe.seed, absent)[0]
 
 
 def _draw(path: Path, found: RangeTest, phase: PhaseSpec) -> None:

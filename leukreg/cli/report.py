@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,6 @@ from leukreg.cli.compare import subjects
 from leukreg.cli.output import say
 from leukreg.registry import installed
 from leukreg.report.console import RichProgress, open_console
-
-if TYPE_CHECKING:
-    from leukreg.progress import Progress
 
 
 @click.command("report")
@@ -52,50 +48,35 @@ def command(
     """
     import matplotlib
 
+    from leukreg.report.page import comparison_page, run_page
+    from leukreg.report.page_pictures import model_maps
+    from leukreg.report.page_writer import write_page
+    from leukreg.runs.contents import read
+
     if len(names) > 1 and (maps or store is not None):
         raise click.UsageError("--maps and --mlflow are of one run; name one")
     matplotlib.use("agg")  # no window, whatever a report plugin draws with
+    registry = installed()
     with RichProgress(open_console()) as progress:
         if len(names) == 1:
-            path = _run_page(names[0], root, out, maps, store, progress)
+            result = read(run_named(names[0], root))
+            path = out or result.folder / "report.html"
+            explain = model_maps if maps else None
+            page = run_page(result, registry, f"{path.stem}_files", explain, progress)
         else:
-            path = _comparison_page(names, root, out, progress)
+            found = subjects(names, root, registry)
+            # A name that other comparisons do not have.
+            titles = "\0".join(subject.name for subject in found).encode("utf-8", "surrogatepass")
+            digest = hashlib.blake2b(titles, digest_size=4).hexdigest()
+            path = out or Path(f"comparison-{digest}.html")
+            page = comparison_page(found, registry, f"{path.stem}_files", progress)
+        write_page(page, path)
+        if store is not None:
+            from leukreg.report.mlflow import log_run
+
+            progress.say(log_run(result, store, path, progress))
     say(str(path))
     if opened:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
-
-
-def _run_page(
-    name: str, root: Path, out: Path | None, maps: bool, store: Path | None, progress: Progress
-) -> Path:
-    from leukreg.report.page import run_page
-    from leukreg.report.page_pictures import model_maps
-    from leukreg.report.page_writer import write_page
-    from leukreg.runs.contents import read
-
-    result = read(run_named(name, root))
-    path = out or result.folder / "report.html"
-    explain = model_maps if maps else None
-    write_page(run_page(result, installed(), f"{path.stem}_files", explain, progress), path)
-    if store is not None:
-        from leukreg.report.mlflow import log_run
-
-        progress.say(log_run(result, store, path, progress))
-    return path
-
-
-def _comparison_page(
-    names: tuple[str, ...], root: Path, out: Path | None, progress: Progress
-) -> Path:
-    from leukreg.report.page import comparison_page
-    from leukreg.report.page_writer import write_page
-
-    found = subjects(names, root, installed())
-    # A name that other comparisons do not have.
-    titles = "\0".join(subject.name for subject in found).encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(titles, digest_size=4).hexdigest()
-    path = out or Path(f"comparison-{digest}.html")
-    write_page(comparison_page(found, installed(), f"{path.stem}_files", progress), path)
-    return path

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from leukreg.cli.arguments import recipe_keys, runs_folder
 from leukreg.cli.commands import require_whole
-from leukreg.cli.output import say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from leukreg.record import RunRecord
-
-FINDINGS = 1
+from leukreg.cli.output import FINDINGS, GOOD, say
 
 
 @click.command("run")
@@ -38,9 +30,13 @@ def command(
     Every mistake in the recipe is shown before any work starts. A run that was killed goes on with
     --resume, to the same figures as without the kill.
     """
+    from leukreg.audit.rules import has_errors
     from leukreg.errors import WriteError
     from leukreg.experiment import run
-    from leukreg.report.console import RichProgress, open_console
+    from leukreg.registry import installed
+    from leukreg.registry.plugin_call import traced
+    from leukreg.report.console import RichProgress, open_console, show
+    from leukreg.runs.folder import TRACEBACK
 
     # Waiting threads that spin make training several times slower beside any other busy process.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -64,25 +60,9 @@ def command(
     except (KeyboardInterrupt, WriteError) as error:
         say("\n".join(getattr(error, "__notes__", ())), err=True)
         raise
-    _show(result, console)
-    _point_at_tracebacks(result.folder)
-    errors = any(f.severity == "error" and f.waived is None for f in result.findings)
-    return FINDINGS if strict and errors else 0
-
-
-def _show(result: RunRecord, console: Console) -> None:
-    from leukreg.registry import installed
-    from leukreg.registry.plugin_call import traced
-    from leukreg.report.console import show
-    from leukreg.runs.folder import TRACEBACK
-
     with traced(result.folder / TRACEBACK):
         show(result, console, installed())
-
-
-def _point_at_tracebacks(folder: Path) -> None:
-    from leukreg.runs.folder import TRACEBACK
-
-    path = folder / TRACEBACK
-    if path.exists():
+    if (result.folder / TRACEBACK).exists():
+        path = result.folder / TRACEBACK
         say(f"Plugins failed; their tracebacks are in\n  {path}", err=True)
+    return FINDINGS if strict and has_errors(result.findings) else GOOD

@@ -61,12 +61,12 @@ def command(run: str, names: tuple[str, ...], each: int, folder: Path | None, ro
     worst change first, stand in the run folder too, for `leukreg show` and `report`; a later call
     adds the changes that are missing. Exits with 1 when the audit finds an error in them.
     """
-    from leukreg.predict.robustness import changed_samples, chosen_changes, stress
-    from leukreg.synthesis.contact_sheet import contact_sheet
-
     if folder is not None:
         require_replaceable(folder)
     trained = models_of(run, root)
+    from leukreg.predict.robustness import changed_samples, chosen_changes, stress  # it needs torch
+    from leukreg.synthesis.contact_sheet import contact_sheet
+
     chosen_changes(names, trained.result)  # a wrong name is told before any image is read
     console = open_console()
     with RichProgress(open_console(err=True)) as progress:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
-import logging
 import math
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -33,7 +30,7 @@ from leukreg.predict.model_card import INPUT, OUTPUT, contract, model_card
 from leukreg.predict.trained_run import Trained
 from leukreg.predict.training_images import learned_rows
 from leukreg.prepare import labels_of
-from leukreg.progress import SILENT, Progress
+from leukreg.progress import SILENT, Progress, quiet
 from leukreg.runs.codec import write_json
 
 Pixels = NDArray[np.uint8]
@@ -43,6 +40,8 @@ TOLERANCE = 1e-4
 """Largest difference of a probability that is put down to another order of adding."""
 CHECKED = 16
 """Images on which the export is compared with leukreg."""
+EXPORTERS = ("torch.onnx", "onnxscript", "torch.export")
+"""Their talk of their own progress and deprecations is no concern of a reader."""
 CARD, CONTRACT = "MODEL_CARD.md", "contract.json"
 
 
@@ -224,7 +223,7 @@ class Onnx:
     file = "model.onnx"
 
     def write(self, trained: Trained, folder: Path) -> tuple[str, ...]:
-        with _quiet():
+        with quiet(*EXPORTERS):
             torch.onnx.export(
                 Deployed(trained),
                 (_example(trained),),
@@ -257,7 +256,7 @@ class TorchExport:
     file = "model.pt2"
 
     def write(self, trained: Trained, folder: Path) -> tuple[str, ...]:
-        with _quiet(), torch.no_grad():
+        with quiet(*EXPORTERS), torch.no_grad():
             program = torch.export.export(
                 Deployed(trained),
                 (_example(trained),),
@@ -267,7 +266,7 @@ class TorchExport:
         return (self.file,)
 
     def answer(self, trained: Trained, folder: Path, pixels: Pixels) -> NDArray[np.float64]:
-        with _quiet(), torch.no_grad():
+        with quiet(*EXPORTERS), torch.no_grad():
             program = torch.export.load(folder / self.file)
             found = program.module()(torch.from_numpy(pixels))
         return np.asarray(found.numpy(), dtype=np.float64)
@@ -330,19 +329,3 @@ def require(name: str) -> Format:
 def _example(trained: Trained) -> torch.Tensor:
     size = trained.recipe.read_image.size
     return torch.zeros((2, size, size, 3), dtype=torch.uint8)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporters' talk of their own progress and deprecations is no concern of a reader."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

@@ -73,7 +73,12 @@ def explanation(
         DataError: There is no such class or fold, or not one label or fold per image.
         RunError: The run has no models.
     """
-    trained = run if isinstance(run, Trained) else load(_with_models(Path(run)))
+    if isinstance(run, Trained):
+        trained = run
+    else:  # the run itself, or the one that an evaluation comes from
+        facts = Path(run) / "facts.json"
+        origin = read_json(facts).get(EVALUATED_FROM) if facts.is_file() else None
+        trained = load(run if origin is None else origin["folder"])
     given = given_images(images)
     if labels is None:
         targets = trained.decide(trained.predict_proba(images)) if given else np.empty(0, np.int64)
@@ -109,13 +114,6 @@ def explanation(
     if problems:
         raise Problems(problems, closing="these were not explained.")
     return maps
-
-
-def _with_models(run: Path) -> Path:
-    """The run itself, or the one that an evaluation comes from."""
-    facts = run / "facts.json"
-    origin = read_json(facts).get(EVALUATED_FROM) if facts.is_file() else None
-    return run if origin is None else Path(origin["folder"])
 
 
 def feature_map_of(one: FoldModel, size: int) -> FeatureMap:

@@ -78,10 +78,14 @@ def comparison(subjects: Sequence[Subject], registry: Registry) -> tuple[Section
     counted = any(cell.endswith("*") for row in rows for cell in row)
     runs = {column.letter: column.result for column in columns if column.result is not None}
     papers = {column.letter: column.reported for column in columns if column.reported is not None}
+    remarked: dict[str, list[str]] = {}  # what is the same of several subjects is said once
+    for place, subject in enumerate(subjects):
+        remarked.setdefault(subject.remark, []).append(letter(place))
+    notes = (f"{', '.join(names)}: {text}" for text, names in remarked.items() if text)
     sections = [
         Section(
             title="Compared",
-            text=(*remarks(runs, papers), *_remarked(subjects)),
+            text=(*remarks(runs, papers), *notes),
             tables=_tables(("", "what", "scored", "findings"), map(_legend, columns)),
         ),
         Section(
@@ -109,14 +113,6 @@ def _tables(
     """One table, or none where it would be empty."""
     kept = tuple(rows)
     return (Table(columns=columns, rows=kept, caption=caption),) if kept else ()
-
-
-def _remarked(subjects: Sequence[Subject]) -> Iterator[str]:
-    """What a reader should know of single subjects, once where it is the same of several."""
-    of: dict[str, list[str]] = {}
-    for place, subject in enumerate(subjects):
-        of.setdefault(subject.remark, []).append(letter(place))
-    yield from (f"{', '.join(names)}: {text}" for text, names in of.items() if text)
 
 
 def _settings(subjects: Sequence[Subject]) -> Section:
@@ -199,7 +195,7 @@ def class_rows(columns: Sequence[Column], known: Figures) -> Iterator[tuple[str,
     for label in labels:
         head = label
         for one in of_classes(known):
-            cells = [_of_class(column, one.name, label) for column in columns]
+            cells = [_cell(column, one.name, label) for column in columns]
             if any(cells):
                 yield head, one.title, *cells
                 head = ""
@@ -207,8 +203,11 @@ def class_rows(columns: Sequence[Column], known: Figures) -> Iterator[tuple[str,
 
 def _whole(column: Column, name: str, known: Figures) -> str:
     if column.reported is not None:
-        if name == "majority_baseline":
-            return _majority(column.reported)
+        counts, classes = column.reported.test_supports(), column.reported.classes
+        if name == "majority_baseline":  # follows from the test counts, where all are stated
+            if not classes or set(counts) < set(classes) or not sum(counts.values()):
+                return ""
+            return f"{rounded(max(counts.values()) / sum(counts.values()))}*"
         printed = column.reported.figure(name)
         return "" if printed is None else printed.text
     assert column.result is not None
@@ -220,21 +219,6 @@ def _whole(column: Column, name: str, known: Figures) -> str:
     return _cell(column, name, label if _score(column, name, label) else None)
 
 
-def _majority(reported: Reported) -> str:
-    """The baseline that follows from published test counts; nothing where they are not stated."""
-    counts = reported.test_supports()
-    if not reported.classes or set(counts) < set(reported.classes) or not sum(counts.values()):
-        return ""
-    return f"{rounded(max(counts.values()) / sum(counts.values()))}*"
-
-
-def _of_class(column: Column, name: str, label: str) -> str:
-    if column.reported is not None:
-        printed = column.reported.of(label).get(name)
-        return "" if printed is None else printed.text
-    return _cell(column, name, label)
-
-
 def _score(column: Column, name: str, label: str | None = None) -> Score | None:
     """A run's score."""
     scores = () if column.result is None else column.result.scores
@@ -242,6 +226,9 @@ def _score(column: Column, name: str, label: str | None = None) -> Score | None:
 
 
 def _cell(column: Column, name: str, label: str | None) -> str:
+    if column.reported is not None:
+        printed = column.reported.of(label or "").get(name)
+        return "" if printed is None else printed.text
     result, score = column.result, _score(column, name, label)
     assert result is not None
     if name == "best_validation_loss":

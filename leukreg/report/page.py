@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from leukreg.progress import SILENT, Progress
+from leukreg.progress import SILENT, Progress, quiet
 from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.report.comparison import Subject, comparison
 from leukreg.report.console import MARKS, sections, title_of
-from leukreg.report.page_pictures import Album, Explainer, Tile, laid_over
-from leukreg.report.plot import Drawn, close, draw, style, unremarked
+from leukreg.report.page_pictures import Album, Explainer, laid_over
+from leukreg.report.plot import REMARKS, Drawn, close, draw, style
 from leukreg.report.table_layout import is_list, numeric, right_aligned
 from leukreg.section import Section, Table
 from leukreg.text import as_cell, csv_text, visible
@@ -56,18 +56,6 @@ class Page:
     html: str
     files: Mapping[str, bytes]
     """By name, below ``folder``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """A section, and what only the page knows of it."""
-
-    section: Section
-    anchor: str
-    figure: Drawn | None
-    links: tuple[str, ...]
-    """To the files of its tables, then of its figure."""
-    tiles: tuple[Tile, ...]
 
 
 def run_page(
@@ -121,7 +109,7 @@ def page_of(
     """Make a page of these sections, in this order."""
     files: dict[str, bytes] = {}
     anchors: Counter[str] = Counter()
-    parts = []
+    parts: list[dict[str, object]] = []
     with style(), progress.task("page", len(sections)) as advance:
         for number, section in enumerate(sections, start=1):
             name = slug(visible(section.title))
@@ -130,13 +118,9 @@ def page_of(
             shown, figure = _drawn(section, f"f{number}")
             own = dict(_files(shown, figure, f"{number:02d}-{name}"))
             files |= own
-            part = _Part(
-                section=shown,
-                anchor=name + again,
-                figure=figure,
-                links=tuple(f"{quote(head.folder)}/{file}" for file in own),
-                tiles=album.tiles(section.pictures),
-            )
+            part: dict[str, object] = {"section": shown, "anchor": name + again, "figure": figure}
+            part["links"] = [f"{quote(head.folder)}/{file}" for file in own]
+            part["tiles"] = album.tiles(section.pictures)
             parts.append(part)
             advance(note=section.title)
     html = _templates().get_template("page.html.j2").render(head=head, parts=parts)
@@ -147,7 +131,7 @@ def _drawn(section: Section, prefix: str) -> tuple[Section, Drawn | None]:
     """The figure, drawn now where it is a function; where it fails, a line more says so."""
     figure = section.figure
     try:
-        with unremarked():
+        with quiet(REMARKS):
             figure = figure() if callable(figure) else figure
         if figure is None:
             return section, None

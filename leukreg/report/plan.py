@@ -15,17 +15,22 @@ from leukreg.types import Fold, Role, Samples
 if TYPE_CHECKING:
     from leukreg.engine.unfreeze import PhasePlan
     from leukreg.experiment import Plan
-    from leukreg.record import Dropped
 
 
 def plan_tables(plan: Plan) -> tuple[Table, ...]:
     """What a recipe will do, as tables."""
     classes, listing = plan.record.samples.classes, plan.record.listing
+    # The copies that are left out, and what is kept in their stead.
+    none = "none: the copies' labels disagree"
+    dropped = tuple((one.id, one.kept or none) for one in listing.dropped)
+    left_out = f"{len(dropped):,} copies left out" if dropped else ""
+    more = len(dropped) - SHOWN
+    left_out += f", {more:,} more than are shown" if more > 0 else ""
     like = tuple((", ".join(map(repr, names)),) for names in alike(classes))
     return (
         _image_table(plan),
         passed_table((*listing.passed_over, *listing.passed_over_by_generator)),
-        _dropped_table(listing.dropped),
+        Table(columns=("left out", "kept"), rows=dropped[:SHOWN], caption=left_out),
         Table(
             columns=("warning: classes that differ only in case, spaces, hyphens or Unicode form",),
             rows=like,
@@ -34,15 +39,6 @@ def plan_tables(plan: Plan) -> tuple[Table, ...]:
         _phase_table(plan.phases),
         Table(columns=("scoring", "how"), rows=plan.record.choices),
     )
-
-
-def _dropped_table(dropped: Sequence[Dropped]) -> Table:
-    """The copies that are left out, and what is kept in their stead."""
-    rows = [(one.id, one.kept or "none: the copies' labels disagree") for one in dropped[:SHOWN]]
-    more = len(dropped) - len(rows)
-    caption = f"{len(dropped):,} copies left out" if dropped else ""
-    caption += f", {more:,} more than are shown" if more else ""
-    return Table(columns=("left out", "kept"), rows=tuple(rows), caption=caption)
 
 
 def _image_table(plan: Plan) -> Table:

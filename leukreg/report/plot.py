@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import io
-import logging
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from leukreg.progress import quiet
 from leukreg.report.table_layout import shortened
 from leukreg.text import visible
 
@@ -98,6 +97,8 @@ def _settings() -> dict[str, Any]:
     }
 
 
+REMARKS = "matplotlib"
+"""The logger of its remarks: a glyph that its font lacks, a layout that is tight."""
 LARGEST = 700_000
 """Characters of a drawing that the page takes as it is; above, it gets its pixels."""
 _TAG = re.compile(r"<[^>]*>")
@@ -141,12 +142,17 @@ def draw(figure: Any, prefix: str, alt: str) -> Drawn:
     Raises:
         TypeError: It is no figure.
     """
+    from matplotlib.collections import QuadMesh
+
     if not callable(getattr(figure, "savefig", None)):
         raise TypeError(f"a section's figure is a matplotlib figure, not {type(figure).__name__}")
     text = _saved(figure)
     size = _SIZE.search(text)
     width = float(size[1]) if size else 0.0
-    themed = not _is_coloured_in(figure)
+    themed = not any(
+        axes.images or any(isinstance(one, QuadMesh) for one in axes.collections)
+        for axes in getattr(figure, "axes", ())
+    )
     if len(text) > LARGEST:
         return Drawn(_on_white(text), _as_pixels(figure, alt), width, themed=False)
     return Drawn(_on_white(text), _for_page(text, prefix, alt, themed), width, themed)
@@ -163,7 +169,7 @@ def close(figure: Any) -> None:
 
 def _saved(figure: Any) -> str:
     buffer = io.BytesIO()
-    with unremarked():
+    with quiet(REMARKS):
         # No date and no version: a page that is made again is the same to the byte.
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=nothing)
@@ -171,20 +177,6 @@ def _saved(figure: Any) -> str:
     # Two decimals of a point are finer than any screen; the fonts of this machine are not the
     # reader's.
     return _TAG.sub(lambda tag: _LONG.sub(r"\1", _FONT.sub(r"font: \1 sans-serif", tag[0])), text)
-
-
-@contextmanager
-def unremarked() -> Iterator[None]:
-    """Without matplotlib's remarks: a glyph that its font lacks, a layout that is tight."""
-    logger = logging.getLogger("matplotlib")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _on_white(text: str) -> str:
@@ -207,19 +199,10 @@ def _for_page(text: str, prefix: str, alt: str, themed: bool) -> str:
 
 def _as_pixels(figure: Any, alt: str) -> str:
     buffer = io.BytesIO()
-    with unremarked():
+    with quiet(REMARKS):
         figure.savefig(buffer, format="png", dpi=130, facecolor="white")
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f'<img alt="{_quoted(alt)}" src="data:image/png;base64,{data}">'
-
-
-def _is_coloured_in(figure: Any) -> bool:
-    from matplotlib.collections import QuadMesh
-
-    return any(
-        axes.images or any(isinstance(one, QuadMesh) for one in axes.collections)
-        for axes in getattr(figure, "axes", ())
-    )
 
 
 def _quoted(text: str) -> str:

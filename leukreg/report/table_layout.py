@@ -91,7 +91,9 @@ def blocks(table: Table, width: int | None, mark: str = "…") -> list[Block]:
     names = {word for column in columns for word in column.words}
     if width is None:
         return [_block(columns, [column.natural for column in columns], names, mark)]
-    key = _keys(table, columns)
+    # How many columns name a row: the first, and the one beside it where it needs that.
+    alone = len(set(columns[0].cells)) == len(table.rows) and table.columns[1:2] != ("",)
+    key = 1 if alone or len(columns) < 3 or columns[1].right else 2
     parts: list[Block] = []
     rest = columns[key:]
     while rest or not parts:
@@ -149,13 +151,6 @@ def _is_figure(word: str) -> bool:
 
 def _longest(texts: Iterable[str]) -> int:
     return max(map(cell_len, texts), default=0)
-
-
-def _keys(table: Table, columns: Sequence[_TableColumn]) -> int:
-    """How many columns name a row: the first, and the one beside it where it needs that."""
-    names = columns[0].cells
-    alone = len(set(names)) == len(names) and table.columns[1:2] != ("",)
-    return 1 if alone or len(columns) < 3 or columns[1].right else 2
 
 
 def _widths(columns: Sequence[_TableColumn], width: int) -> list[int] | None:

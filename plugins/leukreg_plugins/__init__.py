@@ -24,6 +24,21 @@ AUDITS = (
     "audits.training_setup",
 )
 """Where rules stand, in the order in which they are asked."""
+REPORTS = (
+    "reporting.verdict",
+    "reporting.scores",
+    "reporting.folds",
+    "reporting.uncertainty",
+    "reporting.reported",
+    "reporting.external_validation",
+    "reporting.stress_curves",
+    "reporting.synthetic_images",
+    "reporting.preprocessing",
+    "reporting.learning_curves",
+    "reporting.class_counts",
+    "reporting.made_with",
+)
+"""Where sections stand."""
 
 
 def plugins_in(*modules: str) -> list[type]:
@@ -111,4 +126,4 @@ def leukreg_audits() -> list[type]:
 
 @hookimpl
 def leukreg_reports() -> list[type]:
-    return plugins_in("reports", "reporting.page_sections")
+    return plugins_in(*REPORTS)

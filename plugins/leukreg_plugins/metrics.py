@@ -1,7 +1,7 @@
 """Metrics: of the answers, of the ranking, and of the probabilities themselves.
 
-scikit-learn gives the figures of the scored rows; resamples are done all at once by
-:mod:`leukreg_plugins.metric_formulas`.
+Formulas that do all resamples at once are in :mod:`leukreg_plugins.metric_formulas`; the ranking
+figures of the scored rows themselves are scikit-learn's.
 """
 
 from __future__ import annotations
@@ -32,18 +32,16 @@ class Accuracy:
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
         import numpy as np
-        from sklearn.metrics import accuracy_score
 
-        n = len(predictions)
-        if n == 0:
-            for figure in self.figures:
-                yield Score(name=figure.name, value=None, why="no rows")
+        from leukreg_plugins.metric_formulas import once
+
+        yield _defined("accuracy", once(self, predictions)["accuracy", None], "no rows")
+        if not len(predictions):
+            yield Score(name="majority_baseline", value=None, why="no rows")
             return
-        value = accuracy_score(predictions.label, predictions.answers)
-        yield Score(name="accuracy", value=float(value))
         counts = np.bincount(predictions.label)
         why = f"always answering {predictions.classes[int(counts.argmax())]}"
-        yield Score(name="majority_baseline", value=counts.max() / n, why=why)
+        yield Score(name="majority_baseline", value=counts.max() / len(predictions), why=why)
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
         from leukreg_plugins.metric_formulas import accuracy, confusions
@@ -63,19 +61,20 @@ class PerClass:
     )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        from leukreg_plugins.metric_formulas import class_figures
+        from leukreg_plugins.metric_formulas import once
 
-        figures, support = class_figures(predictions)
+        found = once(self, predictions)
         for i, label in enumerate(predictions.classes):
-            yield Score(name="support", value=float(support[i]), label=label)
+            support = float((predictions.label == i).sum())
+            yield Score(name="support", value=support, label=label)
             whys = {
                 "precision": f"{label} was never answered",
                 "recall": f"no row of {label}",
                 "f1": f"no row of {label}, and it was never answered",
                 "specificity": f"no row of any class but {label}",
             }
-            for name, values in figures.items():
-                yield _defined(name, values[i], whys[name], label)
+            for name, why in whys.items():
+                yield _defined(name, found[name, label], why, label)
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
         from leukreg_plugins.metric_formulas import confusions, per_class
@@ -108,23 +107,19 @@ class Macro:
     )
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        import numpy as np
+        from leukreg_plugins.metric_formulas import once
 
-        from leukreg_plugins.metric_formulas import class_figures
-
-        figures, _ = class_figures(predictions)
-        for name, values in figures.items():
-            lacking = ", ".join(predictions.classes[i] for i in np.flatnonzero(np.isnan(values)))
+        found, single = once(self, predictions), once(PerClass(), predictions)
+        for (name, _), value in found.items():
+            of = "recall" if name == "balanced_accuracy" else name.removeprefix("macro_")
+            lacking = ", ".join(c for c in predictions.classes if single[of, c] != single[of, c])
             why = {
                 "precision": f"never answered: {lacking}",
                 "recall": f"no row of {lacking}",
                 "f1": f"no row and no answer of {lacking}",
                 "specificity": f"no row of any class but {lacking}",
-            }[name]
-            yield _defined(f"macro_{name}", values.mean(), why)
-            if name == "recall":
-                balanced = _defined("balanced_accuracy", values.mean(), why)
-        yield balanced
+            }[of]
+            yield _defined(name, value, why)
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
         from leukreg_plugins.metric_formulas import confusions, per_class
@@ -143,17 +138,12 @@ class Mcc:
     figures: ClassVar[tuple[Figure, ...]] = (Figure(name="mcc", title="MCC", low=-1.0),)
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        import numpy as np
-        from sklearn.metrics import matthews_corrcoef
+        from leukreg_plugins.metric_formulas import once
 
-        truth, answers = predictions.label, predictions.answers
-        why = "" if len(truth) else "no rows"
-        if not why and len(np.unique(truth)) < 2:
-            why = "all rows are of one class"
-        elif not why and len(np.unique(answers)) < 2:
-            why = "all answers are one class"
-        value = None if why else float(matthews_corrcoef(truth, answers))
-        return [Score(name="mcc", value=value, why=why)]
+        why = "all answers are one class"
+        if len(set(predictions.label.tolist())) < 2:
+            why = "all rows are of one class" if len(predictions) else "no rows"
+        return [_defined("mcc", once(self, predictions)["mcc", None], why)]
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
         from leukreg_plugins.metric_formulas import confusions, mcc
@@ -213,13 +203,12 @@ class SensitivityAtSpecificity:
     """At least so many of the other classes' rows are not answered with the class."""
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        import numpy as np
+        from leukreg_plugins.metric_formulas import once
 
-        found = self.resampled(predictions, np.ones((len(predictions), 1)))
-        for index, ((name, label), (value,)) in enumerate(found.items()):
+        for index, ((name, label), value) in enumerate(once(self, predictions).items()):
             if value == value:
                 why = f"at a specificity of {self.specificity:g}"
-                yield Score(name=name, value=float(value), label=label, why=why)
+                yield Score(name=name, value=value, label=label, why=why)
             else:
                 here = (predictions.label == index).any()
                 lacking = f"any class but {label}" if here else label
@@ -291,12 +280,11 @@ class Ece:
     """Number of equally wide bins of confidence."""
 
     def build(self, predictions: Predictions) -> Iterable[Score]:
-        import numpy as np
+        from leukreg_plugins.metric_formulas import once
 
-        if len(predictions) == 0:
-            return [Score(name="ece", value=None, why="no rows")]
-        value = self.resampled(predictions, np.ones((len(predictions), 1)))["ece", None][0]
-        return [Score(name="ece", value=float(value), why=f"{self.bins} equally wide bins")]
+        value, why = once(self, predictions)["ece", None], f"{self.bins} equally wide bins"
+        defined = value == value
+        yield Score(name="ece", value=value if defined else None, why=why if defined else "no rows")
 
     def resampled(self, predictions: Predictions, weights: Floats) -> Resampled:
         from leukreg_plugins.metric_formulas import ece

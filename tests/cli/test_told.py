@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukreg.cli.fidelity import Sides, Wanted
+from leukreg.cli.fidelity import compared_sides, open_sides
 from leukreg.cli.main import main
 from leukreg.progress import SILENT
 from leukreg.runs import read
@@ -81,9 +81,9 @@ def test_an_evaluation_and_a_comparison_tell_it_too(
     monkeypatch.chdir(tmp_path)
     assert CLEAR in said(["evaluate", str(binary_run), "--data", str(odd)], capsys)
     other = write_cells(tmp_path / "other", ("benign",), 3, seed=2)
-    wanted = Wanted(tmp_path, 0, "train")
-    opened = Sides.of(str(other), str(odd), None, wanted).opened(32, SILENT)
-    assert CLEAR in opened.heads()
+    sides = compared_sides(str(other), str(odd), None, tmp_path, 1, "train")
+    _, heads = open_sides(sides, 32, SILENT)
+    assert CLEAR in heads
 
 
 DONORS = """

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukreg.cli.fidelity import Wanted, real_side
+from leukreg.cli.fidelity import real_side
 from leukreg.data.decode import decode
 from leukreg.data.listing import count_folder, list_folder, list_images
 from leukreg.data.walk import HIDDEN, STRAY, image_endings, is_image, summed, walk
@@ -80,9 +80,9 @@ def _agree(root: Path, images: list[str], files: int) -> None:
     beside = [name for name in images if "/" not in name]
     if not images or 0 < len(beside) < len(images):
         with pytest.raises(DataError, match=r"beside the class folders|holds no images"):
-            real_side(str(root), Wanted(root, 0, "train"))
+            real_side(str(root), root, 0, "train")
     else:
-        side = real_side(str(root), Wanted(root, 0, "train"))
+        side = real_side(str(root), root, 0, "train")
         assert sorted(row.id for row in side.samples.rows) == images
         assert side.one_class == bool(beside)
 

@@ -28,6 +28,8 @@ from leukreg_plugins.metrics import (
 from leukreg import Predictions, Score
 from leukreg.testing import check_metric
 
+METRICS = plugins_in("metrics")
+
 # The first call pays for importing scikit-learn, hence no deadline.
 unhurried = settings(deadline=None, max_examples=60)
 
@@ -295,6 +297,6 @@ def test_perfect_answers() -> None:
     assert scores(AveragePrecision, rows)["average_precision", None].value == 1.0
     assert scores(Ece, rows)["ece", None].value == 0.0
     assert formulas.brier_rows(rows).tolist() == [0.0, 0.0, 0.0]
-    figures, support = formulas.class_figures(rows)
-    assert support.tolist() == [1, 1, 1]
-    assert figures["f1"].tolist() == [1.0, 1.0, 1.0]
+    single = scores(PerClass, rows)
+    assert [single["support", name].value for name in rows.classes] == [1, 1, 1]
+    assert [single["f1", name].value for name in rows.classes] == [1.0, 1.0, 1.0]

@@ -173,7 +173,8 @@ def test_reported_keeps_its_digits_beside_ours(make_result: Make) -> None:
 
 
 def test_a_reported_matrix_of_other_classes_is_not_shown(make_result: Make) -> None:
-    reported = {"confusion": [[1, 2, 3], [4, 5, 6], [7, 8, 9]], "accuracy": "n/a"}
+    matrix = {"classes": ["a", "b", "c"], "confusion": [[1, 2, 3], [4, 5, 6], [7, 8, 9]]}
+    reported = {**matrix, "accuracy": "n/a"}
     text = printed(make_result(reported=reported, bootstrap=0))
     assert "reported / here" not in text
     assert "n/a" in text

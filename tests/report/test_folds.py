@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from leukreg_plugins.audits.confidence import ThresholdsDiffer
-from leukreg_plugins.reporting.folds import figures, sections, within
+from leukreg_plugins.reporting.folds import EachFold, figures, within
 from sklearn.metrics import roc_auc_score
 
 from leukreg.record import RunRecord
@@ -52,7 +52,7 @@ def test_folds_weighted_by_what_they_hold_give_the_pooled_figures(
 
 def test_the_table_has_the_folds_their_spread_and_the_pooled_figures(make_result: Make) -> None:
     result = make_result(folds=3, threshold=True, skill=0.5)
-    (section,) = sections(result)
+    (section,) = EachFold().build(result)
     (shown,) = section.tables
     assert shown.columns[:5] == ("fold", "images", "accuracy", "balanced accuracy", "AUC")
     assert {"threshold", "best epochs"} <= set(shown.columns)
@@ -75,7 +75,7 @@ def test_thresholds_that_matter_are_a_finding_which_the_section_does_not_repeat(
     result = replace(make_result(folds=2, threshold=True), **from_facts(WIDE))
     (finding,) = ThresholdsDiffer().build(result)
     assert finding.message.startswith("thresholds of the folds run from 0.3150 to 0.9860; ")
-    (section,) = sections(replace(result, findings=(replace(finding, waived=waived),)))
+    (section,) = EachFold().build(replace(result, findings=(replace(finding, waived=waived),)))
     assert not any("run from" in line or line.startswith("! ") for line in section.text)
     assert any(", 0.6505, which was never scored" in line for line in section.text)
 
@@ -83,7 +83,7 @@ def test_thresholds_that_matter_are_a_finding_which_the_section_does_not_repeat(
 def test_thresholds_that_do_not_matter_are_said_in_the_section(make_result: Make) -> None:
     result = replace(make_result(folds=2, threshold=True), **from_facts(NEAR))
     assert list(ThresholdsDiffer().build(result)) == []
-    (quiet,) = sections(result)
+    (quiet,) = EachFold().build(result)
     assert not any(line.startswith("! ") for line in quiet.text)
     assert any(line.startswith("Thresholds of the folds run from 0.5000") for line in quiet.text)
     at = quiet.tables[0].columns.index("threshold")
@@ -91,4 +91,4 @@ def test_thresholds_that_do_not_matter_are_said_in_the_section(make_result: Make
 
 
 def test_one_fold_is_no_table(make_result: Make) -> None:
-    assert list(sections(make_result(folds=1))) == []
+    assert list(EachFold().build(make_result(folds=1))) == []

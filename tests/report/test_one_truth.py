@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from leukreg_plugins.reporting import external_validation, roc_curves
 from leukreg_plugins.reporting.format import find, number, percent
-from leukreg_plugins.reporting.score_tables import whole
+from leukreg_plugins.reporting.scores import whole
 
 from leukreg import Score
 from leukreg.record import External

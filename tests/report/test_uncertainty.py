@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from leukreg_plugins.reporting.uncertainty import calibration, passes, sets, spread
+from leukreg_plugins.reporting.uncertainty import (
+    CalibrationReport,
+    PredictionSets,
+    Uncertainty,
+    passes,
+)
 
 from leukreg import RunRecord, Section
 from leukreg.evaluate.calibration import raw_of
@@ -45,7 +50,7 @@ def only(sections: Any) -> Section:
 
 
 def test_raw_and_calibrated_stand_side_by_side() -> None:
-    section = only(calibration(whole()))
+    section = only(CalibrationReport().build(whole()))
     (figures,) = section.tables
     assert figures.columns == ("figure", "raw", "calibrated", "calibrated - raw")
     names = [row[0] for row in figures.rows]
@@ -63,9 +68,9 @@ def test_raw_and_calibrated_stand_side_by_side() -> None:
 
 def test_by_row_is_said_where_patients_are_unknown() -> None:
     result = whole(patients=0)
-    assert "50 resamples of 72 images" in only(calibration(result)).text[1]
-    assert "50 resamples of 72 images" in only(calibration(result)).text[2]
-    text = "\n".join(only(sets(result)).text)
+    assert "50 resamples of 72 images" in only(CalibrationReport().build(result)).text[1]
+    assert "50 resamples of 72 images" in only(CalibrationReport().build(result)).text[2]
+    text = "\n".join(only(PredictionSets().build(result)).text)
     assert "50 resamples of 72 images; limits are held fixed" in text
     assert "those of new patients may differ" in text
 
@@ -80,22 +85,25 @@ def test_what_a_temperature_says_of_the_network() -> None:
         (None, 1.0, None, "the probabilities are left as they are."),
     ):  # fmt: skip
         one = Temperature(fold=0, temperature=value, rows=9, low=low, high=high)
-        assert only(calibration(heated(result, one))).text[0].endswith(said)
+        assert only(CalibrationReport().build(heated(result, one))).text[0].endswith(said)
 
 
 def test_folds_are_told_as_a_range_and_odd_ones_loudly() -> None:
     result = whole(folds=3)
-    assert " in 3 folds, each fitted on the fold's own" in only(calibration(result)).text[0]
+    assert (
+        " in 3 folds, each fitted on the fold's own"
+        in only(CalibrationReport().build(result)).text[0]
+    )
     folds = list(result.fitted.temperatures)
     why = "not fitted: all 20 validation rows are right"
     folds[1] = replace(folds[1], temperature=1.0, why=why)
-    text = only(calibration(heated(result, *folds))).text
+    text = only(CalibrationReport().build(heated(result, *folds))).text
     assert "! Fold 2: temperature 1, not fitted: all 20 validation rows are right." in text
 
 
 def test_sets_are_told_in_all_and_for_each_class() -> None:
     result = whole()
-    section = only(sets(result))
+    section = only(PredictionSets().build(result))
     (figures,) = section.tables
     assert figures.columns == ("class", "images", "coverage", "mean size", "one class", "empty")
     assert [row[:2] for row in figures.rows] == [
@@ -116,31 +124,33 @@ def test_what_was_stated_within_classes_and_folds_is_said() -> None:
                         (2, "at least 12 {} of each class in each fold")):  # fmt: skip
         spec = EvaluateSpec(conformal=ConformalSpec(coverage=0.8, by_class=True), bootstrap=0)
         result = rescored(build_result(CLASSES, (200, 100, 60), folds=folds), spec)
-        text = only(sets(result)).text
+        text = only(PredictionSets().build(result)).text
         assert f"of 80 % within every class; limits from {rows.format(GROUPS)}." in text[0]
         assert "Intervals: none asked for." in text
     phases = [{"restore_best": False, "patience": None}]
-    text = only(sets(replace(result, recipe={**result.recipe, "phase": phases}))).text
+    text = only(
+        PredictionSets().build(replace(result, recipe={**result.recipe, "phase": phases}))
+    ).text
     assert text[-1].endswith("that come as the validation rows did.")
 
 
 def test_limits_rest_on_rows_where_none_belong_together() -> None:
     result = build_result(CLASSES, (200, 100, 60), patients=0)
     spec = EvaluateSpec(conformal=ConformalSpec(coverage=0.8), bootstrap=0)
-    text = only(sets(rescored(result, spec))).text
+    text = only(PredictionSets().build(rescored(result, spec))).text
     assert "limits from 72 validation rows." in text[0]
     assert "those of new patients may differ" in text[-1]
 
 
 def test_classes_that_pay_for_the_others_are_named() -> None:
     result = whole()
-    assert not [line for line in only(sets(result)).text if line.startswith("!")]
+    assert not [line for line in only(PredictionSets().build(result)).text if line.startswith("!")]
     scores = tuple(
         replace(s, value=0.4, low=0.3, high=0.5)
         if (s.name, s.label) == ("set_coverage", "Pro-B") else s
         for s in result.scores
     )  # fmt: skip
-    text = only(sets(replace(result, scores=scores))).text
+    text = only(PredictionSets().build(replace(result, scores=scores))).text
     less = "! For Pro-B they hold it less often; by_class = true fits limits for every class."
     assert less in text
 
@@ -152,15 +162,15 @@ def test_an_undefined_share_is_undefined() -> None:
         if (s.name, s.label) == ("set_coverage", "Pro-B") else s
         for s in result.scores
     )  # fmt: skip
-    (figures,) = only(sets(replace(result, scores=scores))).tables
+    (figures,) = only(PredictionSets().build(replace(result, scores=scores))).tables
     assert figures.rows[-1][2] == "undefined"
 
 
 def test_without_them_nothing_is_said_and_other_sections_do_not_list_them() -> None:
     plain = build_result(CLASSES, (200, 100, 60))
-    assert list(calibration(plain)) == []
-    assert list(sets(plain)) == []
-    from leukreg_plugins.reporting.score_tables import whole as table
+    assert list(CalibrationReport().build(plain)) == []
+    assert list(PredictionSets().build(plain)) == []
+    from leukreg_plugins.reporting.scores import whole as table
 
     listed = [row[0] for row in table(whole()).rows]
     assert listed == [row[0] for row in table(plain).rows]
@@ -177,13 +187,15 @@ def test_uncertainty_says_what_it_was_measured_over() -> None:
     both = {"tta": {"views": 8}, "mc_dropout": {"passes": 30}}
     assert over(both) == "MC dropout over 8 views, 32 passes"
     assert over({}, evaluated_from={"folds": 5}) == "5 models together"
-    section = only(spread(replace(result, recipe={"evaluate": {"mc_dropout": {"passes": 9}}})))
+    section = only(
+        Uncertainty().build(replace(result, recipe={"evaluate": {"mc_dropout": {"passes": 9}}}))
+    )
     assert section.title == "Uncertainty (MC dropout, 9 passes)"
     assert [row[0] for row in section.tables[0].rows] == ["right answers", "wrong answers"]
 
 
 def test_one_pass_has_no_section_of_its_uncertainty() -> None:
-    assert list(spread(build_result())) == []
+    assert list(Uncertainty().build(build_result())) == []
 
 
 def test_a_calibration_that_made_the_log_loss_worse_says_so() -> None:
@@ -196,7 +208,7 @@ def test_a_calibration_that_made_the_log_loss_worse_says_so() -> None:
             else replace(s, value=value, low=low, high=high) if s.name == "nll_change" else s
             for s in result.scores
         )  # fmt: skip
-        text = only(calibration(replace(result, scores=scores))).text
+        text = only(CalibrationReport().build(replace(result, scores=scores))).text
         return [line for line in text if line.startswith("! ")]
 
     assert warned((-0.1, -0.2, -0.05)) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from leukreg_plugins.reporting.verdict import strongest_probe, verdict
+from leukreg_plugins.reporting.verdict import Verdict, strongest_probe
 
 from leukreg import RunRecord
 from leukreg.types import Finding
@@ -25,7 +25,7 @@ def coloured(result: RunRecord, colour: float) -> RunRecord:
 
 
 def text(result: RunRecord) -> str:
-    return " ".join(verdict(result))
+    return " ".join(next(iter(Verdict().build(result))).text)
 
 
 def test_what_colour_alone_does_better_is_no_success() -> None:
@@ -59,7 +59,8 @@ def test_without_a_probe_the_majority_is_the_baseline() -> None:
 def test_errors_of_the_audit_are_named() -> None:
     findings = [Finding(rule=f"rule-{n}", severity="error", message=f"fault {n}") for n in range(5)]
     findings += [Finding(rule="waived", severity="error", message="known", waived="history")]
-    said = verdict(build_result(findings=tuple(findings)))
+    (section,) = Verdict().build(build_result(findings=tuple(findings)))
+    said = section.text
     assert said[0] == "! The audit finds an error (rule-0): fault 0."
     assert said[3] == "! It finds 2 more errors: see the findings."
     assert "known" not in " ".join(said)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from leukreg import Finding, Reported, RunRecord, examine, percent, plugin, rounded
-from leukreg_plugins.audits.finding import error, plural, positive_index, warning
+from leukreg_plugins.audits.finding import counted, error, positive_index, warning
 from leukreg_plugins.audits.published_table import published, shares
 from leukreg_plugins.audits.sample_size import auc_interval, base_rate_brier
 
@@ -48,7 +48,7 @@ class MajorityBaseline:
             text = f"{100 * value:.2f} %"
         if value <= most / n:
             positives = counts.get(reported.positive or "", 0)
-            few = f"; {plural(positives, 'positive')}" if len(counts) == 2 and positives else ""
+            few = f"; {counted(positives, 'positive')}" if len(counts) == 2 and positives else ""
             yield error(
                 self,
                 f"reported: accuracy {text} lies {'at' if value == most / n else 'under'} the"

@@ -11,10 +11,10 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg import Finding, Predictions, RunRecord, percent, plugin, record, rounded
 from leukreg_plugins.audits.finding import (
+    counted,
     error,
     option,
     pictures_of,
-    plural,
     positive_index,
     some,
     warning,
@@ -34,7 +34,7 @@ class Spread:
     def __str__(self) -> str:
         return (
             f"thresholds of the folds run from {rounded(self.low, 4)} to {rounded(self.high, 4)};"
-            f" {plural(self.between, 'image')} of {self.of:,} would be answered differently by one"
+            f" {counted(self.between, 'image')} of {self.of:,} would be answered differently by one"
             " than by the other"
         )
 
@@ -144,7 +144,7 @@ class TemperatureNotFitted:
         folds = run.fitted.temperatures
         bad = [f"fold {one.fold + 1}: {one.why}" for one in folds if one.why]
         if bad:
-            many = f"{len(bad)} of {plural(len(folds), 'temperature')}"
+            many = f"{len(bad)} of {counted(len(folds), 'temperature')}"
             yield warning(self, f"{many} not determined by validation rows; {some(bad)}")
 
 
@@ -174,7 +174,7 @@ class CoverageMissed:
                 self,
                 f"sets hold the true class in {percent(score.value)}{of} (at most"
                 f" {percent(score.high)}), {100 * kept.coverage:g} % were stated;"
-                f" with {plural(rows, 'validation group')} (patients or pictures) chance explains"
+                f" with {counted(rows, 'validation group')} (patients or pictures) chance explains"
                 f" {percent(least)} and more",
             )
 

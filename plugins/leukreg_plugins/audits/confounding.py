@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg import Finding, RunRecord, Sample, percent, plugin
-from leukreg_plugins.audits.finding import error, is_real, plural, some, warning
+from leukreg_plugins.audits.finding import counted, error, is_real, some, warning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ class PatientAcrossSplit:
                 held = {rows[r].patient for r in getattr(fold, side)}
                 crossing |= {patient for patient in held & trained if patient}
             if crossing:
-                of = f"{len(crossing):,} of {plural(len(everyone), 'patient')}"
+                of = f"{len(crossing):,} of {counted(len(everyone), 'patient')}"
                 both = f"stand in training and in {side}: {some(sorted(crossing))}"
                 yield say(self, f"{of} {both}")
 
@@ -63,7 +63,7 @@ class PatientsUnknown:
         rows = {row.id: row for row in run.samples.rows if is_real(row)}
         lacking = sum(row.patient is None for row in rows.values())
         if lacking > self.share * len(rows):
-            of = f"{lacking:,} of {plural(len(rows), 'image')}"
+            of = f"{lacking:,} of {counted(len(rows), 'image')}"
             yield warning(self, f"{of} have no patient id: patients may stand on both sides")
 
 
@@ -94,7 +94,7 @@ class PatientOfTwoClasses:
             first = ", ".join(f"{n:,} {label}" for label, n in sorted(labels[both[0]].items()))
             yield warning(
                 self,
-                f"{len(both):,} of {plural(len(several), 'patient')} with several images have "
+                f"{len(both):,} of {counted(len(several), 'patient')} with several images have "
                 f"several classes, the others one: {some(both)} ({both[0]}: {first})",
             )
 
@@ -211,9 +211,15 @@ class Shortcut:
         listed = run.samples.rows  # all of them: a picture that is not probed may tie two that are
         group = groups_of(listed, run.pixels, run.near_duplicates).tolist()
         of = dict(zip((row.id for row in listed), group, strict=True))
-        folds = self._folds(np.array([of[row.id] for row in rows]))
+        # Five folds; rows of one group, of a patient or a picture, are in the same.
+        _, numbers = np.unique([of[row.id] for row in rows], return_inverse=True)
+        folds = (np.random.default_rng(0).permutation(numbers.max() + 1) % 5)[numbers]
         table = np.array([run.statistics[row.id] for row in rows], dtype=float)
-        for name, x in self._probes(rows, table).items():
+        probes = {name: table[:, list(columns)] for name, columns in PROBES.items()}
+        suffixes = [row.path.rsplit(".", 1)[-1].lower() for row in rows]
+        formats = sorted(set(suffixes))
+        probes["the file format"] = np.array([[s == f for f in formats] for s in suffixes], float)
+        for name, x in probes.items():
             reached = self._reached(x, y, folds, len(labels))
             if reached is not None:
                 yield Probe(name, reached, 1 / len(labels), len(rows))
@@ -229,24 +235,6 @@ class Shortcut:
         rows.sort(key=lambda row: (row.label, row.id))
         step = max(1, -(-len(rows) // self.most))
         return rows[::step]
-
-    def _folds(self, group: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Five folds; rows of one group, of a patient or a picture, are in the same."""
-        import numpy as np
-
-        _, numbers = np.unique(group, return_inverse=True)
-        return (np.random.default_rng(0).permutation(numbers.max() + 1) % 5)[numbers]
-
-    def _probes(
-        self, rows: list[Sample], table: NDArray[np.float64]
-    ) -> dict[str, NDArray[np.float64]]:
-        import numpy as np
-
-        probes = {name: table[:, list(columns)] for name, columns in PROBES.items()}
-        suffixes = [row.path.rsplit(".", 1)[-1].lower() for row in rows]
-        formats = sorted(set(suffixes))
-        probes["the file format"] = np.array([[s == f for f in formats] for s in suffixes], float)
-        return probes
 
     def _reached(
         self, x: NDArray[np.float64], y: NDArray[np.int64], folds: NDArray[np.int64], k: int
@@ -264,17 +252,14 @@ class Shortcut:
             held = np.flatnonzero(folds == fold)
             kept = shuffle[folds[shuffle] != fold]
             if len(held) and len(kept) > self.neighbours:
-                hit[held] = self._vote(x[held], x[kept], y[kept], k) == y[held]
+                near = self._nearest(x[held], x[kept])
+                hit[held] = np.eye(k)[y[kept][near]].sum(axis=1).argmax(axis=1) == y[held]
         if any(len(set(folds[y == c].tolist())) < 2 for c in range(k)):
             return None
         return float(np.mean([hit[y == c].mean() for c in range(k)]))
 
-    def _vote(
-        self, held: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.int64], k: int
-    ) -> NDArray[np.int64]:
+    def _nearest(self, held: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.int64]:
         import numpy as np
 
         distance = (held**2).sum(1)[:, None] - 2 * held @ x.T + (x**2).sum(1)[None]
-        near = np.argpartition(distance, self.neighbours - 1, axis=1)[:, : self.neighbours]
-        votes = np.eye(k)[y[near]].sum(axis=1)
-        return np.asarray(votes.argmax(axis=1))
+        return np.argpartition(distance, self.neighbours - 1, axis=1)[:, : self.neighbours]

@@ -9,7 +9,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Lt
 
 from leukreg import Finding, RunRecord, percent, plugin, record
-from leukreg_plugins.audits.finding import error, is_real, note, option, plural, some, warning
+from leukreg_plugins.audits.finding import counted, error, is_real, note, option, some, warning
 
 
 def tables(run: RunRecord) -> Iterator[tuple[str, record.GateFigures]]:
@@ -220,7 +220,7 @@ class FailedGateTrained:
         for name, table in tables(run):
             if table.passed is False and table.entered:
                 why = "; ".join(table.why) or "no reason kept"
-                text = plural(table.entered, "synthetic image")
+                text = counted(table.entered, "synthetic image")
                 yield error(self, f"{name}: {text} trained on that failed the gate: {why}")
 
 
@@ -265,7 +265,7 @@ class UnmeasuredSynthetic:
                     counts[row.label] += 1
         if counts:
             listed = ", ".join(f"{n:,} {label}" for label, n in counts.most_common(4))
-            text = plural(sum(counts.values()), "synthetic training image")
+            text = counted(sum(counts.values()), "synthetic training image")
             yield warning(self, f"{text} never measured: {listed}")
 
 
@@ -284,7 +284,7 @@ class HeldAgainstTraining:
     def build(self, run: RunRecord) -> Iterable[Finding]:
         for name, table in tables(run):
             if "training" in table.held_against and table.label is not None:
-                which = f"{plural(table.real or 0, 'image')} ({table.held_against})"
+                which = f"{counted(table.real or 0, 'image')} ({table.held_against})"
                 yield note(self, f"{name}: measured against {which}")
 
 

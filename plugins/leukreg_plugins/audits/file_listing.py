@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from leukreg import Finding, RunRecord, alike, plugin
 from leukreg_plugins.audits.finding import (
+    counted,
     error,
     is_real,
     note,
-    plural,
     some,
     warning,
 )
@@ -36,7 +36,7 @@ class ListedWrongly:
             listing = ", ".join(f"{n:,} of {label}" for label, n in labels.most_common(4))
             yield error(
                 self,
-                f"{plural(len(twice), 'file')} listed {max(twice.values())} times over"
+                f"{counted(len(twice), 'file')} listed {max(twice.values())} times over"
                 f" ({listing}): {len(rows):,} rows are {len(times):,} files",
             )
         listed = Counter(row.label for row in {r.id: r for r in rows}.values())

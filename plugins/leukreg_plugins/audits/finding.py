@@ -55,7 +55,7 @@ def brief(reason: str) -> str:
     return re.split(r"; | \(|[.:] ", reason, maxsplit=1)[0].rstrip(".")
 
 
-def plural(count: int, noun: str, nouns: str = "") -> str:
+def counted(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
@@ -107,3 +107,10 @@ def positive_index(run: RunRecord) -> int | None:
     """The positive class of a binary task: the recipe's, or the second."""
     found = run.positive
     return None if found is None else run.predictions.classes.index(found.name)
+
+
+def rows_trained_on(run: RunRecord) -> int:
+    """How many scored rows were training rows of the model that scored them."""
+    trained = {fold.index: set(fold.train) for fold in run.folds}
+    scored = zip(run.predictions.row.tolist(), run.predictions.fold.tolist(), strict=True)
+    return sum(row in trained.get(fold, ()) for row, fold in scored)

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 from leukreg import Finding, RunRecord, Sample, percent, plugin, record
 from leukreg_plugins.audits.finding import (
+    counted,
     error,
     is_real,
     note,
     option,
     pictures,
-    plural,
+    rows_trained_on,
     some,
     warning,
 )
@@ -44,7 +45,7 @@ class RepeatedPixels:
         total = sum(len(ids) for ids in files.values())
         if repeated:
             extra = total - len(files)
-            text = f"{plural(extra, 'file')} ({percent(extra / total)}) repeat another's pixels"
+            text = f"{counted(extra, 'file')} ({percent(extra / total)}) repeat another's pixels"
             pair = f"such as {repeated[0][0]} = {repeated[0][1]}"
             yield warning(self, f"{text}, {pair}: {total:,} files are {len(files):,} pictures")
         number = pictures(run)
@@ -69,11 +70,11 @@ class CopiesDropped:
         copies = [one for one in gone if one.kept is not None]
         if copies:
             pair = f"{copies[0].id} (kept: {copies[0].kept})"
-            text = plural(len(copies), "copy of a picture", "copies of a picture")
+            text = counted(len(copies), "copy of a picture", "copies of a picture")
             yield note(self, f"{text} left out, such as {pair}")
         if len(copies) < len(gone):
             other = next(one for one in gone if one.kept is None)
-            text = f"{plural(len(gone) - len(copies), 'file')} left out whose copies have another"
+            text = f"{counted(len(gone) - len(copies), 'file')} left out whose copies have another"
             yield warning(self, f"{text} label, such as {other.id}")
 
 
@@ -127,7 +128,7 @@ class CopiesDisagree:
         mixed = [ids for ids in labels.values() if len(ids) > 1]
         if mixed:
             example = " ~ ".join(f"{file} ({label})" for label, file in list(mixed[0].items())[:2])
-            text = plural(len(mixed), "picture stands", "pictures stand")
+            text = counted(len(mixed), "picture stands", "pictures stand")
             yield warning(self, f"{text} under more than one label, such as {example}")
 
 
@@ -157,7 +158,7 @@ class SegmentedTwinsApart:
                 if trained[key] - {tree}:
                     apart.add(rows[r].id)
         if apart:
-            text = f"{plural(len(apart), 'held-out picture')} have their other version"
+            text = f"{counted(len(apart), 'held-out picture')} have their other version"
             trees = f"({' or '.join(self.trees)})"
             yield error(self, f"{text} {trees} in training: {some(sorted(apart))}")
 
@@ -181,14 +182,10 @@ class ScoredTrainingRows:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        predictions, n = run.predictions, len(run.predictions)
-        trained = {fold.index: set(fold.train) for fold in run.folds}
-        scored = zip(predictions.row.tolist(), predictions.fold.tolist(), strict=True)
-        both = sum(row in trained.get(fold, ()) for row, fold in scored)
+        n, both = len(run.predictions), rows_trained_on(run)
         if both:
-            yield error(
-                self, f"{both:,} of {n:,} scored rows ({percent(both / n)}) were trained on"
-            )
+            share = percent(both / n)
+            yield error(self, f"{both:,} of {n:,} scored rows ({share}) were trained on")
         elif not n and option(run.recipe, "evaluate", "on") == "all":
             yield error(self, "the recipe scores all rows, those trained on included")
 
@@ -254,11 +251,11 @@ class ExternalCopies:
         left_out = origin.copies_left_out
         if copies and not left_out:
             here, there = next(iter(copies.items()))
-            part = f"{len(copies):,} of {plural(len(run.predictions) or len(copies), 'image')}"
+            part = f"{len(copies):,} of {counted(len(run.predictions) or len(copies), 'image')}"
             text = f"{part} copy training images of {origin.run}"
             yield error(self, f"{text}, such as {here} ~ {there}")
         if left_out:
-            yield note(self, f"{plural(left_out, 'copy', 'copies')} of training images left out")
+            yield note(self, f"{counted(left_out, 'copy', 'copies')} of training images left out")
         if origin.copies_unknown:
             text = "not all copies of training images could be looked for"
             yield warning(self, f"{text}: {origin.copies_unknown}")
@@ -279,5 +276,6 @@ class ExternalClasses:
             yield warning(self, f"no image from elsewhere shows {some(origin.missing, 6)}")
         if origin.unmapped:
             named = [f"{name} ({count:,})" for name, count in origin.unmapped.items()]
-            total = f"{plural(sum(origin.unmapped.values()), 'image')} of classes that the run does"
-            yield note(self, f"{total} not know left out: {some(named, 6)}")
+            total = counted(sum(origin.unmapped.values()), "image")
+            text = f"{total} of classes that the run does not know left out"
+            yield note(self, f"{text}: {some(named, 6)}")

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from leukreg import Finding, RunRecord, plugin
-from leukreg_plugins.audits.finding import error, is_real, option, plural, some, warning
+from leukreg_plugins.audits.finding import counted, error, is_real, option, some, warning
 
 
 @plugin("synthetic-scored")
@@ -61,10 +61,11 @@ class ParentOutsideFold:
                     leaks[row.id] = lineage.parent
         if leaks:
             child, parent = next(iter(leaks.items()))
-            text = f"{plural(len(leaks), 'synthetic training image')} made from held-out or unknown"
-            yield error(self, f"{text} parents, such as {child} from {parent}")
+            text = counted(len(leaks), "synthetic training image")
+            pair = f"such as {child} from {parent}"
+            yield error(self, f"{text} made from held-out or unknown parents, {pair}")
         if strangers:
-            text = f"{plural(len(strangers), 'synthetic training image')} made by another fold's"
+            text = f"{counted(len(strangers), 'synthetic training image')} made by another fold's"
             yield error(self, f"{text} generator: {some(sorted(strangers))}")
 
 
@@ -89,7 +90,7 @@ class ParentOfOtherLabel:
                 pairs[row.label, parent] += 1
         if pairs:
             text = ", ".join(f"{n:,} {made} from {of}" for (made, of), n in pairs.most_common(4))
-            total = plural(sum(pairs.values()), "synthetic image")
+            total = counted(sum(pairs.values()), "synthetic image")
             yield error(self, f"{total} made from another class: {text}")
 
 
@@ -112,5 +113,5 @@ class TrainedElsewhere:
             if "outside" in words:
                 said[words] += 1
         for words, count in said.items():
-            text = plural(count, "synthetic training image")
+            text = counted(count, "synthetic training image")
             yield warning(self, f"{text} by a generator trained elsewhere: {words}")

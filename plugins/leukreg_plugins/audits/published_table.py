@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from leukreg import Finding, Problems, Reported, RunRecord, examine, plugin
-from leukreg_plugins.audits.finding import error, note, plural, some
+from leukreg_plugins.audits.finding import counted, error, note, some
 
 
 def published(run: RunRecord) -> Reported:
@@ -119,7 +119,7 @@ class UndefinedPrinted:
         reported = published(run)
         examined = examine(reported)
         if listed := list(self._reported(reported)):
-            text = plural(len(listed), "figure is 0/0", "figures are 0/0")
+            text = counted(len(listed), "figure is 0/0", "figures are 0/0")
             listing = f"printed as numbers: {some(listed, 4)}{examined.proviso}"
             yield error(self, f"reported: {text} {listing}")
         if listed := list(self._measured(run)):

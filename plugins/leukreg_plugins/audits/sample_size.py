@@ -19,7 +19,7 @@ from leukreg import (
     plugin,
     rounded,
 )
-from leukreg_plugins.audits.finding import error, option, plural, some, warning
+from leukreg_plugins.audits.finding import counted, error, option, some, warning
 from leukreg_plugins.audits.published_table import published
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class FewPositives:
         for label, n in examine(reported).supports().items():
             recall = reported.of(label).get("recall")
             if n and recall is not None and not recall.undefined:
-                yield label, recall.text, float(recall) * n, n, plural(n, "image")
+                yield label, recall.text, float(recall) * n, n, counted(n, "image")
 
     def _worst(self, who: str, rows: Iterable[Rests]) -> Iterator[Finding]:
         wide = []
@@ -179,7 +179,7 @@ class FewPositives:
                 said = f"recall {text} of {label} rests on {on}: {interval}"
                 wide.append((high - low, label, text, said))
         if wide:
-            others = plural(len(wide) - 1, "other class", "other classes")
+            others = counted(len(wide) - 1, "other class", "other classes")
             more = f"; too wide as well: that of {others}" if wide[1:] else ""
             yield warning(self, f"{who}{max(wide)[-1]}{more}")
 
@@ -224,7 +224,7 @@ class LooksAtTest:
     def build(self, run: RunRecord) -> Iterable[Finding]:
         looks = run.earlier.test_looks
         if len(looks) > self.most:
-            text = f"{plural(len(looks), 'earlier run')} scored the same test rows: {some(looks)}"
+            text = f"{counted(len(looks), 'earlier run')} scored the same test rows: {some(looks)}"
             yield warning(self, text)
 
 
@@ -245,7 +245,7 @@ class ImbalancedAnswers:
         given = Counter(predictions.answers.tolist())
         tested = Counter(predictions.label.tolist())
         never = [
-            f"{name} ({plural(tested[c], 'row')})"
+            f"{name} ({counted(tested[c], 'row')})"
             for c, name in enumerate(predictions.classes)
             if tested[c] and given[c] <= self.share * len(predictions)
         ]

@@ -1,1 +1,1 @@
-"""How the built-in reports put figures into words and tables."""
+"""Sections of a report, each a plugin beside the tables and figures that it shows."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from leukreg import STYLE, Picture, RunRecord, Sample, Table
-from leukreg_plugins.reporting.format import BLUE, INK, PINK, RED, WIDTH, counted
+from leukreg import STYLE, Picture, RunRecord, Sample, Section, Table, plugin
+from leukreg_plugins.audits.finding import counted
+from leukreg_plugins.reporting.format import BLUE, INK, PINK, RED, WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +21,49 @@ SIDES = ("train", "validation", "test")
 PICTURES = 48
 """Sample images, all classes together."""
 FEW_CLASSES = 12
+MOST = 12
+"""Pictures of mistakes, and of uncertain answers."""
+
+
+@plugin("page-data")
+class PageData:
+    """What data the run had, counted and in pictures."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        yield Section(
+            title="Data",
+            text=lines(result),
+            tables=tuple(table for table in tables(result) if table.rows),
+            figure=partial(counts_figure, result),
+            caption="Images of each class, by origin; hatched where they are not real.",
+            order=10,
+            console=False,
+        )
+        pictures = sample_pictures(result)
+        yield Section(title="Sample images", pictures=pictures, order=11, console=False)
+
+
+@plugin("page-pictures")
+class PagePictures:
+    """The surest mistakes and the least certain answers, as pictures."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        wrong, doubtful = mistakes(result), uncertain(result)
+        text = f"{len(wrong):,} images were answered wrongly; shown are those with the most "
+        yield Section(
+            title="The surest mistakes",
+            text=(f"{text}confidence." if wrong else "No image was answered wrongly.",),
+            pictures=pictures(result, wrong[:MOST]),
+            order=62,
+            console=False,
+        )
+        yield Section(
+            title="The least certain answers",
+            text=("The images of the highest predictive entropy.",),
+            pictures=pictures(result, doubtful[:MOST]),
+            order=64,
+            console=False,
+        )
 
 
 def lines(result: RunRecord) -> tuple[str, ...]:
@@ -168,11 +211,10 @@ def _picture(row: Sample) -> Picture:
     )
 
 
-MOST = 12
-
-
 def mistakes(result: RunRecord) -> list[int]:
     """Places of wrong answers, the most probable first; a file once."""
+    import numpy as np
+
     rows = result.predictions
     answer = rows.answers
     sure = rows.probabilities[np.arange(len(rows)), answer]
@@ -182,6 +224,8 @@ def mistakes(result: RunRecord) -> list[int]:
 
 def uncertain(result: RunRecord) -> list[int]:
     """Places of all answers, the most uncertain first; a file once."""
+    import numpy as np
+
     order = np.argsort(-result.predictions.uncertainty, kind="stable")
     return _once(result, order.tolist())
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from leukreg import RunRecord, Table, record, rounded
-from leukreg_plugins.reporting.format import counted, listed, number
-from leukreg_plugins.reporting.score_tables import NAMES
+from leukreg import RunRecord, Section, Table, plugin, record, rounded
+from leukreg_plugins.audits.finding import counted
+from leukreg_plugins.reporting.format import listed, number
+from leukreg_plugins.reporting.scores import NAMES
 
 LOWER_IS_BETTER = ("brier", "nll", "ece")
+
+
+@plugin("elsewhere")
+class Elsewhere:
+    """A run's models on other images, beside the figures of the run itself."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        origin = result.evaluated_from
+        if origin is not None:
+            text, tables = tuple(lines(result, origin)), (table(origin),)
+            title = "Against the original"
+            yield Section(title=title, text=text, tables=tables, order=5, page=7)
 
 
 def lines(result: RunRecord, origin: record.External) -> Iterator[str]:
@@ -30,7 +43,8 @@ def lines(result: RunRecord, origin: record.External) -> Iterator[str]:
     if origin.missing:
         yield f"! Without images of {listed(list(origin.missing))}."
     if origin.unmapped:
-        yield f"Left out, not known to the run: {listed(_counted(origin.unmapped))}."
+        named = [f"{name} ({n:,})" for name, n in origin.unmapped.items()]
+        yield f"Left out, not known to the run: {listed(named)}."
     for n, why in ((origin.broken, "cannot be read"), (origin.copies_left_out, "are copies")):
         if n:
             yield f"{counted(n, 'image')} left out: they {why}."
@@ -50,10 +64,6 @@ def table(origin: record.External) -> Table:
         rows=rows,
         caption=f"Drop: original less here. {origin.how}.",
     )
-
-
-def _counted(counts: Mapping[str, int]) -> list[str]:
-    return [f"{name} ({n:,})" for name, n in counts.items()]
 
 
 def _name(drop: record.Drop) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from leukreg import Predictions, RunRecord, Section, Table, rounded
+from leukreg import Predictions, RunRecord, Section, Table, plugin, rounded
 from leukreg_plugins.audits.confidence import spread
 from leukreg_plugins.reporting.format import number
 
@@ -16,13 +17,23 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def sections(result: RunRecord) -> Iterator[Section]:
-    """A table of the folds with their spread; nothing where there is one."""
-    folds = sorted(set(result.predictions.fold.tolist()))
-    if len(folds) > 1:
-        text = (*_within(result, folds), *_thresholds(result))
-        tables = (_table(result, folds),)
-        yield Section(title="Each fold", text=text, tables=tables, order=34, page=23)
+@plugin("each-fold")
+class EachFold:
+    """Figures, threshold, temperature and best epochs of each fold, with their spread."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        rows = result.predictions
+        folds = sorted(set(rows.fold.tolist()))
+        if len(folds) < 2:
+            return
+        pooled = {n: v[0] for n, v in figures(replace(rows, fold=rows.fold * 0), [0]).items()}
+        value, text = within(rows, folds), [*_thresholds(result)]
+        if value is not None and pooled["AUC"] == pooled["AUC"]:
+            both = f"AUC within folds {rounded(value)}, pooled {rounded(pooled['AUC'])}"
+            why = "within, only images that one model scored are ranked against each other."
+            text.insert(0, f"{both}: {why}")
+        tables = (_table(result, folds, pooled),)
+        yield Section(title="Each fold", text=tuple(text), tables=tables, order=34, page=23)
 
 
 def figures(rows: Predictions, folds: list[int]) -> dict[str, Floats]:
@@ -31,13 +42,12 @@ def figures(rows: Predictions, folds: list[int]) -> dict[str, Floats]:
 
     from leukreg_plugins.metric_formulas import accuracy, confusions, per_class
 
-    weights = _inside(rows, folds)
+    weights, aucs = _aucs(rows, folds)
     counts = confusions(rows, weights)
-    each = _aucs(rows, weights)
     return {
         "accuracy": accuracy(counts),
         "balanced accuracy": per_class(counts)["recall"].mean(axis=1),
-        "AUC": np.mean(each, axis=0),
+        "AUC": np.mean(aucs, axis=0),
     }
 
 
@@ -49,9 +59,9 @@ def within(rows: Predictions, folds: list[int]) -> float | None:
     """
     import numpy as np
 
-    weights = _inside(rows, folds)
+    weights, aucs = _aucs(rows, folds)
     found = []
-    for index, each in enumerate(_aucs(rows, weights)):
+    for index, each in enumerate(aucs):
         truth = rows.label == index
         pairs = weights[truth].sum(axis=0) * weights[~truth].sum(axis=0)
         if not pairs.any():
@@ -60,93 +70,50 @@ def within(rows: Predictions, folds: list[int]) -> float | None:
     return float(np.mean(found))
 
 
-def _inside(rows: Predictions, folds: list[int]) -> Floats:
-    """1 where a row is of a fold, ``(n, f)``."""
+def _aucs(rows: Predictions, folds: list[int]) -> tuple[Floats, list[Floats]]:
+    """1 where a row is of a fold, ``(n, f)``; and of each class the AUC in each fold, ``(f,)``."""
     import numpy as np
 
-    return np.asarray(rows.fold[:, None] == np.array(folds)[None, :], dtype=np.float64)
-
-
-def _aucs(rows: Predictions, weights: Floats) -> list[Floats]:
-    """Of each class, the AUC in each fold."""
     from leukreg_plugins.metric_formulas import auc
 
-    return [
-        auc(rows.label == index, rows.probabilities[:, index], weights)
-        for index in range(len(rows.classes))
-    ]
+    weights = np.asarray(rows.fold[:, None] == np.array(folds)[None, :], dtype=np.float64)
+    classes = range(len(rows.classes))
+    return weights, [auc(rows.label == c, rows.probabilities[:, c], weights) for c in classes]
 
 
-def _table(result: RunRecord, folds: list[int]) -> Table:
-    import numpy as np
+def _table(result: RunRecord, folds: list[int], pooled: dict[str, float]) -> Table:
+    import pandas as pd
 
-    rows = result.predictions
-    columns: dict[str, dict[int, float]] = {
-        name: dict(zip(folds, values.tolist(), strict=True))
-        for name, values in figures(rows, folds).items()
-    }
-    fitted = result.fitted
+    rows, fitted = result.predictions, result.fitted
+    frame = pd.DataFrame(figures(rows, folds), index=folds)
     if fitted.thresholds:
-        columns["threshold"] = {one.fold: one.threshold for one in fitted.thresholds}
+        frame["threshold"] = pd.Series({one.fold: one.threshold for one in fitted.thresholds})
     if fitted.temperatures:
-        columns["temperature"] = fitted.temperature_by_fold()
-    best = {fold: _best(result, fold) for fold in folds}
-    lines = [
-        (
-            str(fold + 1),
-            f"{(rows.fold == fold).sum():,}",
-            *(_cell(name, values.get(fold)) for name, values in columns.items()),
-            best[fold],
-        )
-        for fold in folds
-    ]
-    for name, end in (("lowest", np.nanmin), ("highest", np.nanmax)):
-        ends = [
-            end(list(values.values())) if np.isfinite(list(values.values())).any() else None
-            for values in columns.values()
-        ]
-        lines.append(
-            (name, "", *(_cell(head, value) for head, value in zip(columns, ends, strict=True)), "")
-        )
-    pooled = {name: values[0] for name, values in figures(rows_as_one(rows), [0]).items()}
-    lines.append(
-        ("pooled", f"{len(rows):,}", *(_cell(name, pooled.get(name)) for name in columns), "")
-    )
-    if not any(best.values()):
-        lines = [line[:-1] for line in lines]
-    heads = ("fold", "images", *columns, *(["best epochs"] if any(best.values()) else []))
+        frame["temperature"] = pd.Series(fitted.temperature_by_fold())
+    lines, columns = [], [str(name) for name in frame]
+    for fold in folds:
+        # Of each phase, in their order.
+        best = ", ".join(str(log.best_epoch) for log in result.phases if log.fold == fold)
+        images = f"{(rows.fold == fold).sum():,}"
+        lines.append((str(fold + 1), images, *_cells(columns, frame.loc[fold]), best))
+    for name, ends in (("lowest", frame.min()), ("highest", frame.max())):
+        lines.append((name, "", *_cells(columns, ends.dropna()), ""))
+    lines.append(("pooled", f"{len(rows):,}", *_cells(columns, pooled), ""))
+    heads = ("fold", "images", *columns, "best epochs")
+    if not any(line[-1] for line in lines):
+        heads, lines = heads[:-1], [line[:-1] for line in lines]
     caption = "Pooled: all folds' images as one table, not a mean of the folds' figures."
     return Table(columns=heads, rows=tuple(lines), caption=caption)
 
 
-def rows_as_one(rows: Predictions) -> Predictions:
-    """The same rows as if they were of one fold."""
-    from dataclasses import replace
-
-    return replace(rows, fold=rows.fold * 0)
-
-
-def _cell(column: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    if column == "threshold":  # as finely as elsewhere: cuts of two folds may lie close together
-        return rounded(value, 4)
-    return number(value if value == value else None)
-
-
-def _best(result: RunRecord, fold: int) -> str:
-    """The best epoch of each phase, in their order."""
-    return ", ".join(str(log.best_epoch) for log in result.phases if log.fold == fold)
-
-
-def _within(result: RunRecord, folds: list[int]) -> Iterator[str]:
-    value = within(result.predictions, folds)
-    pooled = figures(rows_as_one(result.predictions), [0])["AUC"][0]
-    if value is not None and pooled == pooled:
-        yield (
-            f"AUC within folds {rounded(value)}, pooled {rounded(pooled)}: within, only"
-            " images that one model scored are ranked against each other."
-        )
+def _cells(columns: Iterable[str], row: Any) -> Iterator[str]:
+    """A mapping's or series' values; empty where it lacks one, undefined where it is NaN."""
+    for column in columns:
+        if column not in row:
+            yield ""
+        else:  # thresholds as finely as elsewhere: cuts of two folds may lie close together
+            value = float(row[column])
+            yield number(value if value == value else None, 4 if column == "threshold" else 3)
 
 
 def _thresholds(result: RunRecord) -> Iterator[str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from leukreg import STYLE, Predictions, RunRecord, Score, rounded
 from leukreg import percent as share
 
@@ -42,10 +39,6 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def counted(n: int, one: str, many: str = "") -> str:
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
 def listed(parts: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
@@ -65,27 +58,9 @@ def overall(result: RunRecord, name: str) -> Score | None:
     return find(result, name, label)
 
 
-def table(data: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """A table inside plain data, empty where it is absent."""
-    for key in keys:
-        inner = data.get(key)
-        if not isinstance(inner, Mapping):
-            return {}
-        data = inner
-    return data
-
-
 def positive(result: RunRecord) -> str | None:
     """The positive class of a binary run."""
-    found = result.positive
-    return found.name if found else None
-
-
-def rows_trained_on(result: RunRecord) -> int:
-    """How many scored rows were training rows of the model that scored them."""
-    trained = {fold.index: set(fold.train) for fold in result.folds}
-    pairs = zip(result.predictions.row.tolist(), result.predictions.fold.tolist(), strict=True)
-    return sum(row in trained.get(fold, ()) for row, fold in pairs)
+    return result.positive.name if result.positive else None
 
 
 BLUE, RED, GREEN, PINK, *_ = STYLE.colours

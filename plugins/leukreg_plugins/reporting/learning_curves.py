@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from leukreg import STYLE, RunRecord, Table, record
+from leukreg import STYLE, RunRecord, Section, Table, plugin, record
+from leukreg_plugins.audits.finding import counted, option
 from leukreg_plugins.reporting.format import (
     BLUE,
     FAINT,
     GREEN,
     RED,
     WIDTH,
-    counted,
     duration,
     listed,
-    table,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 
 FEW = 6
 """Rows of the table above which folds are put together."""
+
+
+@plugin("training")
+class Training:
+    """What was trained, on what, how long, and why it ended."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        yield Section(
+            title="Training",
+            text=tuple(lines(result)),
+            tables=(phases(result),) if result.phases else (),
+            order=60,
+            page=50,
+            figure=partial(figure, result) if result.epochs else None,
+            caption="Losses and accuracy by epoch; a line for each fold, phases parted by "
+            "upright lines.",
+        )
 
 
 def lines(result: RunRecord) -> Iterator[str]:
@@ -40,25 +57,21 @@ def lines(result: RunRecord) -> Iterator[str]:
         time += f" ({images / seconds:,.0f} images a second)"
     yield time + "."
     yield _machine(result.environment)
-    assumed = table(result.recipe, "assumed")
-    if assumed:
+    if assumed := option(result.recipe, "assumed"):
         keys = ", ".join(assumed)
         yield f"Assumed, not stated by the source ({len(assumed)}): {keys}."
 
 
 def _model(recipe: Mapping[str, Any]) -> str:
-    model = table(recipe, "model")
     parts = []
     for key in ("backbone", "attention", "head"):
-        part = table(model, key)
-        if part.get("use"):
-            weights = f" ({part['weights']} weights)" if part.get("weights") else ""
-            parts.append(f"{part['use']}{weights}")
+        if use := option(recipe, "model", key, "use"):
+            weights = option(recipe, "model", key, "weights")
+            parts.append(f"{use} ({weights} weights)" if weights else use)
     if not parts:
         return ""
-    size = table(recipe, "image").get("size")
+    size, loss = option(recipe, "image", "size"), option(recipe, "loss", "use")
     text = " + ".join(parts) + (f", {size} px" if size else "")
-    loss = table(recipe, "loss").get("use")
     text += f", {loss} loss" if loss else ""
     return text + (f", seed {recipe['seed']}" if "seed" in recipe else "") + "."
 
@@ -67,17 +80,16 @@ def _data(result: RunRecord) -> str:
     broken = len(result.samples.broken)
     text = f"{counted(len(result.samples), 'image')} listed"
     text += f", {broken:,} unreadable and left out" if broken else ""
-    sides = []
-    for fold in result.folds[:1]:
-        sides = [
-            f"{len(rows):,} {name}"
-            for name, rows in (
-                ("training", fold.train),
-                ("validation", fold.validation),
-                ("test", fold.test),
-            )
-            if rows
-        ]
+    sides = [
+        f"{len(rows):,} {name}"
+        for fold in result.folds[:1]
+        for name, rows in {
+            "training": fold.train,
+            "validation": fold.validation,
+            "test": fold.test,
+        }.items()
+        if rows
+    ]
     where = f"; fold 1 of {len(result.folds)}: " if len(result.folds) > 1 else "; "
     return text + (where + listed(sides) if sides else "") + "."
 
@@ -94,58 +106,44 @@ def _machine(environment: record.Environment) -> str:
 
 
 def phases(result: RunRecord) -> Table:
-    """A row per phase: what was trained, for how long, where it was best, why it ended."""
+    """A row per phase: what was trained, for how long, where it was best, why it ended.
+
+    Many folds are put together, each figure from its lowest to its highest.
+    """
     folds = len({log.fold for log in result.phases})
-    if len(result.phases) > FEW and folds > 1:
-        return _together(result)
-    rows = []
+    together = folds > 1 and len(result.phases) > FEW
+    groups: dict[tuple[int, str], list[Any]] = {}
     for log in result.phases:
-        rows.append(
-            (
-                *([str(log.fold + 1)] if folds > 1 else []),
-                log.phase,
-                f"{log.trainable:,}",
-                str(log.epochs),
-                str(log.best_epoch),
-                _loss(result, log.fold, log.phase, log.best_epoch),
-                log.stopped,
-            )
+        groups.setdefault((0 if together else log.fold, log.phase), []).append(log)
+    losses = {
+        (log.fold, log.phase, log.epoch): (
+            log.train_loss if log.validation_loss is None else log.validation_loss
         )
-    fold = ("fold",) if folds > 1 else ()
-    columns = (*fold, "phase", "parameters", "epochs", "best", "its loss", "ended")
-    return Table(columns=columns, rows=tuple(rows))
-
-
-def _together(result: RunRecord) -> Table:
+        for log in result.epochs
+    }
     rows = []
-    for phase in dict.fromkeys(log.phase for log in result.phases):
-        logs = [log for log in result.phases if log.phase == phase]
-        reasons = dict.fromkeys(log.stopped for log in logs)
-        rows.append(
-            (
-                phase,
-                _range([log.trainable for log in logs]),
-                _range([log.epochs for log in logs]),
-                _range([log.best_epoch for log in logs]),
-                "; ".join(reasons),
-            )
-        )
-    caption = f"Over {len({log.fold for log in result.phases})} folds."
-    columns = ("phase", "parameters", "epochs", "best", "ended")
-    return Table(columns=columns, rows=tuple(rows), caption=caption)
+    for (fold, phase), logs in groups.items():
+        row = {"fold": str(fold + 1), "phase": phase}
+        row["parameters"] = _range([log.trainable for log in logs])
+        row["epochs"] = _range([log.epochs for log in logs])
+        row["best"] = _range([log.best_epoch for log in logs])
+        best = losses.get((fold, phase, logs[0].best_epoch))
+        row["its loss"] = "" if best is None else f"{best:.4f}"
+        row["ended"] = "; ".join(dict.fromkeys(log.stopped for log in logs))
+        if together or folds == 1:
+            del row["fold"]
+        if together:
+            del row["its loss"]
+        rows.append(row)
+    caption = f"Over {folds} folds." if together else ""
+    return Table(
+        columns=tuple(rows[0]), rows=tuple(tuple(row.values()) for row in rows), caption=caption
+    )
 
 
 def _range(values: list[int]) -> str:
     low, high = min(values), max(values)
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
-
-
-def _loss(result: RunRecord, fold: int, phase: str, epoch: int) -> str:
-    for log in result.epochs:
-        if (log.fold, log.phase, log.epoch) == (fold, phase, epoch):
-            known = log.validation_loss is not None
-            return f"{log.validation_loss if known else log.train_loss:.4f}"
-    return ""
 
 
 CURVES = (
@@ -162,12 +160,16 @@ def figure(result: RunRecord) -> Figure:
     starts = _starts(result)
     drawn = Figure(figsize=(WIDTH, 4.6))
     panels = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    folds = dict.fromkeys(log.fold for log in result.epochs)
     for name, label, colour, dashes, marker, panel in CURVES:
-        for place, fold in enumerate(folds):
+        style: dict[str, Any] = {"color": colour, "linestyle": dashes, "marker": marker}
+        for place, fold in enumerate(dict.fromkeys(log.fold for log in result.epochs)):
             logs = [log for log in result.epochs if log.fold == fold]
-            style = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 4}
-            _curve(panels[panel], logs, starts, name, label if not place else "_", style)
+            points = [(starts[log.phase] + log.epoch, getattr(log, name)) for log in logs]
+            known = [(x, y) for x, y in points if y is not None]
+            if known:
+                x, y = zip(*known, strict=True)
+                one = "_" if place else label  # matplotlib leaves it out of the legend
+                panels[panel].plot(x, y, label=one, linewidth=1.3, markersize=4, **style)
     for axes in panels:
         _phases(axes, starts, named=axes is panels[0])
     panels[0].set_ylabel("loss")
@@ -188,20 +190,6 @@ def _starts(result: RunRecord) -> dict[str, int]:
         starts[phase] = total
         total += epochs
     return starts
-
-
-def _curve(
-    axes: Axes,
-    logs: list[record.EpochLog],
-    starts: dict[str, int],
-    name: str,
-    label: str,
-    style: dict[str, object],
-) -> None:
-    points = [(starts[log.phase] + log.epoch, getattr(log, name)) for log in logs]
-    known = [(x, y) for x, y in points if y is not None]
-    if known:
-        axes.plot(*zip(*known, strict=True), label=label, linewidth=1.3, **style)  # type: ignore[arg-type]
 
 
 def _phases(axes: Axes, starts: dict[str, int], named: bool) -> None:

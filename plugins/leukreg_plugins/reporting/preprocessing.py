@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from leukreg import Picture, RunRecord
-from leukreg_plugins.reporting.format import counted
+from leukreg import Picture, RunRecord, Section, plugin
+from leukreg_plugins.audits.finding import counted
+
+
+@plugin("preprocessed")
+class Preprocessing:
+    """What every image went through before the network, and some before and after."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        text = tuple(lines(result))
+        if text:
+            shown, title = pictures(result), "Preprocessing"
+            yield Section(title=title, text=text, pictures=shown, order=58, page=12)
 
 
 def lines(result: RunRecord) -> Iterator[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from leukreg import STYLE, Score, Table, record, rounded
+from leukreg import STYLE, RunRecord, Score, Section, Table, plugin, record, rounded
+from leukreg_plugins.audits.finding import counted
 from leukreg_plugins.reporting.format import (
     BLUE,
     FAINT,
     GREEN,
     WIDTH,
-    counted,
     interval,
     number,
 )
@@ -23,6 +24,33 @@ if TYPE_CHECKING:
 SHOWN = (("balanced_accuracy", "balanced accuracy", BLUE), ("accuracy", "accuracy", GREEN))
 TINY = 1e-6
 """Difference of a probability that is put down to another machine or batch."""
+
+
+@plugin("changed-images")
+class StressReport:
+    """Figures on changed test images, the worst change first."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        stress = result.stress
+        if stress is None or not stress.changes:
+            return
+        yield Section(
+            title="Changed images",
+            text=tuple(lines(stress)),
+            tables=(table(stress),),
+            figure=partial(figure, stress),
+            caption="Balanced accuracy and accuracy with 95 % bands, step by step, the worst "
+            "change first; in grey, the sensitivity of each class. 0: as they are.",
+            order=45,
+            page=42,
+        )
+        yield Section(
+            title="Changed images, step by step",
+            tables=(steps_table(stress),),
+            order=46,
+            page=43,
+            console=False,
+        )
 
 
 def score(step: tuple[Score, ...], name: str, label: str | None = None) -> Score | None:

@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from leukreg import Picture, RunRecord, Sample, Table, record
-from leukreg_plugins.reporting.format import counted, listed
+from leukreg import Picture, RunRecord, Sample, Section, Table, plugin, record
+from leukreg_plugins.audits.finding import counted
+from leukreg_plugins.reporting.format import listed
+
+
+@plugin("synthetic-cells")
+class SyntheticCells:
+    """What the gate measured of synthetic images, and which of them were trained on."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        text, found = tuple(lines(result)), table(result)
+        if text or found is not None:
+            tables = (found,) if found is not None else ()
+            yield Section(title="Synthetic images", text=text, tables=tables, order=55, page=70)
+
+
+@plugin("page-synthetic")
+class PageSynthetic:
+    """Synthetic cells beside given ones, as pictures."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        if made(result):
+            yield Section(
+                title="Synthetic cells beside given ones",
+                text=made_lines(result),
+                pictures=pictures(result),
+                order=72,
+                console=False,
+            )
 
 
 def lines(result: RunRecord) -> Iterator[str]:

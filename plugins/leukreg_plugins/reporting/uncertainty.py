@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
-from leukreg import RunRecord, Score, Section, Table, record, rounded
-from leukreg_plugins.reporting.format import counted, find, interval, listed, number, percent, table
-from leukreg_plugins.reporting.score_tables import NAMES
+from leukreg import RunRecord, Score, Section, Table, plugin, record, rounded
+from leukreg_plugins.audits.finding import counted, option
+from leukreg_plugins.reporting.format import find, interval, listed, number, percent
+from leukreg_plugins.reporting.scores import NAMES
 
 RAW, CHANGE = "raw_", "_change"
 SETS = ("set_coverage", "set_size", "set_singletons", "set_empty")
@@ -18,30 +20,112 @@ MEDIANS = (
 METHODS = {"lac": "LAC (Sadinle et al., 2019)", "aps": "APS (Romano et al., 2020)"}
 
 
-def spread(result: RunRecord) -> Iterator[Section]:
-    """Whether wrong answers are the uncertain ones; nothing where each image had one pass."""
-    import numpy as np
+@plugin("uncertainty")
+class Uncertainty:
+    """Whether wrong answers are the uncertain ones, under MC dropout or test-time augmentation."""
 
-    rows, over = result.predictions, passes(result)
-    if len(rows) == 0 or not over:
-        return
-    right = rows.answers == rows.label
-    lines = []
-    for name, chosen in (("right", right), ("wrong", ~right)):
-        if chosen.any():
-            entropy = np.median(rows.uncertainty[chosen])
-            shared = np.median(rows.mutual_information[chosen])
-            cells = (f"{name} answers", f"{chosen.sum():,}", f"{entropy:.3f}", f"{shared:.4f}")
-            lines.append(cells)
-    columns = ("", "images", "entropy", "mutual information")
-    medians = Table(columns=columns, rows=tuple(lines), caption=MEDIANS)
-    yield Section(title=f"Uncertainty ({over})", tables=(medians,), order=35)
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        import numpy as np
+
+        rows, over = result.predictions, passes(result)
+        if len(rows) == 0 or not over:
+            return
+        right = rows.answers == rows.label
+        lines = []
+        for name, chosen in (("right", right), ("wrong", ~right)):
+            if chosen.any():
+                entropy = np.median(rows.uncertainty[chosen])
+                shared = np.median(rows.mutual_information[chosen])
+                cells = (f"{name} answers", f"{chosen.sum():,}", f"{entropy:.3f}", f"{shared:.4f}")
+                lines.append(cells)
+        columns = ("", "images", "entropy", "mutual information")
+        medians = Table(columns=columns, rows=tuple(lines), caption=MEDIANS)
+        yield Section(title=f"Uncertainty ({over})", tables=(medians,), order=35)
+
+
+@plugin("calibration")
+class CalibrationReport:
+    """Raw and calibrated probabilities side by side, and the temperatures."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        folds = result.fitted.temperatures
+        raw = [one for one in result.scores if one.name.startswith(RAW)]
+        if not folds or not raw:
+            return
+        rows = tuple(_side_by_side(result, one) for one in raw)
+        columns = ("figure", "raw", "calibrated", "calibrated - raw")
+        caption = "Less is better, with 95 % intervals."
+        if any(one.name == f"{RAW}ece" for one in raw):
+            caption += " Resampling adds noise to the calibration error: its intervals lie high."
+        figures = Table(columns=columns, rows=rows, caption=caption)
+        text = (
+            *_temperatures(folds),
+            *_bounded(raw, "temperatures are held fixed"),
+            *_worse(result),
+        )
+        title = "Calibration (temperature scaling)"
+        yield Section(title=title, text=text, tables=(figures,), order=36)
+
+
+@plugin("prediction-sets")
+class PredictionSets:
+    """Coverage and size of the conformal sets, in all and for each class."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        kept = result.fitted.conformal
+        whole = find(result, "set_coverage")
+        if kept is None or whole is None:
+            return
+        labels = [None, *result.predictions.classes]
+        rows = tuple(_set_line(result, label) for label in labels)
+        columns = ("class", "images", "coverage", "mean size", "one class", "empty")
+        caption = "Coverage: sets that hold the true class."
+        figures = Table(columns=columns, rows=rows, caption=caption)
+        text = (
+            *_stated(kept, whole),
+            *_bounded([whole], "limits are held fixed"),
+            *_left_out(result, kept),
+            *_doubts(result, kept),
+        )
+        yield Section(title="Prediction sets (conformal)", text=text, tables=(figures,), order=37)
+
+
+@plugin("page-calibration")
+class PageCalibration:
+    """The reliability diagram, and the accuracy of what is left where uncertain ones are rejected.
+
+    Is an answer of .8 right in 8 of 10 images? Are the uncertain answers the wrong ones?
+    """
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        from leukreg_plugins.reporting import reliability
+
+        if len(result.predictions) == 0:
+            return
+        yield Section(
+            title="Reliability",
+            tables=(reliability.reliability_table(result),),
+            figure=partial(reliability.reliability_figure, result),
+            caption="Share of right answers among images of like confidence, with 95 % intervals; "
+            "on the dotted line, confidence is what it says. Below, how many images each bin has.",
+            order=36,
+            console=False,
+        )
+        yield Section(
+            title="Accuracy and rejection",
+            tables=(reliability.rejection_table(result),),
+            figure=partial(reliability.rejection_figure, result),
+            caption="Accuracy of the images that are kept when the most uncertain ones (by "
+            "predictive entropy) are left to a person, with a 95 % band.",
+            order=38,
+            console=False,
+        )
 
 
 def passes(result: RunRecord) -> str:
     """What the uncertainty was measured over: ``MC dropout, 30 passes``; "" for one pass."""
-    mc = table(result.recipe, "evaluate", "mc_dropout").get("passes")
-    count = table(result.recipe, "evaluate", "tta").get("views")
+    mc = option(result.recipe, "evaluate", "mc_dropout", "passes")
+    count = option(result.recipe, "evaluate", "tta", "views")
     if count and mc:
         each = math.ceil(mc / count)
         return f"MC dropout over {count} views, {counted(each * count, 'pass', 'passes')}"
@@ -51,27 +135,6 @@ def passes(result: RunRecord) -> str:
         return f"MC dropout, {counted(mc, 'pass', 'passes')}"
     models = result.evaluated_from.folds if result.evaluated_from else 1
     return f"{counted(models, 'model')} together" if models > 1 else ""
-
-
-def calibration(result: RunRecord) -> Iterator[Section]:
-    """Raw and calibrated figures side by side; nothing where nothing was calibrated."""
-    folds = result.fitted.temperatures
-    raw = [one for one in result.scores if one.name.startswith(RAW)]
-    if not folds or not raw:
-        return
-    rows = tuple(_side_by_side(result, one) for one in raw)
-    columns = ("figure", "raw", "calibrated", "calibrated - raw")
-    caption = "Less is better, with 95 % intervals."
-    if any(one.name == f"{RAW}ece" for one in raw):
-        caption += " Resampling adds noise to the calibration error: its intervals lie high."
-    figures = Table(columns=columns, rows=rows, caption=caption)
-    text = (
-        *_temperatures(folds),
-        *_bounded(raw, "temperatures are held fixed"),
-        *_worse(result),
-    )
-    title = "Calibration (temperature scaling)"
-    yield Section(title=title, text=text, tables=(figures,), order=36)
 
 
 def _worse(result: RunRecord) -> Iterator[str]:
@@ -152,25 +215,6 @@ def _bounded(scores: list[Score], fixed: str) -> Iterator[str]:
         if "no interval" in score.why:
             yield f"Intervals: {score.why.partition('no interval: ')[2]}."
             return
-
-
-def sets(result: RunRecord) -> Iterator[Section]:
-    """Coverage and size of the conformal sets; nothing where there are none."""
-    kept = result.fitted.conformal
-    whole = find(result, "set_coverage")
-    if kept is None or whole is None:
-        return
-    labels = [None, *result.predictions.classes]
-    rows = tuple(_set_line(result, label) for label in labels)
-    columns = ("class", "images", "coverage", "mean size", "one class", "empty")
-    figures = Table(columns=columns, rows=rows, caption="Coverage: sets that hold the true class.")
-    text = (
-        *_stated(kept, whole),
-        *_bounded([whole], "limits are held fixed"),
-        *_left_out(result, kept),
-        *_doubts(result, kept),
-    )
-    yield Section(title="Prediction sets (conformal)", text=text, tables=(figures,), order=37)
 
 
 def _set_line(result: RunRecord, label: str | None) -> tuple[str, ...]:

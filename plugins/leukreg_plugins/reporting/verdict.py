@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from leukreg import RunRecord, Score, record
+from leukreg import RunRecord, Score, Section, Table, plugin
 from leukreg import percent as rounded_percent
-from leukreg_plugins.audits.finding import pictures_of
+from leukreg_plugins.audits.finding import counted, option, pictures_of, rows_trained_on
 from leukreg_plugins.reporting.format import (
-    counted,
     find,
     listed,
     percent,
-    rows_trained_on,
-    table,
 )
 
 if TYPE_CHECKING:
@@ -22,12 +20,46 @@ if TYPE_CHECKING:
 
 MOST_ERRORS = 3
 """Errors of the audit that are named; more are counted."""
-_SAID = {"real": "real", "rendered": "rendered", "synthetic": "synthetic"}
+MARKS = ("error", "warning", "note", "waived")
 
 
-def verdict(result: RunRecord) -> tuple[str, ...]:
-    """What came out, against what would come out without looking; then what stands against it."""
-    return (*warnings(result), *sentences(result))
+@plugin("verdict")
+class Verdict:
+    """What came out, against what would come out without looking."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        text = (*warnings(result), *sentences(result))
+        yield Section(title="Verdict", text=text, order=0)
+
+
+@plugin("how-scored")
+class HowScored:
+    """What was chosen between predictions and figures: positive class, threshold, epoch."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        mark = "! " if result.positive and not result.positive.stated else ""
+        lines = [f"{what[:1].upper()}{what[1:]}: {said}." for what, said in result.choices]
+        text = (mark + lines[0], *lines[1:])
+        yield Section(title="How it was scored", text=text, order=32, page=22)
+
+
+@plugin("findings")
+class Findings:
+    """What the audit found, errors first."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        shown = sorted((f.lines() for f in result.findings), key=lambda said: MARKS.index(said[0]))
+        counts = Counter(mark for mark, *_ in shown)
+        said = [f"{n} {m}{'s' * (n != 1 and m != 'waived')}" for m in MARKS if (n := counts[m])]
+        rows = tuple((mark, f"{first}\n{second}") for mark, first, second in shown)
+        # Above the order of a section that failed: a report ends with its findings.
+        yield Section(
+            title=f"Findings: {', '.join(said)}" if said else "Findings",
+            text=() if said else ("The audit found nothing.",),
+            tables=(Table(columns=("", ""), rows=rows),) if said else (),
+            order=100,
+            page=5,
+        )
 
 
 def sentences(result: RunRecord) -> Iterator[str]:
@@ -43,10 +75,12 @@ def sentences(result: RunRecord) -> Iterator[str]:
             reached = f"where {majority.why} reaches {percent(majority)}"
             text += f", {reached if plain else f'{standing} {of}'}"
         if balanced is not None:
-            text += f"; balanced accuracy is {_balanced(balanced)}"
+            said = f"undefined ({balanced.why})" if balanced.value is None else percent(balanced)
+            text += f"; balanced accuracy is {said}"
             if probe is not None and balanced.value is not None:
+                plural = probe.name.endswith("statistics")
                 text += f", {_against(balanced, probe.reached)} {rounded_percent(probe.reached)}"
-                text += f" that {probe.name} alone {_reach(probe.name)}"
+                text += f" that {probe.name} alone {'reach' if plural else 'reaches'}"
         yield f"{text}."
     yield from _earlier(result)
     yield scored(result)
@@ -56,24 +90,10 @@ def strongest_probe(result: RunRecord) -> Probe | None:
     """What guesses best without looking at a cell, of what the audit probes; None below chance."""
     from leukreg_plugins.audits.confounding import Shortcut
 
-    options = table(result.recipe, "audit", "rules", "shortcut")
+    options = option(result.recipe, "audit", "rules", "shortcut") or {}
     rule = Shortcut(**{key: value for key, value in options.items() if value is not None})
-    best = max(rule.probes(_images(result)), key=lambda probe: probe.reached, default=None)
+    best = max(rule.probes(result), key=lambda probe: probe.reached, default=None)
     return best if best is not None and best.reached > best.chance else None
-
-
-def _images(result: RunRecord) -> RunRecord:
-    """What is known of the images themselves."""
-    return RunRecord(
-        samples=result.samples,
-        pixels=result.pixels,
-        near_duplicates=result.near_duplicates,
-        statistics=result.statistics,
-    )
-
-
-def _reach(name: str) -> str:
-    return "reach" if name.endswith("statistics") else "reaches"
 
 
 def _earlier(result: RunRecord) -> Iterator[str]:
@@ -94,9 +114,9 @@ def scored(result: RunRecord) -> str:
     trained = rows_trained_on(result)
     kind = "held-out image" if not trained else "image"
     text = f"Scored on {counted(n, kind)}"
-    seen = len(set(pictures_of(_images(result), result.predictions).tolist()))
+    seen = len(set(pictures_of(result, result.predictions).tolist()))
     text += f" that are {counted(seen, 'picture')}" if seen < n else ""
-    origins = [(o, result.predictions.origin.count(o)) for o in _SAID]
+    origins = [(o, result.predictions.origin.count(o)) for o in ("real", "rendered", "synthetic")]
     present = [(o, count) for o, count in origins if count]
     if len(present) == 1:
         text += f", all {present[0][0]}"
@@ -114,7 +134,9 @@ def scored(result: RunRecord) -> str:
 def warnings(result: RunRecord) -> Iterator[str]:
     """What a reader must know before any figure; each begins with ``! ``."""
     for notice in result.notices:
-        yield _fallback(notice)
+        label = f"{notice.label[:1].upper()}{notice.label[1:]}: " if notice.label else ""
+        # The reason was said before work started, and stands in short among the findings.
+        yield f"! {label}{notice.what} is {notice.used} instead of {notice.wanted}."
     for text in result.mended:
         yield f"! {text}"
     origins = result.predictions.origin
@@ -126,22 +148,12 @@ def warnings(result: RunRecord) -> Iterator[str]:
     trained = rows_trained_on(result)
     if trained:
         yield f"! {trained:,} of {len(origins):,} scored images were trained on."
-    yield from _errors(result)
-
-
-def _errors(result: RunRecord) -> Iterator[str]:
     errors = [f for f in result.findings if f.severity == "error" and f.waived is None]
     for finding in errors[:MOST_ERRORS]:
         yield f"! The audit finds an error ({finding.rule}): {finding.message}."
     if len(errors) > MOST_ERRORS:
         more = len(errors) - MOST_ERRORS
         yield f"! It finds {counted(more, 'more error')}: see the findings."
-
-
-def _fallback(notice: record.Notice) -> str:
-    label = f"{notice.label[:1].upper()}{notice.label[1:]}: " if notice.label else ""
-    # The reason was said before work started, and stands in short among the findings.
-    return f"! {label}{notice.what} is {notice.used} instead of {notice.wanted}."
 
 
 def _against(accuracy: Score, baseline: float) -> str:
@@ -152,7 +164,3 @@ def _against(accuracy: Score, baseline: float) -> str:
     if accuracy.low is None or accuracy.high is None:
         return "beside the"
     return "not distinguishable from the"
-
-
-def _balanced(score: Score) -> str:
-    return f"undefined ({score.why})" if score.value is None else percent(score)
