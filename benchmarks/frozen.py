@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -11,12 +12,8 @@ from pathlib import Path
 from predict import write
 from ratio import Ratio, report
 
-from leukreg.experiment import carry_out
-from leukreg.recipe import load, take_fallbacks
-from leukreg.registry import installed
-from leukreg.runs import RunFolder
-
-LIMIT = 1.3
+LIMIT = {"": 1.3, 'augmentation = "conservative"': 1.6}
+"""With views of training rows alone: five folds train on half as many images again as one does."""
 IMAGES, SIZE, ROUNDS = 480, 128, 3
 RECIPE = """
 schema = 1
@@ -36,18 +33,20 @@ optimizer = "adamw"
 
 
 def seconds(folder: Path, folds: str, augmentation: str) -> float:
-    """A whole run, nothing of it in the cache."""
+    """A whole `leukreg run`, nothing of it in the cache."""
+    path = folder / "bench.toml"
+    text = RECIPE.format(root=folder / "images", size=SIZE, folds=folds, augmentation=augmentation)
+    path.write_text(text)
     with tempfile.TemporaryDirectory() as cache:
-        os.environ["LEUKREG_CACHE"] = cache
-        path = folder / "bench.toml"
-        text = RECIPE.format(
-            root=folder / "images", size=SIZE, folds=folds, augmentation=augmentation
-        )
-        path.write_text(text)
-        recipe, notices = take_fallbacks(load(path))
+        command = [sys.executable, "-m", "leukreg", "run", str(path)]
         begin = time.perf_counter()
-        with RunFolder.create(folder / "runs", recipe) as opened:
-            carry_out(recipe, installed(), opened, notices)
+        subprocess.run(
+            command,
+            check=True,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"LEUKREG_CACHE": cache},
+        )
         return time.perf_counter() - begin
 
 
@@ -55,15 +54,15 @@ def measure(augmentation: str) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "images", IMAGES // 2, seed=0)
-        seconds(folder, "test = 0.2", augmentation)  # what is imported on the way
         five, one = [], []
         for _ in range(ROUNDS):
             five.append(seconds(folder, "k = 5", augmentation))
             one.append(seconds(folder, "test = 0.2", augmentation))
     what = "augmented" if augmentation else "as they are"
     name = f"five frozen folds / one, {IMAGES} images {what}"
-    return report(name, Ratio(tuple(five), tuple(one)), LIMIT)
+    return report(name, Ratio(tuple(five), tuple(one)), LIMIT[augmentation])
 
 
 if __name__ == "__main__":
-    sys.exit(0 if all([measure(""), measure('augmentation = "conservative"')]) else 1)
+    kept = [measure(augmentation) for augmentation in LIMIT]
+    sys.exit(0 if all(kept) else 1)

@@ -6,6 +6,7 @@ begins, so a run that was killed goes on where it was.
 
 from __future__ import annotations
 
+import functools
 import shlex
 import tempfile
 from collections.abc import Sequence
@@ -273,7 +274,7 @@ def train_and_predict(
 ) -> tuple[RunRecord, list[Predictions]]:
     """Train one fold and predict its scored rows, then its validation rows where it has some; the
     record comes back with what training did."""
-    from leukreg.engine.inference import predict_rows
+    from leukreg.engine.inference import opened_model, predict_rows
     from leukreg.engine.training import train_fold
     from leukreg.runs.predictions import read_predictions, write_predictions
 
@@ -281,6 +282,7 @@ def train_and_predict(
     place = folder.path / f"fold-{fold.index}"
     _say_lost(folder, place, progress)
     outcome = train_fold(recipe, labels, images, fold, place, progress)
+    model = functools.cache(lambda: opened_model(recipe, labels, outcome.model_path))
 
     def predicted(name: str, rows: Sequence[int]) -> Predictions:
         """Read back where an earlier stretch of the run made them."""
@@ -291,8 +293,7 @@ def train_and_predict(
             except RunError:
                 file = path.relative_to(folder.path)
                 folder.mend(f"{file} was damaged, and is made again from model.pt.")
-        model = outcome.model_path
-        made = predict_rows(recipe, labels, model, images, rows, fold.index, progress)
+        made = predict_rows(recipe, labels, model(), images, rows, fold.index, progress)
         write_predictions(path, made)
         return made
 

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,7 +36,7 @@ class PhaseState:
     """Where a phase stands at the end of an epoch."""
 
     start: dict[str, str]
-    """Digest of each parameter when the phase began."""
+    """Digest of each parameter that may change, when the phase began."""
     epoch: int = 0
     """Finished epochs."""
     best: float | None = None
@@ -219,9 +219,10 @@ def lost(folder: Path) -> str | None:
     return next((n for n in ways if n not in there and is_listed(folder / n)), None)
 
 
-def digests(model: nn.Module) -> dict[str, str]:
-    """Digest of each parameter's values, by name."""
-    return {name: _digest(parameter) for name, parameter in model.named_parameters()}
+def digests(model: nn.Module, names: Collection[str] | None = None) -> dict[str, str]:
+    """Digest of each parameter's values, by name; of these alone where they are given."""
+    every = model.named_parameters()
+    return {name: _digest(one) for name, one in every if names is None or name in names}
 
 
 def _digest(tensor: Tensor) -> str:

@@ -32,7 +32,7 @@ from leukreg.types import Labels, Predictions, Samples
 def predict_rows(
     recipe: Recipe,
     labels: Labels,
-    model_path: Path,
+    model: Path | Classifier,
     images: Images,
     rows: Sequence[int],
     fold_index: int,
@@ -43,12 +43,16 @@ def predict_rows(
 
     The same rows in the same order give the same figures; dropout is seeded batch by batch.
 
+    Args:
+        model: Its file, or what :func:`opened_model` made of it.
+
     Raises:
         RunError: The model file is missing, unreadable or belongs to other classes.
     """
     k = len(labels)
     with session(compute := compute_for(recipe.training)):
-        model = load_model(recipe, labels, model_path, compute)
+        if isinstance(model, Path):
+            model = load_model(recipe, labels, model, compute)
         scored = rows_of(preprocessed(images, model.preprocessing), rows, labels)
         seen = len(scored) * _views(recipe.evaluate)
         prefix = untouched_prefix(model, recipe, seen, compute, progress)
@@ -112,6 +116,12 @@ def predictions_of(
         uncertainty=uncertainty,
         mutual_information=mutual_information,
     )
+
+
+def opened_model(recipe: Recipe, labels: Labels, path: Path) -> Classifier:
+    """As :func:`load_model`, on what the recipe computes on; leaves random states as they are."""
+    with session(compute := compute_for(recipe.training)):
+        return load_model(recipe, labels, path, compute)
 
 
 def load_model(recipe: Recipe, labels: Labels, path: Path, compute: Compute) -> Classifier:

@@ -34,7 +34,7 @@ def run_phase(job: FoldJob, index: int, keeper: Checkpoints) -> None:
     unfreeze(job.model, plan.unfrozen)
     train_mode(job.model)
     state.touched |= touched(job.model)
-    now = state.phase = state.phase or PhaseState(start=digests(job.model))
+    now = state.phase = state.phase or PhaseState(start=digests(job.model, state.touched))
     if now.epoch < phase.epochs and not now.stopped:
         with setup_feeds(job, phase) as feeds:
             features = {**state.facts.features, phase.name: feeds.facts}
@@ -42,7 +42,7 @@ def run_phase(job: FoldJob, index: int, keeper: Checkpoints) -> None:
             _train(job, phase, monitor, keeper, feeds)
     if phase.ema is not None or (phase.restore_best and now.best_epoch != now.epoch):
         job.model.load_state_dict(keeper.best, strict=False)
-    after = digests(job.model)
+    after = digests(job.model, now.start.keys())
     log = PhaseLog(
         fold=job.fold,
         phase=phase.name,
