@@ -16,7 +16,13 @@ from typing import Annotated
 from pydantic import Field
 
 from leukreg.choices import Positive, choices, positive_in
+from leukreg.fitted import Calibration as Calibration
+from leukreg.fitted import Conformal as Conformal
+from leukreg.fitted import Fitted as Fitted
+from leukreg.fitted import Temperature as Temperature
 from leukreg.gate_figures import GateFigures as GateFigures
+from leukreg.patient_results import PatientResults as PatientResults
+from leukreg.patient_results import diagnoses_of as diagnoses_of
 from leukreg.stress_figures import Stress as Stress
 from leukreg.stress_figures import StressChange as StressChange
 from leukreg.stress_figures import StressStep as StressStep
@@ -161,80 +167,6 @@ class Synthesis:
     fidelity: tuple[GateFigures, ...] = ()
     """Per class and fold, and over the classes of a fold."""
     gain: SynthesisGain | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldThreshold:
-    """From which probability of the positive class on a fold's rows are called positive."""
-
-    fold: int
-    threshold: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Temperature:
-    """What the log-probabilities of one fold's model are divided by; above 1 it was too sure."""
-
-    fold: int
-    temperature: float
-    rows: int
-    """Validation rows it was fitted on."""
-    low: float | None = None
-    high: float | None = None
-    """95 % interval, over patients where they are known, and pictures."""
-    by: str = ""
-    """How the interval was made."""
-    why: str = ""
-    """Why it was not fitted, or is at a bound; empty where all is well."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """Temperatures, fold by fold."""
-
-    method: str
-    folds: tuple[Temperature, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConformalFold:
-    """How badly each class may conform and still be in a set of this fold."""
-
-    fold: int
-    rows: tuple[int, ...]
-    """The validation rows behind each class's limit."""
-    groups: tuple[int, ...] = ()
-    """What these are as evidence (see ``resampling``); empty in old runs, which counted rows."""
-    limits: tuple[float, ...]
-    """The largest score of each class; all equal unless ``by_class``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conformal:
-    """Fitted conformal sets."""
-
-    method: str
-    coverage: float
-    by_class: bool
-    seed: int
-    folds: tuple[ConformalFold, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
-    """What was fitted on validation rows before anything was scored."""
-
-    thresholds: tuple[FoldThreshold, ...] = ()
-    calibration: Calibration | None = None
-    conformal: Conformal | None = None
-
-    @property
-    def temperatures(self) -> tuple[Temperature, ...]:
-        """Those of the folds; none where nothing was calibrated."""
-        return () if self.calibration is None else self.calibration.folds
-
-    def temperature_by_fold(self) -> dict[int, float]:
-        return {one.fold: one.temperature for one in self.temperatures}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,7 +340,7 @@ class RunRecord:
     """The scored rows."""
     validation: Predictions | None = None
     """The validation rows, on which thresholds are fitted; None without any."""
-    fitted: Fitted = Fitted()
+    fitted: Fitted = field(default_factory=Fitted)
     scores: tuple[Score, ...] = ()
     """Figures over the scored rows."""
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -417,6 +349,9 @@ class RunRecord:
     """Where the positive class begins; the folds' mean, None without a threshold."""
     threshold_from: str | None = None
     """The rows it was fitted on: "validation", "scored" or "fixed"."""
+
+    patients: PatientResults | None = None
+    """Answers about patients and their figures; None without ``[patients]``."""
 
     earlier: EarlierRuns = EarlierRuns()
     evaluated_from: External | None = None

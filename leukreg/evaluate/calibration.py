@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
+from leukreg.fitted import Temperature
 from leukreg.progress import SILENT, Advance, Progress
-from leukreg.record import Temperature
 from leukreg.types import Predictions, Score
 
 Floats = NDArray[np.float64]

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.evaluate.bootstrap import units_of
+from leukreg.fitted import Conformal, ConformalFold
 from leukreg.recipe.model import ConformalSpec
-from leukreg.record import Conformal, ConformalFold
 from leukreg.seeds import derive
 from leukreg.types import Predictions, Score
 

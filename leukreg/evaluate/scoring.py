@@ -15,9 +15,10 @@ from leukreg.evaluate.calibration import Uncalibrated, calibrated, fit_temperatu
 from leukreg.evaluate.conformal import SetFigures, conformal_sets, fit_conformal
 from leukreg.evaluate.feasibility import problems, refuse_broken, unfitted
 from leukreg.evaluate.threshold import choose, decide
+from leukreg.fitted import Calibration, Fitted, FoldThreshold
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec
-from leukreg.record import Calibration, Fitted, FoldThreshold, RunRecord
+from leukreg.record import RunRecord
 from leukreg.registry import Registry
 from leukreg.registry.plugin_call import noted
 from leukreg.types import Figure, Predictions, Score

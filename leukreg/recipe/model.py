@@ -322,6 +322,20 @@ class EvaluateSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PatientsSpec:
+    """``[patients]``: answers about patients, each from all cells of the patient."""
+
+    aggregator: Annotated[Choice, Plugin("aggregator")]
+    """What makes one answer of the cells; the positive class is ``evaluate.positive``."""
+    optimizer: Annotated[Choice, Plugin("optimizer", default="adamw")]
+    """What trains an aggregator that has parameters, a patient a step, after the phases."""
+    epochs: Annotated[int, Ge(1)] = 100
+    """Passes over the training patients at most."""
+    patience: Annotated[int, Ge(1)] = 15
+    """Stop after so many epochs without a lower loss on validation patients."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Waiver:
     """``[[audit.waive]]``: a finding the author knows of and lives with."""
 
@@ -376,6 +390,8 @@ class Recipe:
     """Synthetic training images."""
     evaluate: EvaluateSpec = field(default_factory=EvaluateSpec)
     """What is scored and how."""
+    patients: PatientsSpec | None = None
+    """Answers about patients; without it there are figures of cells only."""
     audit: AuditSpec = field(default_factory=AuditSpec)
     """Findings that are known, and options of rules."""
     reported: Mapping[str, Any] | None = None

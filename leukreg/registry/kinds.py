@@ -304,6 +304,26 @@ class Schedule(Protocol):
         ...
 
 
+@_kind("aggregator", "leukreg_aggregators", "makes one answer of all cells of a patient")
+class Aggregator(Protocol):
+    """``reads: ClassVar[str]`` says what a cell is to it: "probabilities", the network's own, or
+    "features", the pooled map that the head is given."""
+
+    def build(self, width: int, labels: Labels) -> nn.Module:
+        """A module from the cells of one patient ``(n, width)`` to logits ``(len(labels),)``.
+
+        Its ``weights(cells)`` gives the share of each cell in the answer, ``(n,)``, at least 0 and
+        of sum 1. The order of cells does not matter, and one cell will do. ``labels`` are those of
+        patients. With "probabilities" they are also those of the cells, ``width`` is their number,
+        cells are float64, and the softmax of the logits is the answer. What has parameters is
+        trained on the fold's training patients, by cross-entropy.
+
+        One that treats the positive class of two apart has ``needs_positive`` that is true: then no
+        recipe runs that does not name this class.
+        """
+        ...
+
+
 @_kind("metric", "leukreg_metrics", "a figure over predictions")
 class Metric(Protocol):
     def build(self, predictions: Predictions) -> Iterable[Score]:

@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from leukreg import gate_figures, record, section, types
+from leukreg import fitted, gate_figures, patient_results, record, section, types
 from leukreg.recipe.reference import headers_of_kinds
 from leukreg.registry import kinds
 from leukreg.registry.kinds import KINDS
@@ -88,7 +88,7 @@ def _members(cls: type) -> Iterator[list[str]]:
 def _values() -> list[type]:
     return [
         value
-        for module in (types, section, gate_figures, record)
+        for module in (types, section, gate_figures, fitted, patient_results, record)
         for name, value in vars(module).items()
         if dataclasses.is_dataclass(value) and isinstance(value, type)
         if (value.__module__, value.__name__) == (module.__name__, name)

@@ -14,10 +14,11 @@ from leukreg.evaluate.calibration import Uncalibrated
 from leukreg.evaluate.conformal import SetFigures
 from leukreg.evaluate.feasibility import refuse_too_few
 from leukreg.evaluate.scoring import score
+from leukreg.fitted import Fitted
 from leukreg.recipe import parse
 from leukreg.recipe.mistakes import Mark
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec, ThresholdSpec
-from leukreg.record import Fitted, RunRecord
+from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.types import Fold, Predictions, Sample, Samples, Score
 from tests.evaluate.simulated import simulated, table

@@ -19,7 +19,7 @@ from leukreg.evaluate.calibration import (
     raw_of,
     tempered,
 )
-from leukreg.record import Calibration, Fitted
+from leukreg.fitted import Calibration, Fitted
 from leukreg.runs.codec import plain
 from leukreg.types import Predictions
 from tests.evaluate.simulated import simulated, softmax, table

@@ -20,8 +20,8 @@ from leukreg.evaluate.conformal import (
     rows_needed,
     voted_sets,
 )
+from leukreg.fitted import Conformal, ConformalFold, Fitted
 from leukreg.recipe.model import ConformalSpec
-from leukreg.record import Conformal, ConformalFold, Fitted
 from leukreg.runs.codec import plain
 from leukreg.types import Predictions
 from tests.evaluate.simulated import simulated, table

@@ -15,8 +15,8 @@ from leukreg_plugins.reporting.uncertainty import (
 from leukreg import RunRecord, Section
 from leukreg.evaluate.calibration import raw_of
 from leukreg.evaluate.scoring import score
+from leukreg.fitted import Calibration, Temperature
 from leukreg.recipe.model import CalibrationSpec, ConformalSpec, EvaluateSpec
-from leukreg.record import Calibration, Temperature
 from leukreg.registry import installed
 from tests.factory import build_result
 from tests.facts import from_facts

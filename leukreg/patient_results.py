@@ -1,0 +1,131 @@
+"""What is known of patients: their labels, the answers about them, and what these rest on.
+
+An answer about a patient is a row of :class:`leukreg.types.Predictions` whose ``id`` and ``patient``
+are the patient's and whose ``row`` is that of the patient's first cell, so that every metric,
+threshold and interval for cells serves for patients as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from leukreg.errors import DataError
+from leukreg.fitted import Fitted
+from leukreg.types import Predictions, Samples, Score
+
+KEPT = 12
+"""Cells of a patient that are kept for being looked at: those of most weight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidingCell:
+    """One of the cells that an answer about a patient rests on most."""
+
+    fold: int
+    patient: str
+    row: int
+    """Row number in ``Samples.rows``."""
+    weight: float
+    """Its share in the answer; those of all cells of the patient sum to 1."""
+    probability: float | None
+    """Of the patient's answer, by this cell alone; None where cells have other classes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregatorTraining:
+    """How the aggregator of a fold was trained; zeros where there is nothing to train."""
+
+    fold: int
+    patients: int = 0
+    """Training patients."""
+    validation_patients: int = 0
+    """Those that the epoch was chosen on."""
+    parameters: int = 0
+    """Scalar parameters."""
+    epochs: int = 0
+    best_epoch: int = 0
+    """From 1; the one whose weights were kept."""
+    stopped: str = ""
+    """Why it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldPatients:
+    """What the aggregator of one fold says of its patients."""
+
+    scored: Predictions
+    validation: Predictions | None
+    cells: tuple[DecidingCell, ...]
+    training: AggregatorTraining
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientResults:
+    """Answers about patients, a row each, and their figures."""
+
+    aggregator: str
+    """The plugin that made them."""
+    labels_from: str
+    """Where the patients' labels come from, in words."""
+    cells: Mapping[str, int] = field(default_factory=dict)
+    """Number of cells of each patient, scored or not."""
+    predictions: Predictions
+    """The scored patients."""
+    validation: Predictions | None = None
+    """The validation patients, on which threshold and temperatures are fitted."""
+    fitted: Fitted = field(default_factory=Fitted)
+    scores: tuple[Score, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """``confusion[true][answered]``, patients."""
+    threshold: float | None = None
+    """As ``RunRecord.threshold``."""
+    threshold_from: str | None = None
+    deciding: tuple[DecidingCell, ...] = ()
+    """The cells of most weight, patient by patient, the heaviest first."""
+    training: tuple[AggregatorTraining, ...] = ()
+    """By fold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnoses:
+    """The label of each patient."""
+
+    labels: Mapping[str, str]
+    classes: tuple[str, ...]
+    """In their order; a class may have no patient."""
+    said: str
+    """Where the labels come from, in words."""
+
+
+def diagnoses_of(samples: Samples) -> Diagnoses:
+    """The patients' labels: their own where the data have such, else the one that all cells carry.
+
+    Raises:
+        DataError: A row has no patient, a patient no label, or cells of several labels and no
+            label of its own.
+    """
+    rows = [row for row in samples.rows if row.origin != "synthetic"]
+    unknown = [row for row in rows if row.patient is None]
+    if unknown:
+        raise DataError(
+            f"{len(unknown):,} of {len(rows):,} images have no patient id (such as"
+            f" {unknown[0].id!r}), so there are no answers about patients; say where the ids stand"
+            " (data.patient, data.patient_level)"
+        )
+    if samples.patient_labels:
+        labels = dict(samples.patient_labels)
+        bare = sorted({str(row.patient) for row in rows} - labels.keys())
+        if bare:
+            raise DataError(f"patient {bare[0]!r} and {len(bare) - 1:,} others have no label")
+        return Diagnoses(labels=labels, classes=samples.patient_classes, said="their own")
+    labels = {}
+    for row in rows:
+        patient = str(row.patient)
+        if labels.setdefault(patient, row.label) != row.label:
+            raise DataError(
+                f"patient {patient!r} has cells of {labels[patient]!r} and of {row.label!r} and no"
+                " label of its own; give the patients' labels in a table, or leave [patients] out"
+            )
+    said = "the one label that all of a patient's cells carry"
+    return Diagnoses(labels=labels, classes=samples.classes, said=said)
