@@ -32,6 +32,7 @@ from leukreg.types import Fold, Labels, Notice, Predictions
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
     from leukreg.engine.unfreeze import PhasePlan
+    from leukreg.patient_results import FoldPatients
     from leukreg.recipe.model import Recipe
     from leukreg.registry import Registry
     from leukreg.runs import RunFolder
@@ -240,7 +241,7 @@ def carry_out(
     if leakage.check(recipe, images, record.folds, progress) is not None:
         # A generator may learn for hours; what comes after it must not fail at its first batch.
         rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
-    scored, watched = [], []
+    scored, watched, patients = [], [], []
     for fold in record.folds:
         placed = synthesize(recipe, images, fold, synthetic, progress)
         images, record = placed.images, with_synthesis(record, placed)
@@ -248,10 +249,12 @@ def carry_out(
         record, predicted = train_and_predict(recipe, images, record, fold, folder, progress)
         scored.append(predicted[0])
         watched += predicted[1:]
+        if recipe.patients is not None:
+            patients.append(_aggregated(recipe, images, fold, predicted, folder, progress))
         folder.keep_data(record)
         folder.checkpoint_time()
     record = with_images(record, searched_again(given, images, progress))
-    return conclude(recipe, registry, folder, record, scored, watched, progress)
+    return conclude(recipe, registry, folder, record, scored, watched, patients, progress)
 
 
 def with_synthesis(record: RunRecord, placed: Placed) -> RunRecord:
@@ -318,11 +321,38 @@ def _say_lost(folder: RunFolder, place: Path, progress: Progress) -> None:
     name = lost(place)
     if name is None:
         return
-    for table in ("predictions.csv", "validation.csv"):  # another model's, where it is not a CPU's
+    # Another model's, where it is not a CPU's.
+    for table in ("predictions.csv", "validation.csv", "patients.json"):
         (place / table).unlink(missing_ok=True)
     text = f"{place.name}/{name} was missing, although this fold had begun: it is trained anew."
     folder.mend(text)
     progress.say(f"! {text}")
+
+
+def _aggregated(
+    recipe: Recipe,
+    images: ImageStore,
+    fold: Fold,
+    predicted: Sequence[Predictions],
+    folder: RunFolder,
+    progress: Progress,
+) -> FoldPatients:
+    """A fold's answers about patients, read back where an earlier stretch of the run made them."""
+    from leukreg.engine.aggregation import STATE, aggregate
+    from leukreg.runs.patients import read_fold_patients, write_fold_patients
+
+    place = folder.path / f"fold-{fold.index}"
+    try:
+        kept = read_fold_patients(place)
+    except RunError:
+        kept = None
+        folder.mend(f"{place.name}: the answers about patients were damaged, and are made again.")
+    if kept is not None and (place / STATE).is_file():
+        return kept
+    labels = labels_of(recipe, images.samples, fold.train)
+    found = aggregate(recipe, labels, images, fold, place, predicted, progress)
+    write_fold_patients(place, found)
+    return found
 
 
 def refuse_changed(folder: RunFolder, record: RunRecord) -> None:
@@ -355,11 +385,13 @@ def conclude(
     record: RunRecord,
     scored: Sequence[Predictions],
     watched: Sequence[Predictions],
+    patients: Sequence[FoldPatients] = (),
     progress: Progress = SILENT,
 ) -> RunRecord:
     """Score and audit the folds' predictions, and keep everything."""
     from leukreg.audit.rules import audit
     from leukreg.data.groups import grouped
+    from leukreg.evaluate.patient_scores import score_patients, spec_for
     from leukreg.evaluate.scoring import score
     from leukreg.runs.history import with_history
 
@@ -369,8 +401,12 @@ def conclude(
         )
 
     validation = together(watched) if watched else None
-    spec, seed = recipe.evaluate, recipe.seed
+    spec, seed = spec_for(recipe.evaluate, scored[0].classes), recipe.seed
     found = score(together(scored), validation, spec, seed, registry, progress, record)
+    if patients:
+        of = score_patients(patients, recipe, record.samples, together, registry, progress)
+        # Where only patients have labels, a cell that differs from its patient's is not wrong.
+        found = replace(found, patients=of, scores=() if record.samples.weak else found.scores)
     found = with_history(found)
     describe = getattr(recipe.model.backbone.plugin, "describe", None)
     found = replace(

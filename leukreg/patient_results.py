@@ -1,8 +1,8 @@
 """What is known of patients: their labels, the answers about them, and what these rest on.
 
-An answer about a patient is a row of :class:`leukreg.types.Predictions` whose ``id`` and ``patient``
-are the patient's and whose ``row`` is that of the patient's first cell, so that every metric,
-threshold and interval for cells serves for patients as well.
+An answer about a patient is a row of :class:`leukreg.types.Predictions` whose ``id`` and
+``patient`` are the patient's and whose ``row`` is that of the patient's first cell, so that every
+metric, threshold and interval for cells serves for patients as well.
 """
 
 from __future__ import annotations

@@ -226,6 +226,8 @@ WORDS = {
     "inception": "a file of torch-fidelity",
     "demo": "leukreg's command",
     "grey": "a change of `leukreg stress`",
+    "mean": "of an input contract, of a column",
+    "attention": "a part of the model",
 }
 """Names of plugins that are common words; what they mean where the core writes them."""
 ASKED = {
@@ -235,6 +237,7 @@ ASKED = {
     ("cli/fidelity.py", "cells"): "the default of --extractor",
     ("recipe/model.py", "cells"): "the gate's default extractor",
     ("recipe/model.py", "shuffle"): "the sampler of a recipe that names none",
+    ("recipe/model.py", "adamw"): "the optimizer of [patients] where the recipe names none",
     ("testing/examples.py", "accuracy"): "an example of a score",
 }
 """Where the core asks for a plugin by name, and why."""

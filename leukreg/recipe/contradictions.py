@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leukreg.choices import line
+from leukreg.errors import DataError
+from leukreg.patient_results import diagnoses_of
 from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import KeyPath, Mistakes, dotted, undotted
 from leukreg.recipe.model import (
@@ -231,24 +233,50 @@ def check_classes(
     evaluate: EvaluateSpec | None,
     synthesis: SynthesisSpec | None,
     mistakes: Mistakes,
+    of_patients: Sequence[str] = (),
 ) -> None:
-    """What other tables say of classes must fit those of the task."""
+    """What other tables say of classes must fit those of the task, or of its patients."""
+    two = next((some for some in (of_patients, names) if len(some) == 2), None)
     known = ", ".join(show(name) for name in names)
 
     def note(path: KeyPath, message: str, on_value: bool = True) -> None:
         origin = mistakes.origin(("data", "classes"), path)
         mistakes.add(path, f"{message}; there are {known}{origin}", on_value=on_value)
 
-    if evaluate is not None and evaluate.threshold is not None and len(names) > 2:
+    if evaluate is not None and evaluate.threshold is not None and two is None:
         note(("evaluate", "threshold"), "only a task of two classes has a threshold", False)
     if evaluate is not None and evaluate.positive is not None:
-        if len(names) > 2:
+        if two is None:
             note(("evaluate", "positive"), "only a task of two classes has a positive one")
-        elif evaluate.positive not in names:
+        elif evaluate.positive not in {*names, *of_patients}:
             note(("evaluate", "positive"), f"there is no class {show(evaluate.positive)}")
     for number, name in enumerate(synthesis.classes if synthesis else ()):
         if name not in names:
             note(("synthesis", "classes", number), f"there is no class {show(name)}")
+
+
+def check_patients(recipe: Recipe, samples: Samples, mistakes: Mistakes) -> tuple[str, ...]:
+    """The classes of patients, where there are to be answers about these; and what forbids them."""
+    spec = recipe.patients
+    if spec is None:
+        return ()
+    path: KeyPath = ("patients", "aggregator")
+    try:
+        known = diagnoses_of(samples)
+    except DataError as error:
+        mistakes.add(path, str(error), on_value=False)
+        return ()
+    name, plugin = spec.aggregator.name, spec.aggregator.plugin
+    if known.classes != samples.classes and getattr(plugin, "reads", "") == "probabilities":
+        own, cells = (", ".join(map(show, some)) for some in (known.classes, samples.classes))
+        message = f"{show(name)} makes answers of the cells' classes ({cells}), and patients are"
+        mistakes.add(path, f'{message} {own}; "attention" learns these of the cells')
+    needs = getattr(plugin, "needs_positive", False)
+    if needs and len(known.classes) == 2 and recipe.evaluate.positive is None:
+        which = f"nothing says which of {' and '.join(map(show, known.classes))} is it"
+        advice = f"write {line(*known.classes)}"
+        mistakes.add(path, f"{show(name)} asks for the positive class, and {which}; {advice}")
+    return known.classes
 
 
 def check_task(recipe: Recipe, samples: Samples) -> None:
@@ -260,7 +288,8 @@ def check_task(recipe: Recipe, samples: Samples) -> None:
     """
     marks = {tuple(map(_part, undotted(key))): mark for key, mark in recipe.where.items()}
     mistakes = Mistakes(marks, str(recipe.path or recipe.name))
-    check_classes(samples.classes, recipe.evaluate, recipe.synthesis, mistakes)
+    of_patients = check_patients(recipe, samples, mistakes)
+    check_classes(samples.classes, recipe.evaluate, recipe.synthesis, mistakes, of_patients)
     check_positive(samples.classes, recipe.evaluate, recipe.loss, mistakes)
     made = recipe.synthesis.classes if recipe.synthesis else ()
     for name, count in samples.counts().items():

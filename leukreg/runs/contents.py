@@ -24,6 +24,7 @@ from leukreg.runs.codec import (
     write_json,
     write_rows,
 )
+from leukreg.runs.patients import read_patients, write_patients
 from leukreg.runs.predictions import read_predictions, write_predictions
 from leukreg.runs.status import FILE as STATUS
 from leukreg.runs.status import read_status, refuse_damaged
@@ -45,6 +46,7 @@ TABLES = (
     "epochs",
     "predictions",
     "validation",
+    "patients",
 )
 """Fields that are CSV tables; pixels and statistics are one, ``images.csv``."""
 LATER = ("stress",)
@@ -120,6 +122,7 @@ def write_record(path: Path, record: RunRecord) -> None:
     for name in WHOLE:
         write_json(path / f"{name}.json", getattr(record, name), listed=True)
     write_scores(path, record)
+    write_patients(path, record.patients)
     facts: dict[str, Any] = {}
     for name in _facts(type(record)):
         value = plain(getattr(record, name))
@@ -198,6 +201,7 @@ def read_as(path: Path, shape: type[R]) -> R:
         near_duplicates=tuple((one.id, one.twin) for one in read_rows(path / "twins.csv", TwinRow)),
         folds=read_folds(path / "folds.csv", len(samples)),
         epochs=read_rows(path / "epochs.csv", EpochLog),
+        patients=read_patients(path),
         predictions=predictions,
         validation=_read_rows_of(validation, samples)
         if validation.exists() or is_listed(validation)

@@ -14,7 +14,14 @@ from leukreg.types import ImageSpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["check_attention", "check_augmentation", "check_backbone", "check_head", "check_loss"]
+__all__ = [
+    "check_aggregator",
+    "check_attention",
+    "check_augmentation",
+    "check_backbone",
+    "check_head",
+    "check_loss",
+]
 
 
 @of_plugin
@@ -148,6 +155,40 @@ def check_head(plugin: Any) -> None:
     check_module(lambda: own.build(24, example_labels(3)), features)
     alone = forward(own.build(24, example_labels(3)), features[:1])
     assert alone.shape == (1, 3), "a single image must give logits (1, 3)"
+
+
+@of_plugin
+def check_aggregator(plugin: Any) -> None:
+    """Logits ``(k,)`` of any number of cells in any order, and weights that sum to 1."""
+    import torch
+
+    own = instance(plugin)
+    reads = getattr(own, "reads", "")
+    assert reads in ("probabilities", "features"), 'reads must be "probabilities" or "features"'
+    draw = torch.Generator().manual_seed(0)
+    for classes in (2, 4):
+        width = classes if reads == "probabilities" else 24
+        module = own.build(width, example_labels(classes))
+        for n in (1, 2, 301):
+            cells = torch.randn(n, width, generator=draw)
+            cells = cells.double().softmax(1) if reads == "probabilities" else cells
+            _check_answer(module, cells, classes)
+    check_module(lambda: own.build(width, example_labels(4)), cells)
+
+
+def _check_answer(module: nn.Module, cells: Tensor, classes: int) -> None:
+    import torch
+
+    logits, weights = forward(module, cells), module.eval().weights(cells)  # type: ignore[operator]
+    p = logits.double().softmax(-1)
+    assert p.shape == (classes,) and p.isfinite().all(), (
+        f"{len(cells)} cells give logits {tuple(logits.shape)}; it must be ({classes},), and their"
+        " softmax finite"
+    )
+    good = weights.shape == (len(cells),) and (weights >= 0).all() and abs(weights.sum() - 1) < 1e-4
+    assert good, f"weights of {len(cells)} cells must be ({len(cells)},), from 0, of sum 1"
+    turned = forward(module, cells.flip(0)).double().softmax(-1)
+    assert torch.allclose(turned, p, atol=1e-5), "the order of the cells changes the answer"
 
 
 @of_plugin

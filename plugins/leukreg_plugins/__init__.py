@@ -115,6 +115,11 @@ def leukreg_schedules() -> list[type]:
 
 
 @hookimpl
+def leukreg_aggregators() -> list[type]:
+    return plugins_in("aggregators")
+
+
+@hookimpl
 def leukreg_metrics() -> list[type]:
     return plugins_in("metrics")
 

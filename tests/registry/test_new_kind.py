@@ -19,12 +19,12 @@ EDITS = {
     "registry/kinds.py": (
         "def hookspecs(",
         '''@_kind(
-    "aggregator",
-    "leukreg_aggregators",
+    "consensus",
+    "leukreg_consensuses",
     "turns a patient's cells into one answer",
     example="return max(cells)",
 )
-class Aggregator(Protocol):
+class Consensus(Protocol):
     def build(self, cells: Sequence[float], labels: Labels) -> float:
         """The patient's probability, from those of the cells."""
         ...
@@ -35,14 +35,14 @@ class Aggregator(Protocol):
     # Where a recipe names it.
     "recipe/model.py": (
         "    bootstrap: ",
-        '''    aggregator: Annotated[Choice | None, Plugin("aggregator")] = None
+        '''    consensus: Annotated[Choice | None, Plugin("consensus")] = None
     """How a patient is answered for."""
 ''',
     ),
     # What its author's test asks for.
     "testing/result_checks.py": (
         "def check_metric(",
-        '''def check_aggregator(plugin: Any) -> None:
+        '''def check_consensus(plugin: Any) -> None:
     """An answer between those of the cells."""
     assert 0 <= instance(plugin).build([0.0, 1.0], None) <= 1
 
@@ -71,31 +71,31 @@ from tests.recipe.conftest import GOOD, CLASSES, registry_of
 from tests.strangers import entry_points
 
 folder = Path(sys.argv[1])
-package = write("worst", "aggregator", folder)
+package = write("worst", "consensus", folder)
 sys.path[:0] = [str(package), str(package / "tests")]
 importlib.import_module("test_leukreg_worst").test_keeps_its_contract()
 worst = importlib.import_module("leukreg_worst").Worst
-check("aggregator", worst)
+check("consensus", worst)
 
 info = package / "leukreg_worst-1.0.dist-info"
 info.mkdir()
 (info / "METADATA").write_text("Metadata-Version: 2.1\nName: leukreg-worst\nVersion: 1.0\n")
 (info / "entry_points.txt").write_text("[leukreg]\nleukreg-worst = leukreg_worst\n")
-assert discover(entry_points(package)).get("aggregator", "worst").cls is worst
+assert discover(entry_points(package)).get("consensus", "worst").cls is worst
 
-registry = registry_of({**CLASSES, "aggregator": [worst]})
-text = GOOD.replace("[evaluate]\n", '[evaluate]\naggregator = "worst"\n')
+registry = registry_of({**CLASSES, "consensus": [worst]})
+text = GOOD.replace("[evaluate]\n", '[evaluate]\nconsensus = "worst"\n')
 recipe, _ = take_fallbacks(parse(text, registry=registry))
 try:
     parse(text.replace('"worst"', '"wurst"'), registry=registry)
 except Problems as error:
     mistake = str(error)
-assert main(["plugins", "--kind", "aggregator"]) == 0
+assert main(["plugins", "--kind", "consensus"]) == 0
 print(json.dumps({
-    "resolved": recipe.resolved["evaluate"]["aggregator"],
+    "resolved": recipe.resolved["evaluate"]["consensus"],
     "mistake": mistake,
-    "reference": described("evaluate.aggregator").keys[0].type,
-    "example": example_table("aggregator", worst),
+    "reference": described("evaluate.consensus").keys[0].type,
+    "example": example_table("consensus", worst),
     "readme": (package / "README.md").read_text(),
     "contract": "build(self, cells: Sequence[float], labels: Labels) -> float" in page(),
     "checked": set(KINDS) == set(CHECKS),
@@ -113,7 +113,7 @@ def edited(folder: Path, *edits: str) -> Path:
         assert source.count(before) == 1, name
         path.write_text(source.replace(before, text + before))
     if "testing/result_checks.py" in edits:
-        listed = path.read_text().replace('["check_audit"', '["check_aggregator", "check_audit"')
+        listed = path.read_text().replace('["check_audit"', '["check_consensus", "check_audit"')
         path.write_text(listed)
     return folder
 
@@ -133,10 +133,10 @@ def test_three_edits_make_a_kind_that_everything_knows(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     known = json.loads(done.stdout.splitlines()[-1])
     assert known["resolved"] == {"use": "worst"}
-    assert "there is no aggregator 'wurst'; did you mean 'worst'?" in known["mistake"]
-    assert known["reference"].startswith("an aggregator plugin: its name, or a table")
-    assert known["example"] == '[evaluate.aggregator]\nuse = "worst"'
-    assert '[evaluate.aggregator]\n    use = "worst"' in known["readme"]
+    assert "there is no consensus 'wurst'; did you mean 'worst'?" in known["mistake"]
+    assert known["reference"].startswith("a consensus plugin: its name, or a table")
+    assert known["example"] == '[evaluate.consensus]\nuse = "worst"'
+    assert '[evaluate.consensus]\n    use = "worst"' in known["readme"]
     assert known["contract"]
     assert known["checked"]
 
@@ -147,4 +147,4 @@ def test_an_edit_that_is_forgotten_is_found_by_a_test(left_out: str, tmp_path: P
     words = ["-qx", "-p", "no:cacheprovider", "tests/test_docs.py", "-k", "kind"]
     done = call(core, f"import pytest, sys; sys.exit(pytest.main({words}))")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "aggregator" in done.stdout
+    assert "consensus" in done.stdout

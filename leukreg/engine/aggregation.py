@@ -1,0 +1,344 @@
+"""From cells to patients: a fold's aggregator, trained on its training patients, and its answers.
+
+Features are those of the fold's trained model, whose weights stay as they are: they are computed in
+chunks of one batch, so that a patient of 10,000 cells takes no more memory than their features.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leukreg.choices import positive_of
+from leukreg.engine.assembly import built
+from leukreg.engine.batches import rows_of
+from leukreg.engine.checkpoints import load, save
+from leukreg.engine.device import Compute, compute_for, reseed, session
+from leukreg.engine.frozen_features import compute_features
+from leukreg.engine.frozen_prefix import Prefix
+from leukreg.engine.inference import load_model, predict_rows
+from leukreg.engine.preprocessing import preprocessed
+from leukreg.errors import RunError, TrainingError
+from leukreg.files import OF_RUN
+from leukreg.patient_results import (
+    KEPT,
+    AggregatorTraining,
+    DecidingCell,
+    FoldPatients,
+    diagnoses_of,
+)
+from leukreg.progress import SILENT, Progress
+from leukreg.recipe.model import PatientsSpec, Recipe
+from leukreg.registry.kinds import Images
+from leukreg.registry.plugin_call import blamed, breach, call
+from leukreg.seeds import derive
+from leukreg.types import Fold, Labels, Predictions, Samples
+
+STATE = "aggregator.pt"
+CellsOf = Callable[[Sequence[int]], Tensor]
+"""From row numbers to what the aggregator reads of these cells, ``(n, width)``."""
+Bags = dict[str, list[int]]
+"""The rows of each patient."""
+
+
+class Pooled(nn.Module):
+    """The mean over a feature map, ``(b, c, h, w)`` to ``(b, c)`` in float32."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.float().flatten(2).mean(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldAggregator:
+    """A fold's aggregator, in eval mode on the CPU."""
+
+    spec: PatientsSpec
+    module: nn.Module
+
+    @torch.no_grad()
+    def answer(self, cells: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A patient's probabilities ``(k,)`` and the cells' weights ``(n,)``.
+
+        Raises:
+            PluginFault: The aggregator fails or gives what is no answer.
+        """
+        choice = self.spec.aggregator
+        with blamed(choice, f"fails on {len(cells)} cells"):
+            logits = self.module(cells)
+            weights = self.module.weights(cells)  # type: ignore[operator]
+        p = logits.double().softmax(-1)
+        if p.ndim != 1 or not p.isfinite().all() or weights.shape != (len(cells),):
+            shapes = f"{tuple(logits.shape)} and {tuple(weights.shape)}"
+            raise breach(choice, f" gives logits and weights {shapes} for {len(cells)} cells")
+        return p.numpy(), weights.double().numpy()
+
+
+def patient_labels(recipe: Recipe, samples: Samples, patients: Iterable[str] = ()) -> Labels:
+    """The classes of patients with the counts of these."""
+    known = diagnoses_of(samples)
+    said = [known.labels[patient] for patient in patients]
+    found = positive_of(known.classes, recipe.evaluate.positive)
+    return Labels(
+        names=known.classes,
+        counts=tuple(said.count(name) for name in known.classes),
+        positive=found.name if found else None,
+    )
+
+
+def build_aggregator(recipe: Recipe, labels: Labels, width: int) -> FoldAggregator:
+    """A fresh aggregator, its first weights drawn from the recipe's seed.
+
+    Raises:
+        PluginFault: It builds no module.
+    """
+    assert recipe.patients is not None
+    reseed(derive(recipe.seed, "model", "aggregator"))
+    module = built(recipe.patients.aggregator, width, labels)
+    return FoldAggregator(recipe.patients, module.eval())
+
+
+def load_aggregator(recipe: Recipe, samples: Samples, fold: int, path: Path) -> FoldAggregator:
+    """The aggregator that a fold of a run was left with.
+
+    Raises:
+        RunError: The file is missing, damaged or of other classes.
+    """
+    content = load(path, OF_RUN)
+    labels = patient_labels(recipe, samples)
+    if content.get("classes") != list(labels.names):
+        raise RunError(f"{path} tells apart {content.get('classes')}, not {list(labels.names)}")
+    with session(compute_for(recipe.training)):
+        found = build_aggregator(recipe, labels, int(content["width"]))
+    found.module.load_state_dict(content["weights"])
+    return found
+
+
+def by_patient(samples: Samples, rows: Iterable[int]) -> Bags:
+    """The rows of each patient, in the order of first rows; synthetic cells are nobody's."""
+    bags: Bags = {}
+    for row in rows:
+        sample = samples.rows[row]
+        if sample.patient is not None and sample.origin != "synthetic":
+            bags.setdefault(sample.patient, []).append(row)
+    return bags
+
+
+def aggregate(
+    recipe: Recipe,
+    labels: Labels,
+    images: Images,
+    fold: Fold,
+    place: Path,
+    predicted: Sequence[Predictions],
+    progress: Progress = SILENT,
+) -> FoldPatients:
+    """Train a fold's aggregator, keep it in ``place``, and answer for the fold's patients.
+
+    Args:
+        labels: The cells' classes.
+        place: The fold's folder, with its trained model.
+        predicted: Predictions of the scored cells, then those of the validation cells if any.
+
+    Raises:
+        PluginFault: The aggregator fails or breaks its contract.
+        TrainingError: Its loss is no number.
+    """
+    assert recipe.patients is not None
+    samples, compute = images.samples, compute_for(recipe.training)
+    scored, validation = predicted[0], next(iter(predicted[1:]), None)
+    known = diagnoses_of(samples)
+    train = by_patient(samples, fold.train)
+    held = by_patient(samples, [] if validation is None else validation.row.tolist())
+    tested = by_patient(samples, scored.row.tolist())
+    of_patients = patient_labels(recipe, samples, train)
+    seed = derive(recipe.seed, "fold", fold.index, "aggregator")
+    with session(compute):
+        probe = _width(recipe, labels, place, compute)
+        own = build_aggregator(recipe, of_patients, probe)
+        learns = any(p.requires_grad for p in own.module.parameters())
+        rows = [row for bags in (train if learns else {}, held, tested) for b in bags.values()
+                for row in b]  # fmt: skip
+        cells = _reader(recipe, labels, images, fold, place, rows, predicted, progress)
+        logged = AggregatorTraining(fold=fold.index)
+        if learns:
+            target = {one: known.classes.index(known.labels[one]) for one in (*train, *held)}
+            logged = _train(own, cells, train, held, target, seed, progress)
+            logged = replace(logged, fold=fold.index)
+        weights = {name: value.cpu() for name, value in own.module.state_dict().items()}
+        kept = {"classes": list(known.classes), "width": probe, "weights": weights}
+        save(place / STATE, kept)
+        answers, deciding = _answers(own, cells, tested, samples, scored, fold.index)
+        watched = None
+        if held and validation is not None:
+            watched, _ = _answers(own, cells, held, samples, validation, fold.index)
+    (place / "features-patients.bin").unlink(missing_ok=True)
+    return FoldPatients(scored=answers, validation=watched, cells=deciding, training=logged)
+
+
+def _width(recipe: Recipe, labels: Labels, place: Path, compute: Compute) -> int:
+    if not reads_features(recipe):
+        return len(labels)
+    model = load_model(recipe, labels, place / "model.pt", compute)
+    return int(model.backbone.channels)  # type: ignore[arg-type]
+
+
+def reads_features(recipe: Recipe) -> bool:
+    """Whether the recipe's aggregator reads features of cells, not their probabilities."""
+    assert recipe.patients is not None
+    return bool(getattr(recipe.patients.aggregator.plugin, "reads", "") == "features")
+
+
+def _reader(
+    recipe: Recipe,
+    labels: Labels,
+    images: Images,
+    fold: Fold,
+    place: Path,
+    rows: Sequence[int],
+    predicted: Sequence[Predictions],
+    progress: Progress,
+) -> CellsOf:
+    """What the aggregator reads of these rows."""
+    compute = compute_for(recipe.training)
+    at = {row: position for position, row in enumerate(rows)}
+    if reads_features(recipe):
+        model = load_model(recipe, labels, place / "model.pt", compute)
+        pooled: nn.Module = Pooled()
+        prefix = Prefix((*model.front(), ("pooled", pooled)), recipe.training.batch_size, compute)
+        chosen = rows_of(preprocessed(images, model.preprocessing), rows, labels)
+        path = place / "features-patients.bin"
+        kept = compute_features(prefix, chosen, path=path, progress=progress)
+
+        def features(some: Sequence[int]) -> Tensor:
+            slots = kept.file_of[[at[row] for row in some]]
+            return kept.store.index_select(0, torch.from_numpy(slots))
+
+        return features
+    tables = list(predicted)
+    there = {int(row) for one in tables for row in one.row}
+    lacking = [row for row in rows if row not in there]
+    if lacking:
+        model_path = place / "model.pt"
+        tables.append(
+            predict_rows(recipe, labels, model_path, images, lacking, fold.index, progress)
+        )
+    found = {int(r): p for one in tables for r, p in zip(one.row, one.probabilities, strict=True)}
+    return lambda some: torch.from_numpy(np.array([found[row] for row in some]))
+
+
+def _train(
+    own: FoldAggregator,
+    cells: CellsOf,
+    train: Bags,
+    held: Bags,
+    target: dict[str, int],
+    seed: int,
+    progress: Progress,
+) -> AggregatorTraining:
+    """Cross-entropy, a patient a step, and the weights of the epoch that did best kept."""
+    spec, module = own.spec, own.module
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    optimizer = call(spec.optimizer, spec.optimizer.plugin.build, [{"params": trainable}])
+    patients, watched = list(train), held or train
+    best, best_epoch, epoch, stopped = math.inf, 0, 0, "all epochs done"
+    kept = copy.deepcopy(module.state_dict())
+    with progress.task("aggregator", spec.epochs) as advance:
+        for epoch in range(1, spec.epochs + 1):
+            reseed(derive(seed, "epoch", epoch))
+            module.train()
+            for place in torch.randperm(len(patients)).tolist():
+                optimizer.zero_grad(set_to_none=True)
+                _loss(own, cells(train[patients[place]]), target[patients[place]]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            module.eval()
+            with torch.no_grad():
+                losses = [float(_loss(own, cells(b), target[one])) for one, b in watched.items()]
+            loss = sum(losses) / len(losses)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the aggregator's loss is {loss} in epoch {epoch}; try a lower learning rate"
+                    " in patients.optimizer"
+                )
+            advance(note=f"loss {loss:.3f}")
+            if loss < best:
+                best, best_epoch, kept = loss, epoch, copy.deepcopy(module.state_dict())
+            elif epoch - best_epoch >= spec.patience:
+                stopped = f"no lower loss for {spec.patience} epochs"
+                break
+    module.load_state_dict(kept)
+    return AggregatorTraining(
+        fold=0,
+        patients=len(train),
+        validation_patients=len(held),
+        parameters=sum(p.numel() for p in trainable),
+        epochs=epoch,
+        best_epoch=best_epoch,
+        stopped=stopped,
+    )
+
+
+def _loss(own: FoldAggregator, cells: Tensor, target: int) -> Tensor:
+    with blamed(own.spec.aggregator, f"fails on {len(cells)} cells"):
+        logits = own.module(cells)
+    return nn.functional.cross_entropy(logits[None], torch.tensor([target]))
+
+
+def _answers(
+    own: FoldAggregator,
+    cells: CellsOf,
+    bags: Bags,
+    samples: Samples,
+    of_cells: Predictions,
+    fold: int,
+) -> tuple[Predictions, tuple[DecidingCell, ...]]:
+    """A row a patient, and the cells of most weight."""
+    known = diagnoses_of(samples)
+    answered = [own.answer(cells(bag)) for bag in bags.values()]
+    p = np.array([one for one, _ in answered]).reshape(len(bags), len(known.classes))
+    alone = dict(zip(of_cells.row.tolist(), of_cells.probabilities, strict=True))
+    deciding: list[DecidingCell] = []
+    for (patient, bag), (own_p, weights) in zip(bags.items(), answered, strict=True):
+        column = int(own_p.argmax()) if of_cells.classes == known.classes else None
+        each = [None if column is None else float(alone[row][column]) for row in bag]
+        order = sorted(range(len(bag)), key=lambda i: (-weights[i], -(each[i] or 0), bag[i]))
+        deciding += [
+            DecidingCell(fold=fold, patient=patient, row=bag[i], weight=float(weights[i]),
+                         probability=each[i])
+            for i in order[:KEPT]
+        ]  # fmt: skip
+    return patient_predictions(samples, bags, known.classes, known.labels, p, fold), tuple(deciding)
+
+
+def patient_predictions(
+    samples: Samples,
+    bags: Bags,
+    classes: tuple[str, ...],
+    labels: Mapping[str, str],
+    p: NDArray[np.float64],
+    fold: int,
+) -> Predictions:
+    """Probabilities of patients ``(n, k)`` as rows of predictions, not yet decided."""
+    from scipy.special import entr
+
+    origins = [[samples.rows[row].origin for row in bag] for bag in bags.values()]
+    return Predictions(
+        classes=classes,
+        row=np.array([bag[0] for bag in bags.values()], dtype=np.int64),
+        id=tuple(bags),
+        path=tuple(bags),
+        patient=tuple(bags),
+        origin=tuple(next((o for o in found if o != "real"), "real") for found in origins),
+        fold=np.full(len(bags), fold, dtype=np.int64),
+        label=np.array([classes.index(labels[one]) for one in bags], dtype=np.int64),
+        probabilities=p,
+        uncertainty=np.asarray(entr(p).sum(axis=1)),
+        mutual_information=np.zeros(len(bags)),
+    )

@@ -1,0 +1,189 @@
+"""Answers about patients, from a folder of patients and a table of diagnoses to the run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import leukreg
+from leukreg.errors import LeukregError
+from leukreg.runs import read
+
+RECIPE = """
+schema = 1
+seed = 5
+
+[data]
+use = "folder"
+root = "{root}"
+patient_level = 1
+weak = true
+folds = {{ k = 2, validation = 0.3 }}
+
+[data.patients]
+path = "{root}.csv"
+
+[image]
+size = 32
+
+[model]
+backbone = {{ use = "timm", model = "test_resnet", weights = "random" }}
+head = "linear"
+
+[loss]
+use = "cross-entropy"
+
+[training]
+batch_size = 16
+threads = 1
+
+[[phase]]
+name = "head"
+epochs = 1
+optimizer = {{ use = "adamw", lr = 1e-3 }}
+
+[evaluate]
+positive = "ill"
+threshold = {{ rule = "youden" }}
+calibration = {{ method = "temperature" }}
+bootstrap = 20
+
+[patients]
+aggregator = {{ use = "{aggregator}" }}
+epochs = 3
+"""
+
+
+def write_patients(root: Path, patients: int = 16) -> None:
+    """Folders of patients with 1 to 6 cells; of the ill ones some cells are of another kind."""
+    rng = np.random.default_rng(0)
+    lines = ["patient,label"]
+    for patient in range(patients):
+        ill = patient % 2
+        lines.append(f"p{patient:02d},{'ill' if ill else 'well'}")
+        for cell in range(1 + patient % 6):
+            pixels = rng.integers(0, 200, (8, 8, 3)).astype(np.uint8)  # none like another
+            pixels[..., 0] += np.uint8(55 if ill and cell % 2 == 0 else 0)
+            path = root / f"p{patient:02d}" / f"{cell}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).resize((32, 32), Image.Resampling.NEAREST).save(path)
+    root.with_suffix(".csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LEUKREG_CACHE", str(tmp_path / "cache"))
+    write_patients(tmp_path / "data")
+    return write_recipe(tmp_path, "attention")
+
+
+def write_recipe(place: Path, aggregator: str, text: str = RECIPE) -> Path:
+    path = place / "patients.toml"
+    path.write_text(text.format(root=place / "data", aggregator=aggregator))
+    return path
+
+
+def test_a_run_answers_for_each_patient_once(recipe: Path, tmp_path: Path) -> None:
+    run = leukreg.run(recipe, runs=tmp_path / "runs")
+    of = run.patients
+    assert of is not None
+    assert sorted(of.predictions.id) == [f"p{n:02d}" for n in range(16)]
+    assert of.aggregator == "attention"
+    assert of.labels_from == "their own"
+    assert of.cells["p05"] == 6
+    assert of.cells["p00"] == 1
+    assert run.scores == ()  # cells have no labels of their own
+    found = {(score.name, score.label) for score in of.scores}
+    assert {("accuracy", None), ("balanced_accuracy", None), ("auc", None)} <= found
+    assert of.threshold is not None
+    assert of.threshold_from == "validation"
+    assert len(of.fitted.temperatures) == 2
+    accuracy = next(score for score in of.scores if score.name == "accuracy")
+    assert "16 patients" in accuracy.why
+    weights = [cell.weight for cell in of.deciding if cell.patient == "p05"]
+    assert sum(weights) == pytest.approx(1, abs=1e-5)
+    assert weights == sorted(weights, reverse=True)
+    assert [one.parameters > 0 for one in of.training] == [True, True]
+    same(read(run.folder), run)
+
+
+def same(one: leukreg.RunRecord, other: leukreg.RunRecord) -> None:
+    assert one.patients is not None
+    assert other.patients is not None
+    assert one.patients.scores == other.patients.scores
+    assert one.patients.deciding == other.patients.deciding
+    assert one.patients.fitted == other.patients.fitted
+    assert one.patients.predictions.id == other.patients.predictions.id
+    p, q = (run.patients.predictions.probabilities for run in (one, other) if run.patients)
+    assert np.array_equal(p, q)
+
+
+def test_a_run_that_was_stopped_between_folds_ends_with_the_same_answers(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import leukreg.engine.aggregation as aggregation
+
+    whole = leukreg.run(recipe, runs=tmp_path / "whole")
+    kept = aggregation.aggregate
+
+    def dying(*args: object, **more: object) -> object:
+        if args[3].index == 1:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return kept(*args, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(aggregation, "aggregate", dying)
+        with pytest.raises(KeyboardInterrupt):
+            leukreg.run(recipe, runs=tmp_path / "killed")
+    (folder,) = (tmp_path / "killed").iterdir()
+    same(leukreg.run(resume=folder), whole)
+
+
+@pytest.mark.parametrize("aggregator", ["mean", "vote", "top-share", "quantile"])
+def test_what_has_nothing_to_learn_reads_probabilities(
+    aggregator: str, recipe: Path, tmp_path: Path
+) -> None:
+    run = leukreg.run(write_recipe(tmp_path, aggregator), runs=tmp_path / "runs")
+    assert run.patients is not None
+    assert run.patients.training == ()
+    of = run.patients.predictions
+    alone = of.id.index("p00")  # of one cell
+    cell = run.predictions.id.index("p00/0.png")
+    if aggregator != "vote":
+        assert of.raw is not None
+        assert run.predictions.raw is not None
+        assert of.raw[alone] == pytest.approx(run.predictions.raw[cell], abs=1e-9)
+
+
+def test_patients_that_nobody_knows_are_refused_in_a_sentence(recipe: Path, tmp_path: Path) -> None:
+    text = RECIPE.replace("patient_level = 1\nweak = true\n", "").replace(
+        '[data.patients]\npath = "{root}.csv"\n', ""
+    )
+    with pytest.raises(LeukregError, match="images have no patient id"):
+        leukreg.check(write_recipe(tmp_path, "mean", text))
+
+
+def test_cells_of_several_labels_need_labels_of_patients(tmp_path: Path) -> None:
+    from leukreg.patient_results import diagnoses_of
+    from leukreg.types import Sample, Samples
+
+    rows = tuple(
+        Sample(id=f"{n}.png", path=f"{n}.png", label=label, patient="p1")
+        for n, label in enumerate(("well", "ill"))
+    )
+    samples = Samples(rows=rows, classes=("ill", "well"))
+    with pytest.raises(LeukregError, match="'p1' has cells of 'well' and of 'ill' and no label"):
+        diagnoses_of(samples)
+    told = diagnoses_of(
+        Samples(
+            rows=rows,
+            classes=("ill", "well"),
+            patient_labels={"p1": "AML"},
+            patient_classes=("AML", "none"),
+        )
+    )
+    assert told.labels == {"p1": "AML"}
+    assert told.said == "their own"
