@@ -228,6 +228,7 @@ WORDS = {
     "grey": "a change of `leukreg stress`",
     "mean": "of an input contract, of a column",
     "attention": "a part of the model",
+    "patients": "a table of the recipe, files of a run",
 }
 """Names of plugins that are common words; what they mean where the core writes them."""
 ASKED = {

@@ -39,7 +39,8 @@ def command(
     with 1 when an image cannot be read; the others are predicted all the same.
 
     Flags: far from the training data (distance above 1), copy or near duplicate of a training
-    image. For research, not for diagnosis.
+    image. Where the recipe has [patients], each folder is taken for a patient, by its name, and
+    answered for as well. For research, not for diagnosis.
     """
     from leukreg.report import prediction_report as report
 
@@ -50,7 +51,9 @@ def command(
     files = images_at(paths)
     trained = models_of(run, root)
     with RichProgress(open_console(err=True)) as progress:
-        found = trained.assess(files, flags=not no_flags, progress=progress)
+        # A folder of images is a patient, where the run answers for patients.
+        of = [path.parent.name for path in files] if trained.result.patients else None
+        found = trained.assess(files, flags=not no_flags, progress=progress, patients=of)
     say_readings(found)
     texts = {}
     if csv is not None:

@@ -50,6 +50,9 @@ class Predicted:
     """The id of the training image that shows the very same pixels."""
     near_copy_of: tuple[str | None, ...] | None = None
     """The id of a training image of which this is a near duplicate (shifted, compressed again)."""
+    of_patients: Predicted | None = None
+    """Answers about patients, a row each (``name`` is the patient's id); None where none were asked
+    for."""
     notes: tuple[str, ...] = ()
     """What could not be given, and why; what a reader of the flags should know."""
     readings: tuple[Reading, ...] = ()

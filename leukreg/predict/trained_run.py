@@ -24,6 +24,11 @@ from leukreg.predict.out_of_distribution import (
     limit_note,
     measure_features,
 )
+from leukreg.predict.patient_answers import (
+    answer_patients,
+    load_aggregators,
+    require_patients,
+)
 from leukreg.predict.prediction_table import Predicted
 from leukreg.predict.training_images import (
     TrainingImages,
@@ -40,6 +45,8 @@ from leukreg.text import middle_cut
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leukreg.engine.aggregation import FoldAggregator
 
 LINE = 79
 """Characters of a line."""
@@ -100,6 +107,11 @@ class Trained:
         """One model per fold, loaded when they are first needed."""
         return load_models(self.result, self.recipe)
 
+    @functools.cached_property
+    def aggregators(self) -> tuple[FoldAggregator, ...]:
+        """One aggregator per fold, loaded when they are first needed."""
+        return load_aggregators(self.result, self.recipe)
+
     @property
     def positive(self) -> int:
         """Index of the class that the threshold is for."""
@@ -149,6 +161,24 @@ class Trained:
         folds = self._readable(images, progress).folds
         return np.concatenate([one.features for one in folds], axis=1)
 
+    def predict_patients(
+        self, images: ImagesLike, patients: Sequence[str], progress: Progress = SILENT
+    ) -> pd.DataFrame:
+        """Answers about patients, a row each, as :meth:`predict_table` has them of images.
+
+        Args:
+            images: The cells of all patients.
+            patients: The id of each image's patient, in the order of the images.
+            progress: Told of images done.
+
+        Raises:
+            LeukregError: The run makes no answers about patients, or an image has no patient.
+        """
+        found = self.assess(images, flags=False, progress=progress, patients=patients).of_patients
+        assert found is not None
+        frame = found.frame()
+        return frame.rename(columns={"image": "patient"})
+
     def predict_table(
         self, images: ImagesLike, flags: bool = True, progress: Progress = SILENT
     ) -> pd.DataFrame:
@@ -165,7 +195,11 @@ class Trained:
         return self.assess(images, flags, progress).frame()
 
     def assess(
-        self, images: ImagesLike, flags: bool = True, progress: Progress = SILENT
+        self,
+        images: ImagesLike,
+        flags: bool = True,
+        progress: Progress = SILENT,
+        patients: Sequence[str] | None = None,
     ) -> Predicted:
         """What :meth:`predict_table` gives, as arrays.
 
@@ -175,12 +209,19 @@ class Trained:
                 first time, this looks at the run's own images, and keeps what it needs in the run
                 folder; where they are gone, a note says which flags cannot be given.
             progress: Told of images done.
+            patients: The id of each image's patient, where answers about patients are wanted too.
         """
         given = given_images(images)
+        if patients is not None:
+            require_patients(self.result)
         marks = flags or self.result.fitted.conformal is not None
         seen = self.scan(given, progress, marks=marks)
         joined = together(seen, self.result)
         known = self._flags(seen, progress) if flags else {}
+        if patients is not None:
+            known["of_patients"] = answer_patients(
+                self.result, self.recipe, self.aggregators, seen, patients
+            )
         threshold = self.result.threshold
         spec = self.recipe.evaluate
         several = len(self.models) > 1 or bool(spec.mc_dropout or spec.tta)  # opinions on an image

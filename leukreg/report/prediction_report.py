@@ -24,6 +24,8 @@ _FLAG = re.compile("( of training image| from the|:).*")
 def sections(found: Predicted, result: RunRecord, everything: bool = False) -> Iterator[Section]:
     """What was predicted: counts and notes, then row by row."""
     yield Section(title="Predictions", text=tuple(_summary(found, result)))
+    if found.of_patients is not None:
+        yield _of_patients(found.of_patients, everything)
     rows: Sequence[int] = range(len(found))
     if not everything:
         rows = sorted(rows, key=lambda row: not found.flags(row))[:SHOWN]
@@ -40,6 +42,24 @@ def sections(found: Predicted, result: RunRecord, everything: bool = False) -> I
     details = tuple(_details(found, rows, names))
     if details:
         yield Section(title="What the flags mean", text=details)
+
+
+def _of_patients(of: Predicted, everything: bool) -> Section:
+    """A row a patient; each folder of images is taken for one."""
+    rows = range(len(of) if everything else min(SHOWN, len(of)))
+    table = _table(of, rows, list(of.name))
+    cut = (
+        ""
+        if of.threshold is None
+        else (f" Answered {of.positive} from a probability of {rounded(of.threshold, 4)}.")
+    )
+    said = f"{len(of):,} patients; each folder of images is taken for one.{cut}"
+    more = (f"The first {len(rows)}; --all prints every one.",) if len(rows) < len(of) else ()
+    return Section(
+        title="Patients",
+        text=(said, *more),
+        tables=(Table(columns=("patient", *table.columns[1:]), rows=table.rows),),
+    )
 
 
 def _summary(found: Predicted, result: RunRecord) -> Iterator[str]:
@@ -156,4 +176,9 @@ def as_json(found: Predicted, result: RunRecord) -> str:
         "readings": list(map(str, found.readings)),
         "images": list(found.records()),
     }
+    if found.of_patients is not None:
+        of = found.of_patients
+        data["patients"] = [{"patient": one.pop("image"), **one} for one in of.records()]
+        data["patient_threshold"] = of.threshold
+
     return json_text(data)

@@ -18,6 +18,7 @@ AUDITS = (
     "audits.file_listing",
     "audits.leakage",
     "audits.lineage",
+    "audits.patient_claims",
     "audits.published_table",
     "audits.sample_size",
     "audits.stress",
@@ -26,6 +27,7 @@ AUDITS = (
 """Where rules stand, in the order in which they are asked."""
 REPORTS = (
     "reporting.verdict",
+    "reporting.patient_tables",
     "reporting.scores",
     "reporting.folds",
     "reporting.uncertainty",

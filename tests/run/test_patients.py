@@ -108,6 +108,40 @@ def test_a_run_answers_for_each_patient_once(recipe: Path, tmp_path: Path) -> No
     assert weights == sorted(weights, reverse=True)
     assert [one.parameters > 0 for one in of.training] == [True, True]
     same(read(run.folder), run)
+    verdict = page_lines(run)
+    assert any("of patients" in line.lower() for line in verdict)
+    names = {finding.rule for finding in run.findings}
+    assert "few-patients" in names
+
+
+def page_lines(run: leukreg.RunRecord) -> list[str]:
+    """All texts of the run's sections, those for the page alone too."""
+    from leukreg.registry import installed
+    from leukreg.report.console import sections
+
+    found = list(sections(run, installed(), page=True))
+    titles = [section.title for section in found]
+    assert "Patients" in titles
+    assert "The cells that decided" in titles
+    assert "Confusion" not in titles  # of cells, which have no labels
+    shown = next(s for s in found if s.title == "The cells that decided").pictures
+    assert any("weight" in line for picture in shown for line in picture.caption)
+    return [line for section in found for line in section.text]
+
+
+def test_new_patients_are_answered_for_as_the_run_itself_did(recipe: Path, tmp_path: Path) -> None:
+    run = leukreg.run(recipe, runs=tmp_path / "runs", overrides=["data.folds.k=2"])
+    model = leukreg.load(run.folder)
+    files = sorted((tmp_path / "data").rglob("*.png"))
+    whose = [path.parent.name for path in files]
+    table = model.predict_patients(files, whose)
+    assert list(table["patient"]) == sorted(set(whose))
+    assert np.allclose(table["p:ill"] + table["p:well"], 1)
+    again = model.predict_patients(files[::-1], whose[::-1]).set_index("patient")
+    for name, p in zip(table["patient"], table["p:ill"], strict=True):
+        assert again.loc[name, "p:ill"] == pytest.approx(p, abs=1e-4)
+    with pytest.raises(LeukregError, match="names of patients"):
+        model.predict_patients(files, whose[1:])
 
 
 def same(one: leukreg.RunRecord, other: leukreg.RunRecord) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from leukreg import STYLE, Picture, RunRecord, Sample, Section, Table, plugin
 from leukreg_plugins.audits.finding import counted
-from leukreg_plugins.reporting.format import BLUE, INK, PINK, RED, WIDTH
+from leukreg_plugins.reporting.format import BLUE, INK, PINK, RED, WIDTH, cells_have_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +48,8 @@ class PagePictures:
     """The surest mistakes and the least certain answers, as pictures."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         wrong, doubtful = mistakes(result), uncertain(result)
         text = f"{len(wrong):,} images were answered wrongly; shown are those with the most "
         yield Section(

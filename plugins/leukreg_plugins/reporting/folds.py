@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from leukreg import Predictions, RunRecord, Section, Table, plugin, rounded
 from leukreg_plugins.audits.confidence import spread
-from leukreg_plugins.reporting.format import number
+from leukreg_plugins.reporting.format import cells_have_labels, number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,8 @@ class EachFold:
     """Figures, threshold, temperature and best epochs of each fold, with their spread."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         rows = result.predictions
         folds = sorted(set(rows.fold.tolist()))
         if len(folds) < 2:

@@ -58,6 +58,11 @@ def overall(result: RunRecord, name: str) -> Score | None:
     return find(result, name, label)
 
 
+def cells_have_labels(result: RunRecord) -> bool:
+    """False where only patients have labels: then there are figures of patients, none of cells."""
+    return not (result.samples.weak and result.patients is not None)
+
+
 def positive(result: RunRecord) -> str | None:
     """The positive class of a binary run."""
     return result.positive.name if result.positive else None

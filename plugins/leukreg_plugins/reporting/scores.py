@@ -12,6 +12,7 @@ from leukreg_plugins.reporting.format import (
     BLUE,
     FAINT,
     WIDTH,
+    cells_have_labels,
     find,
     interval,
     left_out,
@@ -31,6 +32,8 @@ class PerClassReport:
     """Precision, recall, F1 and specificity of each class with intervals."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         yield Section(
             title="Each class",
             text=undefined_reasons(result),
@@ -47,6 +50,8 @@ class Confusion:
     """The confusion matrix: true classes down, answers across."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         yield Section(
             title="Confusion",
             tables=(confusion(result),),
@@ -63,6 +68,8 @@ class PageConfusion:
     """The whole confusion matrix by name, where the console has to shorten it."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         classes = result.predictions.classes
         if confusion(result).columns[1:] != classes:
             counts = zip(classes, result.confusion, strict=True)
@@ -76,6 +83,8 @@ class WholeReport:
     """The figures over all classes with intervals."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         how = how_bounded(result)
         yield Section(
             title="All classes together",
@@ -96,6 +105,9 @@ class PageCurves:
 
     def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import roc_curves
+
+        if not cells_have_labels(result):
+            return
 
         classes = roc_curves.chosen(result)
         if not classes:

@@ -8,7 +8,14 @@ from functools import partial
 
 from leukreg import RunRecord, Score, Section, Table, plugin, record, rounded
 from leukreg_plugins.audits.finding import counted, option
-from leukreg_plugins.reporting.format import find, interval, listed, number, percent
+from leukreg_plugins.reporting.format import (
+    cells_have_labels,
+    find,
+    interval,
+    listed,
+    number,
+    percent,
+)
 from leukreg_plugins.reporting.scores import NAMES
 
 RAW, CHANGE = "raw_", "_change"
@@ -26,6 +33,9 @@ class Uncertainty:
 
     def build(self, result: RunRecord) -> Iterable[Section]:
         import numpy as np
+
+        if not cells_have_labels(result):
+            return
 
         rows, over = result.predictions, passes(result)
         if len(rows) == 0 or not over:
@@ -48,6 +58,8 @@ class CalibrationReport:
     """Raw and calibrated probabilities side by side, and the temperatures."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         folds = result.fitted.temperatures
         raw = [one for one in result.scores if one.name.startswith(RAW)]
         if not folds or not raw:
@@ -72,6 +84,8 @@ class PredictionSets:
     """Coverage and size of the conformal sets, in all and for each class."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
+        if not cells_have_labels(result):
+            return
         kept = result.fitted.conformal
         whole = find(result, "set_coverage")
         if kept is None or whole is None:
@@ -99,6 +113,9 @@ class PageCalibration:
 
     def build(self, result: RunRecord) -> Iterable[Section]:
         from leukreg_plugins.reporting import reliability
+
+        if not cells_have_labels(result):
+            return
 
         if len(result.predictions) == 0:
             return

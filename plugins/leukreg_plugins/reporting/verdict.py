@@ -28,7 +28,7 @@ class Verdict:
     """What came out, against what would come out without looking."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        text = (*warnings(result), *sentences(result))
+        text = (*warnings(result), *of_patients(result), *sentences(result))
         yield Section(title="Verdict", text=text, order=0)
 
 
@@ -60,6 +60,21 @@ class Findings:
             order=100,
             page=5,
         )
+
+
+def of_patients(result: RunRecord) -> Iterator[str]:
+    """What came out for patients, the first that is asked of a smear."""
+    of = result.patients
+    if of is None:
+        return
+    found = {score.name: score for score in of.scores if score.label is None}
+    balanced, majority = found.get("balanced_accuracy"), found.get("majority_baseline")
+    text = f"Of patients {percent(found.get('accuracy'), '95 % interval ')} are answered rightly"
+    if majority is not None and majority.value is not None:
+        text += f", where {majority.why} reaches {percent(majority)}"
+    if balanced is not None:
+        text += f"; balanced accuracy is {percent(balanced)}"
+    yield f"{text} ({counted(len(of.predictions), 'patient')}, aggregator {of.aggregator!r})."
 
 
 def sentences(result: RunRecord) -> Iterator[str]:

@@ -1,0 +1,118 @@
+"""A run's answers about new patients: its folds' aggregators over what its models see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leukreg.choices import positive_of
+from leukreg.engine.aggregation import STATE, FoldAggregator, load_aggregator, reads_features
+from leukreg.errors import DataError, LeukregError
+from leukreg.evaluate.calibration import entropy, tempered
+from leukreg.patient_results import PatientResults
+from leukreg.predict.ensemble import Scan
+from leukreg.predict.prediction_table import Predicted
+from leukreg.recipe.model import Recipe
+from leukreg.record import RunRecord
+
+Floats = NDArray[np.float64]
+
+
+def require_patients(result: RunRecord) -> PatientResults:
+    """The run's own answers about patients.
+
+    Raises:
+        LeukregError: It makes none.
+    """
+    if result.patients is None:
+        raise LeukregError(
+            f"{result.name} makes no answers about patients: its recipe has no [patients] table"
+        )
+    return result.patients
+
+
+def load_aggregators(result: RunRecord, recipe: Recipe) -> tuple[FoldAggregator, ...]:
+    """The aggregator of every fold.
+
+    Raises:
+        RunError: A file is missing or damaged.
+    """
+    return tuple(
+        load_aggregator(
+            recipe, result.samples, fold.index, result.folder / f"fold-{fold.index}" / STATE
+        )
+        for fold in result.folds
+    )
+
+
+def probabilities_of(
+    result: RunRecord,
+    recipe: Recipe,
+    aggregators: Sequence[FoldAggregator],
+    seen: Scan,
+    bags: Sequence[Sequence[int]],
+) -> Floats:
+    """Probabilities ``(patients, k)``: the mean of the folds', calibrated as the run's were.
+
+    Args:
+        seen: What the models make of the images.
+        bags: The places in it of each patient's readable images, at least one each.
+    """
+    heat = require_patients(result).fitted.temperature_by_fold()
+    found = []
+    for own, one in zip(aggregators, seen.folds, strict=True):
+        cells: NDArray[np.floating] = one.probabilities
+        if reads_features(recipe):
+            cells = one.features
+        p = np.array([own.answer(torch.from_numpy(cells[list(bag)]))[0] for bag in bags])
+        found.append(tempered(p, heat[one.fold]) if one.fold in heat else p)
+    return np.asarray(np.mean(found, axis=0))
+
+
+def answer_patients(
+    result: RunRecord,
+    recipe: Recipe,
+    aggregators: Sequence[FoldAggregator],
+    seen: Scan,
+    patients: Sequence[str],
+) -> Predicted:
+    """A row a patient, in the order of their first images, the run's threshold applied.
+
+    Args:
+        patients: Whose each image is.
+
+    Raises:
+        DataError: There are not as many patients named as images, or a patient has no image that
+            can be read.
+    """
+    of = require_patients(result)
+    if len(patients) != len(seen.unreadable):
+        raise DataError(f"{len(seen.unreadable)} images and {len(patients)} names of patients")
+    bags: dict[str, list[int]] = {one: [] for one in patients}
+    for place, (one, reason) in enumerate(zip(patients, seen.unreadable, strict=True)):
+        if reason is None:
+            bags[one].append(place)
+    bare = [one for one, bag in bags.items() if not bag]
+    if bare:
+        raise DataError(f"patient {bare[0]!r} has no image that can be read")
+    p = probabilities_of(result, recipe, aggregators, seen, list(bags.values()))
+    classes = of.predictions.classes
+    positive = positive_of(classes, recipe.evaluate.positive)
+    decision = p.argmax(axis=1).astype(np.int64)
+    if of.threshold is not None and positive is not None:
+        at = classes.index(positive.name)
+        decision = np.where(p[:, at] >= of.threshold, at, 1 - at)
+    return Predicted(
+        classes=classes,
+        name=tuple(bags),
+        unreadable=(None,) * len(bags),
+        probabilities=p,
+        uncertainty=entropy(p),
+        mutual_information=None,
+        decision=decision,
+        threshold=of.threshold,
+        positive=positive.name if positive and of.threshold is not None else None,
+    )

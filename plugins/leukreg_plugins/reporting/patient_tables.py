@@ -1,0 +1,146 @@
+"""Answers about patients: figures, confusion, and the cells that decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from leukreg import Picture, RunRecord, Section, Table, plugin, record
+from leukreg_plugins.audits.finding import counted
+from leukreg_plugins.reporting import scores
+from leukreg_plugins.reporting.format import find, number, percent
+
+PATIENTS, CELLS = 8, 5
+"""Patients whose cells are shown, and cells of each."""
+LISTED = 40
+"""Patients that the console lists."""
+
+
+@plugin("patients")
+class Patients:
+    """Answers about patients: figures with intervals by patient, and the cells that decided."""
+
+    def build(self, result: RunRecord) -> Iterable[Section]:
+        return [] if result.patients is None else sections(result, result.patients)
+
+
+def as_run(result: RunRecord, of: record.PatientResults) -> RunRecord:
+    """The run with its patients in place of its cells, for what tells figures of a run."""
+    return replace(
+        result,
+        predictions=of.predictions,
+        validation=of.validation,
+        fitted=of.fitted,
+        scores=of.scores,
+        confusion=of.confusion,
+        threshold=of.threshold,
+        threshold_from=of.threshold_from,
+    )
+
+
+def sections(result: RunRecord, of: record.PatientResults) -> Iterator[Section]:
+    """Figures first, then patient by patient, then the cells."""
+    from leukreg_plugins.reporting import roc_curves
+
+    run = as_run(result, of)
+    table = scores.per_class(run)
+    classes = replace(table, columns=("class", "patients", *table.columns[2:]))
+    drawable = bool(roc_curves.chosen(run))
+    yield Section(
+        title="Patients",
+        text=tuple(lines(run, of)),
+        tables=(scores.whole(run), classes, scores.confusion(run)),
+        figure=partial(roc_curves.figure, run, "auc") if drawable else None,
+        caption="ROC over patients. The dotted line is chance.",
+        order=8,
+        page=19,
+    )
+    yield Section(title="Patient by patient", tables=(each(of),), order=9, page=63)
+    yield Section(
+        title="The cells that decided",
+        text=("The cells of most weight in the surest answers; the weights of a patient's cells"
+              " sum to 1.",),
+        pictures=pictures(result, of),
+        order=63,
+        console=False,
+    )  # fmt: skip
+
+
+def lines(run: RunRecord, of: record.PatientResults) -> Iterator[str]:
+    """What was answered, by what, and what was fitted on whom."""
+    n, cells = len(of.predictions), sum(of.cells.get(one, 0) for one in of.predictions.id)
+    accuracy, balanced, auc = (find(run, name) for name in ("accuracy", "balanced_accuracy", "auc"))
+    yield (
+        f"Of {counted(n, 'patient')} ({counted(cells, 'cell')}) the aggregator {of.aggregator!r}"
+        f" answers {percent(accuracy, '95 % interval ')} rightly; balanced accuracy"
+        f" {percent(balanced)}, AUC {number(auc.value) if auc else 'undefined'}."
+    )
+    yield f"Labels of patients: {of.labels_from}."
+    if run.samples.weak:
+        yield "Cells have no labels of their own: there are no figures of cells."
+    held = 0 if of.validation is None else len(of.validation)
+    if of.threshold is not None or of.fitted.temperatures:
+        yield f"Threshold and temperature: fitted on {counted(held, 'validation patient')}."
+    for one in of.training:
+        yield (
+            f"Fold {one.fold + 1}: trained on {counted(one.patients, 'patient')}, epoch"
+            f" {one.best_epoch} of {one.epochs} kept ({one.stopped}; watched:"
+            f" {counted(one.validation_patients, 'validation patient')})."
+        )
+    how = scores.how_bounded(run)
+    if how:
+        yield how
+
+
+def each(of: record.PatientResults) -> Table:
+    """A row a patient, wrong answers first."""
+    rows = of.predictions
+    answer = rows.answers
+    order = sorted(range(len(rows)), key=lambda i: (answer[i] == rows.label[i], rows.id[i]))
+    body = tuple(
+        (
+            rows.id[i],
+            f"{of.cells.get(rows.id[i], 0):,}",
+            rows.classes[rows.label[i]],
+            rows.classes[answer[i]],
+            number(float(rows.probabilities[i, answer[i]])),
+        )
+        for i in order[:LISTED]
+    )
+    more = f"; {len(rows) - LISTED:,} more in patients.csv" if len(rows) > LISTED else ""
+    return Table(
+        columns=("patient", "cells", "is", "answered", "p"),
+        rows=body,
+        caption=f"Wrong answers first{more}.",
+    )
+
+
+def pictures(result: RunRecord, of: record.PatientResults) -> tuple[Picture, ...]:
+    """The heaviest cells of the surest patients, of each answer in turn."""
+    rows = of.predictions
+    answer, sure = rows.answers, rows.probabilities.max(axis=1)
+    order = sorted(range(len(rows)), key=lambda i: -sure[i])
+    turns: dict[int, int] = {}
+    place: dict[int, tuple[int, int]] = {}  # the surest of each answer, then the second of each
+    for rank, i in enumerate(order):
+        turn = turns.get(int(answer[i]), 0)
+        turns[int(answer[i])] = turn + 1
+        place[i] = (turn, rank)
+    found = []
+    for i in sorted(order, key=place.__getitem__)[:PATIENTS]:
+        said = f"{rows.id[i]}: {rows.classes[rows.label[i]]}, answered {rows.classes[answer[i]]}"
+        own = [c for c in of.deciding if (c.fold, c.patient) == (int(rows.fold[i]), rows.id[i])]
+        for cell in own[:CELLS]:
+            sample = result.samples.rows[cell.row]
+            alone = () if cell.probability is None else (f"alone p = {cell.probability:.3f}",)
+            found.append(
+                Picture(
+                    id=sample.id,
+                    path=sample.path,
+                    box=sample.box,
+                    origin=sample.origin,
+                    caption=(said, f"weight {cell.weight:.3f}", *alone),
+                )
+            )
+    return tuple(found)
