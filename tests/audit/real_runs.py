@@ -376,3 +376,18 @@ def folded(bench: Bench) -> RunRecord:
         'evaluate.threshold={ rule = "f1" }',
         "evaluate.positive=a",
     )
+
+
+def stressed(bench: Bench) -> RunRecord:
+    """Classes that differ in colour alone, all over the pictures: the middle is not needed."""
+    from leukreg import load
+    from leukreg.predict.robustness import stress
+
+    table = Table(bench.folder / "stained", seed=8)
+    for label in "ab":
+        table.add(label, "train", 20)
+        table.add(label, "test", 20)
+    rates = ("phase.0.epochs=6", "phase.0.optimizer.lr=0.01")
+    run = bench.run(table.write(), *ANY_SPLIT, *rates)
+    changes = ("centre masked", "stain of another class")
+    return stress(load(run.folder), changes, registry=bench.registry)

@@ -14,7 +14,16 @@ import leukreg
 from leukreg.audit.rules import audit
 from leukreg.record import RunRecord
 from leukreg.registry import installed
-from tests.audit.real_runs import Bench, evaluated, folded, leaking, papers, swapped, synthetic
+from tests.audit.real_runs import (
+    Bench,
+    evaluated,
+    folded,
+    leaking,
+    papers,
+    stressed,
+    swapped,
+    synthetic,
+)
 
 RULES = installed().names("audit")
 
@@ -27,7 +36,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunRecor
         patch.syspath_prepend(folder)
         bench = Bench.of(folder)
         runs = [*leaking(bench), *swapped(bench), *synthetic(bench), folded(bench)]
-        runs.append(evaluated(bench, runs[2]))
+        runs += [evaluated(bench, runs[2]), stressed(bench)]
         yield [*papers(), *runs]
 
 
