@@ -152,13 +152,13 @@ def example_values(cls: type) -> dict[str, Any]:
 
 @functools.cache
 def headers_of_kinds() -> dict[str, str]:
-    """Where a recipe names a plugin of a kind: ``[model.head]``; not all kinds have a place."""
-    found = {}
+    """Where a recipe first names a plugin of a kind: ``[model.head]``; not all have a place."""
+    found: dict[str, str] = {}
     for table, key in _all_keys():
         if key.kind:
             path = _full((table, key)).removesuffix(".use")
             several = key.type.startswith("a list")
-            found[key.kind] = f"[[{path}]]" if several else f"[{path}]"
+            found.setdefault(key.kind, f"[[{path}]]" if several else f"[{path}]")
     return found
 
 

@@ -108,6 +108,34 @@ def _detached(self, channels):
     return Detached(channels, channels, bias=False)
 
 
+class Pool(nn.Module):
+    """Sums in place of means, the first cell alone, or weights that sum to the number of cells."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+
+    def forward(self, cells: torch.Tensor) -> torch.Tensor:
+        return cells if self.way == "each" else cells[0].log()
+
+    def weights(self, cells: torch.Tensor) -> torch.Tensor:
+        return torch.ones(len(cells)) / (1 if self.way == "heavy" else len(cells))
+
+
+@bad("aggregator", 'reads must be "probabilities" or "features"')
+def _reads_nothing(self, width, labels):
+    return Pool("first")
+
+
+for _way, _sentence in (
+    ("each", "it must be (2,)"),
+    ("heavy", "of sum 1"),
+    ("first", "the order of the cells changes the answer"),
+):
+    _pool = made(lambda self, width, labels, way=_way: Pool(way), reads="probabilities")
+    CASES.append(("aggregator", _sentence, _pool))
+
+
 @bad("head", "need logits (5, 2)")
 def _fixed_head(self, channels, labels):
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 3))
