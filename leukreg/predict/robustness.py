@@ -304,7 +304,7 @@ class _StressedModels:
 
         values = measured(np.ones((len(hits), 1)))[:, 0]
         drawn = np.empty((len(values), 0))
-        if self.draws is not None:
+        if self.draws:
             drawn = np.concatenate([measured(each) for each in self.draws.weights()], axis=1)
         keys: list[tuple[str, str | None]] = [("accuracy", None), ("balanced_accuracy", None)]
         keys += [("sensitivity", name) for name in names]

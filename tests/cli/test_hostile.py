@@ -212,6 +212,9 @@ def test_images(place: Path, run: str, capsys: Call) -> None:
                   ["explain", run, str(root), "--out", "looked \x1b[1m[/x]"]):  # fmt: skip
         text = _printed(words, capsys, 1)
         assert "[link=u]" in text or words[0] == "explain"
+    few = ["--change", "grey", "--each", "2"]
+    _printed(["stress", run, *few, "--out", "stressed \x1b[1m[/x]"], capsys)
+    _printed(["stress", run, "--change", f"grey{MARKUP}"], capsys, 2)
     _printed(["evaluate", run, "--data", str(root), "--set", "patient_level=1"], capsys)
     _printed(["fidelity", str(root), str(root), "--size", "32"], capsys, 2)
     _printed(["evaluate", run, "--data", str(root), "--map", f"{MARKUP}=x"], capsys, 2)
@@ -236,6 +239,7 @@ def test_images(place: Path, run: str, capsys: Call) -> None:
         ["predict", "last", "{root}"],
         ["predict", "last", "{root}", "--csv", "-"],
         ["explain", "last", "{root}", "--out", "cut"],
+        ["stress", "last", "--change", "grey", "--each", "2"],
         ["evaluate", "last", "--data", "{root}", "--runs", "runs"],
         ["export", "last", "--format", "safetensors", "--out", "cut-model"],
         ["demo", "cut-demo", "--images", "1", "--size", "32"],
