@@ -28,8 +28,10 @@ class DecidingCell:
     """Row number in ``Samples.rows``."""
     weight: float
     """Its share in the answer; those of all cells of the patient sum to 1."""
+    of: str | None
+    """The patient's most probable class; None where cells have other classes."""
     probability: float | None
-    """Of the patient's answer, by this cell alone; None where cells have other classes."""
+    """Of that class, by this cell alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def command(
     trained = models_of(run, root)
     with RichProgress(open_console(err=True)) as progress:
         # A folder of images is a patient, where the run answers for patients.
-        of = [path.parent.name for path in files] if trained.result.patients else None
+        of = _patients(files) if trained.result.patients else None
         found = trained.assess(files, flags=not no_flags, progress=progress, patients=of)
     say_readings(found)
     texts = {}
@@ -72,6 +73,17 @@ def command(
     if not found.readable.any():
         say("leukreg: not one image could be read", err=True)
     return GOOD if found.readable.all() else FINDINGS
+
+
+def _patients(files: Sequence[Path]) -> list[str]:
+    """Whose each image is: the name of its folder, or the path where two folders have one name."""
+    folders = dict.fromkeys(path.parent for path in files)
+    names = Counter(folder.resolve().name for folder in folders)
+    said = {
+        folder: folder.resolve().name if names[folder.resolve().name] == 1 else str(folder)
+        for folder in folders
+    }
+    return [said[path.parent] for path in files]
 
 
 def _refuse_existing(paths: Sequence[Path]) -> None:

@@ -62,6 +62,7 @@ class FoldAggregator:
 
     spec: PatientsSpec
     module: nn.Module
+    classes: int
 
     @torch.no_grad()
     def answer(self, cells: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -75,9 +76,12 @@ class FoldAggregator:
             logits = self.module(cells)
             weights = self.module.weights(cells)  # type: ignore[operator]
         p = logits.double().softmax(-1)
-        if p.ndim != 1 or not p.isfinite().all() or weights.shape != (len(cells),):
+        if not p.isfinite().all():
+            raise breach(choice, f" gives logits that are no finite numbers for {len(cells)} cells")
+        if p.shape != (self.classes,) or weights.shape != (len(cells),):
             shapes = f"{tuple(logits.shape)} and {tuple(weights.shape)}"
-            raise breach(choice, f" gives logits and weights {shapes} for {len(cells)} cells")
+            said = f"{len(cells)} cells and {self.classes} classes"
+            raise breach(choice, f" gives logits and weights {shapes} for {said}")
         return p.numpy(), weights.double().numpy()
 
 
@@ -102,7 +106,7 @@ def build_aggregator(recipe: Recipe, labels: Labels, width: int) -> FoldAggregat
     assert recipe.patients is not None
     reseed(derive(recipe.seed, "model", "aggregator"))
     module = built(recipe.patients.aggregator, width, labels)
-    return FoldAggregator(recipe.patients, module.eval())
+    return FoldAggregator(recipe.patients, module.eval(), len(labels.names))
 
 
 def load_aggregator(recipe: Recipe, samples: Samples, fold: int, path: Path) -> FoldAggregator:
@@ -115,9 +119,12 @@ def load_aggregator(recipe: Recipe, samples: Samples, fold: int, path: Path) -> 
     labels = patient_labels(recipe, samples)
     if content.get("classes") != list(labels.names):
         raise RunError(f"{path} tells apart {content.get('classes')}, not {list(labels.names)}")
-    with session(compute_for(recipe.training)):
-        found = build_aggregator(recipe, labels, int(content["width"]))
-    found.module.load_state_dict(content["weights"])
+    try:
+        with session(compute_for(recipe.training)):
+            found = build_aggregator(recipe, labels, int(content["width"]))
+        found.module.load_state_dict(content["weights"])
+    except (KeyError, RuntimeError) as error:
+        raise RunError(f"{path} does not fit the recipe's aggregator: {error}") from error
     return found
 
 
@@ -149,7 +156,7 @@ def aggregate(
 
     Raises:
         PluginFault: The aggregator fails or breaks its contract.
-        TrainingError: Its loss is no number.
+        TrainingError: Its loss is no number, or no training patient is of a class.
     """
     assert recipe.patients is not None
     samples, compute = images.samples, compute_for(recipe.training)
@@ -164,6 +171,8 @@ def aggregate(
         probe = _width(recipe, labels, place, compute)
         own = build_aggregator(recipe, of_patients, probe)
         learns = any(p.requires_grad for p in own.module.parameters())
+        if learns:
+            _require_each_class(known.classes, [known.labels[one] for one in train], fold.index)
         rows = [row for bags in (train if learns else {}, held, tested) for b in bags.values()
                 for row in b]  # fmt: skip
         cells = _reader(recipe, labels, images, fold, place, rows, predicted, progress)
@@ -181,6 +190,15 @@ def aggregate(
             watched, _ = _answers(own, cells, held, samples, validation, fold.index)
     (place / "features-patients.bin").unlink(missing_ok=True)
     return FoldPatients(scored=answers, validation=watched, cells=deciding, training=logged)
+
+
+def _require_each_class(classes: Sequence[str], found: Sequence[str], fold: int) -> None:
+    lacking = [name for name in classes if name not in found]
+    if lacking:
+        raise TrainingError(
+            f"fold {fold + 1}: no training patient is {' or '.join(map(repr, lacking))}; an "
+            "aggregator learns from real cells of patients of each class"
+        )
 
 
 def _width(recipe: Recipe, labels: Labels, place: Path, compute: Compute) -> int:
@@ -311,7 +329,7 @@ def _answers(
         order = sorted(range(len(bag)), key=lambda i: (-weights[i], -(each[i] or 0), bag[i]))
         deciding += [
             DecidingCell(fold=fold, patient=patient, row=bag[i], weight=float(weights[i]),
-                         probability=each[i])
+                         of=None if column is None else known.classes[column], probability=each[i])
             for i in order[:KEPT]
         ]  # fmt: skip
     return patient_predictions(samples, bags, known.classes, known.labels, p, fold), tuple(deciding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -27,8 +28,13 @@ class Average:
         return self._average.module.eval()
 
     def follow(self) -> None:
-        """Move towards the model's present weights."""
+        """Move towards the model's present weights; what counts or indexes is as in the model."""
         self._average.update_parameters(self._own)
+        with torch.no_grad():
+            buffers = zip(self._average.module.buffers(), self._own.buffers(), strict=True)
+            for mean, own in buffers:
+                if not mean.is_floating_point():  # torch averages whole numbers too, and cuts them
+                    mean.copy_(own)
 
     def weights(self) -> dict[str, Tensor]:
         """The averaged weights and statistics, under their names in the model."""

@@ -18,9 +18,10 @@ from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.near_duplicates import searched
 from leukreg.engine.inference import predictions_of
-from leukreg.errors import DataError, NotAvailable
+from leukreg.errors import DataError, LeukregError, NotAvailable
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
 from leukreg.evaluate.conformal import SetFigures
+from leukreg.evaluate.patient_scores import spec_for
 from leukreg.evaluate.scoring import declared, default_metric, main_ones, score, scores_of
 from leukreg.predict.ensemble import together
 from leukreg.predict.external_source import Mapped, elsewhere, map_classes
@@ -68,10 +69,16 @@ def evaluate(
         progress: Told of images done.
 
     Raises:
+        LeukregError: In the run only patients have labels.
         Problems: A mapping or an option is wrong, or no class is shared.
         DataError: There are no images, or all are copies and left out.
     """
     registry = registry or installed()
+    if trained.result.patients is not None and trained.result.samples.weak:
+        raise LeukregError(
+            f"{trained.result.name} answers about patients, whose cells have no labels to score; "
+            "leukreg predict answers about patients from elsewhere"
+        )
     recipe = elsewhere(trained.result, source, data, options, registry)
     samples = list_samples(recipe, progress)
     mapped = map_classes(samples, trained.result.samples.classes, mapping or {})
@@ -218,7 +225,7 @@ def scored(
     record: RunRecord,
 ) -> RunRecord:
     """The figures; nothing is fitted on these rows."""
-    spec, seed = recipe.evaluate, recipe.seed
+    spec, seed = spec_for(recipe.evaluate, predictions.classes), recipe.seed
     found = score(predictions, None, spec, seed, registry, progress, record)
     kept = replace(found.predictions, sets=predictions.sets)
     fixed = f"of {trained.result.name}, fixed before"

@@ -132,7 +132,8 @@ def _recoloured(pixels: Pixels, share: float, known: Known) -> Pixels:
     """Mean and deviation of R, G, B moved as those of the own group to those of the other."""
     mean, deviation = known.own[:, None, None, :3], known.own[:, None, None, 3:]
     to_mean, to_deviation = known.other[:, None, None, :3], known.other[:, None, None, 3:]
-    scale = 1 + share * (to_deviation / np.maximum(deviation, 1) - 1)
+    # An unknown group has deviation 0 on both sides: the picture stays as it is.
+    scale = 1 + share * (np.maximum(to_deviation, 1) / np.maximum(deviation, 1) - 1)
     return _bytes((pixels - mean) * scale + mean + share * (to_mean - mean))
 
 

@@ -85,8 +85,7 @@ def answer_patients(
         patients: Whose each image is.
 
     Raises:
-        DataError: There are not as many patients named as images, or a patient has no image that
-            can be read.
+        DataError: There are not as many patients named as images.
     """
     of = require_patients(result)
     if len(patients) != len(seen.unreadable):
@@ -95,22 +94,26 @@ def answer_patients(
     for place, (one, reason) in enumerate(zip(patients, seen.unreadable, strict=True)):
         if reason is None:
             bags[one].append(place)
-    bare = [one for one, bag in bags.items() if not bag]
-    if bare:
-        raise DataError(f"patient {bare[0]!r} has no image that can be read")
-    p = probabilities_of(result, recipe, aggregators, seen, list(bags.values()))
     classes = of.predictions.classes
+    told = np.array([bool(bag) for bag in bags.values()], dtype=bool)
+    p = np.full((len(bags), len(classes)), np.nan)
+    if told.any():
+        readable = [bag for bag in bags.values() if bag]
+        p[told] = probabilities_of(result, recipe, aggregators, seen, readable)
     positive = positive_of(classes, recipe.evaluate.positive)
-    decision = p.argmax(axis=1).astype(np.int64)
+    decision = np.full(len(bags), -1, dtype=np.int64)
+    decision[told] = p[told].argmax(axis=1)
     if of.threshold is not None and positive is not None:
         at = classes.index(positive.name)
-        decision = np.where(p[:, at] >= of.threshold, at, 1 - at)
+        decision[told] = np.where(p[told, at] >= of.threshold, at, 1 - at)
+    uncertainty = np.full(len(bags), np.nan)
+    uncertainty[told] = entropy(p[told])
     return Predicted(
         classes=classes,
         name=tuple(bags),
-        unreadable=(None,) * len(bags),
+        unreadable=tuple(None if bag else "no image that can be read" for bag in bags.values()),
         probabilities=p,
-        uncertainty=entropy(p),
+        uncertainty=uncertainty,
         mutual_information=None,
         decision=decision,
         threshold=of.threshold,

@@ -110,8 +110,14 @@ def stress(
     known = {one.name for one in before.changes} if before else set()
     missing = [one for one in wanted if one.name not in known]
     if before is not None and not missing:
-        return result
+        # A kill may have come between the last figures and the rules.
+        return _audited(trained, before, registry or installed())
     rows = _test_rows(trained, each, progress)
+    if before is not None and (before.images, before.lost) != (len(rows.places), rows.lost):
+        raise LeukregError(
+            f"{result.folder}: was stressed on {before.images} images before, and now "
+            f"{len(rows.places)} of them are there; move its stress.json away"
+        )
     asked = _StressedModels(trained, rows)
     total = len(rows.places) * (1 + sum(len(one.levels) for one in missing))
     with session(trained.models[0].compute), progress.task("Changed images", total) as advance:
@@ -129,14 +135,13 @@ def _audited(trained: Trained, found: Stress, registry: Registry) -> RunRecord:
     """The record with the findings that there would not be without what was measured."""
     spec, earlier = trained.recipe.audit, trained.result.stress
     bare = replace(trained.result, stress=None)
-    known = audit(bare, spec, registry)
-    new = tuple(
-        one for one in audit(replace(bare, stress=found), spec, registry) if one not in known
-    )
+    known, told = (audit(one, spec, registry) for one in (bare, replace(bare, stress=found)))
+    new = tuple(one for one in told if one not in known)
+    over = [one for one in known if one not in told]  # such as a waiver that had met nothing
     found = replace(found, findings=new)
     write_stress(bare.folder, found)
     stale = earlier.findings if earlier else ()
-    kept = tuple(one for one in bare.findings if one not in stale)
+    kept = tuple(one for one in bare.findings if one not in stale and one not in over)
     return replace(bare, stress=found, findings=(*kept, *new))
 
 
@@ -172,10 +177,13 @@ def _test_rows(trained: Trained, each: int, progress: Progress) -> TestedRows:
         if pair in tested and own.origin[place] != "synthetic"
     ]
     chosen = [place for part in _by_class(own, real) for place in _spread(part, each)]
+    there = [place for place in chosen if Path(own.path[place]).is_file()]
     try:
-        store = _opened(trained, [p for p in chosen if Path(own.path[p]).is_file()], progress)
-    except (Problems, DataError):  # not one can be read
+        store = _opened(trained, there, progress) if there else None
+    except Problems:  # not one can be read
         store = None
+    except DataError as error:  # such as a cache that cannot be written
+        raise NotAvailable(str(error)) from error
     stored = {} if store is None else {s.id: row for row, s in enumerate(store.samples.rows)}
     kept = sorted(place for place in chosen if own.id[place] in stored)
     if store is None or len(kept) < max(1, ENOUGH * len(chosen)):
@@ -353,7 +361,7 @@ def _known(result: RunRecord, own: Predictions, seed: int) -> Mapping[str, Known
     n, k = len(own), len(own.classes)
     fill, by_class, by_fold = np.zeros((n, 3)), np.zeros((2, n, 6)), np.zeros((2, n, 6))
     for place, fold in enumerate(folds):
-        real = [row for row in fold.train if samples.rows[row].origin != "synthetic"]
+        real = [row for row in fold.learned if samples.rows[row].origin != "synthetic"]
         of_class = [mean(r for r in real if samples.rows[r].label == one) for one in own.classes]
         there = [one for one in range(k) if np.isfinite(of_class[one]).all()]
         mine = own.fold == fold.index

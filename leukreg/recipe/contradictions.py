@@ -276,6 +276,13 @@ def check_patients(recipe: Recipe, samples: Samples, mistakes: Mistakes) -> tupl
         which = f"nothing says which of {' and '.join(map(show, known.classes))} is it"
         advice = f"write {line(*known.classes)}"
         mistakes.add(path, f"{show(name)} asks for the positive class, and {which}; {advice}")
+    named = recipe.evaluate.positive in known.classes or known.classes == samples.classes
+    if recipe.evaluate.threshold is not None and len(known.classes) == 2 and not named:
+        which = f"nothing says which of {' and '.join(map(show, known.classes))} is positive"
+        message = f"is a probability of the positive class of patients, and {which}"
+        mistakes.add(
+            ("evaluate", "threshold"), f"{message}; write {line(*known.classes)}", on_value=False
+        )
     return known.classes
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from leukreg.cli.main import main
+from leukreg.cli.predict import _patients
 from leukreg.predict.trained_run import load
 from tests.trained import COLOURS, draw
 
@@ -163,3 +164,9 @@ def test_what_a_killed_call_left_is_no_reason_to_refuse_the_next(
     assert main([*words, "--no-flags"]) == 0
     assert sorted(path.name for path in tmp_path.glob("*p.*")) == ["p.csv", "p.json"]
     assert main([*words, "--no-flags"]) == 2
+
+
+def test_a_folder_is_a_patient_by_its_name_or_path() -> None:
+    files = [Path("a/001/x.png"), Path("b/001/x.png"), Path("b/002/x.png"), Path("b/002/y.png")]
+    assert _patients(files) == ["a/001", "b/001", "002", "002"]
+    assert _patients([Path("x.png")]) == [Path.cwd().name]

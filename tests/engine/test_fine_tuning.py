@@ -225,6 +225,15 @@ def test_an_average_follows_the_weights_by_its_decay() -> None:
     assert average.weights().keys() <= network.state_dict().keys()
 
 
+def test_what_indexes_is_as_in_the_model_not_averaged() -> None:
+    layer = nn.Linear(2, 2)
+    layer.register_buffer("places", torch.arange(169))
+    average = Average([("layer", layer)], 0.9)
+    for _ in range(3):
+        average.follow()
+    assert torch.equal(average.weights()["layer.places"], torch.arange(169))
+
+
 @pytest.mark.parametrize("restore_best", [True, False])
 def test_the_average_is_what_is_validated_and_kept(tmp_path: Path, restore_best: bool) -> None:
     phase = fakes.phase("all", unfreeze="all", epochs=4, restore_best=restore_best)

@@ -61,3 +61,10 @@ def test_attention_takes_ten_thousand_cells() -> None:
     with torch.no_grad():
         assert module(cells).shape == (2,)
         assert module.weights(cells).sum().item() == pytest.approx(1, abs=1e-4)  # type: ignore[operator]
+
+
+def test_sure_cells_of_every_class_leave_a_low_quantile_undecided() -> None:
+    module = Quantile(at=0.0).build(3, example_labels(3)).eval()
+    assert module(torch.eye(3, dtype=torch.float64)).softmax(-1).tolist() == pytest.approx(
+        [1 / 3] * 3
+    )

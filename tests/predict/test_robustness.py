@@ -143,6 +143,26 @@ def test_later_calls_add_what_is_missing_and_overwrite_nothing(run: Path) -> Non
         stress(load(run), ["turned"], each=2)
 
 
+def test_figures_of_other_images_are_not_put_beside_these(run: Path) -> None:
+    first = stress(load(run), ["grey"], each=3).stress
+    assert first is not None
+    trained = load(run)
+    own = trained.result.predictions
+    chosen = own.path[0]  # spread evenly, the first of a class is always among them
+    lost = replace(own, path=tuple("/nowhere" if one == chosen else one for one in own.path))
+    fewer = Trained(replace(trained.result, predictions=lost), trained.recipe)
+    with pytest.raises(LeukregError, match="images before, and now"):
+        stress(fewer, ["noise"], each=3)
+
+
+def test_a_group_without_colours_leaves_pictures_as_they_are() -> None:
+    [change] = [one for one in CHANGES if one.name == "stain of another class"]
+    pixels = np.full((1, 4, 4, 3), 180, np.uint8)
+    nothing = np.zeros((1, 6))
+    known = Known(ids=("a",), seed=0, fill=np.zeros((1, 3)), own=nothing, other=nothing)
+    assert np.array_equal(change.apply(pixels, 1.0, known), pixels)
+
+
 def test_figures_repeat_to_the_last_bit(run: Path) -> None:
     first = stress(load(run), ["noise", "stain of another class"], each=4).stress
     (run / "stress.json").unlink()

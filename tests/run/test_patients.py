@@ -10,6 +10,7 @@ from PIL import Image
 
 import leukreg
 from leukreg.errors import LeukregError
+from leukreg.predict.external_validation import evaluate
 from leukreg.runs import read
 
 RECIPE = """
@@ -142,6 +143,14 @@ def test_new_patients_are_answered_for_as_the_run_itself_did(recipe: Path, tmp_p
         assert again.loc[name, "p:ill"] == pytest.approx(p, abs=1e-4)
     with pytest.raises(LeukregError, match="names of patients"):
         model.predict_patients(files, whose[1:])
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    beside = model.predict_patients([*files, broken], [*whose, "unread"]).set_index("patient")
+    assert beside.loc["unread", "unreadable"] == "no image that can be read"
+    assert np.isnan(beside.loc["unread", "p:ill"])
+    assert beside.loc["p01", "p:ill"] == pytest.approx(again.loc["p01", "p:ill"], abs=1e-4)
+    with pytest.raises(LeukregError, match="answers about patients, whose cells have no labels"):
+        evaluate(model, tmp_path / "data", runs=tmp_path / "runs")
 
 
 def same(one: leukreg.RunRecord, other: leukreg.RunRecord) -> None:

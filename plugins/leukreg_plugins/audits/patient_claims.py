@@ -75,7 +75,7 @@ class CellCount:
     Reference: Geirhos et al., Shortcut learning in deep neural networks, 2020.
     """
 
-    least: Annotated[int, Ge(4)] = 5
+    least: Annotated[int, Ge(5)] = 5
     """Patients a class needs to be probed."""
 
     def build(self, run: RunRecord) -> Iterable[Finding]:

@@ -101,7 +101,8 @@ class StainDecides:
         )
         if before is None or after is None or before.low is None or after.low is None:
             return
-        if before.low > guess + self.excess >= after.low:
+        lost = step.loss.low is not None and step.loss.low > 0
+        if lost and before.low > guess + self.excess >= after.low:
             yield warning(
                 self,
                 f"with the colours of another class balanced accuracy is {in_words(after)}, with"

@@ -52,6 +52,8 @@ class RankPool(nn.Module):
         if self.positive is not None:
             p = means[self.positive].clamp(0, 1)
             means = torch.stack([p, 1 - p] if self.positive == 0 else [1 - p, p])
+        # A low quantile of sure cells is 0 for every class: then all are as probable.
+        means = means.clamp(min=torch.finfo(means.dtype).tiny)
         return (means / means.sum()).log()
 
     def weights(self, cells: Tensor) -> Tensor:

@@ -69,19 +69,25 @@ def sections(result: RunRecord, of: record.PatientResults) -> Iterator[Section]:
 
 def lines(run: RunRecord, of: record.PatientResults) -> Iterator[str]:
     """What was answered, by what, and what was fitted on whom."""
-    n, cells = len(of.predictions), sum(of.cells.get(one, 0) for one in of.predictions.id)
+    ids = dict.fromkeys(of.predictions.id)
+    n, cells = len(ids), sum(of.cells.get(one, 0) for one in ids)
+    rows = len(of.predictions)
+    more = "" if rows == n else f", {rows} answers"
     accuracy, balanced, auc = (find(run, name) for name in ("accuracy", "balanced_accuracy", "auc"))
     yield (
-        f"Of {counted(n, 'patient')} ({counted(cells, 'cell')}) the aggregator {of.aggregator!r}"
-        f" answers {percent(accuracy, '95 % interval ')} rightly; balanced accuracy"
-        f" {percent(balanced)}, AUC {number(auc.value) if auc else 'undefined'}."
+        f"Of {counted(n, 'patient')} ({counted(cells, 'cell')}{more}) the aggregator"
+        f" {of.aggregator!r} answers {percent(accuracy, '95 % interval ')} rightly; balanced"
+        f" accuracy {percent(balanced)}, AUC {number(auc.value) if auc else 'undefined'}."
     )
     yield f"Labels of patients: {of.labels_from}."
     if run.samples.weak:
         yield "Cells have no labels of their own: there are no figures of cells."
-    held = 0 if of.validation is None else len(of.validation)
-    if of.threshold is not None or of.fitted.temperatures:
-        yield f"Threshold and temperature: fitted on {counted(held, 'validation patient')}."
+    threshold = find(run, "threshold")
+    if of.threshold is not None and threshold is not None:
+        yield f"Threshold {number(of.threshold)}: {threshold.why}."
+    if of.fitted.temperatures and of.validation is not None:
+        held = counted(len(set(of.validation.id)), "validation patient")
+        yield f"Temperature: fitted on {held}."
     for one in of.training:
         yield (
             f"Fold {one.fold + 1}: trained on {counted(one.patients, 'patient')}, epoch"
@@ -133,7 +139,11 @@ def pictures(result: RunRecord, of: record.PatientResults) -> tuple[Picture, ...
         own = [c for c in of.deciding if (c.fold, c.patient) == (int(rows.fold[i]), rows.id[i])]
         for cell in own[:CELLS]:
             sample = result.samples.rows[cell.row]
-            alone = () if cell.probability is None else (f"alone p = {cell.probability:.3f}",)
+            alone = (
+                ()
+                if cell.probability is None
+                else (f"alone p({cell.of}) = {cell.probability:.3f}",)
+            )
             found.append(
                 Picture(
                     id=sample.id,

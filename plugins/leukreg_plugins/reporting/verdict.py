@@ -74,7 +74,8 @@ def of_patients(result: RunRecord) -> Iterator[str]:
         text += f", where {majority.why} reaches {percent(majority)}"
     if balanced is not None:
         text += f"; balanced accuracy is {percent(balanced)}"
-    yield f"{text} ({counted(len(of.predictions), 'patient')}, aggregator {of.aggregator!r})."
+    n = counted(len(set(of.predictions.id)), "patient")
+    yield f"{text} ({n}, aggregator {of.aggregator!r})."
 
 
 def sentences(result: RunRecord) -> Iterator[str]:

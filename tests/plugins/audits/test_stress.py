@@ -15,7 +15,8 @@ def scores(value: float, spread: float = 0.05) -> tuple[Score, ...]:
 
 
 def run(name: str, after: float, before: float = 0.9, spread: float = 0.05) -> RunRecord:
-    loss = Score(name="balanced_accuracy_loss", value=before - after)
+    bounds = {"low": before - after - spread, "high": before - after + spread}
+    loss = Score(name="balanced_accuracy_loss", value=before - after, **bounds)
     step = record.StressStep(level=1.0, said="80 %", scores=scores(after, spread), loss=loss)
     changes = (record.StressChange(name=name, steps=(step,)),)
     return RunRecord(stress=record.Stress(images=40, of=40, scores=scores(before), changes=changes))
@@ -47,3 +48,6 @@ def test_a_model_that_falls_to_chance_by_colours_is_told() -> None:
     assert "by chance 25.0 %" in finding.message
     assert list(StainDecides().build(run("stain of another class", 0.4))) == []
     assert list(StainDecides().build(run("stain of another class", 0.2, before=0.27))) == []
+    # Both intervals at the edge of chance: nothing was lost that could not be luck.
+    near = run("stain of another class", 0.29, before=0.31)
+    assert list(StainDecides().build(near)) == []
