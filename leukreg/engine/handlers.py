@@ -63,10 +63,11 @@ def stop_on_nan(trainer: Engine, job: FoldJob, phase: PhaseSpec) -> None:
         shown = "".join(f"\n  {path}" for path in paths[:NAMED])
         rest = f"\n  and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
         number = (state.iteration - 1) % state.epoch_length + 1
+        step = "batch" if len(state.batch) == 1 else f"step of {len(state.batch)} batches"
         raise TrainingError(
-            f"{job.where(phase)}, epoch {state.epoch}, batch {number}: the loss is "
+            f"{job.where(phase)}, epoch {state.epoch}, {step} {number}: the loss is "
             f"{state.output.loss}. Try a lower learning rate or clip_norm = 1.0, or look at "
-            f"the batch's images:{shown}{rest}"
+            f"its images:{shown}{rest}"
         )
 
 

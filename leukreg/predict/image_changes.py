@@ -35,6 +35,8 @@ class Known:
     """Mean and deviation of R, G, B in each image's own group, ``(n, 6)``, 0 to 255."""
     other: Floats
     """The same of the group to whose colours an image is moved."""
+    seen: float = 1.0
+    """Share of the side, in the middle, that a crop leaves of what is read: masks are of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +113,13 @@ def _middle(side: int, share: float) -> slice:
 
 
 def _without_centre(pixels: Pixels, share: float, known: Known) -> Pixels:
-    out, middle = pixels.copy(), _middle(pixels.shape[1], share)
+    out, middle = pixels.copy(), _middle(pixels.shape[1], share * known.seen)
     out[:, middle, middle] = _bytes(known.fill)[:, None, None]
     return out
 
 
 def _without_border(pixels: Pixels, share: float, known: Known) -> Pixels:
-    middle = _middle(pixels.shape[1], 1 - 2 * share)
+    middle = _middle(pixels.shape[1], (1 - 2 * share) * known.seen)
     out = np.broadcast_to(_bytes(known.fill)[:, None, None], pixels.shape).copy()
     out[:, middle, middle] = pixels[:, middle, middle]
     return out

@@ -230,7 +230,10 @@ class _StressedModels:
         self.seed = trained.recipe.seed
         count = trained.recipe.evaluate.bootstrap
         self.draws = resampling(rows.own, count, derive(self.seed, "stress"))
-        self.known = _known(trained.result, rows.own, derive(self.seed, "stress"))
+        known = _known(trained.result, rows.own, derive(self.seed, "stress"))
+        recipe = trained.recipe
+        seen = recipe.image.size / recipe.read_image.size
+        self.known = {towards: replace(one, seen=seen) for towards, one in known.items()}
 
     def untouched(self, plain: Floats, each: int) -> Stress:
         """The figures on the images as they are, before any change."""

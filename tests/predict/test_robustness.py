@@ -76,6 +76,13 @@ def test_masks_hide_what_they_say_and_nothing_else() -> None:
     border = by_name["border masked"].apply(pixels, 0.25, known(1))
     assert np.array_equal(border[:, 6:18, 6:18], pixels[:, 6:18, 6:18])
     assert (border[:, :6] == 200).all()
+    cropped = replace(known(1), seen=0.5)  # a preprocessing cuts the rest off
+    centre = by_name["centre masked"].apply(pixels, 0.5, cropped)
+    assert (centre[:, 9:15, 9:15] == 200).all()
+    assert np.array_equal(centre[:, :9], pixels[:, :9])
+    border = by_name["border masked"].apply(pixels, 0.25, cropped)
+    assert np.array_equal(border[:, 9:15, 9:15], pixels[:, 9:15, 9:15])
+    assert (border[:, :9] == 200).all()
 
 
 def test_colours_arrive_at_those_of_the_other_group() -> None:
