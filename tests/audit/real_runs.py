@@ -391,3 +391,13 @@ def stressed(bench: Bench) -> RunRecord:
     run = bench.run(table.write(), *ANY_SPLIT, *rates)
     changes = ("centre masked", "stain of another class")
     return stress(load(run.folder), changes, registry=bench.registry)
+
+
+def of_patients(bench: Bench) -> RunRecord:
+    """Answers about few patients; those of one class have more cells."""
+    table = Table(bench.folder / "patients", seed=4)
+    for label, cells in (("a", 2), ("b", 5)):
+        for number in range(12):
+            side = "train" if number < 6 else "test"
+            table.add(label, side, cells, patient=f"{label}{number}")
+    return bench.run(table.write(), 'patients={ aggregator = "mean" }')

@@ -19,6 +19,7 @@ from tests.audit.real_runs import (
     evaluated,
     folded,
     leaking,
+    of_patients,
     papers,
     stressed,
     swapped,
@@ -36,7 +37,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunRecor
         patch.syspath_prepend(folder)
         bench = Bench.of(folder)
         runs = [*leaking(bench), *swapped(bench), *synthetic(bench), folded(bench)]
-        runs += [evaluated(bench, runs[2]), stressed(bench)]
+        runs += [evaluated(bench, runs[2]), stressed(bench), of_patients(bench)]
         yield [*papers(), *runs]
 
 

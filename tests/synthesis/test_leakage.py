@@ -57,7 +57,7 @@ def spec(check: Callable[..., None] | None, **more: Any) -> SynthesisSpec:
 
 
 def recipe(wanted: SynthesisSpec) -> Any:
-    return SimpleNamespace(synthesis=wanted, image=IMAGE, seed=7)
+    return SimpleNamespace(synthesis=wanted, read_image=IMAGE, seed=7)
 
 
 def look(images: ImageStore, wanted: SynthesisSpec) -> None:

@@ -254,7 +254,7 @@ def test_images_that_were_trained_on_are_not_replaced(images: ImageStore, tmp_pa
 
 def test_images_are_made_where_the_recipe_wants_them(images: ImageStore, tmp_path: Path) -> None:
     def made(fold: Fold | None, wanted: SynthesisSpec | None) -> Placed:
-        recipe: Any = SimpleNamespace(synthesis=wanted, image=IMAGE, seed=7)
+        recipe: Any = SimpleNamespace(synthesis=wanted, read_image=IMAGE, seed=7)
         return synthesize(recipe, images, fold, tmp_path / "run")
 
     inside, before = spec(Painter()), spec(Painter(), place="before-split")
