@@ -378,23 +378,6 @@ def refuse_changed(folder: RunFolder, record: RunRecord) -> None:
         )
 
 
-def evidence(record: RunRecord) -> RunRecord:
-    """What rules look at: where only patients have labels, answers about these, not about cells."""
-    of = record.patients
-    if of is None or not record.samples.weak:
-        return record
-    return replace(
-        record,
-        predictions=of.predictions,
-        validation=of.validation,
-        fitted=of.fitted,
-        scores=of.scores,
-        confusion=of.confusion,
-        threshold=of.threshold,
-        threshold_from=of.threshold_from,
-    )
-
-
 def conclude(
     recipe: Recipe,
     registry: Registry,
@@ -434,4 +417,4 @@ def conclude(
         mended=folder.status().mended,
         seconds=folder.seconds,
     )
-    return folder.keep(replace(found, findings=audit(evidence(found), recipe.audit, registry)))
+    return folder.keep(replace(found, findings=audit(found, recipe.audit, registry)))

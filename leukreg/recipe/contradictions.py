@@ -270,19 +270,16 @@ def check_patients(recipe: Recipe, samples: Samples, mistakes: Mistakes) -> tupl
     if known.classes != samples.classes and getattr(plugin, "reads", "") == "probabilities":
         own, cells = (", ".join(map(show, some)) for some in (known.classes, samples.classes))
         message = f"{show(name)} makes answers of the cells' classes ({cells}), and patients are"
-        mistakes.add(path, f'{message} {own}; "attention" learns these of the cells')
-    needs = getattr(plugin, "needs_positive", False)
-    if needs and len(known.classes) == 2 and recipe.evaluate.positive is None:
+        mistakes.add(path, f"{message} {own}; an aggregator that reads features learns these")
+    if len(known.classes) == 2 and recipe.evaluate.positive not in known.classes:
         which = f"nothing says which of {' and '.join(map(show, known.classes))} is it"
-        advice = f"write {line(*known.classes)}"
-        mistakes.add(path, f"{show(name)} asks for the positive class, and {which}; {advice}")
-    named = recipe.evaluate.positive in known.classes or known.classes == samples.classes
-    if recipe.evaluate.threshold is not None and len(known.classes) == 2 and not named:
-        which = f"nothing says which of {' and '.join(map(show, known.classes))} is positive"
-        message = f"is a probability of the positive class of patients, and {which}"
-        mistakes.add(
-            ("evaluate", "threshold"), f"{message}; write {line(*known.classes)}", on_value=False
-        )
+        missing = f"the positive class of patients, and {which}; write {line(*known.classes)}"
+        if getattr(plugin, "needs_positive", False):
+            mistakes.add(path, f"{show(name)} asks for {missing}")
+        # Of the same two classes the threshold of the cells says it.
+        if recipe.evaluate.threshold is not None and known.classes != samples.classes:
+            at: KeyPath = ("evaluate", "threshold")
+            mistakes.add(at, f"is a probability of {missing}", on_value=False)
     return known.classes
 
 

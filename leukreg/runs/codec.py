@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from leukreg.errors import RunError
-from leukreg.files import ERRORS, OF_RUN, read_file, write_text
+from leukreg.files import ERRORS, OF_RUN, digest_of, read_file, write_text
 from leukreg.text import as_cell, csv_text, from_cell
 
 T = TypeVar("T")
@@ -44,6 +44,26 @@ def write_json(path: Path, data: Any, listed: bool = False) -> None:
     """Write plain data or dataclasses; tuples become lists, anything foreign its text."""
     text = json.dumps(plain(data), ensure_ascii=False, indent=1, default=_foreign)
     write_text(path, text + "\n", listed)
+
+
+DIGEST = "digest"
+"""Key of the digest of a file's other keys, where the file changes after all were listed."""
+
+
+def with_digest(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A table that vouches for itself, for what :func:`read_with_digest` reads."""
+    return {**data, DIGEST: digest_of(json.dumps(data, sort_keys=True, default=_foreign).encode())}
+
+
+def read_with_digest(path: Path) -> tuple[Any, bool | None]:
+    """What stands in such a file, and whether it is as it was written; None: it has no digest.
+
+    Raises:
+        RunError: It is missing, no JSON or cannot be read, naming the file.
+    """
+    data = read_json(path)
+    noted = data.pop(DIGEST, None) if isinstance(data, dict) else None
+    return data, None if noted is None else noted == with_digest(data)[DIGEST]
 
 
 def plain(value: Any) -> Any:

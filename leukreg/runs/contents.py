@@ -5,14 +5,13 @@ A field of the record that is not named here is kept in ``facts.json``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from leukreg.errors import RunError, UnfinishedError
-from leukreg.files import digest_of, is_listed
+from leukreg.files import is_listed
 from leukreg.record import Digests, RunRecord
 from leukreg.runs.codec import (
     checked,
@@ -21,6 +20,8 @@ from leukreg.runs.codec import (
     plain,
     read_json,
     read_rows,
+    read_with_digest,
+    with_digest,
     write_json,
     write_rows,
 )
@@ -226,8 +227,7 @@ STRESS = "stress.json"
 
 def write_stress(folder: Path, stress: Stress) -> None:
     """Keep what was measured on changed images in the folder of a finished run."""
-    data = plain(stress)
-    write_json(folder / STRESS, {"digest": _digest(data), **data})
+    write_json(folder / STRESS, with_digest(plain(stress)))
 
 
 def _with_stress(record: R) -> R:
@@ -235,18 +235,14 @@ def _with_stress(record: R) -> R:
     path = record.folder / STRESS
     if not path.is_file():
         return record
-    data = _read_table(path)
-    if data.pop("digest", None) != _digest(data):
+    data, whole = read_with_digest(path)
+    if not whole:
         raise RunError(
             f"{path} is damaged: it is not as leukreg wrote it; delete it, and leukreg stress "
             "measures again"
         )
     found = checked(path, data, Stress)
     return replace(record, stress=found, findings=(*record.findings, *found.findings))
-
-
-def _digest(data: Mapping[str, Any]) -> str:
-    return digest_of(json.dumps(data, sort_keys=True, default=str).encode())
 
 
 def unfinished(path: Path, state: str, error: str | None) -> str:

@@ -14,18 +14,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from leukreg.errors import RunError, WriteError
-from leukreg.files import CHECKSUMS, ERRORS, digest, digest_of, write_file
-from leukreg.runs.codec import checked, damaged, read_json, read_text
+from leukreg.files import CHECKSUMS, ERRORS, digest, write_file
+from leukreg.runs.codec import checked, damaged, read_text, read_with_digest, with_digest
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 FILE = "status.json"
-DIGEST = "digest"
-"""Key of the digest of the other keys: the file that changes most often vouches for itself."""
 State = Literal["running", "finished", "failed"]
 
 
@@ -90,8 +88,8 @@ def write_status(folder: Path, status: Status) -> None:
 
 
 def _written(status: Status) -> bytes:
-    plain = asdict(status)
-    text = json.dumps(plain | {DIGEST: _digest(plain)}, ensure_ascii=False, indent=1)
+    # The file that changes most often vouches for itself.
+    text = json.dumps(with_digest(asdict(status)), ensure_ascii=False, indent=1)
     return f"{text}\n".encode("utf-8", ERRORS)
 
 
@@ -112,14 +110,10 @@ def read_status(folder: Path) -> Status:
         RunError: The file is missing or damaged.
     """
     path = folder / FILE
-    data = read_json(path)
-    if isinstance(data, dict) and data.pop(DIGEST, None) not in (None, _digest(data)):
+    data, whole = read_with_digest(path)
+    if whole is False:  # a run of version 0.1 has no digest
         raise damaged(path, "it is not as leukreg wrote it")
     return checked(path, data, Status)
-
-
-def _digest(plain: Mapping[str, Any]) -> str:
-    return digest_of(json.dumps(plain, sort_keys=True).encode("utf-8"))
 
 
 LOCK = ".lock"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,16 @@ import pytest
 from PIL import Image
 
 import leukreg
-from leukreg.errors import LeukregError
+from leukreg.audit.rules import audit
+from leukreg.errors import LeukregError, Problems
+from leukreg.patient_results import diagnoses_of
 from leukreg.predict.external_validation import evaluate
+from leukreg.recipe import parse
+from leukreg.recipe.contradictions import check_patients
+from leukreg.recipe.mistakes import Mistakes
+from leukreg.registry import installed
 from leukreg.runs import read
+from leukreg.types import Sample, Samples
 
 RECIPE = """
 schema = 1
@@ -113,11 +121,11 @@ def test_a_run_answers_for_each_patient_once(recipe: Path, tmp_path: Path) -> No
     assert any("of patients" in line.lower() for line in verdict)
     names = {finding.rule for finding in run.findings}
     assert "few-patients" in names
+    assert audit(read(run.folder), None, installed()) == run.findings  # as `leukreg audit` does
 
 
 def page_lines(run: leukreg.RunRecord) -> list[str]:
     """All texts of the run's sections, those for the page alone too."""
-    from leukreg.registry import installed
     from leukreg.report.console import sections
 
     found = list(sections(run, installed(), page=True))
@@ -209,10 +217,36 @@ def test_patients_that_nobody_knows_are_refused_in_a_sentence(recipe: Path, tmp_
         leukreg.check(write_recipe(tmp_path, "mean", text))
 
 
-def test_cells_of_several_labels_need_labels_of_patients(tmp_path: Path) -> None:
-    from leukreg.patient_results import diagnoses_of
-    from leukreg.types import Sample, Samples
+def test_the_positive_class_of_patients_is_not_guessed(recipe: Path) -> None:
+    for positive in ('positive = "ill"', ""):
+        path = recipe.with_name("named.toml")
+        path.write_text(recipe.read_text().replace('positive = "ill"', positive))
+        if positive:
+            leukreg.check(path)
+        else:
+            with pytest.raises(Problems, match="is the positive class; write"):
+                leukreg.check(path)
 
+
+def test_classes_of_patients_need_a_positive_one_of_their_own() -> None:
+    rows = tuple(
+        Sample(id=f"{n}.png", path=f"{n}.png", label="cell", patient=f"p{n}") for n in range(2)
+    )
+    samples = Samples(
+        rows=rows,
+        classes=("blast", "cell"),
+        patient_labels={"p0": "ill", "p1": "well"},
+        patient_classes=("ill", "well"),
+    )
+    recipe = parse(RECIPE.format(root="data", aggregator="attention"))
+    for positive, told in (("ill", 0), ("blast", 1)):
+        mistakes = Mistakes({}, "recipe")
+        asked = replace(recipe, evaluate=replace(recipe.evaluate, positive=positive))
+        check_patients(asked, samples, mistakes)
+        assert len(mistakes.found) == told, positive
+
+
+def test_cells_of_several_labels_need_labels_of_patients(tmp_path: Path) -> None:
     rows = tuple(
         Sample(id=f"{n}.png", path=f"{n}.png", label=label, patient="p1")
         for n, label in enumerate(("well", "ill"))
