@@ -238,8 +238,9 @@ def carry_out(
     refuse_changed(folder, record)
     record = replace(record, folder=folder.path, name=folder.name, notices=notices)
     folder.keep_data(record)
-    if leakage.check(recipe, images, record.folds, progress) is not None:
-        # A generator may learn for hours; what comes after it must not fail at its first batch.
+    made = leakage.check(recipe, images, record.folds, progress)
+    if made is not None or recipe.patients is not None:
+        # What comes after hours, of a generator or of all phases, must not fail at its first batch.
         rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
     scored, watched, patients = [], [], []
     for fold in record.folds:

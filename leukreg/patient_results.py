@@ -7,8 +7,10 @@ metric, threshold and interval for cells serves for patients as well.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from leukreg.errors import DataError
 from leukreg.fitted import Fitted
@@ -16,6 +18,50 @@ from leukreg.types import Predictions, Samples, Score
 
 KEPT = 12
 """Cells of a patient that are kept for being looked at: those of most weight."""
+
+
+@functools.cache
+def no_predictions() -> Predictions:
+    """Predictions of no row."""
+    import numpy as np
+
+    none = np.zeros(0, np.int64)
+    return Predictions(
+        classes=(),
+        row=none,
+        id=(),
+        path=(),
+        patient=(),
+        origin=(),
+        fold=none,
+        label=none,
+        probabilities=np.zeros((0, 0)),
+        uncertainty=np.zeros(0),
+        mutual_information=np.zeros(0),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredRows:
+    """Answers and their figures: about cells in a run's record, about patients in its own."""
+
+    predictions: Predictions = field(default_factory=no_predictions)
+    """The scored rows."""
+    validation: Predictions | None = None
+    """The validation rows, on which thresholds and temperatures are fitted; None without any."""
+    fitted: Fitted = field(default_factory=Fitted)
+    scores: tuple[Score, ...] = ()
+    """Figures over the scored rows."""
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """``confusion[true][answered]``."""
+    threshold: float | None = None
+    """Where the positive class begins; the folds' mean, None without a threshold."""
+    threshold_from: str | None = None
+    """The rows it was fitted on: "validation", "scored" or "fixed"."""
+
+    def scored_rows(self) -> dict[str, Any]:
+        """These fields, by name."""
+        return {one.name: getattr(self, one.name) for one in fields(ScoredRows)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +109,7 @@ class FoldPatients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatientResults:
+class PatientResults(ScoredRows):
     """Answers about patients, a row each, and their figures."""
 
     aggregator: str
@@ -72,17 +118,6 @@ class PatientResults:
     """Where the patients' labels come from, in words."""
     cells: Mapping[str, int] = field(default_factory=dict)
     """Number of cells of each patient, scored or not."""
-    predictions: Predictions
-    """The scored patients."""
-    validation: Predictions | None = None
-    """The validation patients, on which threshold and temperatures are fitted."""
-    fitted: Fitted = field(default_factory=Fitted)
-    scores: tuple[Score, ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
-    """``confusion[true][answered]``, patients."""
-    threshold: float | None = None
-    """As ``RunRecord.threshold``."""
-    threshold_from: str | None = None
     deciding: tuple[DecidingCell, ...] = ()
     """The cells of most weight, patient by patient, the heaviest first."""
     training: tuple[AggregatorTraining, ...] = ()
@@ -90,7 +125,7 @@ class PatientResults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnoses:
+class PatientLabels:
     """The label of each patient."""
 
     labels: Mapping[str, str]
@@ -100,7 +135,7 @@ class Diagnoses:
     """Where the labels come from, in words."""
 
 
-def diagnoses_of(samples: Samples) -> Diagnoses:
+def patient_labels_of(samples: Samples) -> PatientLabels:
     """The patients' labels: their own where the data have such, else the one that all cells carry.
 
     Raises:
@@ -120,7 +155,7 @@ def diagnoses_of(samples: Samples) -> Diagnoses:
         bare = sorted({str(row.patient) for row in rows} - labels.keys())
         if bare:
             raise DataError(f"patient {bare[0]!r} and {len(bare) - 1:,} others have no label")
-        return Diagnoses(labels=labels, classes=samples.patient_classes, said="their own")
+        return PatientLabels(labels=labels, classes=samples.patient_classes, said="their own")
     labels = {}
     for row in rows:
         patient = str(row.patient)
@@ -130,4 +165,4 @@ def diagnoses_of(samples: Samples) -> Diagnoses:
                 " label of its own; give the patients' labels in a table, or leave [patients] out"
             )
     said = "the one label that all of a patient's cells carry"
-    return Diagnoses(labels=labels, classes=samples.classes, said=said)
+    return PatientLabels(labels=labels, classes=samples.classes, said=said)

@@ -7,9 +7,8 @@ but the table. A new field is one edit here: whatever has no file of its own in 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,12 +21,13 @@ from leukreg.fitted import Fitted as Fitted
 from leukreg.fitted import Temperature as Temperature
 from leukreg.gate_figures import GateFigures as GateFigures
 from leukreg.patient_results import PatientResults as PatientResults
-from leukreg.patient_results import diagnoses_of as diagnoses_of
+from leukreg.patient_results import ScoredRows
+from leukreg.patient_results import patient_labels_of as patient_labels_of
 from leukreg.stress_figures import Stress as Stress
 from leukreg.stress_figures import StressChange as StressChange
 from leukreg.stress_figures import StressStep as StressStep
 from leukreg.types import EpochLog as EpochLog
-from leukreg.types import Finding, Fold, PassedOver, PhaseLog, Predictions, Samples, Score
+from leukreg.types import Finding, Fold, PassedOver, PhaseLog, Samples, Score
 from leukreg.types import Notice as Notice
 
 NO_SAMPLES = Samples(rows=(), classes=())
@@ -273,29 +273,8 @@ class Digests:
     """What the backbone says of its weights: plain values."""
 
 
-@functools.cache
-def no_predictions() -> Predictions:
-    """Predictions of no row."""
-    import numpy as np
-
-    none = np.zeros(0, np.int64)
-    return Predictions(
-        classes=(),
-        row=none,
-        id=(),
-        path=(),
-        patient=(),
-        origin=(),
-        fold=none,
-        label=none,
-        probabilities=np.zeros((0, 0)),
-        uncertainty=np.zeros(0),
-        mutual_information=np.zeros(0),
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class RunRecord(ScoredRows):
     """Everything that a run knows: its folder's content, an audit's evidence, a report's matter."""
 
     folder: Path = Path()
@@ -336,20 +315,6 @@ class RunRecord:
     """What every phase did."""
     training: Training = Training()
 
-    predictions: Predictions = field(default_factory=no_predictions)
-    """The scored rows."""
-    validation: Predictions | None = None
-    """The validation rows, on which thresholds are fitted; None without any."""
-    fitted: Fitted = field(default_factory=Fitted)
-    scores: tuple[Score, ...] = ()
-    """Figures over the scored rows."""
-    confusion: tuple[tuple[int, ...], ...] = ()
-    """``confusion[true][predicted]``."""
-    threshold: float | None = None
-    """Where the positive class begins; the folds' mean, None without a threshold."""
-    threshold_from: str | None = None
-    """The rows it was fitted on: "validation", "scored" or "fixed"."""
-
     patients: PatientResults | None = None
     """Answers about patients and their figures; None without ``[patients]``."""
 
@@ -376,4 +341,14 @@ class RunRecord:
     @property
     def choices(self) -> tuple[tuple[str, str], ...]:
         """What is chosen between predictions and figures, and how, in words."""
-        return choices(self.recipe, self.predictions.classes or self.samples.classes)
+        told = choices(self.recipe, self.predictions.classes or self.samples.classes)
+        if not self.samples.weak:
+            return told
+        return (*told, ("labels of images", "those of their patients, whatever an image shows"))
+
+    @property
+    def about_patients(self) -> RunRecord:
+        """The run with its patients in place of its cells, where there are answers about them."""
+        if self.patients is None:
+            return self
+        return replace(self, **self.patients.scored_rows())

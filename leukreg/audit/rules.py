@@ -25,7 +25,8 @@ def audit(evidence: RunRecord, spec: AuditSpec | None, registry: Registry) -> tu
     A rule that fails (a stranger's may raise anything) becomes a warning of its own, and a waiver
     that meets no finding a note, so that neither is lost without a word.
     """
-    evidence = _of_patients(evidence)
+    if evidence.samples.weak:  # only patients have labels: rules look at answers about these
+        evidence = evidence.about_patients
     chosen = {choice.name: choice.plugin for choice in spec.rules} if spec else {}
     waivers = spec.waive if spec else ()
     found: list[Finding] = []
@@ -35,23 +36,6 @@ def audit(evidence: RunRecord, spec: AuditSpec | None, registry: Registry) -> tu
     idle = [_idle(w) for w in waivers if w.rule not in {finding.rule for finding in found}]
     found = [replace(one, waived=reasons.get(one.rule, one.waived)) for one in found] + idle
     return tuple(sorted(found, key=lambda f: (f.waived is not None, _RANK.index(f.severity))))
-
-
-def _of_patients(record: RunRecord) -> RunRecord:
-    """What rules look at: where only patients have labels, answers about these, not about cells."""
-    of = record.patients
-    if of is None or not record.samples.weak:
-        return record
-    return replace(
-        record,
-        predictions=of.predictions,
-        validation=of.validation,
-        fitted=of.fitted,
-        scores=of.scores,
-        confusion=of.confusion,
-        threshold=of.threshold,
-        threshold_from=of.threshold_from,
-    )
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

@@ -21,8 +21,9 @@ from leukreg.choices import positive_of
 from leukreg.engine.assembly import built
 from leukreg.engine.batches import rows_of
 from leukreg.engine.checkpoints import load, save
-from leukreg.engine.device import Compute, compute_for, reseed, session
-from leukreg.engine.frozen_features import compute_features
+from leukreg.engine.classifier import Classifier, Pooled
+from leukreg.engine.device import compute_for, reseed, session
+from leukreg.engine.frozen_features import compute_features, untouched_prefix
 from leukreg.engine.frozen_prefix import Prefix
 from leukreg.engine.inference import load_model, predict_rows
 from leukreg.engine.preprocessing import preprocessed
@@ -33,7 +34,7 @@ from leukreg.patient_results import (
     AggregatorTraining,
     DecidingCell,
     FoldPatients,
-    diagnoses_of,
+    patient_labels_of,
 )
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PatientsSpec, Recipe
@@ -49,13 +50,6 @@ Bags = dict[str, list[int]]
 """The rows of each patient."""
 
 
-class Pooled(nn.Module):
-    """The mean over a feature map, ``(b, c, h, w)`` to ``(b, c)`` in float32."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps.float().flatten(2).mean(-1)
-
-
 @dataclass(frozen=True, slots=True)
 class FoldAggregator:
     """A fold's aggregator, in eval mode on the CPU."""
@@ -63,6 +57,11 @@ class FoldAggregator:
     spec: PatientsSpec
     module: nn.Module
     classes: int
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to train."""
+        return any(p.requires_grad for p in self.module.parameters())
 
     @torch.no_grad()
     def answer(self, cells: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -82,12 +81,15 @@ class FoldAggregator:
             shapes = f"{tuple(logits.shape)} and {tuple(weights.shape)}"
             said = f"{len(cells)} cells and {self.classes} classes"
             raise breach(choice, f" gives logits and weights {shapes} for {said}")
+        if not ((weights >= 0).all() and abs(float(weights.sum()) - 1) < 1e-3):
+            said = f"from {float(weights.min()):.3g} on, of sum {float(weights.sum()):.3g}"
+            raise breach(choice, f" gives weights {said}; they must be shares, from 0 on, of sum 1")
         return p.numpy(), weights.double().numpy()
 
 
-def patient_labels(recipe: Recipe, samples: Samples, patients: Iterable[str] = ()) -> Labels:
+def class_labels(recipe: Recipe, samples: Samples, patients: Iterable[str] = ()) -> Labels:
     """The classes of patients with the counts of these."""
-    known = diagnoses_of(samples)
+    known = patient_labels_of(samples)
     said = [known.labels[patient] for patient in patients]
     found = positive_of(known.classes, recipe.evaluate.positive)
     return Labels(
@@ -109,14 +111,14 @@ def build_aggregator(recipe: Recipe, labels: Labels, width: int) -> FoldAggregat
     return FoldAggregator(recipe.patients, module.eval(), len(labels.names))
 
 
-def load_aggregator(recipe: Recipe, samples: Samples, fold: int, path: Path) -> FoldAggregator:
+def load_aggregator(recipe: Recipe, samples: Samples, path: Path) -> FoldAggregator:
     """The aggregator that a fold of a run was left with.
 
     Raises:
         RunError: The file is missing, damaged or of other classes.
     """
     content = load(path, OF_RUN)
-    labels = patient_labels(recipe, samples)
+    labels = class_labels(recipe, samples)
     if content.get("classes") != list(labels.names):
         raise RunError(f"{path} tells apart {content.get('classes')}, not {list(labels.names)}")
     try:
@@ -161,34 +163,44 @@ def aggregate(
     assert recipe.patients is not None
     samples, compute = images.samples, compute_for(recipe.training)
     scored, validation = predicted[0], next(iter(predicted[1:]), None)
-    known = diagnoses_of(samples)
+    known = patient_labels_of(samples)
     train = by_patient(samples, fold.train)
     held = by_patient(samples, [] if validation is None else validation.row.tolist())
     tested = by_patient(samples, scored.row.tolist())
-    of_patients = patient_labels(recipe, samples, train)
+    of_patients = class_labels(recipe, samples, train)
     seed = derive(recipe.seed, "fold", fold.index, "aggregator")
     with session(compute):
-        probe = _width(recipe, labels, place, compute)
-        own = build_aggregator(recipe, of_patients, probe)
-        learns = any(p.requires_grad for p in own.module.parameters())
-        if learns:
+        model = None
+        if reads_features(recipe):
+            model = load_model(recipe, labels, place / "model.pt", compute)
+        width = width_of_cells(labels, model)
+        own = build_aggregator(recipe, of_patients, width)
+        if own.learns:
             _require_each_class(known.classes, [known.labels[one] for one in train], fold.index)
-        rows = [row for bags in (train if learns else {}, held, tested) for b in bags.values()
+        rows = [row for bags in (train if own.learns else {}, held, tested) for b in bags.values()
                 for row in b]  # fmt: skip
-        cells = _reader(recipe, labels, images, fold, place, rows, predicted, progress)
-        logged = AggregatorTraining(fold=fold.index)
-        if learns:
-            target = {one: known.classes.index(known.labels[one]) for one in (*train, *held)}
-            logged = _train(own, cells, train, held, target, seed, progress)
-            logged = replace(logged, fold=fold.index)
-        weights = {name: value.cpu() for name, value in own.module.state_dict().items()}
-        kept = {"classes": list(known.classes), "width": probe, "weights": weights}
-        save(place / STATE, kept)
-        answers, deciding = _answers(own, cells, tested, samples, scored, fold.index)
-        watched = None
-        if held and validation is not None:
-            watched, _ = _answers(own, cells, held, samples, validation, fold.index)
-    (place / "features-patients.bin").unlink(missing_ok=True)
+        mapped = place / "features-patients.bin"
+        try:
+            if model is None:
+                cells = _probabilities(
+                    recipe, labels, images, fold, place, rows, predicted, progress
+                )
+            else:
+                cells = _features(recipe, labels, model, images, rows, mapped, progress)
+            logged = AggregatorTraining(fold=fold.index)
+            if own.learns:
+                target = {one: known.classes.index(known.labels[one]) for one in (*train, *held)}
+                logged = _train(own, cells, train, held, target, seed, progress)
+                logged = replace(logged, fold=fold.index)
+            weights = {name: value.cpu() for name, value in own.module.state_dict().items()}
+            kept = {"classes": list(known.classes), "width": width, "weights": weights}
+            save(place / STATE, kept)
+            answers, deciding = _answers(own, cells, tested, samples, scored, fold.index)
+            watched = None
+            if held and validation is not None:
+                watched, _ = _answers(own, cells, held, samples, validation, fold.index)
+        finally:
+            mapped.unlink(missing_ok=True)
     return FoldPatients(scored=answers, validation=watched, cells=deciding, training=logged)
 
 
@@ -201,11 +213,9 @@ def _require_each_class(classes: Sequence[str], found: Sequence[str], fold: int)
         )
 
 
-def _width(recipe: Recipe, labels: Labels, place: Path, compute: Compute) -> int:
-    if not reads_features(recipe):
-        return len(labels)
-    model = load_model(recipe, labels, place / "model.pt", compute)
-    return int(model.backbone.channels)  # type: ignore[arg-type]
+def width_of_cells(labels: Labels, model: Classifier | None) -> int:
+    """Figures of a cell: its probabilities, or the features that a model makes of it."""
+    return len(labels) if model is None else int(model.backbone.channels)  # type: ignore[arg-type]
 
 
 def reads_features(recipe: Recipe) -> bool:
@@ -214,7 +224,33 @@ def reads_features(recipe: Recipe) -> bool:
     return bool(getattr(recipe.patients.aggregator.plugin, "reads", "") == "features")
 
 
-def _reader(
+def _features(
+    recipe: Recipe,
+    labels: Labels,
+    model: Classifier,
+    images: Images,
+    rows: Sequence[int],
+    mapped: Path,
+    progress: Progress,
+) -> CellsOf:
+    """What a model's head is given, pooled; from the cache where no phase has trained it."""
+    compute = compute_for(recipe.training)
+    links = (*model.front(), ("pooled", Pooled()))
+    prefix = untouched_prefix(model, recipe, len(rows), compute, progress, links)
+    model.eval()
+    if prefix is None or len(prefix.links) < len(links):
+        prefix = Prefix(links, recipe.training.batch_size, compute)
+    chosen = rows_of(preprocessed(images, model.preprocessing), rows, labels)
+    kept = compute_features(prefix, chosen, path=mapped, progress=progress)
+    file_of = dict(zip(rows, kept.file_of.tolist(), strict=True))
+
+    def features(some: Sequence[int]) -> Tensor:
+        return kept.store.index_select(0, torch.tensor([file_of[row] for row in some]))
+
+    return features
+
+
+def _probabilities(
     recipe: Recipe,
     labels: Labels,
     images: Images,
@@ -224,32 +260,39 @@ def _reader(
     predicted: Sequence[Predictions],
     progress: Progress,
 ) -> CellsOf:
-    """What the aggregator reads of these rows."""
-    compute = compute_for(recipe.training)
-    at = {row: position for position, row in enumerate(rows)}
-    if reads_features(recipe):
-        model = load_model(recipe, labels, place / "model.pt", compute)
-        pooled: nn.Module = Pooled()
-        prefix = Prefix((*model.front(), ("pooled", pooled)), recipe.training.batch_size, compute)
-        chosen = rows_of(preprocessed(images, model.preprocessing), rows, labels)
-        path = place / "features-patients.bin"
-        kept = compute_features(prefix, chosen, path=path, progress=progress)
-
-        def features(some: Sequence[int]) -> Tensor:
-            slots = kept.file_of[[at[row] for row in some]]
-            return kept.store.index_select(0, torch.from_numpy(slots))
-
-        return features
+    """What the fold's model says of each cell."""
     tables = list(predicted)
     there = {int(row) for one in tables for row in one.row}
     lacking = [row for row in rows if row not in there]
     if lacking:
-        model_path = place / "model.pt"
-        tables.append(
-            predict_rows(recipe, labels, model_path, images, lacking, fold.index, progress)
-        )
+        model = place / "model.pt"
+        tables.append(predict_rows(recipe, labels, model, images, lacking, fold.index, progress))
     found = {int(r): p for one in tables for r, p in zip(one.row, one.probabilities, strict=True)}
     return lambda some: torch.from_numpy(np.array([found[row] for row in some]))
+
+
+def try_aggregator(recipe: Recipe, labels: Labels, samples: Samples, model: Classifier) -> None:
+    """Train the aggregator for an epoch on a few cells of noise, and let it answer.
+
+    Args:
+        labels: The cells' classes.
+
+    Raises:
+        PluginFault, TrainingError: As :func:`aggregate`.
+    """
+    known = patient_labels_of(samples)
+    width = width_of_cells(labels, model if reads_features(recipe) else None)
+    own = build_aggregator(recipe, class_labels(recipe, samples, known.labels), width)
+    noise = torch.randn(3, width, generator=torch.Generator().manual_seed(0))
+    if not reads_features(recipe):
+        noise = noise.double().softmax(-1)
+    bags = {name: [0, 1, 2][: number + 1] for number, name in enumerate(known.classes)}
+    if own.learns:
+        brief = replace(own, spec=replace(own.spec, epochs=1))
+        target = {name: number for number, name in enumerate(bags)}
+        _train(brief, lambda rows: noise[list(rows)], bags, {}, target, 0, SILENT)
+    for rows in bags.values():
+        own.answer(noise[rows])
 
 
 def _train(
@@ -318,7 +361,7 @@ def _answers(
     fold: int,
 ) -> tuple[Predictions, tuple[DecidingCell, ...]]:
     """A row a patient, and the cells of most weight."""
-    known = diagnoses_of(samples)
+    known = patient_labels_of(samples)
     answered = [own.answer(cells(bag)) for bag in bags.values()]
     p = np.array([one for one, _ in answered]).reshape(len(bags), len(known.classes))
     alone = dict(zip(of_cells.row.tolist(), of_cells.probabilities, strict=True))

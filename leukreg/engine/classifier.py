@@ -118,6 +118,13 @@ def _links(name: str, module: nn.Module) -> list[Link]:
     return [link for child, part in children for link in _links(f"{name}.{child}", part)]
 
 
+class Pooled(nn.Module):
+    """The mean over a feature map, ``(b, c, h, w)`` to ``(b, c)`` in float32."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.float().flatten(2).mean(-1)
+
+
 class PooledBackbone(nn.Module):
     """From uint8 images ``(b, 3, h, w)`` to features ``(b, dimensions)``, in eval mode."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from leukreg.data.feature_packs import key
 from leukreg.engine.batches import Feed, Positions, Rows, pixel_feed
-from leukreg.engine.classifier import Classifier, as_module
+from leukreg.engine.classifier import Classifier, Link, as_module
 from leukreg.engine.device import Compute, reseed
 from leukreg.engine.fold_job import FoldJob
 from leukreg.engine.frozen_prefix import Prefix, View, bits_of, frozen_prefix
@@ -113,7 +114,8 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     if phase.mixes:
         facts = FrozenFeatures(why="images are mixed anew in every step")
     else:
-        prefix = frozen_prefix(job.model, recipe.image.size, recipe.training.batch_size, compute)
+        size = recipe.image.size
+        prefix = frozen_prefix(job.model.chain(), size, recipe.training.batch_size, compute)
     if prefix is not None:
         views, bytes_, why = _affordable_views(prefix, job, phase.epochs)
         frozen = tuple(name for name, _ in prefix.links)
@@ -145,23 +147,30 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
 
 
 def untouched_prefix(
-    model: Classifier, recipe: Recipe, images: int, compute: Compute, progress: Progress
+    model: Classifier,
+    recipe: Recipe,
+    images: int,
+    compute: Compute,
+    progress: Progress,
+    links: Sequence[Link] = (),
 ) -> Prefix | None:
     """The front of a trained model that no phase has trained, with its part of the cache.
 
     None where there is none, the recipe reuses no features, or those of so many ``images`` are too
-    large. Layers that MC dropout draws in are not in it. Leaves the model as for training.
+    large. Leaves the model as for training.
+
+    Args:
+        links: What it is the front of; by default the model up to where MC dropout draws.
     """
     if recipe.training.feature_views == 0:
         return None
     unfreeze(model, {name for phase in recipe.phases for name in chosen(model, phase.unfreeze)})
     train_mode(model)
-    most = None
-    if recipe.evaluate.mc_dropout is not None:
-        links = enumerate(model.chain())
-        most = next((number for number, (_, part) in links if stochastic(part)), None)
-    size = recipe.image.size
-    prefix = frozen_prefix(model, size, recipe.training.batch_size, compute, most)
+    if not links:
+        links = model.chain()
+        if recipe.evaluate.mc_dropout is not None:
+            links = [*itertools.takewhile(lambda link: not stochastic(link[1]), links)]
+    prefix = frozen_prefix(links, recipe.image.size, recipe.training.batch_size, compute)
     if prefix is None or prefix.like is None or prefix.like.nbytes * images > BUDGET:
         return None
     return prefix.opened(_part_name(recipe), progress)

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from leukreg.data.feature_packs import FeaturePacks, key
 from leukreg.engine.batches import Augment
-from leukreg.engine.classifier import Classifier, Link, Normaliser, run
+from leukreg.engine.classifier import Link, Normaliser, Pooled, run
 from leukreg.engine.device import Compute, reseed
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.seeds import derive
 
 STATELESS: tuple[type[nn.Module], ...] = (
     Normaliser,
+    Pooled,
     nn.Identity,
     nn.Flatten,
     nn.AdaptiveAvgPool2d,
@@ -178,18 +179,16 @@ def frozen_length(chain: Sequence[Link]) -> int:
 
 
 def frozen_prefix(
-    model: Classifier, size: int, batch_size: int, compute: Compute, most: int | None = None
+    chain: Sequence[Link], size: int, batch_size: int, compute: Compute
 ) -> Prefix | None:
-    """The frozen front of the model, or None where there is none.
+    """The frozen front of a chain that begins with images, or None where there is none.
 
     It is tried on noise: where features turn out to depend on an image's place in the chunk,
     chunks of one are taken.
 
     Args:
         size: Pixels a side of the images.
-        most: Links of the model that it may have at most.
     """
-    chain = model.chain()[:most]
     links = tuple(chain[: frozen_length(chain)])
     if not links:
         return None

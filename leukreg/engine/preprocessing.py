@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +127,6 @@ class PreprocessingChain(nn.Module):
         said = [f"preprocessing {one.name!r} left them as they are" for one in self.choices]
         each = self.unfit(pixels).T.tolist()
         return [tuple(itertools.compress(said, image)) for image in each]
-
-    def digest(self) -> str:
-        """Hexadecimal digest of all that decides what becomes of an image."""
-        found = hashlib.blake2b(digest_size=16)
-        for choice, image in zip(self.choices, self.sizes, strict=False):
-            told = (choice.name, choice.owner, sorted(choice.options.items()), asdict(image))
-            found.update(repr(told).encode())
-        for name, value in sorted(self.state_dict().items()):
-            found.update(name.encode() + value.numpy().tobytes())
-        return found.hexdigest()
 
 
 def _tensor(pixels: NDArray[np.uint8]) -> Tensor:

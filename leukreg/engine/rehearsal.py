@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from leukreg.engine.aggregation import try_aggregator
 from leukreg.engine.batches import Batch, sampled_order
 from leukreg.engine.classifier import as_module
 from leukreg.engine.device import compute_for, reseed, session
@@ -51,7 +52,7 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePla
     """Plan the phases, and take the step that trains most with a few rows and noise for pixels.
 
     Every plugin that training calls is called: sampler, augmentation, model, class weights, loss,
-    optimizers, schedules. No image is read, and random states are put back.
+    optimizers, schedules, aggregator. No image is read, and random states are put back.
 
     Raises:
         Problems: As :func:`leukreg.engine.unfreeze.plan`.
@@ -69,6 +70,8 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePla
             parts = stepping_parts(job, phase, phase.epochs)
             if plan is most:
                 _step(job, phase, parts, batch)
+        if recipe.patients is not None:
+            try_aggregator(recipe, labels, samples, job.model)
     return job.plans
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from leukreg.evaluate.scoring import score
-from leukreg.patient_results import FoldPatients, PatientResults, diagnoses_of
+from leukreg.patient_results import FoldPatients, PatientResults, patient_labels_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import EvaluateSpec, Recipe
 from leukreg.registry import Registry
@@ -47,7 +47,7 @@ def score_patients(
         Problems, TrainingError: As :func:`leukreg.evaluate.scoring.score`.
     """
     assert recipe.patients is not None
-    known = diagnoses_of(samples)
+    known = patient_labels_of(samples)
     spec = replace(spec_for(recipe.evaluate, known.classes), conformal=None)
     watched = [one.validation for one in parts if one.validation is not None]
     validation = together(watched) if watched else None
@@ -58,13 +58,7 @@ def score_patients(
         aggregator=recipe.patients.aggregator.name,
         labels_from=known.said,
         cells={patient: counts[patient] for patient in known.labels if counts[patient]},
-        predictions=found.predictions,
-        validation=found.validation,
-        fitted=found.fitted,
-        scores=found.scores,
-        confusion=found.confusion,
-        threshold=found.threshold,
-        threshold_from=found.threshold_from,
+        **found.scored_rows(),
         deciding=tuple(cell for one in parts for cell in one.cells),
         training=tuple(one.training for one in parts if one.training.parameters),
     )

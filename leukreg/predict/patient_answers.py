@@ -41,9 +41,7 @@ def load_aggregators(result: RunRecord, recipe: Recipe) -> tuple[FoldAggregator,
         RunError: A file is missing or damaged.
     """
     return tuple(
-        load_aggregator(
-            recipe, result.samples, fold.index, result.folder / f"fold-{fold.index}" / STATE
-        )
+        load_aggregator(recipe, result.samples, result.folder / f"fold-{fold.index}" / STATE)
         for fold in result.folds
     )
 

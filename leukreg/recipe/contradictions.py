@@ -7,7 +7,7 @@ from typing import Any
 
 from leukreg.choices import line
 from leukreg.errors import DataError
-from leukreg.patient_results import diagnoses_of
+from leukreg.patient_results import patient_labels_of
 from leukreg.recipe.format import show
 from leukreg.recipe.mistakes import KeyPath, Mistakes, dotted, undotted
 from leukreg.recipe.model import (
@@ -262,7 +262,7 @@ def check_patients(recipe: Recipe, samples: Samples, mistakes: Mistakes) -> tupl
         return ()
     path: KeyPath = ("patients", "aggregator")
     try:
-        known = diagnoses_of(samples)
+        known = patient_labels_of(samples)
     except DataError as error:
         mistakes.add(path, str(error), on_value=False)
         return ()

@@ -65,7 +65,7 @@ def test_the_frozen_front_is_as_long_as_can_be(asked: Any, attention: bool, last
 
 def test_features_do_not_depend_on_the_batch() -> None:
     rows, model = all_rows(), model_of()
-    prefix = frozen_prefix(model, fakes.SIZE, 8, CPU)
+    prefix = frozen_prefix(model.chain(), fakes.SIZE, 8, CPU)
     assert prefix is not None
     whole = prefix(rows.pixels(np.arange(42)))
     order = np.random.default_rng(0).permutation(42)
@@ -87,7 +87,7 @@ def test_a_network_that_looks_at_its_neighbours_is_run_image_by_image() -> None:
         return fakes.Backbone((8, 16), Neighbours())
 
     model = model_of(backbone=fakes.choice("backbone", build))
-    prefix = frozen_prefix(model, fakes.SIZE, 8, CPU)
+    prefix = frozen_prefix(model.chain(), fakes.SIZE, 8, CPU)
     assert prefix is not None
     assert prefix.chunk == 1
 
@@ -113,7 +113,7 @@ def test_rows_of_one_file_share_features_and_large_ones_are_mapped(
         replace(images.samples, rows=samples), np.concatenate([images.array, images.array[:10]])
     )
     rows = rows_of(doubled, range(52), fakes.LABELS)
-    prefix = frozen_prefix(model_of(), fakes.SIZE, 8, CPU)
+    prefix = frozen_prefix(model_of().chain(), fakes.SIZE, 8, CPU)
     assert prefix is not None
     path = tmp_path / "features.bin"
     kept = compute_features(prefix, rows, views_of(fakes.flip, 2), path=path)

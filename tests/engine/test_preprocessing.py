@@ -55,15 +55,6 @@ def test_an_image_comes_out_the_same_in_any_company() -> None:
     assert chain.change(images.array[:0]).shape == (0, fakes.SIZE, fakes.SIZE, 3)
 
 
-def test_the_digest_follows_what_was_fitted() -> None:
-    one, two = chain_of(fakes.Centred), chain_of(fakes.Centred)
-    assert one.digest() == two.digest() != chain_of(fakes.Negative).digest()
-    one.fit(fakes.images(), range(6))
-    assert one.digest() != two.digest()
-    two.load_state_dict(one.state_dict())
-    assert one.digest() == two.digest()
-
-
 def test_it_stays_where_pixels_are_read() -> None:
     model = assemble(fakes.recipe(preprocessing=fakes.preprocessings()), fakes.LABELS)
     model.to("meta")

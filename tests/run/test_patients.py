@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from leukreg_plugins.aggregators import GatedAttention
 from PIL import Image
 
 import leukreg
 from leukreg.audit.rules import audit
 from leukreg.errors import LeukregError, Problems
-from leukreg.patient_results import diagnoses_of
+from leukreg.patient_results import patient_labels_of
 from leukreg.predict.external_validation import evaluate
 from leukreg.recipe import parse
 from leukreg.recipe.contradictions import check_patients
@@ -253,8 +255,8 @@ def test_cells_of_several_labels_need_labels_of_patients(tmp_path: Path) -> None
     )
     samples = Samples(rows=rows, classes=("ill", "well"))
     with pytest.raises(LeukregError, match="'p1' has cells of 'well' and of 'ill' and no label"):
-        diagnoses_of(samples)
-    told = diagnoses_of(
+        patient_labels_of(samples)
+    told = patient_labels_of(
         Samples(
             rows=rows,
             classes=("ill", "well"),
@@ -264,3 +266,34 @@ def test_cells_of_several_labels_need_labels_of_patients(tmp_path: Path) -> None
     )
     assert told.labels == {"p1": "AML"}
     assert told.said == "their own"
+
+
+@pytest.mark.parametrize(
+    ("logits", "weights", "said"),
+    [
+        ([0.0, 1.0], 0.6, "gives weights from 0.6 on, of sum 0.6; they must be shares"),
+        ([0.0, 1.0, 2.0], 1.0, r"gives logits and weights \(3,\) and \(1,\) for 1 cells and 2 cl"),
+        ([0.0, float("nan")], 1.0, "the aggregator's loss is nan in epoch 1"),
+    ],
+)
+def test_an_aggregator_is_tried_before_anything_is_trained(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, logits: list[float], weights: float, said: str
+) -> None:
+    class Broken(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.said = torch.nn.Parameter(torch.tensor(logits))
+
+        def forward(self, cells: torch.Tensor) -> torch.Tensor:
+            return self.said
+
+        def weights(self, cells: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(cells),), weights / len(cells))
+
+    monkeypatch.setattr(GatedAttention, "build", lambda self, width, labels: Broken())
+    with pytest.raises(LeukregError, match=said):
+        leukreg.check(recipe)
+    with pytest.raises(LeukregError, match=said):
+        leukreg.run(recipe, runs=recipe.parent / "runs")
+    (folder,) = (recipe.parent / "runs").iterdir()
+    assert not list(folder.glob("fold-*"))

@@ -84,7 +84,7 @@ class CellCount:
         if run.patients is None or not run.samples.rows:
             return
         cells = Counter(str(row.patient) for row in run.samples.rows if is_real(row))
-        labels = record.diagnoses_of(run.samples).labels
+        labels = record.patient_labels_of(run.samples).labels
         known = Counter(labels[one] for one in cells)
         names = sorted(name for name, n in known.items() if n >= self.least)
         if len(names) < 2:

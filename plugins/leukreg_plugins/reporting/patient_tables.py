@@ -25,25 +25,11 @@ class Patients:
         return [] if result.patients is None else sections(result, result.patients)
 
 
-def as_run(result: RunRecord, of: record.PatientResults) -> RunRecord:
-    """The run with its patients in place of its cells, for what tells figures of a run."""
-    return replace(
-        result,
-        predictions=of.predictions,
-        validation=of.validation,
-        fitted=of.fitted,
-        scores=of.scores,
-        confusion=of.confusion,
-        threshold=of.threshold,
-        threshold_from=of.threshold_from,
-    )
-
-
 def sections(result: RunRecord, of: record.PatientResults) -> Iterator[Section]:
     """Figures first, then patient by patient, then the cells."""
     from leukreg_plugins.reporting import roc_curves
 
-    run = as_run(result, of)
+    run = result.about_patients
     table = scores.per_class(run)
     classes = replace(table, columns=("class", "patients", *table.columns[2:]))
     drawable = bool(roc_curves.chosen(run))
