@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leukreg.audit.conflict import examine as examine
     from leukreg.audit.published_table import Reported as Reported
     from leukreg.data.cache_folder import cache_area as cache_area
+    from leukreg.data.decode import PictureSize as PictureSize
     from leukreg.data.decode import picture_size as picture_size
     from leukreg.data.groups import groups_of as groups_of
     from leukreg.data.image_store import open_images as open_images
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from leukreg.data.listing import patient_finder as patient_finder
     from leukreg.data.listing import require_folder as require_folder
     from leukreg.data.table_reader import read_table as read_table
+    from leukreg.data.walk import image_endings as image_endings
+    from leukreg.data.walk import other_files as other_files
     from leukreg.engine.device import torch_session as torch_session
     from leukreg.errors import DataError as DataError
     from leukreg.errors import LeukregError as LeukregError
@@ -84,11 +87,12 @@ _NAMES = {
     "audit.conflict": "examine",
     "audit.published_table": "Reported",
     "data.cache_folder": "cache_area",
-    "data.decode": "picture_size",
+    "data.decode": "PictureSize picture_size",
     "data.groups": "groups_of",
     "data.image_store": "open_images",
     "data.listing": "alike count_folder list_folder patient_finder require_folder",
     "data.table_reader": "read_table",
+    "data.walk": "image_endings other_files",
     "engine.device": "torch_session",
     "errors": "DataError LeukregError NotAvailable Problem Problems TrainingError",
     "evaluate.bootstrap": "resampling",

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -179,8 +179,17 @@ def crop(image: Image.Image, box: Box) -> Image.Image:
     return Image.fromarray(np.pad(np.asarray(inside), beyond, mode="edge"))
 
 
-def picture_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of a file's picture, upright: from its header where that can be read.
+class PictureSize(NamedTuple):
+    """What a picture measures in pixels when it stands upright."""
+
+    width: int
+    height: int
+    turned: bool = False
+    """Whether the file's header says that it is stored turned or mirrored."""
+
+
+def picture_size(path: Path) -> PictureSize | None:
+    """The size of a file's picture, from its header where that can be read.
 
     None where the file cannot be read, or holds no picture.
     """
@@ -188,13 +197,14 @@ def picture_size(path: Path) -> tuple[int, int] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
-                turned = image.getexif().get(ORIENTATION, 1) >= 5
-                return image.size[::-1] if turned else image.size
+                stored = image.getexif().get(ORIENTATION, 1)
+                size = image.size[::-1] if stored >= 5 else image.size
+                return PictureSize(*size, turned=stored > 1)
     except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
         pass
     try:
         with guarded():
-            return read_picture(path).image.size
+            return PictureSize(*read_picture(path).image.size)
     except (OSError, Unreadable):
         return None
 

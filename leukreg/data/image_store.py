@@ -192,7 +192,8 @@ def open_images(
 
     Safe against kills (finished packs are kept, the rest is done again) and against other
     processes doing the same. Broken rows are left out with ``broken="skip"``; ``samples.broken``
-    of the result names them.
+    of the result names them. Fields of equal bytes are one field, whatever their names: their boxes
+    all have the path of the first.
 
     Raises:
         Problems: Files that cannot be read, all of them, with ``broken="stop"`` or when none can.
@@ -200,7 +201,8 @@ def open_images(
     """
     cache = PixelCache(image.size, decoder_version())
     with ThreadPoolExecutor(threads()) as pool, guarded():
-        contents, faults = _hash(samples, pool, progress)
+        files = _hash(samples, pool, progress)
+        contents, faults = _contents(samples, files)
         cache.check(contents.values(), pool)
         faults |= _prepare(contents, cache, pool, progress)
     if cache.damaged:
@@ -216,30 +218,62 @@ def open_images(
             raise DataError(f"{row.path} left the cache while it was opened; run again")
         places.append(place)
         facts[row.id] = place[0].facts[place[1]]
-    return ImageStore(readable, image, tuple(places), facts)
+    return ImageStore(_one_field_each(readable, files), image, tuple(places), facts)
 
 
 Shown: TypeAlias = tuple[str, Box | None]
 """A file, and which part of it is an image."""
 
 
-def _hash(
-    samples: Samples, pool: Executor, progress: Progress
+def _hash(samples: Samples, pool: Executor, progress: Progress) -> dict[str, str | OSError]:
+    """The digest of every file's bytes, or why it cannot be read, by its path."""
+    paths = dict.fromkeys(row.path for row in samples.rows)
+    files: dict[str, str | OSError] = {}
+    with progress.task("Reading files", len(paths)) as advance:
+        for path, found in zip(paths, pool.map(_hash_file, paths), strict=True):
+            advance()
+            files[path] = found
+    return files
+
+
+def _contents(
+    samples: Samples, files: Mapping[str, str | OSError]
 ) -> tuple[dict[Shown, str], dict[Shown, str]]:
-    """The digest of every image, from its file's bytes, and why others cannot be read."""
+    """The digest of every image, from its file's, and why others cannot be read."""
     boxes: dict[str, dict[Box | None, None]] = {}
     for row in samples.rows:
         boxes.setdefault(row.path, {})[row.box] = None
     contents, faults = {}, {}
-    with progress.task("Reading files", len(boxes)) as advance:
-        for path, found in zip(boxes, pool.map(_hash_file, boxes), strict=True):
-            advance()
-            for box in boxes[path]:
-                if isinstance(found, OSError):
-                    faults[path, box] = _cannot_open(found)
-                else:
-                    contents[path, box] = content_of(found, box)
+    for path, own in boxes.items():
+        found = files[path]
+        for box in own:
+            if isinstance(found, OSError):
+                faults[path, box] = _cannot_open(found)
+            else:
+                contents[path, box] = content_of(found, box)
     return contents, faults
+
+
+def _one_field_each(samples: Samples, files: Mapping[str, str | OSError]) -> Samples:
+    """The samples with one path for all fields of the same bytes: a split keeps their cells
+    together where patients are unknown, whichever of its names a cell was listed under."""
+    first: dict[str | OSError, str] = {}
+    copies: dict[str, str] = {}
+    rows = []
+    for row in samples.rows:
+        path = row.path if row.box is None else first.setdefault(files[row.path], row.path)
+        if path != row.path:
+            copies.setdefault(row.path, row.id)
+        rows.append(row if path == row.path else replace(row, path=path))
+    if not copies:
+        return samples
+    example = next(iter(copies.values()))
+    one = len(copies) == 1
+    said = (
+        f"{len(copies):,} {'field is a copy' if one else 'fields are copies'} of others, byte by "
+        f"byte, and count{'s' * one} as one with them, such as that of {example}"
+    )
+    return replace(samples, rows=tuple(rows), assumed=(*samples.assumed, said))
 
 
 def _hash_file(path: str) -> str | OSError:

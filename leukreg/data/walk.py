@@ -179,6 +179,16 @@ def shown(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
 
 
+def other_files(top: Path) -> list[Path]:
+    """Files below a folder that are no images, sorted; links are followed, systems' own skipped.
+
+    Raises:
+        DataError: It cannot be listed.
+    """
+    found = (one.path for one in walk(top).passed if one.what not in SKIPPED)
+    return sorted(path for path in found if path.is_file())
+
+
 def is_image(path: Path) -> bool:
     """Whether a file is taken for an image, by its ending or else by its first bytes."""
     ending = path.suffix.lower()

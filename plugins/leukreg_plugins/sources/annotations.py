@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from xml.parsers import expat
 
-from leukreg import BrokenImage, DataError, read_regular
+from leukreg import BrokenImage, DataError, PassedOver, other_files, read_regular
 from leukreg_plugins.sources.text_table import nfc
 
 Format = Literal["voc", "coco", "yolo"]
@@ -28,36 +29,40 @@ class Mark:
     edges: tuple[float, float, float, float]
     """Left, top, right, bottom: in pixels, or as shares of the picture's width and height."""
     shares: bool
+    file: Path
+    """The annotation."""
     where: str
     """``file:line``, or the file and the entry."""
+    size: tuple[int, int] | None = None
+    """Width and height of the picture, where the annotation states them."""
 
 
-Found = Iterator[Mark | BrokenImage]
-"""Marks, and what of an annotation cannot be read."""
+Found = Iterator[Mark | BrokenImage | PassedOver]
+"""Marks, what of an annotation cannot be read, and what is left out."""
 
 
 def files_of(top: Path) -> dict[Format, list[Path]]:
     """Files that may hold annotations, by format: those below a folder, or one file."""
-    listed = [top] if top.is_file() else sorted(top.rglob("*"))
+    endings: dict[str, Format] = {".xml": "voc", ".json": "coco", ".txt": "yolo"}
     found: dict[Format, list[Path]] = {"voc": [], "coco": [], "yolo": []}
-    for path in listed:
-        below = path.relative_to(top.parent).parts
-        if any(part.startswith((".", "__MACOSX")) for part in below[1:]) or not path.is_file():
-            continue
-        endings: dict[str, Format] = {".xml": "voc", ".json": "coco", ".txt": "yolo"}
+    for path in [top] if top.is_file() else other_files(top):
         if kind := endings.get(path.suffix.lower()):
             found[kind].append(path)
     return found
 
 
 def begins_as_yolo(path: Path) -> bool:
-    """Whether a text begins with a box: other texts lie beside annotations."""
+    """Whether a text begins with a box or polygon: other texts lie beside annotations."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             cells = next((line.split() for line in file if line.strip()), [])
+        numbers = [*map(float, cells)]
+        odd = len(cells) >= 5 and len(cells) % 2  # more than five are a polygon's corners
+        return bool(odd) and cells[0].isdecimal() and all(map(math.isfinite, numbers))
     except OSError:
         return True  # reading it says so
-    return len(cells) == 5 and all(cell.replace(".", "").isdecimal() for cell in cells)
+    except ValueError:
+        return False
 
 
 def marks(kind: Format, files: Sequence[Path], top: Path) -> Found:
@@ -70,7 +75,7 @@ def marks(kind: Format, files: Sequence[Path], top: Path) -> Found:
     Raises:
         DataError: YOLO's classes have no names.
     """
-    names = _names(top) if kind == "yolo" else ()
+    names = _names(top) if kind == "yolo" else {}
     readers: dict[Format, Callable[[Path, bytes], Found]] = {
         "voc": _voc,
         "coco": _coco,
@@ -87,7 +92,7 @@ def marks(kind: Format, files: Sequence[Path], top: Path) -> Found:
         except expat.ExpatError as error:
             place = f"{path}:{error.lineno}"
             yield BrokenImage(path=place, reason=f"damaged {CALLED[kind]}: {error}")
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             yield BrokenImage(path=str(path), reason=f"damaged {CALLED[kind]}: {error}")
 
 
@@ -105,6 +110,7 @@ class _VocReader:
         self.open: list[str] = []
         self.text = ""
         self.picture = ""
+        self.size: dict[str, str] = {}
         self.line = 0
         self.values: dict[str, str] = {}
         self.objects: list[tuple[int, dict[str, str]]] = []
@@ -124,6 +130,8 @@ class _VocReader:
     def end(self, name: str) -> None:
         if self.open == ["annotation", "filename"]:
             self.picture = self.text.strip()
+        elif self.open[:2] == ["annotation", "size"]:
+            self.size[name] = self.text
         elif self.open == ["annotation", "object"]:
             self.objects.append((self.line, self.values))
         elif self.open[:2] == ["annotation", "object"]:  # an object's parts have boxes of their own
@@ -136,25 +144,32 @@ def _voc(path: Path, data: bytes) -> Found:
     """Everingham et al., The PASCAL visual object classes challenge, IJCV 2010."""
     reader = _VocReader(path)
     reader.parser.Parse(data, True)
+    picture = reader.picture or path.stem
+    size = _size(reader.size.get("width"), reader.size.get("height"))
     for line, values in reader.objects:
-        where = f"{path}:{line}"
         texts = [values.get(f"bndbox/{edge}", "") for edge in ("xmin", "ymin", "xmax", "ymax")]
-        yield _mark(reader.picture or path.stem, values.get("name", ""), texts, False, where)
+        yield _mark(picture, values.get("name", ""), texts, path, line, size=size)
 
 
 def _coco(path: Path, data: bytes) -> Found:
-    """Lin et al., Microsoft COCO, ECCV 2014; crowds are no cells and are left out."""
+    """Lin et al., Microsoft COCO, ECCV 2014; crowds are no cells and are counted."""
     whole = json.loads(data)
     lists = ("images", "annotations", "categories")
     if not isinstance(whole, dict) or any(not isinstance(whole.get(key), list) for key in lists):
         raise ValueError(f"it has not the lists {', '.join(lists)}")
-    pictures = {one.get("id"): one.get("file_name") for one in whole["images"]}
+    pictures = {one.get("id"): one for one in whole["images"]}
     names = {one.get("id"): one.get("name") for one in whole["categories"]}
+    for key, ids in (("images", pictures), ("categories", names)):
+        if len(ids) < len(whole[key]):
+            raise ValueError(f"several of its {key} have one id")
+    crowds = []
     for number, one in enumerate(whole["annotations"], start=1):
         where = f"{path} annotation {one.get('id', f'number {number}')}"
         if one.get("iscrowd"):
+            crowds.append(where)
             continue
-        picture, name = pictures.get(one.get("image_id")), names.get(one.get("category_id"))
+        image, name = pictures.get(one.get("image_id"), {}), names.get(one.get("category_id"))
+        picture = image.get("file_name")
         if not picture or not name:
             key = "category_id" if picture else "image_id"
             reason = f"its {key} {one.get(key)!r} is none of the file's {lists[2 * bool(picture)]}"
@@ -166,10 +181,19 @@ def _coco(path: Path, data: bytes) -> Found:
             continue
         left, top, width, height = map(float, box)
         edges = (left, top, left + width, top + height)
-        yield Mark(nfc(str(picture)), nfc(str(name)), edges, False, where)
+        size = _size(image.get("width"), image.get("height"))
+        yield Mark(_posix(str(picture)), nfc(str(name)), edges, False, path, where, size)
+    if crowds:
+        yield PassedOver(
+            what=f"box{'es' * (len(crowds) != 1)} round crowds",
+            files=len(crowds),
+            example=crowds[0],
+            reason="a crowd is no cell",
+            images=True,
+        )
 
 
-def _yolo(path: Path, data: bytes, names: Sequence[str]) -> Found:
+def _yolo(path: Path, data: bytes, names: Mapping[int, str]) -> Found:
     """Redmon et al., 2016: class, then centre, width and height as shares of the picture."""
     for line, text in enumerate(data.decode("utf-8-sig").splitlines(), start=1):
         where, cells = f"{path}:{line}", text.split()
@@ -178,16 +202,24 @@ def _yolo(path: Path, data: bytes, names: Sequence[str]) -> Found:
         if len(cells) != 5:
             reason = f"a line has a class and four numbers, not {len(cells)} of them: {text!r}"
             yield BrokenImage(path=where, reason=reason)
-        elif not cells[0].isdecimal() or int(cells[0]) >= len(names):
+        elif not cells[0].isdecimal() or int(cells[0]) not in names:
             reason = f"class {cells[0]} is none of the {len(names)} that have names, from 0"
             yield BrokenImage(path=where, reason=reason)
         else:
-            yield _mark(path.stem, names[int(cells[0])], cells[1:], True, where)
+            yield _mark(path.stem, names[int(cells[0])], cells[1:], path, line, shares=True)
 
 
 def _mark(
-    field: str, label: str, texts: Sequence[str], shares: bool, where: str
+    field: str,
+    label: str,
+    texts: Sequence[str],
+    file: Path,
+    line: int,
+    *,
+    shares: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Mark | BrokenImage:
+    where = f"{file}:{line}"
     if not label:
         return BrokenImage(path=where, reason="it has no class")
     try:
@@ -199,26 +231,43 @@ def _mark(
         edges = (first - half[0], second - half[1], first + half[0], second + half[1])
     else:
         edges = (first, second, third, fourth)
-    return Mark(nfc(field.replace("\\", "/")), nfc(label), edges, shares, where)
+    return Mark(_posix(field), nfc(label), edges, shares, file, where, size)
+
+
+def _posix(name: str) -> str:
+    return nfc(name.replace("\\", "/"))
+
+
+def _size(width: Any, height: Any) -> tuple[int, int] | None:
+    """A stated size; programs that do not know it leave it away or write 0."""
+    try:
+        size = int(float(width)), int(float(height))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return size if min(size) > 0 else None
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # more digits than a float can have
+        return False
 
 
-def _names(top: Path) -> tuple[str, ...]:
-    """The names of YOLO's classes: from data.yaml, else from a list of names.
+def _names(top: Path) -> dict[int, str]:
+    """The names of YOLO's classes by number: from data.yaml, else from a list of names.
 
     Raises:
-        DataError: There are none, or files disagree.
+        DataError: There are none, files disagree, or a list cannot be read or has a gap.
     """
     folder = top if top.is_dir() else top.parent
-    found = {path: _from_yaml(path) for path in sorted(folder.rglob("*.y*ml"))}
-    for path in (one for name in NAMES for one in sorted(folder.rglob(name))):
-        lines = path.read_text("utf-8-sig", errors="replace").splitlines()
-        found[path] = tuple(nfc(line.strip()) for line in lines if line.strip())
+    there = other_files(folder)
+    found = {path: _from_yaml(path) for path in there if path.suffix.lower() in (".yaml", ".yml")}
+    found |= {path: _from_list(path) for path in there if path.name in NAMES}
     found = {path: names for path, names in found.items() if names}
-    if len({*found.values()}) > 1:
+    if any(names != other for names in found.values() for other in found.values()):
         raise DataError(f"{' and '.join(map(str, found))} name other classes; keep one of them")
     if not found:
         raise DataError(
@@ -228,13 +277,32 @@ def _names(top: Path) -> tuple[str, ...]:
     return next(iter(found.values()))
 
 
-def _from_yaml(path: Path) -> tuple[str, ...]:
+def _from_list(path: Path) -> dict[int, str]:
+    try:
+        lines = read_regular(path).decode("utf-8-sig").rstrip().splitlines()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error.reason}; save it as such") from error
+    for line, name in enumerate(lines, start=1):
+        if not name.strip():
+            raise DataError(
+                f"{path}:{line} is empty: the numbers of YOLO's classes count lines from 0, so "
+                "that it is a class without a name; write its name there, or take the line out if "
+                "no number counts it"
+            )
+    return {number: nfc(name.strip()) for number, name in enumerate(lines)}
+
+
+def _from_yaml(path: Path) -> dict[int, str]:
     import yaml
 
     try:
-        names = (yaml.safe_load(read_regular(path)) or {}).get("names")
-    except (OSError, AttributeError, yaml.YAMLError):  # another file's YAML
-        return ()
-    if isinstance(names, dict) and all(isinstance(key, int) for key in names):
-        names = [names.get(number, number) for number in range(max(names, default=-1) + 1)]
-    return tuple(nfc(str(name)) for name in names) if isinstance(names, list) else ()
+        # Texts alone: dates may be wrong, and merged keys can be made to fill the memory.
+        names = yaml.load(read_regular(path), Loader=yaml.BaseLoader).get("names")
+        pairs = [*(names.items() if isinstance(names, dict) else enumerate(names))]
+        if isinstance(names, str) or not all(isinstance(name, str) for _, name in pairs):
+            return {}
+        return {int(number): nfc(name) for number, name in pairs}
+    except (OSError, AttributeError, TypeError, ValueError, RecursionError, yaml.YAMLError):
+        return {}  # another file's YAML

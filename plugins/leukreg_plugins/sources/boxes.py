@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le
 
@@ -37,9 +36,13 @@ from leukreg_plugins.sources.annotations import (
     files_of,
     marks,
 )
+from leukreg_plugins.sources.fields import Fields, bare
 from leukreg_plugins.sources.patients import PatientLabels
 from leukreg_plugins.sources.table import SIDES
 from leukreg_plugins.sources.text_table import at_most, nfc
+
+if TYPE_CHECKING:
+    from leukreg import PictureSize
 
 MOST = 0.95
 """Share of the boxes that fit into a crop whose side nobody states."""
@@ -47,10 +50,6 @@ ROUNDING = 2.0
 """Pixels that a box may reach over its picture: programs count from 0 or 1, and round."""
 ANNOTATIONS = (".xml", ".json", ".txt", ".yaml", ".yml", ".names", ".labels", ".csv", ".md")
 """Endings of files that nobody would look for cells in."""
-HINTS = 10
-"""Missing pictures for which a name like theirs is looked for."""
-BESIDE = {"images", "labels", "annotations", "jpegimages"}
-"""Folders that part pictures from their annotations, in lower case: they say nothing else."""
 
 
 @plugin("boxes")
@@ -62,6 +61,9 @@ class Boxes(PatientLabels):
     large cell stays larger than a small one, as under the microscope; with "box" each cell fills
     its crop, and sizes are lost. Over the border of a field its outermost pixels are repeated.
     Cells of one field stay on one side of a split where the patient is unknown.
+
+    A field is found by the name that its annotation states, or else has. Folders of pictures and
+    annotations are compared, below root and below annotations: p07/1.txt is not of p08/1.png.
     """
 
     root: str
@@ -117,22 +119,25 @@ class Boxes(PatientLabels):
         fields = list_folder(
             self.root, classes=whole, patient=self.patient, patient_level=self.patient_level
         )
-        index = _Fields(fields.rows)
-        kind, files = self._files(index)
-        crops, broken = self._placed(kind, files, index, progress)
+        kind, files = self._files({bare(PurePosixPath(row.id).name) for row in fields.rows})
+        index = Fields(fields.rows, files, self._top())
+        crops, broken, crowds = self._placed(kind, files, index, progress)
         taken, passed, problems = self._taken(crops)
         if not taken and not problems:
             problems = [Problem(one.reason, one.path) for one in broken]
         if problems:
             raise Problems(at_most(problems, "annotations"))
+        if not taken:
+            left = "".join(f"; passed over: {one}" for one in (*crowds, *passed))
+            raise DataError(f"{self._annotations()}: {CALLED[kind]} without one box{left}")
         rows, how = self._cut(taken)
         beside = tuple(one for one in fields.passed if one.images or one.what not in ANNOTATIONS)
         samples = Samples(
             rows=rows,
             classes=tuple(self.classes or sorted({row.label for row in rows})),
             broken=(*fields.broken, *broken),
-            passed=(*beside, *passed, *_without_boxes(fields.rows, rows)),
-            assumed=(f"{CALLED[kind]}: {how}", *_apart(rows)),
+            passed=(*beside, *passed, *crowds, *_without_boxes(fields.rows, rows)),
+            assumed=(f"{CALLED[kind]}: {how}", *index.doubts(), *_apart(rows)),
         )
         if self.patients is None:
             return samples
@@ -146,14 +151,16 @@ class Boxes(PatientLabels):
     def _annotations(self) -> Path:
         return expanded(self.annotations or self.root).absolute()
 
-    def _files(self, index: _Fields) -> tuple[Format, list[Path]]:
-        """The format of the annotations, and their files."""
+    def _top(self) -> Path:
+        """The folder that the annotations lie below."""
+        given = self._annotations()
+        return given if given.is_dir() else given.parent
+
+    def _files(self, fields: Collection[str]) -> tuple[Format, list[Path]]:
+        """The format of the annotations of these fields, and their files."""
         top = self._annotations()
-        given = top.parent if top.suffix.lower() in (".yaml", ".yml") else top
-        found = files_of(given)
-        found["yolo"] = [
-            path for path in found["yolo"] if index.has(path.stem) or begins_as_yolo(path)
-        ]
+        found = files_of(self._top() if top.suffix.lower() in (".yaml", ".yml") else top)
+        found["yolo"] = [path for path in found["yolo"] if _is_yolo(path, fields)]
         if self.format != "auto":
             kinds = [self.format] if found[self.format] else []
         else:
@@ -169,30 +176,24 @@ class Boxes(PatientLabels):
         return kinds[0], found[kinds[0]]
 
     def _placed(
-        self, kind: Format, files: Sequence[Path], index: _Fields, progress: Progress
-    ) -> tuple[list[_Placed], list[BrokenImage]]:
-        """The boxes in pixels of their fields, and those that cannot be had."""
+        self, kind: Format, files: Sequence[Path], index: Fields, progress: Progress
+    ) -> tuple[list[_Placed], list[BrokenImage], list[PassedOver]]:
+        """The boxes in pixels of their fields, those that cannot be had, and what is left out."""
         placed: list[_Placed] = []
         broken: dict[str, BrokenImage] = {}
+        left: list[PassedOver] = []
         count: Counter[str] = Counter()
         with progress.task("Reading boxes") as advance:
             for mark in marks(kind, files, self._annotations()):
                 advance()
-                if isinstance(mark, BrokenImage):
-                    broken[mark.path] = mark
-                    continue
-                try:
-                    field = index.find(mark)
-                    count[field.id] += 1
-                    size = index.size(field)
-                    if size is None:
-                        reason = "a field that is no readable picture"
-                        broken[field.path] = BrokenImage(path=field.path, reason=reason)
-                    else:
-                        placed.append(_in_pixels(mark, field, count[field.id], size))
-                except ValueError as error:
-                    broken[mark.where] = BrokenImage(path=mark.where, reason=str(error))
-        return placed, [*broken.values()]
+                found = _in_pixels(mark, index, count) if isinstance(mark, Mark) else mark
+                if isinstance(found, _Placed):
+                    placed.append(found)
+                elif isinstance(found, PassedOver):
+                    left.append(found)
+                else:
+                    broken[found.path] = found
+        return placed, [*broken.values()], left
 
     def _taken(
         self, placed: Sequence[_Placed]
@@ -273,14 +274,36 @@ class _Placed(NamedTuple):
         )
 
 
-def _in_pixels(mark: Mark, field: Sample, number: int, size: tuple[int, int]) -> _Placed:
-    """A box in pixels, cut at the border of its field.
+def _is_yolo(path: Path, fields: Collection[str]) -> bool:
+    """Whether a text is of one of these fields, or looks as if it were of one that is missing."""
+    return nfc(path.stem) in fields or nfc(bare(path.stem)) in fields or begins_as_yolo(path)
+
+
+def _in_pixels(mark: Mark, index: Fields, count: Counter[str]) -> _Placed | BrokenImage:
+    """A box in pixels of its field, whose boxes are counted; or why it cannot be had."""
+    try:
+        field = index.find(mark)
+        count[field.id] += 1
+        size = index.size(field)
+        if size is None:
+            return BrokenImage(path=field.path, reason="a field that is no readable picture")
+        if mark.size not in (None, size[:2]):
+            stated, there = (f"{one[0]}x{one[1]}" for one in (mark.size, size))
+            reason = f"{mark.file} says that it is {stated}, but upright it is {there}: its boxes"
+            return BrokenImage(path=field.path, reason=f"{reason} are those of another picture")
+        return _Placed(field, count[field.id], mark.label, _edges(mark, size))
+    except ValueError as error:
+        return BrokenImage(path=mark.where, reason=str(error))
+
+
+def _edges(mark: Mark, size: PictureSize) -> tuple[float, float, float, float]:
+    """The edges of a box in pixels, cut at the border of its field.
 
     Raises:
         ValueError: It has no area, or does not lie in the picture.
     """
-    width, height = size
-    across, down = size if mark.shares else (1, 1)
+    width, height, _ = size
+    across, down = (width, height) if mark.shares else (1, 1)
     left, right = (edge * across for edge in mark.edges[::2])
     top, bottom = (edge * down for edge in mark.edges[1::2])
     shown = ", ".join(f"{edge:g}" for edge in (left, top, right, bottom))
@@ -290,63 +313,7 @@ def _in_pixels(mark: Mark, field: Sample, number: int, size: tuple[int, int]) ->
         raise ValueError(
             f"its box ({shown}) does not lie in the picture, which is {width}x{height}"
         )
-    edges = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
-    return _Placed(field, number, mark.label, edges)
-
-
-class _Fields:
-    """The pictures of fields, by the names that annotations give them."""
-
-    def __init__(self, rows: Sequence[Sample]) -> None:
-        self._named: dict[str, list[Sample]] = {}
-        for row in rows:
-            path = PurePosixPath(row.id)
-            for name in dict.fromkeys((row.id, path.name, path.stem)):
-                self._named.setdefault(name, []).append(row)
-        self._sizes: dict[str, tuple[int, int] | None] = {}
-        self._hints: dict[str, str] = {}
-
-    def has(self, name: str) -> bool:
-        return name in self._named
-
-    def find(self, mark: Mark) -> Sample:
-        """The picture that a mark lies in.
-
-        Raises:
-            ValueError: There is none, or there are several that may be meant.
-        """
-        path = PurePosixPath(mark.field)
-        names = (mark.field, path.name, path.stem)
-        found = next((self._named[name] for name in names if name in self._named), [])
-        if not found:
-            hint = self._hint(mark.field)
-            raise ValueError(f"there is no picture {mark.field!r} below root{hint}")
-        # Of several of one name that counts whose folders are called most like the annotation's.
-        here = {part.lower() for part in PurePosixPath(mark.where).parts} - BESIDE
-        shared = {
-            row.id: len(here & {part.lower() for part in row.id.split("/")[:-1]}) for row in found
-        }
-        best = [row for row in found if shared[row.id] == max(shared.values())]
-        if len(best) > 1:
-            meant = " or ".join(row.id for row in best[:3])
-            raise ValueError(f"{mark.field!r} may be {meant}: give them names of their own")
-        return best[0]
-
-    def _hint(self, name: str) -> str:
-        """The nearest name there is, for the first that are missing: each takes its time."""
-        if name not in self._hints:
-            few = len(self._hints) < HINTS
-            close = get_close_matches(PurePosixPath(name).name, self._named, n=1) if few else []
-            self._hints[name] = f"; did you mean {close[0]!r}?" if close else ""
-        return self._hints[name]
-
-    def size(self, field: Sample) -> tuple[int, int] | None:
-        """Width and height of a picture; None for one that cannot be read."""
-        from leukreg import picture_size
-
-        if field.path not in self._sizes:
-            self._sizes[field.path] = picture_size(Path(field.path))
-        return self._sizes[field.path]
+    return (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
 
 
 def _apart(rows: Sequence[Sample]) -> Iterator[str]:
