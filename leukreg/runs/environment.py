@@ -62,7 +62,7 @@ def _version(name: str) -> str | None:
 def _cpu() -> str:
     with suppress(OSError):  # not Linux
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        if found := re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE):
+        if found := re.search(r"^model name[ \t]*:[ \t]*(\S.*)", text, re.MULTILINE):
             return found[1].strip()
     return platform.processor() or platform.machine()
 

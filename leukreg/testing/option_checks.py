@@ -8,15 +8,25 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from leukreg.errors import LeukregError
+
 Check = TypeVar("Check", bound=Callable[..., None])
 _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
 
 def of_plugin(check: Check) -> Check:
-    """Has what a check says begin with the name of the plugin."""
+    """Has what a check says begin with the name of the plugin.
+
+    Checks are assert statements: they raise LeukregError where Python leaves these out.
+    """
 
     @functools.wraps(check)
     def named(plugin: Any, *args: Any, **more: Any) -> None:
+        if not __debug__:
+            raise LeukregError(
+                "python -O (or PYTHONOPTIMIZE) leaves out assert statements, which checks of "
+                "contracts are: nothing was checked; run them without it"
+            )
         cls = plugin if isinstance(plugin, type) else type(plugin)
         name = getattr(cls, "leukreg_name", None)
         who = cls.__name__ if name is None else f"plugin {name!r}"

@@ -71,7 +71,7 @@ class HubWeights:
             NotAvailable: It is neither in the cache nor to be had from the hub.
         """
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         if (path := self.cached()) is not None:
             return path
@@ -79,9 +79,11 @@ class HubWeights:
         for name in self.files:
             try:
                 return Path(hf_hub_download(self.repo, name))
-            except EntryNotFoundError:
-                continue
             except Exception as error:  # the client lets many HTTP libraries' errors through
+                # Not found on this machine, which it says of a lost connection, is another matter.
+                lost = isinstance(error, LocalEntryNotFoundError)
+                if isinstance(error, EntryNotFoundError) and not lost:
+                    continue
                 raise NotAvailable(self._missing(f"download failed: {_line(error)}")) from error
         raise NotAvailable(self._missing(f"it has none of the files {', '.join(self.files)}"))
 
@@ -106,7 +108,9 @@ class PackagedWeights:
     """leukreg's extra that installs it; "": leukreg itself does."""
 
     def __str__(self) -> str:
-        return f"{self.distribution} {importlib.metadata.version(self.distribution)}"
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return f"{self.distribution} {importlib.metadata.version(self.distribution)}"
+        return f"{self.distribution}, not installed"
 
     def cached(self) -> Path | None:
         """The file on this machine, or None."""
@@ -289,7 +293,8 @@ def create(
 def in_order(name: str, tensors: Tensors) -> Tensors:
     """Tensors that stand in the order of timm's model ``name``, under names of their own.
 
-    Batch norm's counters of batches, which not every framework keeps, do not count.
+    Batch norm's counters of batches, which not every framework keeps, do not count. What has timm's
+    names already comes back as it is: timm says itself what such a file lacks.
 
     Raises:
         ValueError: They are more or fewer than the model's, or of other shapes.
@@ -299,7 +304,7 @@ def in_order(name: str, tensors: Tensors) -> Tensors:
     with torch.device("meta"):  # no memory, and no draw from torch's generator
         wanted = _without_counters(import_timm().create_model(name).state_dict())
     found = _without_counters(tensors)
-    if found.keys() == wanted.keys():
+    if not wanted.keys().isdisjoint(found):
         return tensors
     if len(found) != len(wanted):
         raise ValueError(f"it holds {len(found)} tensors, the model {len(wanted)}")

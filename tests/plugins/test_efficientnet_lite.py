@@ -121,3 +121,19 @@ def test_a_damaged_package_is_an_error_that_no_fallback_hides(
                 EfficientNetLite0().ready()
             assert not isinstance(caught.value, NotAvailable)
             assert "\n" not in str(caught.value)
+
+
+def test_a_file_with_timms_names_needs_no_classifier(tmp_path: Path) -> None:
+    tensors = in_order("tf_efficientnet_lite0", load_tensors(EfficientNetLite0.packaged.fetch()))
+    bare = {name: each for name, each in tensors.items() if not name.startswith("classifier.")}
+    torch.save(bare, tmp_path / "bare.pth")
+    EfficientNetLite0(weights=str(tmp_path / "bare.pth")).build()
+    bare.popitem()
+    torch.save(bare, tmp_path / "lacking.pth")
+    with pytest.raises(LeukregError, match="it lacks bn2"):
+        EfficientNetLite0(weights=str(tmp_path / "lacking.pth")).build()
+
+
+def test_a_package_that_is_not_installed_is_named_all_the_same() -> None:
+    missing = dataclasses.replace(EfficientNetLite0.packaged, distribution="no-such-package")
+    assert str(missing) == "no-such-package, not installed"

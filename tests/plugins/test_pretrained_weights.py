@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import huggingface_hub
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+from leukreg_plugins.pretrained_weights import HubWeights
+
+from leukreg import NotAvailable
 
 WEIGHTS = b"weights of a network" * 1000
 FETCH = """
@@ -86,3 +91,13 @@ def test_weights_are_fetched_into_the_cache_or_their_absence_is_told(
     )
     assert done.returncode == 0, done.stderr
     assert says in done.stdout
+
+
+def test_a_connection_that_is_lost_is_no_missing_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> str:
+        raise LocalEntryNotFoundError("the connection broke off")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lost)
+    monkeypatch.setattr(HubWeights, "ready", lambda _: None)
+    with pytest.raises(NotAvailable, match="download failed: the connection broke off"):
+        HubWeights("owner/lost").fetch()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from typing import Annotated
 
 import pytest
@@ -65,3 +67,10 @@ def test_a_required_option_asks_for_an_instance() -> None:
 
     with pytest.raises(AssertionError, match="cannot be built without root"):
         check("source", Mine)
+
+
+def test_checks_that_python_leaves_out_are_no_checks() -> None:
+    code = "from leukreg.testing import check_options; check_options(int)"
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "LeukregError: python -O (or PYTHONOPTIMIZE) leaves out assert" in done.stderr

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from leukreg import PassedOver, Problem, Sample, Samples
+from leukreg import PassedOver, Problem, Sample, Samples, did_you_mean
 from leukreg_plugins.sources.text_table import TextTable, nfc, require_table
 
 
@@ -199,5 +198,5 @@ def _passed(
 
 
 def _near(word: str, known: Collection[str]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(word, known, "")
+    return hint and f"; {hint}"
