@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from leukreg.audit.figures import said
 from leukreg.audit.printed_figure import Printed
 from leukreg.audit.published_table import Reported
 from leukreg.audit.reconstruct import (
@@ -24,10 +25,14 @@ from leukreg.audit.reconstruct import (
     solve,
     stratified_tests,
 )
+from leukreg.audit.verdict import Status, TableVerdict
 
 MOST_REPAIRS = 6
 MOST_LISTED = 200
-LEFT_OUT_FIRST = ("f1", "precision", "balanced_accuracy", "specificity", "recall", "accuracy")
+LEFT_OUT_FIRST = (
+    "jaccard", "fdr", "npv", "fpr", "fnr", "f1", "precision", "balanced_accuracy", "specificity",
+    "recall", "accuracy",
+)  # fmt: skip
 """Of several smallest conflicts, the one with the figures that are easiest to follow is told."""
 AVERAGED = ("precision", "recall", "f1", "specificity", "balanced_accuracy")
 """Figures of the whole that are means over the classes when there are more than two."""
@@ -99,6 +104,30 @@ class Examined:
     conflict: Conflict | None = None
     """Where that is impossible."""
     mismatches: tuple[Mismatch, ...] = ()
+
+    @property
+    def verdict(self) -> TableVerdict:
+        used = {(label, name) for label, name, _ in figures_of(self.reported)}
+        every = [*(("", *one) for one in self.reported.figures), *self.reported.per_class]
+        rest = [
+            f"{said(name, label)} {value}"
+            for label, name, value in every
+            if (label, name) in used or (label == "" and (self.reported.positive, name) in used)
+        ]
+        others = [
+            f"{said(name, label)} {value} (follows from no confusion matrix)"
+            for label, name, value in every
+            if f"{said(name, label)} {value}" not in rest
+        ]
+        wrong = list(self.contradictions())
+        status: Status = "consistent" if self.answer.status == "fits" else "not checkable"
+        reason = self.origin() if self.answer.status == "fits" else self.answer.why
+        return TableVerdict(
+            status="impossible" if wrong else status,
+            reason="; ".join(wrong) or reason,
+            rests_on=tuple(rest),
+            unused=tuple(others),
+        )
 
     @property
     def aside(self) -> Repair | None:

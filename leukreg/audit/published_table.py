@@ -6,6 +6,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from leukreg.audit.figures import (
+    LABELLED,
+    OF_CLASSES,
+    RATES,
+    class_figure_named,
+    figure_named,
+    least,
+)
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
 from leukreg.text import did_you_mean
@@ -15,27 +23,15 @@ if TYPE_CHECKING:
     from leukreg.recipe.model import Recipe
 
 
-RATES = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "specificity",
-    "auc",
-    "balanced_accuracy",
-    "brier",
-    "threshold",
-    "validation_accuracy",
-    "baseline_claimed",
-)
-"""Figures of the whole that lie between 0 and 1."""
 LOSSES = ("best_validation_loss", "final_validation_loss")
 COUNTS = ("images", "test_images", "best_epoch", "stopped_epoch", "folds")
 TALLIES = ("class_counts", "train_counts", "validation_counts", "test_counts", "synthetic_counts")
 """Tables of images per class."""
-CLASS_RATES = ("precision", "recall", "f1", "specificity", "auc")
+NOT_OF_ONE = ("accuracy", "balanced_accuracy", "g_mean", "mcc", "kappa", "auc", "average_precision")
+"""Figures of the whole that are no figures of its positive class."""
 TEXTS = ("title", "source", "note", "url", "positive")
 KEYS = (*RATES, *LOSSES, *COUNTS, *TALLIES, *TEXTS, "classes", "confusion", "per_class")
+NO_RATES = frozenset(KEYS) - frozenset(RATES)
 LARGEST = 10_000_000
 
 T = TypeVar("T")
@@ -81,7 +77,7 @@ class Reported:
         """The figures of one class; those of the whole count for the positive one of two."""
         own = {name: value for owner, name, value in self.per_class if owner == label}
         if label == self.positive and len(self.classes) == 2:
-            own = {n: v for n, v in self.figures if n in CLASS_RATES and n != "auc"} | own
+            own = {n: v for n, v in self.figures if n in OF_CLASSES and n not in NOT_OF_ONE} | own
         return own
 
     def count(self, name: str) -> int | None:
@@ -146,8 +142,9 @@ class _Reader:
 
     def read(self) -> Reported:
         for key in self.table:
-            if key not in KEYS:
-                hint = did_you_mean(str(key), KEYS, f"known are {', '.join(KEYS)}")
+            if key not in KEYS and figure_named(str(key)) is None:
+                known = ", ".join(key for key in KEYS if key not in LABELLED)
+                hint = did_you_mean(str(key), KEYS, f"known are {known}")
                 self.mistake(f"no such figure; {hint}", str(key))
         list(self.taken(_text, TEXTS))
         per_class, supports = self.per_class()
@@ -162,13 +159,26 @@ class _Reader:
         return Reported(
             classes=classes,
             positive=self.positive(classes),
-            figures=(*self.taken(_rate, RATES), *self.taken(_loss, LOSSES)),
+            figures=(*self.rates(), *self.taken(_loss, LOSSES)),
             per_class=per_class,
             supports=supports,
             confusion=confusion,
             counts=tuple(self.taken(_count, COUNTS)),
             tallies=tallies,
         )
+
+    def rates(self) -> Iterator[tuple[str, Printed]]:
+        """Figures of the whole under their own names; each stands once."""
+        named: dict[str, str] = {}
+        for key, raw in self.table.items():
+            name = None if key in NO_RATES else figure_named(str(key))
+            if name is None:
+                continue
+            if name in named:
+                self.mistake(f"means {name}, as {named[name]!r} does", str(key))
+            named[name] = str(key)
+            if (rate := self.take(_rate_of(name), raw, str(key))) is not None:
+                yield name, rate
 
     def per_class(self) -> tuple[tuple[tuple[str, str, Printed], ...], Tally]:
         figures: list[tuple[str, str, Printed]] = []
@@ -183,13 +193,16 @@ class _Reader:
                 row = {}
             for name, raw in row.items():
                 path = ("per_class", str(label), str(name))
+                meant = class_figure_named(str(name))
                 if name == "support":
                     supports.append((str(label), self.take(_count, raw, *path) or 0))
-                elif name not in CLASS_RATES:
-                    known = ", ".join((*CLASS_RATES, "support"))
+                elif meant is None:
+                    known = ", ".join((*OF_CLASSES, "support"))
                     self.mistake(f"no such figure; known are {known}", *path)
-                elif (rate := self.take(_rate, raw, *path)) is not None:
-                    figures.append((str(label), name, rate))
+                elif (str(label), meant) in {(owner, one) for owner, one, _ in figures}:
+                    self.mistake(f"means {meant}, which stands there already", *path)
+                elif (rate := self.take(_rate_of(meant), raw, *path)) is not None:
+                    figures.append((str(label), meant, rate))
         return tuple(figures), tuple(supports)
 
     def tally(self, key: str) -> Tally:
@@ -237,12 +250,16 @@ class _Reader:
         return positive
 
 
-def _rate(raw: object) -> Printed:
-    value = printed(raw)
-    if value.value is not None and not 0 <= value.value <= 1:
-        hint = f'; for per cent write "{value.text} %"' if 1 < value.value <= 100 else ""
-        raise ValueError(f"{value.text} must lie between 0 and 1{hint}")
-    return value
+def _rate_of(name: str) -> Callable[[object], Printed]:
+    def rate(raw: object) -> Printed:
+        value, low = printed(raw), least(name)
+        if value.value is not None and not low <= value.value <= 1:
+            per_cent = 1 < value.value <= 100
+            hint = f'; for per cent write "{value.text} %"' if per_cent else ""
+            raise ValueError(f"{value.text} must lie between {low} and 1{hint}")
+        return value
+
+    return rate
 
 
 def _loss(raw: object) -> Printed:

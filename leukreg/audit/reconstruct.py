@@ -35,6 +35,7 @@ Matrix = tuple[tuple[int, ...], ...]
 Figure = tuple[str, str, Printed]
 """Class ("" for the whole), name, value."""
 
+OF_COUNTS = ("recall", "precision", "f1", "specificity", "npv", "fpr", "fnr", "fdr", "jaccard")
 MOST_ANSWERS = 1_000
 LARGEST_TEST = 200_000
 """Tests with more rows are not searched."""
@@ -112,7 +113,7 @@ def figures_of(reported: Reported) -> tuple[Figure, ...]:
         (label, name, value)
         for label in reported.classes
         for name, value in reported.of(label).items()
-        if name != "auc"
+        if name in OF_COUNTS
     ]
     whole = ("accuracy", "balanced_accuracy") if len(reported.classes) == 2 else ("accuracy",)
     for name in whole:
@@ -212,6 +213,11 @@ def ratio(
         "precision": (t, p),
         "f1": (2 * t, s + p),
         "specificity": (n - s - p + t, n - s),
+        "npv": (n - s - p + t, n - p),
+        "fpr": (p - t, n - s),
+        "fnr": (s - t, s),
+        "fdr": (p - t, p),
+        "jaccard": (t, s + p - t),
     }[name]
 
 
