@@ -327,10 +327,11 @@ class RunRecord(ScoredRows):
     """What the audit found."""
 
     @property
-    def reported(self) -> Mapping[str, object] | None:
-        """The recipe's ``[reported]`` table: published figures."""
-        table = self.recipe.get("reported")
-        return table if isinstance(table, Mapping) and table else None
+    def reported(self) -> tuple[Mapping[str, object], ...]:
+        """The recipe's published figures: its ``[reported]`` table, or each ``[[reported]]``."""
+        stated = self.recipe.get("reported")
+        several = stated if isinstance(stated, list | tuple) else (stated,) if stated else ()
+        return tuple(table for table in several if isinstance(table, Mapping))
 
     @property
     def positive(self) -> Positive | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from leukreg.audit.figures import (
     LABELLED,
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 LOSSES = ("best_validation_loss", "final_validation_loss")
-COUNTS = ("images", "test_images", "best_epoch", "stopped_epoch", "folds")
+COUNTS = ("images", "test_images", "best_epoch", "stopped_epoch", "folds", "runs")
 TALLIES = ("class_counts", "train_counts", "validation_counts", "test_counts", "synthetic_counts")
 """Tables of images per class."""
 NOT_OF_ONE = ("accuracy", "balanced_accuracy", "g_mean", "mcc", "kappa", "auc", "average_precision")
 """Figures of the whole that are no figures of its positive class."""
-TEXTS = ("title", "source", "note", "url", "positive")
+TEXTS = ("title", "source", "note", "url", "positive", "model", "dataset", "split")
 KEYS = (*RATES, *LOSSES, *COUNTS, *TALLIES, *TEXTS, "classes", "confusion", "per_class")
 NO_RATES = frozenset(KEYS) - frozenset(RATES)
 LARGEST = 10_000_000
@@ -48,8 +48,15 @@ def nowhere(path: KeyPath) -> tuple[str | None, str | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """Published figures, each with the digits it was printed with. Hashable, plain, checked."""
+    """Published figures of one model, each with the digits it was printed with. Hashable, plain,
+    checked."""
 
+    name: str = ""
+    """Whose they are: the model, or "table 2" of several without one; else empty."""
+    dataset: str = ""
+    """The data set, by its name in the register of data sets where it stands there."""
+    split: str = ""
+    """What the split kept together, as stated: "patient", "image", "unknown" ..."""
     classes: tuple[str, ...] = ()
     positive: str | None = None
     """The class that precision, recall, F1 and specificity of the whole belong to (two classes)."""
@@ -63,6 +70,11 @@ class Reported:
     counts: tuple[tuple[str, int], ...] = ()
     """``images``, ``test_images``, ``best_epoch`` ..."""
     tallies: tuple[tuple[str, Tally], ...] = ()
+
+    @property
+    def who(self) -> str:
+        """How messages about these figures begin."""
+        return f"reported ({self.name})" if self.name else "reported"
 
     def figure(self, name: str) -> Printed | None:
         """A figure of the whole."""
@@ -108,24 +120,45 @@ class Reported:
             Problems: All mistakes at once: unknown keys, figures outside their range, negative
                 counts, a matrix that is not square or does not match ``classes``.
         """
-        reader = _Reader(table, place)
-        reported = reader.read()
-        if reader.problems:
-            raise Problems(reader.problems, "nothing was checked.")
+        (reported,) = Reported.read_all(table, place)
         return reported
+
+    @staticmethod
+    def read_all(stated: object, place: Place = nowhere) -> tuple[Reported, ...]:
+        """Check a ``[reported]`` table, or the list of several ``[[reported]]``.
+
+        Raises:
+            Problems: The mistakes of all of them at once; or it is no such table.
+        """
+        several = stated if isinstance(stated, list | tuple) else []
+        readers = [_Reader(one, place, at) for at, one in enumerate(several)]
+        if isinstance(stated, Mapping):
+            readers = [_Reader(stated, place)]
+        if not readers or not all(isinstance(reader.table, Mapping) for reader in readers):
+            problem = Problem("reported: must be a table of figures, or several", *place(()))
+            raise Problems([problem], "nothing was checked.")
+        tables = tuple(reader.read() for reader in readers)
+        if len(tables) > 1:
+            named = enumerate(tables, 1)
+            tables = tuple(one if one.name else replace(one, name=f"table {n}") for n, one in named)
+        if problems := [problem for reader in readers for problem in reader.problems]:
+            raise Problems(problems, "nothing was checked.")
+        return tables
 
 
 class _Reader:
     """Collects the mistakes of one table while it is read; after one, values may be anything."""
 
-    def __init__(self, table: Mapping[str, Any], place: Place) -> None:
+    def __init__(self, table: Mapping[str, Any], place: Place, number: int | None = None) -> None:
         self.table = table
         self.place = place
+        self.at: KeyPath = () if number is None else (number,)
         self.problems: list[Problem] = []
 
     def mistake(self, message: str, *path: str | int) -> None:
-        text = f"reported.{'.'.join(map(str, path))}: {message}"
-        self.problems.append(Problem(text, *self.place(path)))
+        full = (*self.at, *path)
+        text = f"reported.{'.'.join(map(str, full))}: {message}"
+        self.problems.append(Problem(text, *self.place(full)))
 
     def take(self, read: Callable[[object], T], raw: object, *path: str | int) -> T | None:
         try:
@@ -146,7 +179,7 @@ class _Reader:
                 known = ", ".join(key for key in KEYS if key not in LABELLED)
                 hint = did_you_mean(str(key), KEYS, f"known are {known}")
                 self.mistake(f"no such figure; {hint}", str(key))
-        list(self.taken(_text, TEXTS))
+        texts = dict(self.taken(_text, TEXTS))
         per_class, supports = self.per_class()
         tallies = tuple((key, self.tally(key)) for key in TALLIES if key in self.table)
         confusion = self.confusion()
@@ -157,6 +190,9 @@ class _Reader:
             hint = "name its classes in their order" if not classes else f"there are {len(classes)}"
             self.mistake(f"has {len(confusion)} rows; {hint} (reported.classes)", "confusion")
         return Reported(
+            name=texts.get("model", ""),
+            dataset=texts.get("dataset", ""),
+            split=texts.get("split", ""),
             classes=classes,
             positive=self.positive(classes),
             figures=(*self.rates(), *self.taken(_loss, LOSSES)),
@@ -292,10 +328,11 @@ BESIDE = frozenset({"reported", "schema", "name", "title", "assumed"})
 """Keys that may stand beside a paper's ``[reported]`` table."""
 
 
-def paper_of(document: Document, file: str) -> Mapping[str, Any] | None:
-    """The table of figures that a TOML file holds, checked; None where it is a recipe.
+def paper_of(document: Document, file: str) -> tuple[Mapping[str, Any], ...] | None:
+    """The tables of figures that a TOML file holds, checked; None where it is a recipe.
 
-    The figures stand under ``[reported]``, or as the file's own keys.
+    The figures stand under ``[reported]`` (``[[reported]]`` for several models or data sets), or as
+    the file's own keys.
 
     Raises:
         Problems: It holds neither figures nor a recipe, or keys of other kinds beside figures, or
@@ -306,25 +343,23 @@ def paper_of(document: Document, file: str) -> Mapping[str, Any] | None:
         return None
     place = _placed(document.marks, ("reported",) if "reported" in tree else ())
     if "reported" in tree:
-        table: Any = tree["reported"]
-        if not isinstance(table, Mapping):
-            raise Problems([Problem("reported: must be a table of figures", *place(()))])
+        stated: Any = tree["reported"]
         outside = _placed(document.marks, ())
         message = "{}: belongs to no paper; figures stand under [reported]"
         others = [Problem(message.format(k), *outside((k,))) for k in tree if k not in BESIDE]
         if others:
             raise Problems(others, "nothing was checked.")
     elif tree.keys() & set(KEYS):
-        table = {key: value for key, value in tree.items() if key != "schema"}
+        stated = {key: value for key, value in tree.items() if key != "schema"}
     else:
         message = "holds neither published figures (a table [reported]) nor a recipe"
         raise Problems([Problem(message, file)], "nothing was checked.")
-    Reported.read(table, place)
-    return cast("Mapping[str, Any]", table)
+    Reported.read_all(stated, place)
+    return tuple(stated) if isinstance(stated, list) else (stated,)
 
 
-def reported_of(recipe: Recipe) -> Reported | None:
-    """The published figures that a recipe states; None where it states none.
+def reported_of(recipe: Recipe) -> tuple[Reported, ...]:
+    """The published figures that a recipe states.
 
     Raises:
         Problems: They cannot be read, each mistake with its place.
@@ -332,8 +367,9 @@ def reported_of(recipe: Recipe) -> Reported | None:
     from leukreg.recipe.mistakes import dotted
 
     if not recipe.reported:
-        return None
-    return Reported.read(recipe.reported, lambda path: recipe.place(dotted(("reported", *path))))
+        return ()
+    where = ("reported",)
+    return Reported.read_all(recipe.reported, lambda path: recipe.place(dotted((*where, *path))))
 
 
 def _placed(marks: Mapping[KeyPath, Mark], prefix: KeyPath) -> Place:

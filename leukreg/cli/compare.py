@@ -108,21 +108,20 @@ def subject(name: str, root: Path, registry: Registry) -> Subject:
 
 
 def of_run(
-    result: RunRecord, registry: Registry, table: Mapping[str, Any] | None = None
+    result: RunRecord, registry: Registry, tables: Sequence[Mapping[str, Any]] = ()
 ) -> Subject:
-    """A run beside the figures it reproduces: its own recipe's, or ``table``."""
+    """A run beside the figures it reproduces: its own recipe's, or ``tables``."""
     from leukreg.report.comparison import Column, Subject
 
-    table = table or result.reported
-    reported = _readable(table)
-    published = _of_table(table, spec_of(result.recipe, registry), registry) if reported else ()
-    same = {(finding.rule, finding.message) for finding in published}
+    spec = spec_of(result.recipe, registry)
+    published = [
+        Column(name=name, reported=one, findings=_of_table(table, spec, registry))
+        for table, one, name in _readable(tables or result.reported, result.name)
+    ]
+    same = {(finding.rule, finding.message) for each in published for finding in each.findings}
     own = tuple(f for f in result.findings if (f.rule, f.message) not in same)
-    columns = [Column(name=result.name, result=result, findings=own)]
-    if reported is not None:
-        name = _source(table) or result.name
-        columns.append(Column(name=name, reported=reported, findings=published))
-    return Subject(name=result.name, columns=tuple(columns), recipe=result.recipe)
+    columns = (Column(name=result.name, result=result, findings=own), *published)
+    return Subject(name=result.name, columns=columns, recipe=result.recipe)
 
 
 def of_file(path: Path, root: Path, registry: Registry) -> Subject:
@@ -142,28 +141,31 @@ def of_file(path: Path, root: Path, registry: Registry) -> Subject:
         trials = ", ".join(run.name for run in finished)
         tried = f" but trials with --set, to be named themselves ({trials})" if trials else ""
         remark = f"the published figures alone; {root} holds no finished run of the recipe{tried}."
-        if record.reported is None:
+        if not record.reported:
             raise LeukregError(
                 f"{path}: has no table [reported], and {root} holds no finished run of it{tried}; "
                 f"leukreg run {path} makes one"
             )
-    published = Column(
-        name=_source(record.reported) or path.stem,
-        reported=_readable(record.reported),
-        findings=audit(record, spec, registry),
-    )
+    published = []
+    for table, one, source in _readable(record.reported, path.stem):
+        alone = replace(record, recipe={**record.recipe, "reported": table})
+        published.append(Column(name=source, reported=one, findings=audit(alone, spec, registry)))
     recipe = record.recipe if what == "recipe" else None
-    return Subject(name=path.stem, columns=(published,), recipe=recipe, remark=remark)
+    return Subject(name=path.stem, columns=tuple(published), recipe=recipe, remark=remark)
 
 
-def _readable(table: Any) -> Reported | None:
-    """Published figures of an old run; what is wrong with them is among its findings."""
-    if not isinstance(table, Mapping):
-        return None
+def _readable(
+    tables: Sequence[Mapping[str, Any]], name: str
+) -> list[tuple[Mapping[str, Any], Reported, str]]:
+    """Published tables, each with its figures and who printed it: the source it states, else
+    ``name``. None of an old run that cannot be read; what is wrong is among its findings."""
     try:
-        return Reported.read(table)
+        read = Reported.read_all(tables)
     except Problems:
-        return None
+        return []
+    sources = [str(table.get("source") or table.get("title") or name) for table in tables]
+    told = [": ".join(filter(None, (a, b.name))) for a, b in zip(sources, read, strict=True)]
+    return list(zip(tables, read, told, strict=True))
 
 
 def _of_table(table: Any, spec: AuditSpec, registry: Registry) -> tuple[Finding, ...]:
@@ -173,8 +175,3 @@ def _of_table(table: Any, spec: AuditSpec, registry: Registry) -> tuple[Finding,
     # A waiver of something in the run would be called idle here.
     waive = tuple(waiver for waiver in spec.waive if waiver.rule in fired)
     return audit(evidence, replace(spec, waive=waive), registry)
-
-
-def _source(table: Mapping[str, Any] | None) -> str:
-    named = (table or {}).get("source") or (table or {}).get("title") or ""
-    return str(named)

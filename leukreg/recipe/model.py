@@ -394,8 +394,8 @@ class Recipe:
     """Answers about patients; without it there are figures of cells only."""
     audit: AuditSpec = field(default_factory=AuditSpec)
     """Findings that are known, and options of rules."""
-    reported: Mapping[str, Any] | None = None
-    """Published figures, kept as written; checked by the audit."""
+    reported: Mapping[str, Any] | tuple[Mapping[str, Any], ...] | None = None
+    """Published figures, kept as written, in a table for each model; checked by the audit."""
     assumed: Mapping[str, Reason] = field(default_factory=dict)
     """Recipe key to the reason for a value that the source of the experiment does not state."""
     path: Annotated[Path | None, Derived()] = None

@@ -87,7 +87,7 @@ class Field:
     several: bool
     """It holds a list of these, or of plugins."""
     droppable: bool
-    """It holds tables and nothing else: ``false`` drops one that is inherited."""
+    """It holds a table and nothing else, or several: ``false`` drops what is inherited."""
 
     def mark(self, kind: type[T]) -> T | None:
         return next((mark for mark in self.marks if isinstance(mark, kind)), None)
@@ -133,7 +133,7 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> Field:
     held = [typing.get_args(each)[0] if each in lists else each for each in kept]
     tables = [each for each in held if isinstance(each, type) and dataclasses.is_dataclass(each)]
     tables = [each for each in tables if each is not Choice]
-    mappings = [each for each in kept if is_mapping(each)]
+    mappings = [each for each in held if is_mapping(each)]
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
@@ -146,7 +146,7 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> Field:
         marks=marks,
         table=tables[0] if len(tables) == 1 else None,
         several=bool(lists),
-        droppable=len(tables) + len(mappings) == len(kept) and not lists,
+        droppable=len(tables) + len(mappings) == len(kept) > len(lists),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ class Column:
     findings: tuple[Finding, ...] = ()
     """What the audit finds in it."""
     letter: str = ""
-    """That of its subject, once the subjects stand side by side."""
+    """That of its subject, once the subjects stand side by side; numbered, A2, where needed."""
     head: str = ""
 
 
@@ -56,13 +57,18 @@ def letter(place: int) -> str:
 
 
 def columns_of(subjects: Sequence[Subject]) -> tuple[Column, ...]:
-    """The runs and published tables of all subjects, by the subjects' letters."""
+    """The runs and published tables of all subjects, by the subjects' letters; several tables of
+    one are A1, A2."""
     columns = []
     for place, subject in enumerate(subjects):
+        tables = sum(column.reported is not None for column in subject.columns)
+        numbers = itertools.count(1)
         for column in subject.columns:
-            beside = column.reported is not None and len(subject.columns) > 1
-            head = f"{letter(place)} reported" if beside else letter(place)
-            columns.append(replace(column, letter=letter(place), head=head))
+            number = next(numbers) if column.reported is not None and tables > 1 else ""
+            own = f"{letter(place)}{number}"
+            beside = column.reported is not None and tables < len(subject.columns)
+            head = f"{own} reported" if beside else own
+            columns.append(replace(column, letter=own, head=head))
     return tuple(columns)
 
 

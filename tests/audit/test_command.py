@@ -66,6 +66,21 @@ def test_figures_may_be_the_file_itself(tmp_path: Path) -> None:
     assert main(["audit", write(tmp_path, "paper.toml", GOOD)]) == 0
 
 
+def test_several_models_in_a_file_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = V4.replace("[reported]", '[[reported]]\nmodel = "VGG16"')
+    other = f"[[reported]]\n{GOOD}"
+    assert main(["audit", write(tmp_path, "paper.toml", one + other)]) == 1
+    out = capsys.readouterr().out
+    assert "error    reported (VGG16): accuracy 84.00 % lies under" in out
+    assert "note     reported (table 2): the table is consistent" in out
+    wrong = other.replace("0.9000", "1.9")
+    assert main(["audit", write(tmp_path, "paper.toml", one + wrong)]) == 2
+    line = one.count("\n") + wrong.split("1.9")[0].count("\n") + 1
+    assert f"paper.toml:{line}  reported.1.accuracy: 1.9 must lie" in capsys.readouterr().err
+
+
 def test_json_and_single_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, "paper.toml", V4)
     assert main(["audit", path, "--json", "--rule", "few-positives"]) == 0

@@ -73,6 +73,29 @@ def test_all_mistakes_come_at_once() -> None:
     assert len(caught.value.problems) == 3
 
 
+def test_several_models_are_read_each_by_its_name() -> None:
+    tables = [{"model": "VGG16", "accuracy": "0.87", "runs": 3}, {"accuracy": "0.84"}]
+    one, other = Reported.read_all(tables)
+    assert (one.who, other.who) == ("reported (VGG16)", "reported (table 2)")
+    assert one.count("runs") == 3
+    assert (
+        Reported.read({"accuracy": "0.84", "dataset": "bccd", "split": "image"}).who == "reported"
+    )
+
+
+@pytest.mark.parametrize("stated", [3, [], "x", [{"accuracy": "0.5"}, 3]])
+def test_what_is_no_table_nor_several_is_refused(stated: Any) -> None:
+    with pytest.raises(Problems, match="must be a table of figures, or several"):
+        Reported.read_all(stated)
+
+
+def test_mistakes_of_several_tables_come_at_once_with_their_numbers() -> None:
+    with pytest.raises(Problems) as caught:
+        Reported.read_all([{"precision": 1.7}, {"classes": 3, "recall": "x"}])
+    told = [problem.message.partition(":")[0] for problem in caught.value.problems]
+    assert told == ["reported.0.precision", "reported.1.classes", "reported.1.recall"]
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -85,3 +108,4 @@ ANYTHING = st.recursive(
 def test_no_table_whatsoever_gives_another_error(table: dict[str, Any]) -> None:
     with contextlib.suppress(Problems):
         assert isinstance(Reported.read(table), Reported)
+        assert len(Reported.read_all([table, table])) == 2

@@ -115,12 +115,12 @@ def test_an_unreadable_table_is_a_finding_not_a_failure() -> None:
 def test_evidence_of_a_run(make_result: Any) -> None:
     result = make_result(reported=TABLE)
     evidence = replace(result, threshold_from="scored")
-    assert evidence.reported == TABLE
+    assert evidence.reported == (TABLE,)
     assert evidence.near_duplicates == result.near_duplicates
     assert evidence.threshold_from == "scored"
     rules = {f.rule for f in audit(evidence, None, installed())}
     assert {"majority-baseline", "few-positives", "threshold-on-scored"} <= rules
-    assert make_result().reported is None
+    assert make_result().reported == ()
 
 
 def _large(n: int) -> RunRecord:

@@ -78,6 +78,17 @@ def test_bare_versions_are_the_shipped_recipes(
     assert "fallback" not in text
 
 
+def test_models_of_one_paper_stand_side_by_side(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = (f'[[reported]]\nmodel = "{name}"\nsource = "x"\n' for name in ("VGG", "ResNet"))
+    Path("two.toml").write_text(f'{one}accuracy = "0.87"\n{other}accuracy = "0.84"\n')
+    text = compared(capsys, "two.toml", "v4")
+    assert cells(text, "figure") == ["A1", "A2", "B"]
+    assert cells(text, "accuracy") == ["0.87", "0.84", "0.8400"]
+    assert "x: ResNet" in text
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_five_versions_fit_a_terminal(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int

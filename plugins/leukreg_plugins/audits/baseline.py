@@ -21,7 +21,8 @@ class MajorityBaseline:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        yield from self._reported(published(run))
+        for reported in published(run):
+            yield from self._reported(reported)
         tested, n = Counter(run.predictions.label.tolist()), len(run.predictions)
         if len(tested) < 2:  # one class alone is another rule's
             return
@@ -51,7 +52,7 @@ class MajorityBaseline:
             few = f"; {counted(positives, 'positive')}" if len(counts) == 2 and positives else ""
             yield error(
                 self,
-                f"reported: accuracy {text} lies {'at' if value == most / n else 'under'} the"
+                f"{reported.who}: accuracy {text} lies {'at' if value == most / n else 'under'} the"
                 f" majority baseline {percent(most / n)} (always {name}, {most:,} of {n:,}{few})"
                 f"{examined.proviso}",
             )
@@ -67,18 +68,16 @@ class BaselineMisquoted:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        claimed, counts = reported.known("baseline_claimed"), shares(reported)
-        if claimed is None or not any(counts.values()):
-            return
-        name, most = max(counts.items(), key=lambda item: item[1])
-        n = sum(counts.values())
-        if float(claimed.high) < most / n:
-            yield warning(
-                self,
-                f"reported: the baseline is {percent(most / n)} (always {name}, {most:,} of {n:,}),"
-                f" not {percent(float(claimed))}",
-            )
+        for reported in published(run):
+            claimed, counts = reported.known("baseline_claimed"), shares(reported)
+            if claimed is None or not any(counts.values()):
+                continue
+            name, most = max(counts.items(), key=lambda item: item[1])
+            n = sum(counts.values())
+            if float(claimed.high) < most / n:
+                baseline = f"{percent(most / n)} (always {name}, {most:,} of {n:,})"
+                text = f"the baseline is {baseline}, not {percent(float(claimed))}"
+                yield warning(self, f"{reported.who}: {text}")
 
 
 @plugin("auc-near-half")
@@ -93,15 +92,8 @@ class AucNearHalf:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        if (auc := reported.known("auc")) is not None:
-            counts = examine(reported).supports()
-            positives = counts.get(reported.positive or "", 0)
-            negatives = sum(counts.values()) - positives
-            two = len(reported.classes) == 2 and positives and negatives
-            interval = auc_interval(float(auc), positives, negatives) if two else None
-            about = f" ({positives:,} positives, {negatives:,} negatives)" if two else ""
-            yield from self._said(f"reported: AUC {auc.text}", float(auc), interval, about)
+        for reported in published(run):
+            yield from self._reported(reported)
         for score in run.scores:
             if score.name == "auc" and score.label is None and score.value is not None:
                 known = score.low is not None and score.high is not None
@@ -111,6 +103,17 @@ class AucNearHalf:
                     else self._computed(run, score.value)
                 )
                 yield from self._said(f"AUC {rounded(score.value)}", score.value, interval, "")
+
+    def _reported(self, reported: Reported) -> Iterable[Finding]:
+        if (auc := reported.known("auc")) is None:
+            return
+        counts = examine(reported).supports()
+        positives = counts.get(reported.positive or "", 0)
+        negatives = sum(counts.values()) - positives
+        two = len(reported.classes) == 2 and positives and negatives
+        interval = auc_interval(float(auc), positives, negatives) if two else None
+        about = f" ({positives:,} positives, {negatives:,} negatives)" if two else ""
+        yield from self._said(f"{reported.who}: AUC {auc.text}", float(auc), interval, about)
 
     def _computed(self, run: RunRecord, auc: float) -> tuple[float, float] | None:
         from leukreg import resampling
@@ -147,13 +150,13 @@ class BrierNoBetter:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        brier, counts = reported.known("brier"), examine(reported).supports()
-        if brier is not None and any(counts.values()):
-            base = base_rate_brier(counts.values())
-            if float(brier) >= base:
-                than = f"worse than the base rate's {base:.4f}"
-                yield error(self, f"reported: Brier score {brier.text} is {than}")
+        for reported in published(run):
+            brier, counts = reported.known("brier"), examine(reported).supports()
+            if brier is not None and any(counts.values()):
+                base = base_rate_brier(counts.values())
+                if float(brier) >= base:
+                    than = f"worse than the base rate's {base:.4f}"
+                    yield error(self, f"{reported.who}: Brier score {brier.text} is {than}")
         value = next((s.value for s in run.scores if s.name == "brier"), None)
         numbers = Counter(run.predictions.label.tolist())
         if len(numbers) > 1 and value is not None:

@@ -63,13 +63,15 @@ class NoBetterThanStart:
         if first:
             names = f"fold{'s' * (len(first) > 1)} {', '.join(map(str, first))}"
             yield warning(self, f"{names}: the first epoch was the best")
-        reported = published(run)
-        parts = ["the first epoch was the best"] if reported.count("best_epoch") == 1 else []
-        printed = reported.known("best_validation_loss"), reported.known("final_validation_loss")
-        if printed[0] is not None and printed[1] is not None:
-            parts += self._rose(float(printed[0]), float(printed[1]))
-        if parts:
-            yield warning(self, f"reported: {'; '.join(parts)}")
+        for reported in published(run):
+            parts = ["the first epoch was the best"] if reported.count("best_epoch") == 1 else []
+            lowest, last = (
+                reported.known(f"{which}_validation_loss") for which in ("best", "final")
+            )
+            if lowest is not None and last is not None:
+                parts += self._rose(float(lowest), float(last))
+            if parts:
+                yield warning(self, f"{reported.who}: {'; '.join(parts)}")
 
     def _rose(self, best: float, last: float) -> Iterator[str]:
         if 0 < best * self.rise < last:
@@ -102,11 +104,11 @@ class BelowChance:
                 where = f"in fold {worst + 1}, the lowest, it is"
                 who = f"in {len(low)} of {len(folds)} folds {who} far under chance; {where}"
             yield self._said(who, folds[worst][-1], classes, max(folds[worst]))
-        reported = published(run)
-        printed, classes = reported.known("validation_accuracy"), len(reported.classes)
-        if printed is not None and classes > 1 and float(printed) < self.share / classes:
-            who = "reported: validation accuracy is"
-            yield self._said(who, float(printed), classes, float(printed))
+        for reported in published(run):
+            printed, classes = reported.known("validation_accuracy"), len(reported.classes)
+            if printed is not None and classes > 1 and float(printed) < self.share / classes:
+                who = f"{reported.who}: validation accuracy is"
+                yield self._said(who, float(printed), classes, float(printed))
 
     def _said(self, who: str, value: float, classes: int, best: float) -> Finding:
         peak = f" (best epoch: {percent(best)})" if best > value else ""
@@ -127,10 +129,11 @@ class ChanceLoss:
     """Part of ln k from which on a loss counts as chance."""
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        printed, classes = reported.known("best_validation_loss"), len(reported.classes)
-        if printed is not None and classes > 1:
-            yield from self._said("reported: best validation loss", float(printed), classes)
+        for reported in published(run):
+            printed, classes = reported.known("best_validation_loss"), len(reported.classes)
+            if printed is not None and classes > 1:
+                who = f"{reported.who}: best validation loss"
+                yield from self._said(who, float(printed), classes)
         losses = [e.validation_loss for e in run.epochs if e.validation_loss is not None]
         # Other losses than cross-entropy have other values at chance.
         plain = option(run.recipe, "loss", "use") == "cross-entropy"

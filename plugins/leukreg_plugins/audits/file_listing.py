@@ -133,7 +133,8 @@ class ClassCountsMoved:
                     run.earlier.previous_counts}  # fmt: skip
         # Rendered cells stand in for the reported images: their number says nothing.
         if not any(notice.what.split(".")[0] == "data" for notice in run.notices):
-            compared["the report has"] = published(run).tally("class_counts")
+            for reported in published(run):
+                compared[f"{reported.who} are"] = reported.tally("class_counts")
         for who, before in compared.items():
             moved = [c for c, n in before.items() if abs(now[c] - n) > self.tolerance * n]
             if moved:

@@ -200,16 +200,17 @@ class WholeSetScored:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        tested, train = reported.test_total(), reported.tally("train_counts")
-        images = reported.count("images") or sum(reported.tally("class_counts").values())
-        folds = reported.count("folds") or option(run.recipe, "data", "folds", "k") or 1
-        untrained = train and not any(train.values())  # as the report says itself
-        # Pooled over k folds every image is tested once, and rightly so.
-        if tested and tested == images and folds == 1 and not untrained:
-            what = "confusion matrix sums" if reported.confusion else "test counts sum"
-            text = f"reported: the {what} to {tested:,}, the whole data set"
-            yield error(self, f"{text}: the rows trained on were scored")
+        k = option(run.recipe, "data", "folds", "k") or 1
+        for reported in published(run):
+            tested, train = reported.test_total(), reported.tally("train_counts")
+            images = reported.count("images") or sum(reported.tally("class_counts").values())
+            untrained = train and not any(train.values())  # as the report says itself
+            # Pooled over k folds every image is tested once, and rightly so.
+            folded = (reported.count("folds") or k) > 1
+            if tested and tested == images and not folded and not untrained:
+                what = "confusion matrix sums" if reported.confusion else "test counts sum"
+                text = f"{reported.who}: the {what} to {tested:,}, the whole data set"
+                yield error(self, f"{text}: the rows trained on were scored")
 
 
 @plugin("validation-is-test")

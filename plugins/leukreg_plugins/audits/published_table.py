@@ -8,13 +8,18 @@ from leukreg import Finding, Problems, Reported, RunRecord, examine, plugin
 from leukreg_plugins.audits.finding import counted, error, note, some
 
 
-def published(run: RunRecord) -> Reported:
-    """The ``[reported]`` table; empty without one, or with one that cannot be read (which the rule
-    ``reported-unreadable`` says)."""
+def published(run: RunRecord) -> tuple[Reported, ...]:
+    """The published tables; none where one cannot be read (which the rule ``reported-unreadable``
+    says)."""
     try:
-        return Reported.read(run.reported or {})
+        return _read(run)
     except Problems:
-        return Reported()
+        return ()
+
+
+def _read(run: RunRecord) -> tuple[Reported, ...]:
+    stated = run.recipe.get("reported")
+    return Reported.read_all(stated) if stated else ()
 
 
 def shares(reported: Reported) -> dict[str, int]:
@@ -34,7 +39,7 @@ class ReportedUnreadable:
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
         try:
-            Reported.read(run.reported or {})
+            _read(run)
         except Problems as unreadable:
             first, *others = unreadable.problems
             yield error(self, first.message + (f" and {len(others)} more" if others else ""))
@@ -54,36 +59,35 @@ class ImpossibleFigures:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        for text in examine(reported).contradictions():
-            yield error(self, f"reported: {text}")
-        yield from self._tallies(reported)
+        for reported in published(run):
+            for text in examine(reported).contradictions():
+                yield error(self, f"{reported.who}: {text}")
+            yield from self._tallies(reported)
 
     def _tallies(self, reported: Reported) -> Iterator[Finding]:
         """Counts that are stated twice and differ."""
+        who = reported.who
         if reported.confusion is not None:
             rows = reported.test_supports()
             stated = reported.tally("test_counts") | dict(reported.supports)
             wrong = [f"{c} {n:,} (matrix: {rows[c]:,})" for c, n in stated.items() if n != rows[c]]
             if wrong:
-                yield error(self, f"reported: test counts differ from the matrix: {some(wrong)}")
+                yield error(self, f"{who}: test counts differ from the matrix: {some(wrong)}")
         total, stated_total = reported.test_total(), reported.count("test_images")
         if total is not None and stated_total is not None and total != stated_total:
-            yield error(
-                self, f"reported: {stated_total:,} test images, but the classes sum to {total:,}"
-            )
+            text = f"{stated_total:,} test images, but the classes sum to {total:,}"
+            yield error(self, f"{who}: {text}")
         whole, train = reported.tally("class_counts"), reported.tally("train_counts")
         test, other = reported.tally("test_counts"), reported.tally("validation_counts")
         for label in whole.keys() & train.keys() & test.keys():
             parts = train[label] + test[label] + other.get(label, 0)
             if parts > whole[label]:
                 sides = f"{parts:,} rows on the sides of its split but {whole[label]:,} in all"
-                yield error(self, f"reported: {label} has {sides}")
+                yield error(self, f"{who}: {label} has {sides}")
         images = reported.count("images")
         if images is not None and whole and sum(whole.values()) > images:
-            yield error(
-                self, f"reported: {images:,} images, but the classes sum to {sum(whole.values()):,}"
-            )
+            text = f"{images:,} images, but the classes sum to {sum(whole.values()):,}"
+            yield error(self, f"{who}: {text}")
 
 
 @plugin("consistent-table")
@@ -94,15 +98,15 @@ class ConsistentTable:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        examined = examine(reported)
-        answer = examined.answer
-        if examined.conflict is not None or examined.mismatches:
-            return
-        if answer.status == "fits":
-            yield note(self, f"reported: the table is consistent: {examined.origin()}")
-        elif reported.per_class or reported.figure("accuracy") or reported.figure("recall"):
-            yield note(self, f"reported: the table cannot be checked whole: {answer.why}")
+        for reported in published(run):
+            examined = examine(reported)
+            answer, who = examined.answer, reported.who
+            if examined.conflict is not None or examined.mismatches:
+                continue
+            if answer.status == "fits":
+                yield note(self, f"{who}: the table is consistent: {examined.origin()}")
+            elif reported.per_class or reported.figure("accuracy") or reported.figure("recall"):
+                yield note(self, f"{who}: the table cannot be checked whole: {answer.why}")
 
 
 @plugin("undefined-printed")
@@ -116,12 +120,11 @@ class UndefinedPrinted:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        reported = published(run)
-        examined = examine(reported)
-        if listed := list(self._reported(reported)):
-            text = counted(len(listed), "figure is 0/0", "figures are 0/0")
-            listing = f"printed as numbers: {some(listed, 4)}{examined.proviso}"
-            yield error(self, f"reported: {text} {listing}")
+        for reported in published(run):
+            if listed := list(self._reported(reported)):
+                text = counted(len(listed), "figure is 0/0", "figures are 0/0")
+                listing = f"printed as numbers: {some(listed, 4)}{examine(reported).proviso}"
+                yield error(self, f"{reported.who}: {text} {listing}")
         if listed := list(self._measured(run)):
             yield error(self, f"0/0 given as a number: {some(listed, 4)}")
 

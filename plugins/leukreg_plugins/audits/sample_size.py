@@ -94,7 +94,8 @@ class OneClassTested:
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        yield from self._reported(published(run))
+        for reported in published(run):
+            yield from self._reported(reported)
         predictions = run.predictions
         there = set(predictions.label.tolist())
         if len(there) == 1 and len(predictions.classes) > 1:
@@ -110,7 +111,7 @@ class OneClassTested:
         answers = examined.marginals()
         held = [{at for at, (s, _, _) in enumerate(one) if s} for one in answers]
         counts = {c: n for c, n in reported.tally("test_counts").items() if n}
-        one = "reported: the test held one class,"
+        one = f"{reported.who}: the test held one class,"
         if held and len(set.union(*held)) == 1:
             (at,) = held[0]
             text = f"{one} {reported.classes[at]}"
@@ -127,7 +128,7 @@ class OneClassTested:
         elif len(counts) == 1 and len(reported.classes) > 1:
             [(label, n)] = counts.items()
             others = f"no other of {len(reported.classes)} classes"
-            yield error(self, f"reported: the test counts name {n:,} {label} and {others}")
+            yield error(self, f"{reported.who}: the test counts name {n:,} {label} and {others}")
 
 
 @plugin("few-positives")
@@ -146,7 +147,8 @@ class FewPositives:
     """Width of the recall's interval from which on it is reported."""
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        yield from self._worst("reported: ", self._reported(published(run)))
+        for reported in published(run):
+            yield from self._worst(f"{reported.who}: ", self._reported(reported))
         yield from self._worst("", self._measured(run.predictions))
 
     def _measured(self, predictions: Predictions) -> Iterator[Rests]:
@@ -198,13 +200,13 @@ class FewerFolds:
         scored, whole = len(set(run.predictions.fold.tolist())), max(k or 0, len(run.folds))
         if 0 < scored < whole:
             yield error(self, f"{scored} of {whole} folds are in the figures")
-        reported = published(run)
-        folds = reported.count("folds") or k or 1
-        images = reported.count("images") or sum(reported.tally("class_counts").values())
-        tested = reported.test_total()
-        if folds > 1 and tested and images and tested * folds <= images + folds:
-            part = f"{tested:,} of {images:,} images are in the figures"
-            yield warning(self, f"reported: {part}, about one of {folds} folds")
+        for reported in published(run):
+            folds = reported.count("folds") or k or 1
+            images = reported.count("images") or sum(reported.tally("class_counts").values())
+            tested = reported.test_total()
+            if folds > 1 and tested and images and tested * folds <= images + folds:
+                part = f"{tested:,} of {images:,} images are in the figures"
+                yield warning(self, f"{reported.who}: {part}, about one of {folds} folds")
 
 
 @plugin("test-looks")

@@ -31,14 +31,14 @@ class ReportedHere:
     """Published figures beside those of the run."""
 
     def build(self, result: RunRecord) -> Iterable[Section]:
-        stated, read = result.reported, published(result)
-        found = (whole(result, read), per_class(result, read), confusion(result, read))
-        tables = tuple(one for one in found if one is not None and one.rows)
-        if stated and tables:
-            source = stated.get("source") or stated.get("title")
-            text = (f"As reported by {source}.",) if source else ()
-            title = "Reported and here"
-            yield Section(title=title, text=text, tables=tables, order=40, page=26)
+        for stated, read in zip(result.reported, published(result), strict=False):
+            found = (whole(result, read), per_class(result, read), confusion(result, read))
+            tables = tuple(one for one in found if one is not None and one.rows)
+            if tables:
+                source = stated.get("source") or stated.get("title")
+                text = (f"As reported by {source}.",) if source else ()
+                title = f"Reported{f' ({read.name})' if read.name else ''} and here"
+                yield Section(title=title, text=text, tables=tables, order=40, page=26)
 
 
 def whole(result: RunRecord, read: Reported) -> Table:
