@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukreg.types import Sample, Samples
+from leukreg.data.image_store import open_images
+from leukreg.types import ImageSpec, Sample, Samples
+
+SPEC = ImageSpec(size=32)
+Write = Callable[..., Samples]
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +31,7 @@ def picture(seed: int, size: tuple[int, int] = (96, 96)) -> Image.Image:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Samples]:
+def write(tmp_path: Path) -> Write:
     """Write one picture per seed and label, and list them."""
 
     def make(
@@ -49,3 +53,38 @@ def write(tmp_path: Path) -> Callable[..., Samples]:
         return Samples(rows=tuple(rows), classes=tuple(dict.fromkeys(labels)))
 
     return make
+
+
+class Steps:
+    """Counts what is reported, by title."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+        self.said: list[str] = []
+
+    def task(self, title: str, total: int | None = None) -> Steps:
+        self._title = title
+        self.done.setdefault(title, 0)
+        return self
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self, steps: int = 1, note: str = "") -> None:
+        self.done[self._title] += steps
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def packs(cache: Path) -> list[Path]:
+    return sorted(cache.glob("pixels/*/pack-*"))
+
+
+def decoded(samples: Samples, spec: ImageSpec = SPEC) -> int:
+    steps = Steps()
+    open_images(samples, spec, progress=steps)
+    return steps.done.get("Decoding images", 0)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from leukreg.data.cache_folder import cache_area, cache_root, clear, entries
 from leukreg.data.image_store import open_images
-from leukreg.types import ImageSpec, Samples
-
-Write = Callable[..., Samples]
+from leukreg.types import ImageSpec
+from tests.data.conftest import Write
 
 
 def test_entries_and_clearing(write: Write, cache: Path) -> None:

@@ -16,8 +16,8 @@ from leukreg.data.image_store import open_images
 from leukreg.data.listing import list_folder
 from leukreg.data.near_duplicates import ALIKE, likeness, near_duplicate_pairs, searched
 from leukreg.recipe.model import FoldsSpec
-from leukreg.types import ImageSpec, Sample, Samples
-from tests.data.conftest import picture
+from leukreg.types import ImageSpec, Sample
+from tests.data.conftest import Write, picture
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "pbc-native"
 
@@ -73,9 +73,7 @@ def test_blank_pictures_are_nobodys_twins(count: int) -> None:
     assert near_duplicate_pairs(np.full((count, THUMB, THUMB), 200, np.uint8)) == []
 
 
-def test_twins_of_a_store_leave_exact_copies_out(
-    write: Callable[..., Samples], tmp_path: Path
-) -> None:
+def test_twins_of_a_store_leave_exact_copies_out(write: Write, tmp_path: Path) -> None:
     samples = write(["a"] * 20 + ["b"], seeds=[*range(20), 0])
     path = tmp_path / "near.png"
     stained(picture(0)).save(path)
@@ -86,7 +84,7 @@ def test_twins_of_a_store_leave_exact_copies_out(
     assert images.only(range(20)).near_duplicates == ()
 
 
-def test_a_split_without_a_search_is_an_error(write: Callable[..., Samples]) -> None:
+def test_a_split_without_a_search_is_an_error(write: Write) -> None:
     images = open_images(write("ab"), ImageSpec(size=32))
     with pytest.raises(ValueError, match="nobody has looked"):
         make_folds(images, FoldsSpec(), 0)

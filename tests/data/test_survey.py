@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 from leukreg.data.listing import list_folder
 from leukreg.data.survey import layout, survey
 from leukreg.types import Sample, Samples
-from tests.data.conftest import picture
-
-Write = Callable[..., Samples]
+from tests.data.conftest import Write, picture
 
 
 def test_classes_sizes_formats_and_patients(write: Write, tmp_path: Path) -> None:
