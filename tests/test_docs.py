@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -56,6 +57,15 @@ def test_every_public_name_exists_and_is_listed() -> None:
         assert getattr(leukreg, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         leukreg.nothing  # noqa: B018
+
+
+def test_checkers_of_types_are_shown_the_public_names_that_there_are() -> None:
+    tree = ast.parse(Path(leukreg.__file__).read_text())
+    [shown] = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for node in shown.body if isinstance(node, ast.ImportFrom)]
+    shown_names = [(node.module, each.asname) for node in imports for each in node.names]
+    there = [(module, name) for name, module in leukreg._MODULE_OF.items()]
+    assert sorted(shown_names) == sorted([*there, ("leukreg", "record")])
 
 
 @pytest.mark.parametrize("command", OWN)
