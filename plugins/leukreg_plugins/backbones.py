@@ -199,9 +199,11 @@ class _DinoBloom(_Pretrained):
 
     weights: str = "dinobloom"
     """"dinobloom": the published weights (Apache-2.0), from the Hugging Face cache or, with a
-    network, from its hub; "random": untrained; otherwise the path of a file with this network's
-    weights, relative to the working directory: that of the hub (.safetensors), or the original
-    (DinoBloom-S.pth and so on, https://zenodo.org/records/10908163)."""
+    network, from its hub. They have seen cells of 13 public sets, without their labels: look up
+    whether those that you test on are among them. "random": untrained; otherwise the path of a
+    file with this network's weights, relative to the working directory: that of the hub
+    (.safetensors), or the original (DinoBloom-S.pth and so on,
+    https://zenodo.org/records/10908163)."""
 
     def _source(self) -> HubWeights:
         return HubWeights(self.repo)
@@ -209,11 +211,7 @@ class _DinoBloom(_Pretrained):
 
 @plugin("dinobloom-s")
 class DinoBloomS(_DinoBloom):
-    """DinoBloom-S (Koch et al., 2024), a ViT-S of 21.6 million parameters, 384 channels.
-
-    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
-    without their labels: look up whether those that you test on are among them.
-    """
+    """ViT-S/14 (Koch et al., 2024): 12 blocks, 21.6 million parameters, 384 channels."""
 
     timm_name = "vit_small_patch14_dinov2"
     repo = "1aurent/vit_small_patch14_224.dinobloom"
@@ -221,11 +219,7 @@ class DinoBloomS(_DinoBloom):
 
 @plugin("dinobloom-b")
 class DinoBloomB(_DinoBloom):
-    """DinoBloom-B (Koch et al., 2024), a ViT-B of 85.7 million parameters, 768 channels.
-
-    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
-    without their labels: look up whether those that you test on are among them.
-    """
+    """ViT-B/14 (Koch et al., 2024): 12 blocks, 85.7 million parameters, 768 channels."""
 
     timm_name = "vit_base_patch14_dinov2"
     repo = "1aurent/vit_base_patch14_224.dinobloom"
@@ -233,11 +227,7 @@ class DinoBloomB(_DinoBloom):
 
 @plugin("dinobloom-l")
 class DinoBloomL(_DinoBloom):
-    """DinoBloom-L (Koch et al., 2024), a ViT-L of 303.2 million parameters, 1024 channels.
-
-    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
-    without their labels: look up whether those that you test on are among them.
-    """
+    """ViT-L/14 (Koch et al., 2024): 24 blocks, 303.2 million parameters, 1024 channels."""
 
     timm_name = "vit_large_patch14_dinov2"
     repo = "1aurent/vit_large_patch14_224.dinobloom"
@@ -245,11 +235,7 @@ class DinoBloomL(_DinoBloom):
 
 @plugin("dinobloom-g")
 class DinoBloomG(_DinoBloom):
-    """DinoBloom-G (Koch et al., 2024), a ViT-g of 1,134.8 million parameters, 1536 channels.
-
-    One stage a block; images need a side that 14 px divide. It has seen cells of 13 public sets,
-    without their labels: look up whether those that you test on are among them.
-    """
+    """ViT-g/14 (Koch et al., 2024): 40 blocks, 1,134.8 million parameters, 1536 channels."""
 
     timm_name = "vit_giant_patch14_dinov2"
     repo = "1aurent/vit_giant_patch14_224.dinobloom"
