@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ from leukreg.types import Fold, Labels, Notice, Predictions
 
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
+    from leukreg.engine.classifier import Classifier
     from leukreg.engine.unfreeze import PhasePlan
     from leukreg.patient_results import FoldPatients
     from leukreg.recipe.model import Recipe
@@ -247,11 +248,10 @@ def carry_out(
         placed = synthesize(recipe, images, fold, synthetic, progress)
         images, record = placed.images, with_synthesis(record, placed)
         fold = placed.fold or fold
-        record, predicted = train_and_predict(recipe, images, record, fold, folder, progress)
-        scored.append(predicted[0])
-        watched += predicted[1:]
-        if recipe.patients is not None:
-            patients.append(_aggregated(recipe, images, fold, predicted, folder, progress))
+        record, found, about = carry_out_fold(recipe, images, record, fold, folder, progress)
+        scored.append(found[0])
+        watched += found[1:]
+        patients += about
         folder.keep_data(record)
         folder.checkpoint_time()
     record = with_images(record, searched_again(given, images, progress))
@@ -268,16 +268,16 @@ def with_synthesis(record: RunRecord, placed: Placed) -> RunRecord:
     )
 
 
-def train_and_predict(
+def carry_out_fold(
     recipe: Recipe,
     images: ImageStore,
     record: RunRecord,
     fold: Fold,
     folder: RunFolder,
     progress: Progress = SILENT,
-) -> tuple[RunRecord, list[Predictions]]:
-    """Train one fold and predict its scored rows, then its validation rows where it has some; the
-    record comes back with what training did."""
+) -> tuple[RunRecord, list[Predictions], list[FoldPatients]]:
+    """Train one fold and predict its scored rows, then its validation rows where it has some, then
+    its patients where the recipe asks for them; the record comes back with what training did."""
     from leukreg.engine.inference import opened_model, predict_rows
     from leukreg.engine.training import train_fold
     from leukreg.runs.predictions import read_predictions, write_predictions
@@ -286,7 +286,9 @@ def train_and_predict(
     place = folder.path / f"fold-{fold.index}"
     _say_lost(folder, place, progress)
     outcome = train_fold(recipe, labels, images, fold, place, progress)
-    model = functools.cache(lambda: opened_model(recipe, labels, outcome.model_path))
+    model = functools.cache(
+        lambda: outcome.model or opened_model(recipe, labels, outcome.model_path)
+    )
 
     def predicted(name: str, rows: Sequence[int]) -> Predictions:
         """Read back where an earlier stretch of the run made them."""
@@ -312,7 +314,9 @@ def train_and_predict(
         phases=(*record.phases, *outcome.phases),
         training=Training(folds=(*record.training.folds, outcome.facts)),
     )
-    return trained, found
+    if recipe.patients is None:
+        return trained, found, []
+    return trained, found, [_aggregated(recipe, images, fold, model, found, folder, progress)]
 
 
 def _say_lost(folder: RunFolder, place: Path, progress: Progress) -> None:
@@ -334,6 +338,7 @@ def _aggregated(
     recipe: Recipe,
     images: ImageStore,
     fold: Fold,
+    model: Callable[[], Classifier],
     predicted: Sequence[Predictions],
     folder: RunFolder,
     progress: Progress,
@@ -351,7 +356,7 @@ def _aggregated(
     if kept is not None and (place / STATE).is_file():
         return kept
     labels = labels_of(recipe, images.samples, fold.train)
-    found = aggregate(recipe, labels, images, fold, place, predicted, progress)
+    found = aggregate(recipe, labels, images, fold, model, place, predicted, progress)
     write_fold_patients(place, found)
     return found
 

@@ -261,6 +261,25 @@ def writable(path: Path) -> Iterator[None]:
         raise unwritable(path, error) from error
 
 
+def reserve(path: Path, size: int) -> None:
+    """A new file of so many bytes, to be mapped: one that outgrows its disk ends the process.
+
+    Raises:
+        WriteError: The disk is full, or the folder cannot be written.
+    """
+    import errno
+
+    with writable(path), path.open("wb") as file:
+        file.truncate(size)
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except AttributeError:  # not on every system
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+
+
 def _state() -> hashlib._Hash:
     import hashlib
 

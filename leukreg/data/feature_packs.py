@@ -112,29 +112,28 @@ class FeaturePacks:
         return np.array(missing, dtype=np.int64)
 
     def keep(self, keys: Iterable[bytes], features: NDArray[Any]) -> None:
-        """Write a pack of these, each key once.
-
-        Raises:
-            DataError: The cache cannot be written, or the disk is full.
-        """
+        """Write a pack of these, each key once; where none can be written, that is told."""
         first = {one: position for position, one in reversed([*enumerate(keys)])}
         pack = np.empty(len(first), self._row)
         pack["key"] = [*first]
         pack["features"] = features[[*first.values()]]
         data = pack.tobytes()
-        if not self._room_for(len(data)):
+        if self._full:
             return
-        write_digested(self.folder / f"pack-{key(*first).hex()}", data)
+        if self.limit is not None and not make_room(self.folder, len(data), self.limit):
+            self._stop(f"{self.folder.parent} holds {self.limit / 2**30:.3g} GiB at most")
+            return
+        try:
+            write_digested(self.folder / f"pack-{key(*first).hex()}", data)
+        except DataError as error:
+            self._stop(str(error))
 
-    def _room_for(self, size: int) -> bool:
-        if self.limit is None or self._full or make_room(self.folder, size, self.limit):
-            return not self._full
+    def _stop(self, why: str) -> None:
+        """Keep no more: what could be kept can be computed again, and no run ends for it."""
         self._full = True
         self.progress.say(
-            f"{self.folder.parent} holds {self.limit / 2**30:.3g} GiB at most: more features are "
-            "not kept, and the next run computes them again"
+            f"{why}: more features are not kept, and the next run computes them again"
         )
-        return False
 
     def _look(self) -> None:
         """Take in the packs that have appeared since."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from leukreg.engine.classifier import Classifier, Pooled
 from leukreg.engine.device import compute_for, reseed, session
 from leukreg.engine.frozen_features import compute_features, untouched_prefix
 from leukreg.engine.frozen_prefix import Prefix
-from leukreg.engine.inference import load_model, predict_rows
+from leukreg.engine.inference import predict_rows
 from leukreg.engine.preprocessing import preprocessed
 from leukreg.errors import RunError, TrainingError
 from leukreg.files import OF_RUN
@@ -145,6 +146,7 @@ def aggregate(
     labels: Labels,
     images: Images,
     fold: Fold,
+    model: Callable[[], Classifier],
     place: Path,
     predicted: Sequence[Predictions],
     progress: Progress = SILENT,
@@ -153,54 +155,41 @@ def aggregate(
 
     Args:
         labels: The cells' classes.
-        place: The fold's folder, with its trained model.
+        model: Gives the fold's trained model, where it is asked what it sees in cells.
+        place: The fold's folder.
         predicted: Predictions of the scored cells, then those of the validation cells if any.
 
     Raises:
         PluginFault: The aggregator fails or breaks its contract.
         TrainingError: Its loss is no number, or no training patient is of a class.
     """
-    assert recipe.patients is not None
-    samples, compute = images.samples, compute_for(recipe.training)
+    samples = images.samples
     scored, validation = predicted[0], next(iter(predicted[1:]), None)
     known = patient_labels_of(samples)
     train = by_patient(samples, fold.train)
     held = by_patient(samples, [] if validation is None else validation.row.tolist())
     tested = by_patient(samples, scored.row.tolist())
-    of_patients = class_labels(recipe, samples, train)
-    seed = derive(recipe.seed, "fold", fold.index, "aggregator")
-    with session(compute):
-        model = None
-        if reads_features(recipe):
-            model = load_model(recipe, labels, place / "model.pt", compute)
-        width = width_of_cells(labels, model)
-        own = build_aggregator(recipe, of_patients, width)
+    watched = None
+    with session(compute_for(recipe.training)):
+        width = width_of_cells(labels, model() if reads_features(recipe) else None)
+        own = build_aggregator(recipe, class_labels(recipe, samples, train), width)
         if own.learns:
             _require_each_class(known.classes, [known.labels[one] for one in train], fold.index)
-        rows = [row for bags in (train if own.learns else {}, held, tested) for b in bags.values()
-                for row in b]  # fmt: skip
-        mapped = place / "features-patients.bin"
-        try:
-            if model is None:
-                cells = _probabilities(
-                    recipe, labels, images, fold, place, rows, predicted, progress
-                )
-            else:
-                cells = _features(recipe, labels, model, images, rows, mapped, progress)
+        asked = (train if own.learns else {}, held, tested)
+        rows = [row for bags in asked for bag in bags.values() for row in bag]
+        with _cells(recipe, labels, images, fold, model, place, rows, predicted, progress) as cells:
             logged = AggregatorTraining(fold=fold.index)
             if own.learns:
                 target = {one: known.classes.index(known.labels[one]) for one in (*train, *held)}
+                seed = derive(recipe.seed, "fold", fold.index, "aggregator")
                 logged = _train(own, cells, train, held, target, seed, progress)
                 logged = replace(logged, fold=fold.index)
             weights = {name: value.cpu() for name, value in own.module.state_dict().items()}
             kept = {"classes": list(known.classes), "width": width, "weights": weights}
             save(place / STATE, kept)
             answers, deciding = _answers(own, cells, tested, samples, scored, fold.index)
-            watched = None
             if held and validation is not None:
                 watched, _ = _answers(own, cells, held, samples, validation, fold.index)
-        finally:
-            mapped.unlink(missing_ok=True)
     return FoldPatients(scored=answers, validation=watched, cells=deciding, training=logged)
 
 
@@ -222,6 +211,35 @@ def reads_features(recipe: Recipe) -> bool:
     """Whether the recipe's aggregator reads features of cells, not their probabilities."""
     assert recipe.patients is not None
     return bool(getattr(recipe.patients.aggregator.plugin, "reads", "") == "features")
+
+
+@contextmanager
+def _cells(
+    recipe: Recipe,
+    labels: Labels,
+    images: Images,
+    fold: Fold,
+    model: Callable[[], Classifier],
+    place: Path,
+    rows: Sequence[int],
+    predicted: Sequence[Predictions],
+    progress: Progress,
+) -> Iterator[CellsOf]:
+    """What the aggregator reads of these rows: features, or what the model says of each."""
+    if not reads_features(recipe):
+        there = {int(row) for one in predicted for row in one.row}
+        lacking = [row for row in rows if row not in there]
+        tables = [*predicted]
+        if lacking:
+            more = predict_rows(recipe, labels, model(), images, lacking, fold.index, progress)
+            tables.append(more)
+        yield _probabilities(tables)
+        return
+    mapped = place / "features-patients.bin"
+    try:
+        yield _features(recipe, labels, model(), images, rows, mapped, progress)
+    finally:
+        mapped.unlink(missing_ok=True)
 
 
 def _features(
@@ -250,23 +268,7 @@ def _features(
     return features
 
 
-def _probabilities(
-    recipe: Recipe,
-    labels: Labels,
-    images: Images,
-    fold: Fold,
-    place: Path,
-    rows: Sequence[int],
-    predicted: Sequence[Predictions],
-    progress: Progress,
-) -> CellsOf:
-    """What the fold's model says of each cell."""
-    tables = list(predicted)
-    there = {int(row) for one in tables for row in one.row}
-    lacking = [row for row in rows if row not in there]
-    if lacking:
-        model = place / "model.pt"
-        tables.append(predict_rows(recipe, labels, model, images, lacking, fold.index, progress))
+def _probabilities(tables: Sequence[Predictions]) -> CellsOf:
     found = {int(r): p for one in tables for r, p in zip(one.row, one.probabilities, strict=True)}
     return lambda some: torch.from_numpy(np.array([found[row] for row in some]))
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,6 +74,8 @@ class FoldOutcome:
     """What was measured meanwhile."""
     model_path: Path
     """The trained weights: a state dict, safe to load with ``weights_only``."""
+    model: Any = field(default=None, compare=False, repr=False)
+    """The :class:`Classifier` with these weights; None where they were read back."""
 
 
 class Checkpoints:
@@ -176,11 +178,12 @@ class Checkpoints:
             model_path=self.folder / MODEL,
         )
         plain = {"fingerprint": self.fingerprint} | asdict(outcome)
-        del plain["model_path"]
+        del plain["model_path"], plain["model"]
         text = json.dumps(plain, indent=1, allow_nan=False)
         write_text(self.folder / OUTCOME, text, listed=True)
         remove_checkpoints(self.folder)
-        return outcome
+        self.model.zero_grad()
+        return replace(outcome, model=self.model.eval())
 
 
 def read_outcome(folder: Path, fingerprint: str) -> FoldOutcome | None:

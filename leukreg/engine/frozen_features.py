@@ -22,6 +22,7 @@ from leukreg.engine.fold_job import FoldJob
 from leukreg.engine.frozen_prefix import Prefix, View, bits_of, frozen_prefix
 from leukreg.engine.mc_dropout import stochastic
 from leukreg.engine.unfreeze import chosen, train_mode, unfreeze
+from leukreg.files import reserve
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.record import FrozenFeatures
@@ -67,6 +68,9 @@ def compute_features(
     """The features of every file, once per view (None: as it is).
 
     ``path`` is the file that features too large for memory are mapped from; the caller removes it.
+
+    Raises:
+        WriteError: There is no room for it.
     """
     first, file_of = rows.files()
     store: Tensor | None = None
@@ -89,6 +93,7 @@ def _allocate(shape: Sequence[int], dtype: torch.dtype, path: Path | None) -> Te
     if path is None or count * dtype.itemsize <= IN_MEMORY:
         return torch.empty(tuple(shape), dtype=dtype)
     path.unlink(missing_ok=True)
+    reserve(path, count * dtype.itemsize)
     return torch.from_file(str(path), shared=True, size=count, dtype=dtype).view(*shape)
 
 

@@ -107,7 +107,7 @@ class Prefix:
         """The same with its part of the cache.
 
         Raises:
-            DataError: The cache cannot be written.
+            DataError: The cache cannot be made.
         """
         assert self.like is not None
         part, size = f"{name}-{self.network.hex()[:16]}", self.like.nbytes

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,7 @@ import pytest
 
 from leukreg.data.cache_folder import cache_area, entries
 from leukreg.data.feature_packs import FeaturePacks, key
-from leukreg.errors import DataError
+from leukreg.files import writable
 from leukreg.progress import Silent
 
 
@@ -94,11 +98,80 @@ def test_networks_that_were_not_used_for_longest_go_for_others(cache: Path) -> N
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_cache_that_cannot_be_written_is_said(cache: Path) -> None:
-    packs = FeaturePacks("frozen", "net", (3,))
+def test_a_cache_that_cannot_be_written_is_said_and_ends_nothing(cache: Path) -> None:
+    told = Told()
+    packs = FeaturePacks("frozen", "net", (3,), progress=told)
     cache_area("frozen").chmod(0o500)
     try:
-        with pytest.raises(DataError, match="cannot be written"):
-            filled(packs, "a")
+        filled(packs, "a")
+        filled(packs, "b")
     finally:
         cache_area("frozen").chmod(0o700)
+    (said,) = told.said
+    assert "cannot be written: Permission denied" in said
+    assert "more features are not kept" in said
+
+
+def test_a_full_disk_ends_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        with writable(path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    told = Told()
+    packs = FeaturePacks("frozen", "net", (3,), progress=told)
+    features = filled(packs, "a")
+    with monkeypatch.context() as patched:
+        patched.setattr("leukreg.data.feature_packs.write_file", full)
+        filled(packs, "b", "c")
+        filled(packs, "d")
+    (said,) = told.said
+    assert "No space left on device; make room (`leukreg cache clear`)" in said
+    out, missing = found(packs, "a", "b")
+    assert missing == [1]
+    assert np.array_equal(out[:1], features)
+
+
+WRITER = """
+    import sys
+    import numpy as np
+    from leukreg.data.feature_packs import FeaturePacks, key
+    packs = FeaturePacks("frozen", "net", (3,))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        keys = [key(bytes([number, one])) for one in range(4)]
+        features = rng.random((4, 3)).astype("f4")
+        out = np.zeros((4, 3), "f4")
+        packs.keep(keys, features)
+        assert not len(packs.find(keys, out)), number
+        assert np.array_equal(out, features), number
+"""
+
+
+def test_two_processes_that_keep_the_same_at_once_both_end_well(cache: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(WRITER)]
+    writers = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"\n")
+        writer.stdin.flush()
+    for writer in writers:
+        out, said = writer.communicate()
+        assert (writer.returncode, out, said) == (0, b"", b"")
+    told = Told()
+    packs = FeaturePacks("frozen", "net", (3,), progress=told)
+    keys = [key(bytes([number, one])) for number in range(40) for one in range(4)]
+    out = np.zeros((len(keys), 3), "f4")
+    assert not len(packs.find(keys, out))
+    assert np.array_equal(out, np.random.default_rng(0).random((len(keys), 3)).astype("f4"))
+    assert told.said == []
+    assert len(list((cache / "frozen" / "net").iterdir())) == 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 import leukreg
 from leukreg.audit.rules import audit
+from leukreg.engine.frozen_prefix import Prefix
 from leukreg.errors import LeukregError, Problems
 from leukreg.patient_results import patient_labels_of
 from leukreg.predict.external_validation import evaluate
@@ -297,3 +299,30 @@ def test_an_aggregator_is_tried_before_anything_is_trained(
         leukreg.run(recipe, runs=recipe.parent / "runs")
     (folder,) = (recipe.parent / "runs").iterdir()
     assert not list(folder.glob("fold-*"))
+
+
+def test_a_fold_builds_its_network_once(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def anew(*args: object) -> None:
+        raise AssertionError("built again to be read back")
+
+    monkeypatch.setattr("leukreg.engine.inference.assemble", anew)
+    leukreg.run(recipe, runs=recipe.parent / "runs")
+
+
+def test_what_an_untouched_network_sees_is_computed_once(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    computed = Prefix._computed
+
+    def counted(self: Prefix, images: torch.Tensor, *more: Any) -> torch.Tensor:
+        seen.append(len(images))
+        return computed(self, images, *more)
+
+    monkeypatch.setattr(Prefix, "_computed", counted)
+    leukreg.run(recipe, runs=recipe.parent / "runs")
+    cells = len(list((recipe.parent / "data").rglob("*.png")))
+    assert sum(seen) % cells == 0
+    seen.clear()
+    leukreg.run(recipe, runs=recipe.parent / "runs", overrides=["patients.epochs=2"])
+    assert sum(seen) == 0

@@ -15,7 +15,7 @@ from leukreg.errors import RunError
 from leukreg.record import External, RunRecord
 from leukreg.runs import read
 from leukreg.runs.contents import read_as
-from tests.runs.test_folder import finished
+from tests.runs.run_folders import finished
 
 Make = Callable[..., RunRecord]
 
