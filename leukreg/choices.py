@@ -79,7 +79,9 @@ def _answer(threshold: Mapping[str, Any], positive: str) -> str:
     if not threshold:
         return "the most probable class (of equals the first)"
     if threshold.get("rule") == "fixed":
-        return f"{positive} from a probability of {threshold.get('value')}, which the recipe fixes"
+        return (
+            f"{positive} from a probability of {threshold.get('value'):.4g}, which the recipe fixes"
+        )
     rows = "the scored images" if threshold.get("fitted_on") == "scored" else "validation images"
     return f"{positive} from the probability {RULES[str(threshold.get('rule'))]} on {rows}"
 

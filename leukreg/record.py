@@ -233,8 +233,16 @@ class External:
     """Why not all copies could be looked for; empty where they were."""
     copies_left_out: int = 0
     drops: tuple[Drop, ...] = ()
+    """None where cells have no labels of their own."""
     how: str = ""
     """How the drops' intervals were made."""
+    patient_drops: tuple[Drop, ...] = ()
+    """The same of figures of patients."""
+    patient_how: str = ""
+    patients_unknown: str = ""
+    """Why there are no answers about patients, which the run gives; empty where there are."""
+    patients_left_out: Mapping[str, int] = field(default_factory=dict)
+    """Labels of patients that are none of the run's, with their number of patients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

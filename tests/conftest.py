@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.factory import make_result as make_result
 from tests.factory import tiny_dinobloom as tiny_dinobloom
+from tests.smears import _smears as _smears
+from tests.smears import labelled_run as labelled_run
+from tests.smears import weak_run as weak_run
 from tests.strangers import strangers as strangers
 from tests.trained import _prepared as _prepared
 from tests.trained import _runs as _runs

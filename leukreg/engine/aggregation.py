@@ -366,18 +366,35 @@ def _answers(
     known = patient_labels_of(samples)
     answered = [own.answer(cells(bag)) for bag in bags.values()]
     p = np.array([one for one, _ in answered]).reshape(len(bags), len(known.classes))
+    found = patient_predictions(samples, bags, known.classes, known.labels, p, fold)
+    return found, deciding_cells(bags, found, [weights for _, weights in answered], of_cells)
+
+
+def deciding_cells(
+    bags: Bags, found: Predictions, weights: Sequence[NDArray[np.float64]], of_cells: Predictions
+) -> tuple[DecidingCell, ...]:
+    """The cells of most weight, patient by patient, the heaviest first.
+
+    Args:
+        found: What was answered of each patient.
+        weights: Those of each patient's cells, in the order of ``bags``.
+        of_cells: What is said of each cell alone.
+    """
     alone = dict(zip(of_cells.row.tolist(), of_cells.probabilities, strict=True))
     deciding: list[DecidingCell] = []
-    for (patient, bag), (own_p, weights) in zip(bags.items(), answered, strict=True):
-        column = int(own_p.argmax()) if of_cells.classes == known.classes else None
-        each = [None if column is None else float(alone[row][column]) for row in bag]
-        order = sorted(range(len(bag)), key=lambda i: (-weights[i], -(each[i] or 0), bag[i]))
+    for place, ((patient, bag), own) in enumerate(zip(bags.items(), weights, strict=True)):
+        column = int(found.probabilities[place].argmax())
+        if of_cells.classes != found.classes:
+            column = -1
+        each = [None if column < 0 else float(alone[row][column]) for row in bag]
+        order = sorted(range(len(bag)), key=lambda i: (-own[i], -(each[i] or 0), bag[i]))
         deciding += [
-            DecidingCell(fold=fold, patient=patient, row=bag[i], weight=float(weights[i]),
-                         of=None if column is None else known.classes[column], probability=each[i])
+            DecidingCell(fold=int(found.fold[place]), patient=patient, row=bag[i],
+                         weight=float(own[i]), of=None if column < 0 else found.classes[column],
+                         probability=each[i])
             for i in order[:KEPT]
         ]  # fmt: skip
-    return patient_predictions(samples, bags, known.classes, known.labels, p, fold), tuple(deciding)
+    return tuple(deciding)
 
 
 def patient_predictions(

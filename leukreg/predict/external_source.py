@@ -77,8 +77,9 @@ def _evaluate(table: Mapping[str, Any], result: RunRecord) -> dict[str, Any]:
     """``[evaluate]`` with the run's threshold fixed: the rows that are scored decide nothing."""
     fitted = ("threshold", "calibration", "conformal", "on")
     kept = {key: value for key, value in table.items() if key not in fitted}
-    if result.threshold is not None:
-        kept["threshold"] = {"rule": "fixed", "value": result.threshold}
+    told = result.about_patients if result.samples.weak else result
+    if told.threshold is not None:
+        kept["threshold"] = {"rule": "fixed", "value": told.threshold}
         positive = result.positive
         kept["positive"] = positive.name if positive else None  # a run of before may have guessed
     return kept
@@ -121,15 +122,28 @@ def parse_mapping(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def map_classes(samples: Samples, classes: tuple[str, ...], mapping: Mapping[str, str]) -> Mapped:
+def map_classes(
+    samples: Samples,
+    classes: tuple[str, ...],
+    mapping: Mapping[str, str],
+    of_patients: tuple[str, ...] = (),
+) -> Mapped:
     """Rename the classes that are mapped; equal names need no mapping, others are left out.
+
+    Args:
+        samples: The other source's.
+        classes: The run's.
+        mapping: Names of the other to names of the run.
+        of_patients: The classes of patients that the run answers about; the mapping is of their
+            names too, and no patient is left out here.
 
     Raises:
         Problems: A mapping names a class that is not there, or not one image is left; all of them.
     """
     counts = Counter(row.label for row in samples.rows)
+    there = dict.fromkeys((*counts, *samples.patient_classes))
     problems = []
-    for side, known in (("other source", list(counts)), ("run", classes)):
+    for side, known in (("other source", list(there)), ("run", [*classes, *of_patients])):
         for other, own in mapping.items():
             name = own if side == "run" else other
             if name not in known:
@@ -144,10 +158,10 @@ def map_classes(samples: Samples, classes: tuple[str, ...], mapping: Mapping[str
         if row.label in taken
     )
     if not rows and not problems:
-        there, own = ", ".join(map(repr, counts)), ", ".join(map(repr, classes))
+        others, own = ", ".join(map(repr, counts)), ", ".join(map(repr, classes))
         problems.append(
-            Problem(f"no class is shared: there are {there}, the run has {own}; say which is which "
-                    "with --map OtherName=class")
+            Problem(f"no class is shared: there are {others}, the run has {own}; say which is "
+                    "which with --map OtherName=class")
         )  # fmt: skip
     if problems:
         raise Problems(problems, closing=CLOSING)
@@ -156,6 +170,10 @@ def map_classes(samples: Samples, classes: tuple[str, ...], mapping: Mapping[str
     if samples.weak:  # what cells are called, their patients are called too
         labels = {p: taken[label] for p, label in samples.patient_labels.items() if label in taken}
         renamed = replace(renamed, patient_labels=labels, patient_classes=classes)
+    elif of_patients and samples.patient_labels:
+        labels = {p: mapping.get(label, label) for p, label in samples.patient_labels.items()}
+        names = tuple(dict.fromkeys((*of_patients, *labels.values())))
+        renamed = replace(renamed, patient_labels=labels, patient_classes=names)
     return Mapped(
         samples=renamed,
         taken=taken,

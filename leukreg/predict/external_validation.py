@@ -18,12 +18,18 @@ from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore, open_images
 from leukreg.data.near_duplicates import searched
 from leukreg.engine.inference import predictions_of
-from leukreg.errors import DataError, LeukregError, NotAvailable
+from leukreg.errors import DataError, NotAvailable
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
 from leukreg.evaluate.conformal import SetFigures
 from leukreg.evaluate.patient_scores import spec_for
 from leukreg.evaluate.scoring import declared, default_metric, main_ones, score, scores_of
-from leukreg.predict.ensemble import together
+from leukreg.predict.ensemble import Scan, together
+from leukreg.predict.external_patients import (
+    fixed_before,
+    labelled_by_patient,
+    left_out,
+    patients_elsewhere,
+)
 from leukreg.predict.external_source import Mapped, elsewhere, map_classes
 from leukreg.predict.inputs import Read
 from leukreg.predict.trained_run import Trained
@@ -54,8 +60,9 @@ def evaluate(
     """Score a run's models on images from elsewhere, with everything that a run is scored with.
 
     The run's calibration, threshold and prediction sets are applied as they are; nothing is fitted
-    on the other images. ``evaluated_from`` of the record holds the original's figures, the
-    drops with their intervals, and what became of classes and copies.
+    on the other images. A run that answers about patients does so here, where they are known.
+    ``evaluated_from`` of the record holds the original's figures, the drops with their intervals,
+    and what became of classes and copies.
 
     Args:
         trained: The run.
@@ -69,19 +76,20 @@ def evaluate(
         progress: Told of images done.
 
     Raises:
-        LeukregError: In the run only patients have labels.
+        LeukregError: In the run only patients have labels, and here these are not known.
         Problems: A mapping or an option is wrong, or no class is shared.
         DataError: There are no images, or all are copies and left out.
     """
     registry = registry or installed()
-    if trained.result.patients is not None and trained.result.samples.weak:
-        raise LeukregError(
-            f"{trained.result.name} answers about patients, whose cells have no labels to score; "
-            "leukreg predict answers about patients from elsewhere"
-        )
     recipe = elsewhere(trained.result, source, data, options, registry)
-    samples = list_samples(recipe, progress)
-    mapped = map_classes(samples, trained.result.samples.classes, mapping or {})
+    samples = labelled_by_patient(trained.result, list_samples(recipe, progress))
+    of = trained.result.patients
+    mapped = map_classes(
+        samples,
+        trained.result.samples.classes,
+        mapping or {},
+        of.predictions.classes if of else (),
+    )
     store = searched(open_images(mapped.samples, recipe.read_image, "skip", progress), progress)
     copies, unknown = _copied(trained, store, progress)
     rows = tuple(
@@ -144,16 +152,29 @@ def _result(
         ),
         store,
     )
-    seen = predicted(trained, store, rows, progress)
-    seen = grouped(seen, record.samples.rows, record.pixels, record.near_duplicates)
-    record = scored(trained, recipe, seen, registry, progress, record)
-    changes, how = drops(
-        trained.result.predictions, record.predictions, recipe.evaluate, recipe.seed, registry
-    )
+    seen = scanned(trained, store, rows, progress)
+    answers = predicted(trained, store, rows, seen)
+    answers = grouped(answers, record.samples.rows, record.pixels, record.near_duplicates)
+    record = scored(trained, recipe, answers, registry, progress, record)
+    origin, own, weak = left_out(trained.result, store.samples, origin), None, store.samples.weak
+    if trained.result.patients is not None and not origin.patients_unknown:
+        own = patients_elsewhere(trained, recipe, record, rows, seen, registry, progress)
+        changes, how = drops(
+            trained.result.patients.predictions, own.predictions, recipe.evaluate, recipe.seed,
+            registry,
+        )  # fmt: skip
+        origin = replace(origin, patient_drops=changes, patient_how=how)
+    if not weak:
+        changes, how = drops(
+            trained.result.predictions, record.predictions, recipe.evaluate, recipe.seed, registry
+        )
+        origin = replace(origin, drops=changes, how=how)
     record = replace(
         record,
+        scores=() if own and weak else record.scores,  # a cell of other looks is not wrong
+        patients=own,
         earlier=looks_of(record, runs),
-        evaluated_from=replace(origin, drops=changes, how=how),
+        evaluated_from=origin,
     )
     return replace(record, findings=audit(record, recipe.audit, registry))
 
@@ -196,13 +217,18 @@ class Stored:
         return Read(self.store.pixels([self.row]).tobytes(), digest)
 
 
-def predicted(
+def scanned(
     trained: Trained, store: ImageStore, rows: Sequence[int], progress: Progress = SILENT
-) -> Predictions:
-    """These rows of a store as the run's models see them together, not yet decided."""
+) -> Scan:
+    """What the run's models make of these rows of a store."""
     seen = trained.scan([Stored(store, row) for row in rows], progress)
     for reading in seen.readings:  # what preprocessing could not work on
         progress.say(f"! {reading}")
+    return seen
+
+
+def predicted(trained: Trained, store: ImageStore, rows: Sequence[int], seen: Scan) -> Predictions:
+    """These rows of a store as the run's models see them together, not yet decided."""
     joined = together(seen, trained.result)
     found = predictions_of(
         store.samples,
@@ -228,9 +254,7 @@ def scored(
     spec, seed = spec_for(recipe.evaluate, predictions.classes), recipe.seed
     found = score(predictions, None, spec, seed, registry, progress, record)
     kept = replace(found.predictions, sets=predictions.sets)
-    fixed = f"of {trained.result.name}, fixed before"
-    scores = tuple(replace(one, why=fixed) if one.name == "threshold" else one
-                   for one in found.scores)  # fmt: skip
+    scores = fixed_before(found.scores, trained.result)
     if predictions.sets is not None:
         count = recipe.evaluate.bootstrap
         scores += scores_of([("conformal", SetFigures())], kept, count, seed, progress)

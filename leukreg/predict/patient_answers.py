@@ -46,28 +46,32 @@ def load_aggregators(result: RunRecord, recipe: Recipe) -> tuple[FoldAggregator,
     )
 
 
-def probabilities_of(
+def aggregated(
     result: RunRecord,
     recipe: Recipe,
     aggregators: Sequence[FoldAggregator],
     seen: Scan,
     bags: Sequence[Sequence[int]],
-) -> Floats:
-    """Probabilities ``(patients, k)``: the mean of the folds', calibrated as the run's were.
+) -> tuple[Floats, list[Floats]]:
+    """Probabilities ``(patients, k)``, calibrated as the run's were, and each patient's weights of
+    its cells: means of the folds'.
 
     Args:
         seen: What the models make of the images.
         bags: The places in it of each patient's readable images, at least one each.
     """
     heat = require_patients(result).fitted.temperature_by_fold()
-    found = []
+    found, weights = [], []
     for own, one in zip(aggregators, seen.folds, strict=True):
         cells: NDArray[np.floating] = one.probabilities
         if reads_features(recipe):
             cells = one.features
-        p = np.array([own.answer(torch.from_numpy(cells[list(bag)]))[0] for bag in bags])
+        each = [own.answer(torch.from_numpy(cells[list(bag)])) for bag in bags]
+        p = np.array([answer for answer, _ in each])
         found.append(tempered(p, heat[one.fold]) if one.fold in heat else p)
-    return np.asarray(np.mean(found, axis=0))
+        weights.append([own_weights for _, own_weights in each])
+    by_patient = [np.asarray(np.mean(one, axis=0)) for one in zip(*weights, strict=True)]
+    return np.asarray(np.mean(found, axis=0)), by_patient
 
 
 def answer_patients(
@@ -97,7 +101,7 @@ def answer_patients(
     p = np.full((len(bags), len(classes)), np.nan)
     if told.any():
         readable = [bag for bag in bags.values() if bag]
-        p[told] = probabilities_of(result, recipe, aggregators, seen, readable)
+        p[told], _ = aggregated(result, recipe, aggregators, seen, readable)
     positive = positive_of(classes, recipe.evaluate.positive)
     decision = np.full(len(bags), -1, dtype=np.int64)
     decision[told] = p[told].argmax(axis=1)

@@ -252,7 +252,7 @@ class ExternalCopies:
         left_out = origin.copies_left_out
         if copies and not left_out:
             here, there = next(iter(copies.items()))
-            part = f"{len(copies):,} of {counted(len(run.predictions) or len(copies), 'image')}"
+            part = f"{len(copies):,} of {counted(len(run.samples) or len(copies), 'image')}"
             text = f"{part} copy training images of {origin.run}"
             yield error(self, f"{text}, such as {here} ~ {there}")
         if left_out:

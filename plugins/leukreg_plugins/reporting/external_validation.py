@@ -19,8 +19,10 @@ class Elsewhere:
     def build(self, result: RunRecord) -> Iterable[Section]:
         origin = result.evaluated_from
         if origin is not None:
-            text, tables = tuple(lines(result, origin)), (table(origin),)
-            title = "Against the original"
+            told = ((origin.drops, origin.how, "figure"),
+                    (origin.patient_drops, origin.patient_how, "figure of patients"))  # fmt: skip
+            tables = tuple(table(origin, *one) for one in told if one[0])
+            text, title = tuple(lines(result, origin)), "Against the original"
             yield Section(title=title, text=text, tables=tables, order=5, page=7)
 
 
@@ -45,24 +47,29 @@ def lines(result: RunRecord, origin: record.External) -> Iterator[str]:
     if origin.unmapped:
         named = [f"{name} ({n:,})" for name, n in origin.unmapped.items()]
         yield f"Left out, not known to the run: {listed(named)}."
+    if origin.patients_left_out:
+        named = [f"{name} ({n:,})" for name, n in origin.patients_left_out.items()]
+        yield f"Patients left out, whose label the run does not know: {listed(named)}."
+    if origin.patients_unknown:
+        yield f"! No answers about patients: {origin.patients_unknown}."
     for n, why in ((origin.broken, "cannot be read"), (origin.copies_left_out, "are copies")):
         if n:
             yield f"{counted(n, 'image')} left out: they {why}."
 
 
-def table(origin: record.External) -> Table:
+def table(origin: record.External, drops: tuple[record.Drop, ...], how: str, what: str) -> Table:
     """Every figure on both sides, and the drop with its interval."""
     rows = tuple(
         (_name(drop), number(drop.original), number(drop.here), _signed(drop.drop),
          _interval(drop), _reading(drop))
-        for drop in origin.drops
+        for drop in drops
     )  # fmt: skip
     # Figures of other classes than the original's own stand in no other place of a report.
     original = "original, these classes only" if origin.missing else "original"
     return Table(
-        columns=("figure", original, "here", "drop", "95 % interval", ""),
+        columns=(what, original, "here", "drop", "95 % interval", ""),
         rows=rows,
-        caption=f"Drop: original less here. {origin.how}.",
+        caption=f"Drop: original less here. {how}.",
     )
 
 
