@@ -222,6 +222,7 @@ WORDS = {
     "auc": "as accuracy",
     "mcc": "as accuracy",
     "ece": "as accuracy",
+    "verdict": "what the audit says of a published table",
     "macro": "a kind of average over classes",
     "brier": "as accuracy",
     "timm": "a library, whose version is recorded",

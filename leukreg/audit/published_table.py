@@ -324,7 +324,7 @@ RECIPE_KEYS = frozenset(
     | {"synthesis", "evaluate", "extends"}
 )
 """A file with one of these is a recipe."""
-BESIDE = frozenset({"reported", "schema", "name", "title", "assumed"})
+BESIDE = frozenset({"reported", "schema", "name", "title", "assumed", "source", "verdict"})
 """Keys that may stand beside a paper's ``[reported]`` table."""
 
 

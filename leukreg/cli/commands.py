@@ -38,6 +38,7 @@ OWN: dict[str, str] = {
     "report": "Write the page of a run, or of several side by side.",
     "compare": "Put runs and published figures side by side.",
     "audit": "Find what is wrong with a run or a published result.",
+    "published": "List published results with the audit's verdicts.",
     "predict": "Predict images with a run's models.",
     "explain": "Show where a run's models look in images.",
     "stress": "Score a run's models on changed test images.",

@@ -42,13 +42,15 @@ def command(
     """Write the page of a run: one HTML file with figures and pictures that needs nothing else.
 
     RUN is a run's folder, its name, a unique beginning of its name, or "last". Several are put side
-    by side; recipes and files of published figures may be among them. Figures and tables are
+    by side; recipes and files of published figures may be among them. A folder of published results
+    (see "leukreg published") makes one page of the field: published.html. Figures and tables are
     written beside the page too, as SVG and CSV. An earlier page of the same is replaced, any other
     file is left alone.
     """
     import matplotlib
 
-    from leukreg.report.page import comparison_page, run_page
+    from leukreg.audit.published_register import is_register
+    from leukreg.report.page import comparison_page, published_page, run_page
     from leukreg.report.page_pictures import model_maps
     from leukreg.report.page_writer import write_page
     from leukreg.runs.contents import read
@@ -58,7 +60,10 @@ def command(
     matplotlib.use("agg")  # no window, whatever a report plugin draws with
     registry = installed()
     with RichProgress(open_console()) as progress:
-        if len(names) == 1:
+        if len(names) == 1 and is_register(Path(names[0])):
+            path = out or Path("published.html")
+            page = published_page(Path(names[0]), f"{path.stem}_files", progress)
+        elif len(names) == 1:
             result = read(run_named(names[0], root))
             path = out or result.folder / "report.html"
             explain = model_maps if maps else None

@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ from leukreg.report.page_pictures import Album, Explainer, laid_over
 from leukreg.report.plot import REMARKS, Drawn, close, draw, style
 from leukreg.report.table_layout import is_list, numeric, right_aligned
 from leukreg.section import Section, Table
-from leukreg.text import as_cell, csv_text, visible
+from leukreg.text import as_cell, counted, csv_text, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -101,6 +102,25 @@ def comparison_page(
         folder=folder,
     )
     return page_of(head, comparison(subjects, registry), Album(), progress)
+
+
+def published_page(folder: Path, files: str, progress: Progress = SILENT) -> Page:
+    """The page of a register of published results.
+
+    Args:
+        files: Name of the folder beside the page.
+    """
+    from leukreg.audit.published_register import read_register
+    from leukreg.report.published_page import published_sections
+
+    results = read_register(folder)
+    head = PageHead(
+        title="Published results and what they can mean",
+        lines=(counted(len(results), "source"),),
+        of=f"register {folder.resolve().name}",
+        folder=files,
+    )
+    return page_of(head, published_sections(results), Album(), progress)
 
 
 def page_of(
