@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from leukreg.audit.printed_figure import Printed
+from leukreg.audit.figures import said
 from leukreg.audit.published_register import KeptVerdict, PublishedResult
 from leukreg.audit.published_table import Reported
 from leukreg.section import Section, Table
 from leukreg.text import counted, percent, percents
 
-SHOWN = ("accuracy", "f1", "auc", "recall", "specificity", "precision")
-"""The figure that stands for a table is the first of these that it prints."""
+FIRST = ("accuracy", "balanced_accuracy", "f1", "auc")
+"""Figures that are shown before others."""
 NOT_STATED = "not stated"
 HOW_TO_READ = (
     "Each line is a published table, quoted with its source, and what arithmetic says of its own"
@@ -53,7 +53,7 @@ def published_table(results: Sequence[PublishedResult]) -> Table:
                 reported.name,
                 str(result.source.year or ""),
                 reported.dataset,
-                _figure(reported),
+                _printed(reported)[0],
                 f"{n:,}" if (n := reported.test_total()) else "",
                 reported.split,
                 says(verdict),
@@ -67,13 +67,6 @@ def published_table(results: Sequence[PublishedResult]) -> Table:
 def says(verdict: KeptVerdict | None) -> str:
     """The verdict in a few words."""
     return verdict.says if verdict else "not audited yet"
-
-
-def main_figure(reported: Reported) -> tuple[str, Printed] | None:
-    """The figure that stands for a table: the first of ``SHOWN``, else the first it prints."""
-    known = {name: value for name, value in reported.figures if not value.undefined}
-    name = next((each for each in (*SHOWN, *known) if each in known), None)
-    return None if name is None else (name, known[name])
 
 
 def interval(reported: Reported) -> tuple[float, float] | None:
@@ -103,12 +96,15 @@ def _by_data_set(result: PublishedResult) -> tuple[str, int, str]:
     return named, result.source.year or 0, result.name
 
 
-def _figure(reported: Reported) -> str:
-    found = main_figure(reported)
-    if found is None:
-        return f"{counted(len(reported.per_class), 'figure')} of classes"
-    name, value = found
-    return f"{name.replace('_', ' ')} {value.text}"
+def _printed(reported: Reported) -> list[str]:
+    """The figures of the whole as printed, those of ``FIRST`` first."""
+    known = dict(reported.figures)
+    names = [name for name in FIRST if name in known]
+    names += [name for name in known if name not in FIRST]
+    lines = [f"{said(name)} {known[name].text}" for name in names]
+    if reported.per_class:
+        lines.append(f"{counted(len(reported.per_class), 'figure')} of classes")
+    return lines or ["a confusion matrix"]
 
 
 def _summary(results: Sequence[PublishedResult]) -> Table:
@@ -126,8 +122,8 @@ def _summary(results: Sequence[PublishedResult]) -> Table:
 
 def _figures(results: Sequence[PublishedResult]) -> Table:
     columns = (
-        "published", "data set", "figure", "interval", "baseline", "test rows", "patients",
-        "split", "verdict",
+        "published", "data set", "reported", "interval of the accuracy", "baseline", "test rows",
+        "patients", "split", "verdict",
     )  # fmt: skip
     rows = []
     for result in results:
@@ -138,7 +134,7 @@ def _figures(results: Sequence[PublishedResult]) -> Table:
                 (
                     "\n".join(filter(None, (result.name, reported.name))),
                     reported.dataset or NOT_STATED,
-                    _figure(reported),
+                    "\n".join(_printed(reported)),
                     f"{percents(bounds[0])} to {percent(bounds[1])}" if bounds else "",
                     percent(least) if least is not None else "",
                     f"{total:,}" if total else NOT_STATED,
