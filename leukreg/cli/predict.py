@@ -41,16 +41,21 @@ def command(
 
     Flags: far from the training data (distance above 1), copy or near duplicate of a training
     image. Where the recipe has [patients], each folder is taken for a patient, by its name, and
-    answered for as well. For research, not for diagnosis.
+    answered for as well; beside --csv FILE.csv stands FILE-patients.csv, a row a patient. For
+    research, not for diagnosis.
     """
     from leukreg.report import prediction_report as report
 
-    targets = [path for path in (csv, json) if path is not None and path != STDOUT]
-    _refuse_existing(targets)
     if csv == json == STDOUT:
         raise click.UsageError("--csv and --json cannot both go to the standard output")
     files = images_at(paths)
     trained = models_of(run, root)
+    targets = [path for path in (csv, json) if path is not None and path != STDOUT]
+    beside = None  # a table of images has no room for rows of patients
+    if csv is not None and csv != STDOUT and trained.result.patients:
+        beside = csv.with_name(f"{csv.stem}-patients{csv.suffix}")
+        targets.insert(1, beside)
+    _refuse_existing(targets)
     with RichProgress(open_console(err=True)) as progress:
         # A folder of images is a patient, where the run answers for patients.
         of = _patients(files) if trained.result.patients else None
@@ -59,10 +64,14 @@ def command(
     texts = {}
     if csv is not None:
         texts[csv] = report.as_csv(found)
+    if beside is not None and found.of_patients is not None:
+        texts[beside] = report.as_csv(found.of_patients, "patient")
     if json is not None:
         texts[json] = report.as_json(found, trained.result)
     if STDOUT in texts:
         say(texts[STDOUT], nl=False)
+        if csv == STDOUT and found.of_patients is not None:
+            say("! Answers about patients are not in it: --csv FILE writes them too.", err=True)
     write_together({path: texts[path].encode("utf-8", ERRORS) for path in targets})
     if STDOUT not in texts:
         console = open_console()

@@ -14,7 +14,7 @@ from leukreg.registry import installed
 from leukreg.report.console import open_console, print_table
 from leukreg.section import Table
 from leukreg.text import counted, rounded
-from leukreg.types import Figure
+from leukreg.types import Figure, Score
 
 if TYPE_CHECKING:
     from leukreg.runs.run_list import RunSummary
@@ -38,7 +38,8 @@ def command(root: Path) -> None:
     console = open_console()
     narrow = console.is_terminal and console.width < WIDE
     headlines = [figure for figure in declared(installed()).values() if figure.headline]
-    rows = [_row(run, headlines) for run in found]
+    of_patients = any(run.patient_scores for run in found)
+    rows = [_row(run, headlines, of_patients) for run in found]
     chosen = [column for column in rows[0] if not (narrow and column in IN_NAME)]
     cells = tuple(tuple(row[column] for column in chosen) for row in rows)
     print_table(Table(columns=tuple(chosen), rows=cells), console)
@@ -47,14 +48,12 @@ def command(root: Path) -> None:
             say(f"{run.name}: {run.error.splitlines()[0]}")
 
 
-def _row(run: RunSummary, headlines: Sequence[Figure]) -> dict[str, str]:
+def _row(run: RunSummary, headlines: Sequence[Figure], of_patients: bool) -> dict[str, str]:
     row = {"run": run.name, "recipe": run.recipe, "when": run.started[:10], "status": run.standing}
-    of_whole = {score.name: score for score in reversed(run.scores)}
     for figure in headlines:
-        score = of_whole.get(figure.name)
-        row[figure.title] = "" if score is None else "undefined"
-        if score is not None and score.value is not None:
-            row[figure.title] = rounded(score.value)
+        row[figure.title] = _value(run.scores, figure)
+        if of_patients:
+            row[f"{figure.title}, patients"] = _value(run.patient_scores, figure)
     findings = [
         counted(run.errors, "error") if run.errors else "",
         counted(run.warnings, "warning") if run.warnings else "",
@@ -63,3 +62,10 @@ def _row(run: RunSummary, headlines: Sequence[Figure]) -> dict[str, str]:
     said = ", ".join(filter(None, findings)) or "none"
     row["scored"] = ", ".join(sorted(run.scored))
     return row | {"findings": said if run.standing == "finished" else ""}
+
+
+def _value(scores: Sequence[Score], figure: Figure) -> str:
+    score = next((one for one in scores if one.name == figure.name), None)
+    if score is None:
+        return ""
+    return "undefined" if score.value is None else rounded(score.value)

@@ -80,8 +80,9 @@ def answer_patients(
     aggregators: Sequence[FoldAggregator],
     seen: Scan,
     patients: Sequence[str],
-) -> Predicted:
-    """A row a patient, in the order of their first images, the run's threshold applied.
+) -> tuple[Predicted, Floats]:
+    """A row a patient, in the order of their first images, the run's threshold applied; and of each
+    image its share in the answer, NaN for one that cannot be read.
 
     Args:
         patients: Whose each image is.
@@ -99,9 +100,11 @@ def answer_patients(
     classes = of.predictions.classes
     told = np.array([bool(bag) for bag in bags.values()], dtype=bool)
     p = np.full((len(bags), len(classes)), np.nan)
+    shares = np.full(len(patients), np.nan)
     if told.any():
         readable = [bag for bag in bags.values() if bag]
-        p[told], _ = aggregated(result, recipe, aggregators, seen, readable)
+        p[told], weights = aggregated(result, recipe, aggregators, seen, readable)
+        shares[np.concatenate(readable)] = np.concatenate(weights)
     positive = positive_of(classes, recipe.evaluate.positive)
     decision = np.full(len(bags), -1, dtype=np.int64)
     decision[told] = p[told].argmax(axis=1)
@@ -110,7 +113,7 @@ def answer_patients(
         decision[told] = np.where(p[told, at] >= of.threshold, at, 1 - at)
     uncertainty = np.full(len(bags), np.nan)
     uncertainty[told] = entropy(p[told])
-    return Predicted(
+    answers = Predicted(
         classes=classes,
         name=tuple(bags),
         unreadable=tuple(None if bag else "no image that can be read" for bag in bags.values()),
@@ -121,3 +124,4 @@ def answer_patients(
         threshold=of.threshold,
         positive=positive.name if positive and of.threshold is not None else None,
     )
+    return answers, shares

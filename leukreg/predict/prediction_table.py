@@ -53,6 +53,11 @@ class Predicted:
     of_patients: Predicted | None = None
     """Answers about patients, a row each (``name`` is the patient's id); None where none were asked
     for."""
+    patient: tuple[str, ...] | None = None
+    """Whose each image is, where answers about patients were asked for."""
+    weight: NDArray[np.float64] | None = None
+    """Shape ``(n,)``: the image's share in the answer about its patient; those of a patient sum to
+    1."""
     notes: tuple[str, ...] = ()
     """What could not be given, and why; what a reader of the flags should know."""
     readings: tuple[Reading, ...] = ()
@@ -105,8 +110,9 @@ class Predicted:
         ``uncertainty`` and ``mutual_information`` (nats), ``set`` (the classes of the prediction
         set), ``threshold`` (from which the positive class is answered), ``distance`` (to the
         training data, 1 is the limit), ``far`` (above it), ``copy_of`` and ``near_copy_of`` (ids of
-        training images), ``unreadable`` (why). ``attrs`` has ``positive``, ``coverage``, ``notes``,
-        ``readings``.
+        training images), ``unreadable`` (why); and where patients are answered for ``patient`` and
+        ``weight`` (the image's share in that answer). ``attrs`` has ``positive``, ``coverage``,
+        ``notes``, ``readings``.
         """
         import pandas as pd
 
@@ -131,6 +137,8 @@ class Predicted:
             "near_copy_of": _objects(self.near_copy_of or [None] * n),
             "unreadable": _objects(self.unreadable),
         }
+        if self.patient is not None:
+            columns |= {"patient": _objects(self.patient), "weight": self.weight}
         frame = pd.DataFrame(dict(enumerate(columns.values())))
         frame.columns = pd.Index(list(columns), dtype=object)
         frame.attrs = {
@@ -146,8 +154,9 @@ class Predicted:
         answers = self.answer
         for row, name in enumerate(self.name):
             reason = self.unreadable[row]
+            whose = {} if self.patient is None else {"patient": self.patient[row]}
             if reason is not None:
-                yield {"image": name, "unreadable": reason}
+                yield {"image": name, "unreadable": reason} | whose
                 continue
             p = self.probabilities[row].tolist()
             record: dict[str, Any] = {
@@ -166,6 +175,8 @@ class Predicted:
             for key, ids in (("copy_of", self.copy_of), ("near_copy_of", self.near_copy_of)):
                 if ids is not None:
                     record[key] = ids[row]
+            if self.weight is not None:
+                record |= whose | {"weight": float(self.weight[row])}
             yield record
 
 

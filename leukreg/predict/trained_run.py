@@ -219,7 +219,8 @@ class Trained:
         joined = together(seen, self.result)
         known = self._flags(seen, progress) if flags else {}
         if patients is not None:
-            known["of_patients"] = answer_patients(
+            known["patient"] = tuple(patients)
+            known["of_patients"], known["weight"] = answer_patients(
                 self.result, self.recipe, self.aggregators, seen, patients
             )
         threshold = self.result.threshold

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from leukreg.audit.published_table import Reported
 from leukreg.evaluate.bootstrap import paired
 from leukreg.evaluate.scoring import Figures, declared, main_ones, mean_of, of_classes
-from leukreg.record import RunRecord
+from leukreg.record import AccuracyGain, RunRecord
 from leukreg.registry import Registry
 from leukreg.report.comparability import remarks, settings_that_differ
 from leukreg.report.plot import STYLE
 from leukreg.section import Section, Table
-from leukreg.text import percents, rounded
+from leukreg.text import counted, percents, rounded
 from leukreg.types import Finding, Score
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def comparison(subjects: Sequence[Subject], registry: Registry) -> tuple[Section
     columns, known = columns_of(subjects), declared(registry)
     heads = tuple(column.head for column in columns)
     rows = tuple(figure_rows(columns, known))
-    counted = any(cell.endswith("*") for row in rows for cell in row)
+    starred = any(cell.endswith("*") for row in rows for cell in row)
     runs = {column.letter: column.result for column in columns if column.result is not None}
     papers = {column.letter: column.reported for column in columns if column.reported is not None}
     remarked: dict[str, list[str]] = {}  # what is the same of several subjects is said once
@@ -97,7 +99,7 @@ def comparison(subjects: Sequence[Subject], registry: Registry) -> tuple[Section
         Section(
             title="Figures",
             text=tuple(against_first(columns)),
-            tables=_tables(("figure", *heads), rows, COUNTED if counted else ""),
+            tables=_tables(("figure", *heads), rows, COUNTED if starred else ""),
             figure=lambda: side_by_side(columns, known),
             caption="Each figure of each run with its 95 % interval (filled), and as published "
             "(open diamond, without an interval).",
@@ -106,6 +108,7 @@ def comparison(subjects: Sequence[Subject], registry: Registry) -> tuple[Section
             title="Each class",
             tables=_tables(("class", "figure", *heads), class_rows(columns, known)),
         ),
+        of_patients(columns, known),
         Section(title="Findings", tables=_tables(("rule", *heads), finding_rows(columns))),
         Section(title="Errors", tables=_tables(("", ""), errors(columns))),
         _settings(subjects),
@@ -142,6 +145,8 @@ def _legend(column: Column) -> tuple[str, ...]:
     if column.result is not None:
         origins = Counter(column.result.predictions.origin)
         scored = " + ".join(f"{count:,} {origin}" for origin, count in sorted(origins.items()))
+        of = column.result.patients
+        scored += f" of {counted(len(set(of.predictions.id)), 'patient')}" if of else ""
     else:
         total = column.reported.test_total() if column.reported is not None else None
         scored = "published" if total is None else f"{total:,} published"
@@ -166,18 +171,64 @@ COUNTED = "* not published: counted from the published test rows."
 
 def against_first(columns: Sequence[Column]) -> Iterator[str]:
     """The accuracy of each run less that of the first, on the images both scored."""
-    runs = [(column.letter, column.result) for column in columns if column.result is not None]
+    runs = [(column.letter, column.result) for column in columns
+            if column.result is not None and column.result.scores]  # fmt: skip
     for name, result in runs[1:]:
         first, before = runs[0]
         found = paired(before.predictions, result.predictions)
-        if found is None:  # they share too few images
-            continue
-        text = f"accuracy differs by {percents(found.value, signed=True)} points"
-        images = f"{found.images:,} images"
-        if found.low is not None and found.high is not None:
-            bounds = (percents(bound, signed=True) for bound in (found.low, found.high))
-            images = f"{' to '.join(bounds)}; {images}, {found.how}, paired"
-        yield f"{name} against {first} on the same images, {text} ({images})."
+        if found is not None:  # else they share too few images
+            yield _gain(found, name, first, "image")
+
+
+def _gain(found: AccuracyGain, name: str, first: str, what: str) -> str:
+    text = f"accuracy differs by {percents(found.value, signed=True)} points"
+    rows = counted(found.images, what)
+    if found.low is not None and found.high is not None:
+        bounds = (percents(bound, signed=True) for bound in (found.low, found.high))
+        rows = f"{' to '.join(bounds)}; {rows}, {found.how}, paired"
+    return f"{name} against {first} on the same {what}s, {text} ({rows})."
+
+
+def of_patients(columns: Sequence[Column], known: Figures) -> Section:
+    """Figures of patients side by side; empty where no run answers about any."""
+    runs = [(column, column.result) for column in columns
+            if column.result is not None and column.result.patients]  # fmt: skip
+    # Losses are of the cells that were trained on.
+    shown = [replace(one, result=replace(run.about_patients, epochs=())) for one, run in runs]
+    heads = tuple(column.head for column in shown)
+    return Section(
+        title="Patients",
+        text=tuple(_against_first_on_patients(runs)),
+        tables=(
+            *_tables(("figure", *heads), figure_rows(shown, known)),
+            *_tables(("class", "figure", *heads), class_rows(shown, known)),
+        ),
+        figure=(lambda: side_by_side(shown, known)) if shown else None,
+        caption="Figures over patients with their 95 % intervals.",
+    )
+
+
+def _against_first_on_patients(runs: Sequence[tuple[Column, RunRecord]]) -> Iterator[str]:
+    """The same of patients; two are one where they have a name and a picture in common."""
+    pictures = [_pictures(run) for _, run in runs]
+    for (column, run), theirs in zip(runs[1:], pictures[1:], strict=True):
+        (first, before), own = runs[0], pictures[0]
+        assert before.patients is not None
+        assert run.patients is not None
+        rows = before.patients.predictions
+        same = [at for at, one in enumerate(rows.id) if own[one] & theirs.get(one, set())]
+        found = paired(rows.take(np.array(same, dtype=np.int64)), run.patients.predictions)
+        if found is not None:
+            yield _gain(found, column.letter, first.letter, "patient")
+
+
+def _pictures(run: RunRecord) -> dict[str, set[str]]:
+    """The pictures of each patient."""
+    found: dict[str, set[str]] = {}
+    for row in run.samples.rows:
+        if row.patient is not None:
+            found.setdefault(row.patient, set()).add(run.pixels.get(row.id, row.id))
+    return found
 
 
 def figure_rows(columns: Sequence[Column], known: Figures) -> Iterator[tuple[str, ...]]:
@@ -240,7 +291,8 @@ def _cell(column: Column, name: str, label: str | None) -> str:
     if name == "best_validation_loss":
         losses = [log.validation_loss for log in result.epochs if log.validation_loss is not None]
         score = Score(name=name, value=min(losses)) if losses else None
-    if name == "threshold" and score is None and result.threshold is not None:
+    told = result.scores or not result.samples.weak
+    if name == "threshold" and score is None and result.threshold is not None and told:
         score = Score(name=name, value=result.threshold)
     if score is None:
         return ""

@@ -25,7 +25,7 @@ def sections(found: Predicted, result: RunRecord, everything: bool = False) -> I
     """What was predicted: counts and notes, then row by row."""
     yield Section(title="Predictions", text=tuple(_summary(found, result)))
     if found.of_patients is not None:
-        yield _of_patients(found.of_patients, everything)
+        yield _of_patients(found, found.of_patients, everything)
     rows: Sequence[int] = range(len(found))
     if not everything:
         rows = sorted(rows, key=lambda row: not found.flags(row))[:SHOWN]
@@ -44,10 +44,18 @@ def sections(found: Predicted, result: RunRecord, everything: bool = False) -> I
         yield Section(title="What the flags mean", text=details)
 
 
-def _of_patients(of: Predicted, everything: bool) -> Section:
-    """A row a patient; each folder of images is taken for one."""
+def _of_patients(found: Predicted, of: Predicted, everything: bool) -> Section:
+    """A row a patient, with the image of most weight; each folder of images is taken for one."""
     rows = range(len(of) if everything else min(SHOWN, len(of)))
+    images: dict[str, list[int]] = {}
+    for place, patient in enumerate(found.patient or ()):
+        images.setdefault(patient, []).append(place)
     table = _table(of, rows, list(of.name))
+    body = tuple(
+        (name, f"{len(images[name]):,}", *line, _heaviest(found, images[name]))
+        for name, *line in table.rows
+    )
+    columns = ("patient", "images", *table.columns[1:], "of most weight")
     cut = (
         ""
         if of.threshold is None
@@ -58,8 +66,18 @@ def _of_patients(of: Predicted, everything: bool) -> Section:
     return Section(
         title="Patients",
         text=(said, *more),
-        tables=(Table(columns=("patient", *table.columns[1:]), rows=table.rows),),
+        tables=(Table(columns=columns, rows=body),),
     )
+
+
+def _heaviest(found: Predicted, places: Sequence[int]) -> str:
+    """The image on which the answer about a patient rests most."""
+    assert found.weight is not None
+    weights = {place: float(found.weight[place]) for place in places if found.readable[place]}
+    if not weights:
+        return ""
+    place = max(weights, key=weights.__getitem__)
+    return f"{Path(found.name[place]).name} ({weights[place]:.2f})"
 
 
 def _summary(found: Predicted, result: RunRecord) -> Iterator[str]:
@@ -68,6 +86,11 @@ def _summary(found: Predicted, result: RunRecord) -> Iterator[str]:
     folds = f", the mean of {len(result.folds)} folds" if len(result.folds) > 1 else ""
     yield f"{len(found):,} images by {result.name}{folds}{f': {said}' if said else ''}."
     yield "For research, not for diagnosis."
+    if result.samples.weak:
+        yield (
+            "The run knew labels of patients alone: the answer of an image is what it speaks for "
+            "by itself, not what cell it shows."
+        )
     if found.threshold is not None:
         cuts = [one.threshold for one in result.fitted.thresholds]
         mean = ""
@@ -144,9 +167,13 @@ def _below(names: Sequence[str]) -> list[str]:
     return [str(Path(*Path(name).parts[shared:])) for name in names]
 
 
-def as_csv(found: Predicted) -> str:
-    """The columns of ``predict_table``; each text as :func:`leukreg.text.as_cell` has it."""
-    frame = found.frame()
+def as_csv(found: Predicted, what: str = "image") -> str:
+    """The columns of ``predict_table``; each text as :func:`leukreg.text.as_cell` has it.
+
+    Args:
+        what: The name of the first column.
+    """
+    frame = found.frame().rename(columns={"image": what})
     rows = (map(_written, row) for row in frame.itertuples(index=False, name=None))
     return csv_text([map(as_cell, frame.columns), *rows])
 

@@ -34,14 +34,18 @@ def with_history(record: RunRecord) -> RunRecord:
     """The record with what the runs beside its folder tell: looks, counts, gain of synthesis."""
     root = record.folder.parent
     earlier = looks_of(record, root)
-    found = replace(record, earlier=replace(earlier, earlier_scores=_scores(root, earlier)))
+    scores = _scores(root, earlier, record.samples.weak)
+    found = replace(record, earlier=replace(earlier, earlier_scores=scores))
     return _with_synthesis(_with_counts(found, root), root)
 
 
-def _scores(root: Path, earlier: EarlierRuns) -> dict[str, dict[str, float]]:
+def _scores(root: Path, earlier: EarlierRuns, weak: bool) -> dict[str, dict[str, float]]:
+    """Figures of the earlier runs by name; of patients where cells have no labels."""
+    runs = {name: summarise(root / name) for name in earlier.test_looks}
+    found = {name: one.patient_scores if weak else one.scores for name, one in runs.items()}
     return {
-        name: {s.name: s.value for s in summarise(root / name).scores if s.value is not None}
-        for name in earlier.test_looks
+        name: {s.name: s.value for s in scores if s.value is not None}
+        for name, scores in found.items()
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from leukreg.errors import RunError
 from leukreg.runs.codec import parse, read_json
+from leukreg.runs.patients import REST as PATIENTS
 from leukreg.runs.status import FILE as STATUS
 from leukreg.runs.status import Status, is_locked, read_status, refuse_damaged
 from leukreg.text import nearest
@@ -37,6 +38,8 @@ class RunSummary:
     error: str | None = None
     scores: tuple[Score, ...] = ()
     """Figures of the whole."""
+    patient_scores: tuple[Score, ...] = ()
+    """The same of patients, where it answers about these."""
     scored: Mapping[str, int] = field(default_factory=dict)
     """Scored rows by origin: real, rendered, synthetic."""
     errors: int = 0
@@ -47,10 +50,13 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """What a listing reads of ``scores.json``."""
+    """What a listing reads of ``scores.json``, and of the file of patients."""
 
     scores: tuple[Score, ...]
-    scored: Mapping[str, int]
+    scored: Mapping[str, int] = field(default_factory=dict)
+
+    def of_whole(self) -> tuple[Score, ...]:
+        return tuple(score for score in self.scores if score.label is None)
 
 
 def list_runs(root: Path) -> tuple[RunSummary, ...]:
@@ -123,9 +129,11 @@ def _set_on(path: Path, status: Status) -> bool:
 def _outcome(path: Path) -> dict[str, Any]:
     kept = parse(path / "scores.json", _Scores)
     found = parse(path / "findings.json", tuple[Finding, ...])
+    patients = parse(path / PATIENTS, _Scores) if (path / PATIENTS).is_file() else _Scores(())
     severities = [one.severity for one in found if one.waived is None]
     return {
-        "scores": tuple(score for score in kept.scores if score.label is None),
+        "scores": kept.of_whole(),
+        "patient_scores": patients.of_whole(),
         "scored": kept.scored,
         "errors": severities.count("error"),
         "warnings": severities.count("warning"),

@@ -19,7 +19,8 @@ from leukreg.cli.main import main
 from leukreg.recipe import load
 from leukreg.record import RunRecord
 from leukreg.registry import installed
-from leukreg.runs import RunFolder
+from leukreg.report.comparison import Column, of_patients
+from leukreg.runs import RunFolder, read
 from leukreg.runs.run_list import summarise
 from leukreg.runs.status import read_status, write_status
 from leukreg.types import Finding
@@ -263,3 +264,38 @@ def test_what_the_command_line_changed_is_noted(tmp_path: Path) -> None:
     with RunFolder.open(folder.path) as again:
         assert again.status().overrides == folder.status().overrides
     assert summarise(folder.path).trial
+
+
+def test_figures_of_patients_stand_beside_those_of_cells(
+    weak_run: Path, labelled_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    for run in (weak_run, labelled_run):
+        shutil.copytree(run, runs / run.name)
+    told = {run: summarise(run) for run in (weak_run, labelled_run)}
+    assert told[weak_run].scores == ()
+    assert {one.name for one in told[labelled_run].scores} >= {"balanced_accuracy"}
+    assert main(["runs", "--root", str(runs)]) == 0
+    listed = capsys.readouterr().out
+    assert "balanced accuracy, patients" in listed
+    for run, summary in told.items():
+        (score,) = (s for s in summary.patient_scores if s.name == "balanced_accuracy")
+        line = next(line for line in listed.splitlines() if run.name in line)
+        assert f"{score.value:.3f}" in line
+    text = compared(capsys, labelled_run, weak_run)
+    assert "60 real of 24 patients" in text
+    assert "B against A on the same images" not in text  # B's cells have no labels
+    said = " ".join(text.split())
+    assert "B against A on the same patients, accuracy differs by " in said
+    assert "24 patients, 95 % percentile bootstrap, 1000 resamples of 24 patients, paired" in said
+    assert cells(text.partition("Patients")[2], "accuracy")
+
+
+def test_patients_of_one_name_and_other_pictures_are_not_compared(
+    weak_run: Path, labelled_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, other = (read(run) for run in (weak_run, labelled_run))
+    alien = replace(other, pixels={name: f"{name} of another" for name in other.pixels})
+    columns = [Column(name=one.name, result=one) for one in (own, alien)]
+    assert of_patients(columns, {}).text == ()
+    assert len(of_patients([columns[0], Column(name="", result=other)], {}).text) == 1

@@ -14,6 +14,7 @@ import pytest
 from leukreg.cli.main import main
 from leukreg.cli.predict import _patients
 from leukreg.predict.trained_run import load
+from tests.smears import write_smears
 from tests.trained import COLOURS, draw
 
 
@@ -170,3 +171,34 @@ def test_a_folder_is_a_patient_by_its_name_or_path() -> None:
     files = [Path("a/001/x.png"), Path("b/001/x.png"), Path("b/002/x.png"), Path("b/002/y.png")]
     assert _patients(files) == ["a/001", "b/001", "002", "002"]
     assert _patients([Path("x.png")]) == [Path.cwd().name]
+
+
+def test_answers_about_patients_are_written_beside_those_of_images(
+    weak_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smears = write_smears(tmp_path / "new", 6, seed=8)
+    (smears / "p02" / "broken.png").write_text("no image")
+    table = tmp_path / "cells.csv"
+    words = ["predict", str(weak_run), str(smears), "--no-flags"]
+    assert main([*words, "--csv", str(table)]) == 1
+    said = capsys.readouterr().out
+    assert f"Written: {tmp_path / 'cells-patients.csv'}" in said
+    assert "The run knew labels of patients alone" in said
+    with table.open() as file:
+        cells = list(csv.DictReader(file))
+    with (tmp_path / "cells-patients.csv").open() as file:
+        patients = list(csv.DictReader(file))
+    assert [row["patient"] for row in patients] == [f"p0{n}" for n in range(6)]
+    assert {row["answer"] for row in patients} <= {"ill", "well"}
+    assert all(0 < float(row["p:ill"]) < 1 for row in patients)
+    own = [row for row in cells if row["patient"] == "p02"]
+    assert sum(float(row["weight"] or 0) for row in own) == pytest.approx(1, abs=1e-5)
+    assert [row["weight"] for row in own if row["unreadable"]] == [""]
+    heaviest = max(own, key=lambda row: float(row["weight"] or 0))
+    assert f"{Path(heaviest['image']).name} (0." in said
+    table.unlink()
+    assert main([*words, "--csv", str(table)]) == 2
+    assert "cells-patients.csv  exists already" in capsys.readouterr().err
+    assert not table.exists()
+    assert main([*words, "--csv", "-"]) == 1
+    assert "Answers about patients are not in it" in capsys.readouterr().err

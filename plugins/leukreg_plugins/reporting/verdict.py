@@ -10,6 +10,7 @@ from leukreg import RunRecord, Score, Section, Table, plugin
 from leukreg import percent as rounded_percent
 from leukreg_plugins.audits.finding import counted, option, pictures_of, rows_trained_on
 from leukreg_plugins.reporting.format import (
+    cells_have_labels,
     find,
     listed,
     percent,
@@ -121,7 +122,8 @@ def _earlier(result: RunRecord) -> Iterator[str]:
         best = max(known, key=lambda run: known[run])
         of = "The earlier run" if len(known) == 1 else f"The best of {len(known):,} earlier runs"
         value = rounded_percent(known[best])
-        yield f"{of} on the same images, {best}, has a balanced accuracy of {value}."
+        whose = "" if cells_have_labels(result) else " over patients"
+        yield f"{of} on the same images, {best}, has a balanced accuracy of {value}{whose}."
 
 
 def scored(result: RunRecord) -> str:
