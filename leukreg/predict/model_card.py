@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from leukreg import __version__
 from leukreg.evaluate.scoring import declared, main_ones, of_classes
+from leukreg.predict.patient_export import patients_contract
 from leukreg.predict.trained_run import Trained
 from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.text import counted, rounded, visible
+from leukreg.types import Score
 
 INPUT, OUTPUT = "images", "probabilities"
 """Names of what an exported model takes and gives."""
@@ -31,7 +33,11 @@ def model_card(result: RunRecord, about: Mapping[str, Any], attribution: str = "
 
     known, samples = declared(installed()), result.samples
     titles = {figure.name: figure.title for figure in main_ones(known)}
-    whole = [score for score in result.scores if score.name in titles and score.label is None]
+    of = result.about_patients.scores if result.patients else ()
+    whole, of_patients = (
+        [score for score in scores if score.name in titles and score.label is None]
+        for scores in (result.scores, of)
+    )
     learned = {row for fold in result.folds for row in (*fold.train, *fold.validation)}
     model: Any = result.recipe.get("model") or {}
     environment = Environment(
@@ -52,11 +58,19 @@ def model_card(result: RunRecord, about: Mapping[str, Any], attribution: str = "
         patients=len({row.patient for row in samples.rows} - {None}),
         titles=titles,
         whole=whole,
-        how=next((score.why for score in whole if score.low is not None and score.why), ""),
+        of_patients=of_patients,
+        tested=len(set(result.patients.predictions.id)) if result.patients else 0,
+        how=_how(whole),
+        how_of_patients=_how(of_patients),
         of_class=of_classes(known),
         found={(score.name, score.label): score for score in result.scores},
     )
     return visible(card) + "\n"
+
+
+def _how(scores: Iterable[Score]) -> str:
+    """How their intervals were made; empty without any."""
+    return next((score.why for score in scores if score.low is not None and score.why), "")
 
 
 def _text(value: object) -> str:
@@ -68,7 +82,7 @@ def _text(value: object) -> str:
 def contract(
     trained: Trained, name: str, files: tuple[str, ...], images: int, difference: float
 ) -> dict[str, Any]:
-    """Input, output, classes, threshold, and how the export was compared with leukreg."""
+    """Input, output, classes, threshold, how the export was compared with leukreg, and patients."""
     result, recipe = trained.result, trained.recipe
     size = recipe.read_image.size
     spec = recipe.evaluate
@@ -103,4 +117,7 @@ def contract(
         "temperatures": result.fitted.temperature_by_fold() or None,
         "mc_dropout": "not in the export" if spec.mc_dropout else None,
         "compared": {"images": images, "largest_difference": difference},
+        "patients": None
+        if result.patients is None
+        else patients_contract(trained, [one for one in files if one.startswith("aggregator")]),
     }

@@ -40,7 +40,8 @@ class Vote:
 class TopShare:
     """The mean of the highest share of the cells' probabilities: a few cells may decide.
 
-    Of two classes that of the positive one; of more, each class's own, then brought to sum 1.
+    Of n cells the ceil(share x n) highest. Of two classes that of the positive one; of more, each
+    class's own, then brought to sum 1.
     """
 
     reads: ClassVar[str] = "probabilities"

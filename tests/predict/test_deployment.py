@@ -137,7 +137,7 @@ def test_the_card_says_what_stands_against_the_model(make_result: Any) -> None:
                   "inside": "all"},
         "output": {"name": "o", "type": "float32", "shape": [], "meaning": ""},
         "threshold": {"class": "ALL", "at_least": 0.25}, "temperatures": None, "mc_dropout": None,
-        "compared": {"images": 3, "largest_difference": 1e-6},
+        "compared": {"images": 3, "largest_difference": 1e-6}, "patients": None,
     }  # fmt: skip
     card = model_card(result, about)
     assert r"**error**: rows \*leak\* \| twice (r: mend)" in card
@@ -151,3 +151,60 @@ def test_the_card_says_what_stands_against_the_model(make_result: Any) -> None:
     first = next(s for s in result.scores if s.name == "precision" and s.label == "ALL")
     assert "| class | precision | recall | F1 | specificity |" in card
     assert f"| ALL | {first.value:.3f} (" in card
+
+
+@pytest.mark.parametrize("name", ["torch-export", "safetensors", pytest.param("onnx", marks=ONNX)])
+def test_a_stranger_goes_from_cells_to_the_answer_about_a_patient(
+    name: str, weak_run: Path, tmp_path: Path
+) -> None:
+    trained = load(weak_run)
+    done = export(trained, name, tmp_path / "out")
+    about = json.loads((done.folder / "contract.json").read_text())["patients"]
+    assert {*about["files"]} <= {*done.files}
+    assert about["aggregator"] == "attention"
+    assert about["classes"] == ["ill", "well"]
+    of = trained.result.patients
+    assert of is not None
+    assert about["threshold"] == {"class": "ill", "at_least": of.threshold}
+    files = [Path(row.path) for row in trained.result.samples.rows]
+    table = trained.predict_patients(files, [path.parent.name for path in files])
+    for patient in ("p00", "p03"):  # of one cell and of four
+        own = [path for path in files if path.parent.name == patient]
+        found = FORMATS[name].patient(trained, done.folder, pixels_of(own))
+        wanted = table.loc[table["patient"] == patient, ["p:ill", "p:well"]].to_numpy()[0]
+        assert np.allclose(found, wanted, atol=1e-4)
+    card = (done.folder / "MODEL_CARD.md").read_text()
+    assert "On 24 held-out patients:" in card
+    assert "there are no figures of images" in card
+    assert f"answered ill from a probability of {of.threshold:.4f}" in card
+
+
+def test_what_has_learned_nothing_is_a_formula(labelled_run: Path, tmp_path: Path) -> None:
+    """Followed by its words alone, from the second output of the model."""
+    trained = load(labelled_run)
+    done = export(trained, "torch-export", tmp_path / "out")
+    about = json.loads((done.folder / "contract.json").read_text())["patients"]
+    assert (about["files"], about["positive"], about["options"]) == ([], "ill", {"share": 0.1})
+    assert "the ceil(share x n) highest" in about["does"]
+    files = [Path(row.path) for row in trained.result.samples.rows]
+    own = [path for path in files if path.parent.name == "p02"]
+    cells = FORMATS["torch-export"].outputs(trained, done.folder, "model", pixels_of(own))[1]
+    heat, ill = about["temperatures"], about["classes"].index("ill")
+    found = []
+    for fold in range(cells.shape[1]):
+        p = np.sort(cells[:, fold, ill])[::-1][: int(np.ceil(0.1 * len(own)))].mean()
+        both = np.array([p, 1 - p] if ill == 0 else [1 - p, p])
+        tempered = both ** (1 / heat[str(fold)])
+        found.append(tempered / tempered.sum())
+    table = trained.predict_patients(own, ["p02"] * len(own))
+    wanted = table[["p:ill", "p:well"]].to_numpy()[0]
+    assert np.allclose(np.mean(found, axis=0), wanted, atol=1e-4)
+
+
+def pixels_of(files: list[Path]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Images of 48 pixels as the contract says they are read."""
+    return np.stack([
+        np.asarray(Image.open(file).convert("RGB").resize(
+            (32, 32), Image.Resampling.BILINEAR, reducing_gap=3.0))
+        for file in files
+    ])  # fmt: skip
