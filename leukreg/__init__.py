@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leukreg import record as record
+    from leukreg.audit.audit_table import audit_table as audit_table
     from leukreg.audit.conflict import examine as examine
     from leukreg.audit.published_table import Reported as Reported
     from leukreg.data.cache_folder import cache_area as cache_area
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "audit.audit_table": "audit_table",
     "audit.conflict": "examine",
     "audit.published_table": "Reported",
     "data.cache_folder": "cache_area",

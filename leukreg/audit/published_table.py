@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,7 +31,7 @@ TALLIES = ("class_counts", "train_counts", "validation_counts", "test_counts", "
 NOT_OF_ONE = ("accuracy", "balanced_accuracy", "g_mean", "mcc", "kappa", "auc", "average_precision")
 """Figures of the whole that are no figures of its positive class."""
 TEXTS = ("title", "source", "note", "url", "positive", "model", "dataset", "split")
-KEYS = (*RATES, *LOSSES, *COUNTS, *TALLIES, *TEXTS, "classes", "confusion", "per_class")
+KEYS = (*RATES, *LOSSES, *COUNTS, *TALLIES, *TEXTS, "classes", "confusion", "per_class", "report")
 NO_RATES = frozenset(KEYS) - frozenset(RATES)
 LARGEST = 10_000_000
 
@@ -150,10 +151,21 @@ class _Reader:
     """Collects the mistakes of one table while it is read; after one, values may be anything."""
 
     def __init__(self, table: Mapping[str, Any], place: Place, number: int | None = None) -> None:
-        self.table = table
         self.place = place
         self.at: KeyPath = () if number is None else (number,)
         self.problems: list[Problem] = []
+        self.table = table
+
+    def pasted(self) -> Mapping[str, Any]:
+        """The table with what its ``report`` says."""
+        from leukreg.audit.audit_table import pasted
+
+        try:
+            return pasted(self.table).tables[0]
+        except Problems as error:
+            for problem in error.problems:
+                self.mistake(problem.message, "report")
+            return {}
 
     def mistake(self, message: str, *path: str | int) -> None:
         full = (*self.at, *path)
@@ -174,6 +186,8 @@ class _Reader:
                 yield key, value
 
     def read(self) -> Reported:
+        if "report" in self.table:
+            self.table = self.pasted()
         for key in self.table:
             if key not in KEYS and figure_named(str(key)) is None:
                 known = ", ".join(key for key in KEYS if key not in LABELLED)
@@ -326,6 +340,18 @@ RECIPE_KEYS = frozenset(
 """A file with one of these is a recipe."""
 BESIDE = frozenset({"reported", "schema", "name", "title", "assumed", "source", "verdict"})
 """Keys that may stand beside a paper's ``[reported]`` table."""
+
+
+def is_paper(text: str) -> bool:
+    """Whether a text is TOML with published figures, whatever is wrong with it."""
+    import tomllib
+
+    if re.search(r"^\s*\[\[?reported\b", text, re.MULTILINE):
+        return True
+    try:
+        return bool(tomllib.loads(text).keys() & set(KEYS))
+    except (ValueError, RecursionError):
+        return False
 
 
 def paper_of(document: Document, file: str) -> tuple[Mapping[str, Any], ...] | None:

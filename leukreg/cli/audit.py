@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from leukreg.audit.published_table import paper_of, reported_of
+from leukreg.audit.audit_table import Understood, understand, with_pasted
+from leukreg.audit.published_table import Reported, is_paper, paper_of, reported_of
 from leukreg.audit.rules import audit, has_errors, spec_of
+from leukreg.audit.table_forms import TEXTS, text_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import FINDINGS, GOOD, say
 from leukreg.errors import LeukregError, Problem, Problems
+from leukreg.paths import read_regular
 from leukreg.recipe import load
-from leukreg.recipe.document import read_document
+from leukreg.recipe.document import parse_document, read_document
 from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.report.console import open_console, print_findings, summary
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 What = Literal["run", "recipe", "paper"]
 STATUS = "status.json"
 """A folder with this file is a run."""
+INPUT = Path("-")
 
 
 @click.command("audit")
@@ -36,12 +41,16 @@ STATUS = "status.json"
 @runs_folder
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--rule", "rules", multiple=True, help="Only this rule's findings; may be repeated.")
-def command(paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str, ...]) -> int:
+@click.option("--toml", is_flag=True, help="Only print how a table was read, to be corrected.")
+def command(
+    paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str, ...], toml: bool
+) -> int:
     """Say what is wrong with a run or a published result.
 
     PATH is a run (folder, name, unique beginning, "last"), a recipe, a file with a table [reported]
-    of published figures, or a folder of such files. Published figures are checked by arithmetic;
-    nothing is run. Exit code 1 when there are errors that no recipe waives.
+    of published figures, or a folder of such files; or a text with tables as they were copied
+    (.txt, .md, .csv, .tsv, .tex, .html), or "-" for the standard input. Published figures are
+    checked by arithmetic; nothing is run. Exit code 1 when there are errors that no recipe waives.
     """
     registry = installed()
     only = {registry.get("audit", rule).name for rule in rules}
@@ -55,10 +64,15 @@ def command(paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str,
             continue
         for path in meant:
             try:
-                what, record, spec = record_of(path, registry)
+                understood = _understood(path)
+                if toml:
+                    say(_to_correct(path, understood), nl=False)
+                    continue
+                what, record, spec = _record(path, understood, registry)
                 found = audit(record, spec, registry)
                 kept = tuple(one for one in found if not only or one.rule in only)
-                results.append(Audited(what, str(path), record.name or path.stem, kept))
+                name = record.name or ("-" if path == INPUT else path.stem)
+                results.append(Audited(what, str(path), name, kept, understood))
             except LeukregError as error:
                 broken.append(error)
     if as_json:
@@ -66,6 +80,8 @@ def command(paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str,
     else:
         console = open_console()
         for one in results:
+            if one.understood is not None:
+                say(f"{one.understood.toml()}")
             print_findings(f"{one.what} {one.name}", one.findings, console)
         if len(results) > 1:
             say(f"In all: {summary([one for result in results for one in result.findings])}")
@@ -85,6 +101,63 @@ class Audited:
     path: str
     name: str
     findings: tuple[Finding, ...]
+    understood: Understood | None = None
+    """Where it was read from a text that people paste."""
+
+
+def _understood(path: Path) -> Understood | None:
+    """The tables of a text in any form, or of TOML with a pasted ``report``; None of anything else.
+
+    Raises:
+        LeukregError: It cannot be read, or holds no table that can.
+    """
+    if path != INPUT and path.suffix.lower() not in TEXTS:
+        paper = None if path.suffix != ".toml" else paper_of(read_document(path), str(path))
+        return with_pasted(paper) if paper and any("report" in table for table in paper) else None
+    name = "the standard input" if path == INPUT else str(path)
+    content = sys.stdin.buffer.read() if path == INPUT else _bytes_of(path)
+    text = text_of(content, name)
+    if is_paper(text):
+        return with_pasted(paper_of(parse_document(text, name), name) or ())
+    return understand(text, "" if path == INPUT else path.suffix, name)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise LeukregError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _to_correct(path: Path, understood: Understood | None) -> str:
+    """
+    Raises:
+        LeukregError: It is a run or a recipe.
+    """
+    if understood is not None:
+        return understood.toml()
+    paper = None if path.is_dir() else paper_of(read_document(path), str(path))
+    if paper is None:
+        raise LeukregError(f"{path}: --toml is of published tables; this is none")
+    return Understood(tuple(paper)).toml()
+
+
+def _record(
+    path: Path, understood: Understood | None, registry: Registry
+) -> tuple[What, RunRecord, AuditSpec | None]:
+    """As ``record_of``, of what was understood of a text where that is what there is.
+
+    Raises:
+        Problems: Its figures are none; the message shows how it was read.
+    """
+    if understood is None:
+        return record_of(path, registry)
+    try:
+        Reported.read_all(understood.tables)
+    except Problems:
+        say(understood.toml())
+        raise
+    return "paper", RunRecord(recipe={"reported": understood.tables}), None
 
 
 def _meant(name: str, root: Path) -> list[Path]:
@@ -94,13 +167,15 @@ def _meant(name: str, root: Path) -> list[Path]:
         LeukregError: There is nothing of that name, or nothing to audit in it.
     """
     path = Path(name)
+    if path == INPUT:
+        return [path]
     try:
         if not path.is_dir() or (path / STATUS).is_file():
             # Of what is there and is no run, reading it says what it is.
-            is_toml = path.suffix == ".toml"
-            if path.is_file() or (is_toml and path.exists()):
+            is_file = path.suffix.lower() in {".toml", *TEXTS}
+            if path.is_file() or (is_file and path.exists()):
                 return [path]
-            if is_toml:
+            if is_file:
                 raise LeukregError(f"{name}: there is no such file")
             return [run_named(name, root)]
         files = sorted(path.glob("*.toml"))
