@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from leukreg.evaluate.bootstrap import resampling as resampling
     from leukreg.experiment import check as check
     from leukreg.experiment import run as run
+    from leukreg.files import clear_leftovers as clear_leftovers
     from leukreg.files import load_tensors as load_tensors
-    from leukreg.files import sweep as sweep
     from leukreg.files import write_file as write_file
     from leukreg.output_folder import require_empty as require_empty
     from leukreg.paths import expanded as expanded
@@ -99,7 +99,7 @@ _NAMES = {
     "errors": "DataError LeukregError NotAvailable Problem Problems TrainingError",
     "evaluate.bootstrap": "resampling",
     "experiment": "check run",
-    "files": "load_tensors sweep write_file",
+    "files": "clear_leftovers load_tensors write_file",
     "output_folder": "require_empty",
     "paths": "expanded read_regular",
     "predict.grad_cam": "explanation",

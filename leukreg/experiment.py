@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from leukreg.errors import LeukregError, PluginError, RunError, WriteError
 from leukreg.prepare import (
+    OpenedData,
     data_record,
     labels_of,
     list_samples,
@@ -129,7 +130,7 @@ def check(
     samples = list_samples(settled, progress)
     check_task(settled, samples)
     # Before the images are read: this takes seconds.
-    phases = rehearse(settled, labels_of(settled, samples, ()), samples)
+    phases = rehearse(settled, labels_of(settled, samples, ()), samples).phases
     images, dropped = open_rows(settled, samples, progress)
     with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
         # A plan counts and does not judge; what takes long to make is counted as missing.
@@ -209,34 +210,61 @@ def _announced(
         raise
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DoneFolds:
+    """What folds came to: the record of all that was done, and the predictions it rests on."""
+
+    record: RunRecord
+    scored: Sequence[Predictions]
+    """Of the scored rows, fold by fold."""
+    watched: Sequence[Predictions]
+    """Of the validation rows."""
+    patients: Sequence[FoldPatients]
+
+
 def carry_out(
     recipe: Recipe,
     registry: Registry,
     folder: RunFolder,
     notices: tuple[Notice, ...] = (),
     progress: Progress = SILENT,
+    data: OpenedData | None = None,
 ) -> RunRecord:
     """Carry out a settled recipe in ``folder``, or go on with one that was killed.
 
     Args:
         recipe: Checked, its fallbacks taken (see :func:`leukreg.recipe.take_fallbacks`).
         notices: The fallbacks that were taken.
+        data: Its images, where they are open already.
 
     Raises:
         Problems: The data do not allow what the recipe asks for.
         RunError: The data have changed since the run began.
         TrainingError: Training could not go on.
     """
+    done = do_folds(recipe, folder, notices, progress, data)
+    return conclude(recipe, registry, folder, done, progress)
+
+
+def do_folds(
+    recipe: Recipe,
+    folder: RunFolder,
+    notices: tuple[Notice, ...] = (),
+    progress: Progress = SILENT,
+    data: OpenedData | None = None,
+    only: int | None = None,
+) -> DoneFolds:
+    """The same up to the figures: every fold trained and predicted, or ``only`` this one."""
     from leukreg.engine.rehearsal import rehearse
     from leukreg.evaluate.feasibility import refuse_too_few
     from leukreg.synthesis import leakage
     from leukreg.synthesis.make import synthesize
 
     synthetic = folder.path / "synthetic"
-    images, record = prepare(recipe, synthetic, progress)
+    images, record = prepare(recipe, synthetic, progress, data)
     given = images
     refuse_too_few(recipe, images, record.folds)
-    refuse_changed(folder, record)
+    folder.refuse_changed(record)
     record = replace(record, folder=folder.path, name=folder.name, notices=notices)
     folder.keep_data(record)
     made = leakage.check(recipe, images, record.folds, progress)
@@ -244,7 +272,7 @@ def carry_out(
         # What comes after hours, of a generator or of all phases, must not fail at its first batch.
         rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
     scored, watched, patients = [], [], []
-    for fold in record.folds:
+    for fold in record.folds if only is None else record.folds[only : only + 1]:
         placed = synthesize(recipe, images, fold, synthetic, progress)
         images, record = placed.images, with_synthesis(record, placed)
         fold = placed.fold or fold
@@ -255,7 +283,7 @@ def carry_out(
         folder.keep_data(record)
         folder.checkpoint_time()
     record = with_images(record, searched_again(given, images, progress))
-    return conclude(recipe, registry, folder, record, scored, watched, patients, progress)
+    return DoneFolds(record, scored, watched, patients)
 
 
 def with_synthesis(record: RunRecord, placed: Placed) -> RunRecord:
@@ -361,37 +389,11 @@ def _aggregated(
     return found
 
 
-def refuse_changed(folder: RunFolder, record: RunRecord) -> None:
-    """A resumed run goes on with the data it began with, or not at all.
-
-    Raises:
-        RunError: The data have changed.
-    """
-    from leukreg.runs import data_digest
-
-    path = folder.path / "digests.json"
-    if not path.is_file():
-        return
-    try:
-        kept = parse(path, Digests).data
-    except RunError:  # every trained fold is held against its images all the same
-        path.unlink()
-        folder.mend("digests.json was damaged: it tells of the resumed stretch.")
-        return
-    if kept not in ("", data_digest(record.samples, record.pixels)):
-        raise RunError(
-            f"{folder.path}: the data have changed since this run began; start a new run"
-        )
-
-
 def conclude(
     recipe: Recipe,
     registry: Registry,
     folder: RunFolder,
-    record: RunRecord,
-    scored: Sequence[Predictions],
-    watched: Sequence[Predictions],
-    patients: Sequence[FoldPatients] = (),
+    done: DoneFolds,
     progress: Progress = SILENT,
 ) -> RunRecord:
     """Score and audit the folds' predictions, and keep everything."""
@@ -401,16 +403,18 @@ def conclude(
     from leukreg.evaluate.scoring import score
     from leukreg.runs.history import with_history
 
+    record, scored = done.record, done.scored
+
     def together(parts: Sequence[Predictions]) -> Predictions:
         return grouped(
             Predictions.joined(parts), record.samples.rows, record.pixels, record.near_duplicates
         )
 
-    validation = together(watched) if watched else None
+    validation = together(done.watched) if done.watched else None
     spec, seed = spec_for(recipe.evaluate, scored[0].classes), recipe.seed
     found = score(together(scored), validation, spec, seed, registry, progress, record)
-    if patients:
-        of = score_patients(patients, recipe, record.samples, together, registry, progress)
+    if done.patients:
+        of = score_patients(done.patients, recipe, record.samples, together, registry, progress)
         # Where only patients have labels, a cell that differs from its patient's is not wrong.
         found = replace(found, patients=of, scores=() if record.samples.weak else found.scores)
     found = with_history(found)

@@ -85,7 +85,7 @@ def write_stream(
     """The same for what is written bit by bit, front to back, by ``fill``."""
     temporary = part(path)
     if sync:
-        sweep(path.parent, path.name)
+        clear_leftovers(path.parent, path.name)
     try:
         with temporary.open("wb") as file:
             hashed = _Hashed(file)
@@ -124,7 +124,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for path, data in contents.items():
             with writable(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                sweep(path.parent, path.name)
+                clear_leftovers(path.parent, path.name)
                 with part(path).open("wb") as file:
                     file.write(data)
                     file.flush()
@@ -230,7 +230,7 @@ def part(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def sweep(folder: Path, name: str | None = None) -> None:
+def clear_leftovers(folder: Path, name: str | None = None) -> None:
     """Remove what killed processes were making in ``folder``; those that live keep theirs.
 
     Args:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from leukreg.errors import DataError, WriteError
-from leukreg.files import part, sweep, writable
+from leukreg.files import clear_leftovers, part, writable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         with writable(target):
             home.parent.mkdir(parents=True, exist_ok=True)
-            sweep(home.parent, home.name)
+            clear_leftovers(home.parent, home.name)
             shutil.rmtree(place, ignore_errors=True)  # of an earlier process of this number
             place.mkdir()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,26 +23,43 @@ if TYPE_CHECKING:
     from leukreg.registry.plugin_call import Choice
 
 
-def prepare(
-    recipe: Recipe, synthetic: Path, progress: Progress = SILENT
-) -> tuple[ImageStore, RunRecord]:
-    """List, open and split the samples; synthetic ones first where the recipe says so.
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedData:
+    """What a source lists, opened, before anything is made or split: the same for many recipes."""
 
-    The record has what is known of the data.
-    """
+    samples: Samples
+    """All rows that the source gave."""
+    images: ImageStore
+    dropped: tuple[Dropped, ...]
+    """Copies that are left out."""
+
+
+def open_data(recipe: Recipe, progress: Progress = SILENT) -> OpenedData:
+    """List the samples and open their images."""
     from leukreg.recipe import check_task
-    from leukreg.synthesis.generator import listed
-    from leukreg.synthesis.make import synthesize
 
     samples = list_samples(recipe, progress)
     check_task(recipe, samples)
-    opened, dropped = open_rows(recipe, samples, progress)
-    beside = listed(recipe.synthesis, samples.classes)
+    return OpenedData(samples, *open_rows(recipe, samples, progress))
+
+
+def prepare(
+    recipe: Recipe, synthetic: Path, progress: Progress = SILENT, data: OpenedData | None = None
+) -> tuple[ImageStore, RunRecord]:
+    """List, open and split the samples; synthetic ones first where the recipe says so.
+
+    The record has what is known of the data. ``data`` are opened already.
+    """
+    from leukreg.synthesis.generator import listed
+    from leukreg.synthesis.make import synthesize
+
+    data = data or open_data(recipe, progress)
+    beside = listed(recipe.synthesis, data.samples.classes)
     for how in beside.assumed:
         progress.say(how)
-    placed = synthesize(recipe, opened, None, synthetic, progress)
-    images = searched_again(opened, placed.images, progress)
-    record = data_record(recipe, samples, images, dropped, beside)
+    placed = synthesize(recipe, data.images, None, synthetic, progress)
+    images = searched_again(data.images, placed.images, progress)
+    record = data_record(recipe, data.samples, images, data.dropped, beside)
     return images, replace(record, synthesis=Synthesis(fidelity=placed.figures))
 
 

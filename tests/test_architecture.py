@@ -230,6 +230,7 @@ WORDS = {
     "inception": "a file of torch-fidelity",
     "demo": "leukreg's command",
     "grey": "a change of `leukreg stress`",
+    "cells": "the input of an exported answer about a patient",
     "mean": "of an input contract, of a column",
     "attention": "a part of the model",
     "patients": "a table of the recipe, files of a run",
@@ -243,6 +244,7 @@ ASKED = {
     ("recipe/model.py", "cells"): "the gate's default extractor",
     ("recipe/model.py", "shuffle"): "the sampler of a recipe that names none",
     ("recipe/model.py", "adamw"): "the optimizer of [patients] where the recipe names none",
+    ("sweep/sweep_file.py", "processes"): "the executor of a sweep that names none",
     ("testing/examples.py", "accuracy"): "an example of a score",
 }
 """Where the core asks for a plugin by name, and why."""

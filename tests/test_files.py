@@ -151,7 +151,7 @@ def test_what_dead_processes_left_goes_and_what_lives_stays(tmp_path: Path) -> N
     files.write_file(tmp_path / "a.csv", b"")
     assert f".a.csv.{dead}.part" not in _names(tmp_path)
     assert f".b.csv.{dead}.part" in _names(tmp_path)
-    files.sweep(tmp_path)
+    files.clear_leftovers(tmp_path)
     assert _names(tmp_path) == [f".a.csv.{alive}.part", ".a.part", "a.csv"]
     assert not files.left_behind(tmp_path / "a.csv")
 

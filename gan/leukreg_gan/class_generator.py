@@ -24,10 +24,10 @@ from leukreg import (
     Lineage,
     Progress,
     cache_area,
+    clear_leftovers,
     derive,
     expanded,
     open_extractor,
-    sweep,
     torch_session,
     write_file,
 )
@@ -284,7 +284,7 @@ def _train(job: Job, card: Card, progress: Progress) -> Fitted:
     )
     write_archive(job.folder / FILE, job.options.family, weights, complete)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
-    sweep(job.folder)
+    clear_leftovers(job.folder)
     return weights, complete
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OWN: dict[str, str] = {
     "run": "Run a recipe, or resume a run, and report on it.",
+    "sweep": "Run recipes in variations and under several seeds.",
     "check": "Check a recipe and print its plan; nothing is run.",
     "recipe": "Show what a recipe may say: its tables and keys.",
     "lr": "Suggest a learning rate for a phase of a recipe.",

@@ -1,4 +1,4 @@
-"""``leukreg runs``: the runs of a folder."""
+"""``leukreg runs``: the runs of a folder, those of a sweep as one."""
 
 from __future__ import annotations
 
@@ -25,15 +25,39 @@ WIDE = 110
 
 
 @click.command("runs")
+@click.argument("sweep", required=False)
 @runs_folder
-def command(root: Path) -> None:
-    """List the runs of a folder, oldest first: unfinished and damaged ones too."""
-    from leukreg.evaluate.scoring import declared
-    from leukreg.runs.run_list import list_runs
+def command(sweep: str | None, root: Path) -> None:
+    """List the runs of a folder, oldest first: unfinished and damaged ones too.
 
-    found = list_runs(root)
+    The runs of a sweep are one line; with SWEEP (its folder, its name or "last") they are listed
+    themselves.
+    """
+    from leukreg.report.sweep_tables import sweeps_table
+    from leukreg.runs.run_list import list_runs
+    from leukreg.runs.sweep_record import sweep_named, sweeps_in
+
+    every = list_runs(root)
+    if sweep is not None:
+        of = sweep_named(sweep, root).name
+        _print([run for run in every if run.sweep == of], f"No run of {of} has begun.")
+        return
+    places = sweeps_in(root)
+    names = {place.name for place in places}
+    if places:
+        print_table(sweeps_table(places, every), open_console())
+    alone = [run for run in every if run.sweep not in names]
+    if alone and places:
+        say()
+    _print(alone, "" if places else f"No runs in {root}.")
+
+
+def _print(found: Sequence[RunSummary], otherwise: str) -> None:
+    """A table of runs with their headline figures, then what went wrong in them."""
+    from leukreg.evaluate.scoring import declared
+
     if not found:
-        say(f"No runs in {root}.")
+        say(otherwise, nl=bool(otherwise))
         return
     console = open_console()
     narrow = console.is_terminal and console.width < WIDE

@@ -12,7 +12,8 @@ import re
 import shutil
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,10 +76,24 @@ def cache_part(area: str, name: str) -> Path:
     folder = cache_area(area) / name
     try:
         folder.mkdir(exist_ok=True)
-        sweep(folder)
+        clear_leftovers(folder)
     except OSError as error:
         raise DataError(not_writable(folder, error)) from error
     return folder
+
+
+@contextmanager
+def alone(part: Path) -> Iterator[None]:
+    """One process at a time makes what a part of the cache lacks; the others wait, and find it.
+
+    Where the disk has no locks, all make it.
+    """
+    from filelock import FileLock
+
+    with ExitStack() as held:
+        with suppress(OSError, NotImplementedError):
+            held.enter_context(FileLock(part.parent / f".{part.name}.lock"))
+        yield
 
 
 def not_writable(area: Path, error: OSError) -> str:
@@ -161,7 +176,7 @@ def temporary_folder(parent: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=owner, dir=parent))
 
 
-def sweep(folder: Path) -> None:
+def clear_leftovers(folder: Path) -> None:
     """Remove what killed processes left half-written; those of other machines a day later."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
         owner, _, process = leftover.name.rpartition(".")

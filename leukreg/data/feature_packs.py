@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukreg.data.cache_folder import cache_area, make_room, not_writable
+from leukreg.data.cache_folder import alone, cache_area, make_room, not_writable
 from leukreg.errors import DataError, WriteError
-from leukreg.files import sweep, write_file
+from leukreg.files import clear_leftovers, write_file
 from leukreg.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class FeaturePacks:
         self._packs: dict[Path, NDArray[np.void]] = {}
         self._places: dict[bytes, tuple[Path, int]] = {}
         self._full = False
-        sweep(self.folder)
+        clear_leftovers(self.folder)
         with suppress(OSError):
             os.utime(self.folder)  # it is in use: others go first
 
@@ -110,6 +110,11 @@ class FeaturePacks:
             else:
                 out[position] = self._packs[place[0]]["features"][place[1]]
         return np.array(missing, dtype=np.int64)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """For who computes features that are missing, and looks for them once more first: no two
+        processes compute the same, as long as they can be kept."""
+        return nullcontext() if self._full else alone(self.folder)
 
     def keep(self, keys: Iterable[bytes], features: NDArray[Any]) -> None:
         """Write a pack of these, each key once; where none can be written, that is told."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from leukreg.data.cache_folder import alone
 from leukreg.data.decode import (
     THUMB,
     CachedImage,
@@ -313,11 +314,12 @@ def _prepare(
         size = max(16, PACK_BYTES // (3 * cache.size**2))
         for start in range(0, len(missing), size):
             batch = missing[start : start + size]
-            cache.look()  # another run may have done it meanwhile
-            cache.check(batch, pool)
-            todo = [content for content in batch if cache.find(content) is None]
-            advance(len(batch) - len(todo))
-            cache.keep(decoded(todo))
+            with alone(cache.folder):
+                cache.look()  # another run may have done it meanwhile
+                cache.check(batch, pool)
+                todo = [content for content in batch if cache.find(content) is None]
+                advance(len(batch) - len(todo))
+                cache.keep(decoded(todo))
     return faults
 
 

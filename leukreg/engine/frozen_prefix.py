@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -132,12 +133,14 @@ class Prefix:
         out = self.like.new_empty((len(keys), *self.like.shape))
         stored = out.view(len(keys), -1).view(torch.uint8).numpy()
         missing = self.packs.find(keys, stored)
-        advance(len(keys) - len(missing))
-        if len(missing):
-            at = torch.from_numpy(missing)
-            lacking = [known[position] for position in missing]
-            out[at] = self._computed(images[at], lacking, view, advance)
-            self.packs.keep([keys[position] for position in missing], stored[missing])
+        with self.packs.alone() if len(missing) else nullcontext():
+            missing = self.packs.find(keys, stored) if len(missing) else missing
+            advance(len(keys) - len(missing))
+            if len(missing):
+                at = torch.from_numpy(missing)
+                lacking = [known[position] for position in missing]
+                out[at] = self._computed(images[at], lacking, view, advance)
+                self.packs.keep([keys[position] for position in missing], stored[missing])
         return out
 
     def _computed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,17 @@ class Noise:
         return np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
 
 
-def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePlan, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What trying a recipe told."""
+
+    phases: tuple[PhasePlan, ...]
+    """What each phase would train."""
+    seconds: float
+    """Per image, of the step that trains most: a first step, slower than those to come."""
+
+
+def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> Rehearsal:
     """Plan the phases, and take the step that trains most with a few rows and noise for pixels.
 
     Every plugin that training calls is called: sampler, augmentation, model, class weights, loss,
@@ -59,6 +70,7 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePla
         PluginFault: A plugin fails or breaks its contract.
         TrainingError: The step fails for another reason.
     """
+    seconds = 0.0
     compute, noise = compute_for(recipe.training), Noise(samples, recipe.read_image.size)
     everything = Fold(index=0, train=tuple(range(len(samples))), validation=(), test=())
     with session(compute):
@@ -69,10 +81,12 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> tuple[PhasePla
             unfreeze(job.model, plan.unfrozen)
             parts = stepping_parts(job, phase, phase.epochs)
             if plan is most:
+                began = time.perf_counter()
                 _step(job, phase, parts, batch)
+                seconds = (time.perf_counter() - began) / len(batch.targets)
         if recipe.patients is not None:
             try_aggregator(recipe, labels, samples, job.model)
-    return job.plans
+    return Rehearsal(phases=job.plans, seconds=seconds)
 
 
 def _batch(job: FoldJob) -> Batch:

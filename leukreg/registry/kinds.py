@@ -8,6 +8,7 @@ not on this machine; the recipe's ``fallback`` for it is then taken, or the run 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -360,6 +361,42 @@ class Audit(Protocol):
 class Report(Protocol):
     def build(self, result: RunRecord) -> Iterable[Section]:
         """Sections for the console and the page."""
+        ...
+
+
+class Workers(Protocol):
+    """Those who do the units of a sweep."""
+
+    @property
+    def count(self) -> int:
+        """Units that they do at once; no more are handed to them."""
+        ...
+
+    def submit(self, work: Callable[[Any], Any], unit: Any) -> Future[Any]:
+        """Have ``work(unit)`` done; all three are values that pickle, and ``work`` may be imported.
+
+        A worker that dies is an exception of its future, and of no other.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End all, whatever they do; what was done is kept, and gone on with another time."""
+        ...
+
+
+@_kind(
+    "executor",
+    "leukreg_executors",
+    "has the trainings of a sweep done",
+    usage="Then have a sweep done by it:\n\n    leukreg sweep SWEEP.toml --executor {name}",
+)
+class Executor(Protocol):
+    def build(self, units: int, threads: int) -> Workers:
+        """Workers for so many units, each of which computes with so many CPU threads.
+
+        They see the folders of runs and data under the same paths. Raises NotAvailable where there
+        are none, within ten seconds.
+        """
         ...
 
 

@@ -299,11 +299,11 @@ def _bars(console: Console) -> Bars:
 
 def _line(title: str, done: int, total: int | None, pace: float | None, note: str) -> str:
     """``pace`` are seconds a step; None where that is not known yet."""
-    text = f"{title}: {done:,}"
+    text = f"{title}: {done:,}" if done or total else title
     if total:
         text += f" of {total:,} ({100 * done // total} %)"
         text += f", {_span(pace * (total - done))} left" if pace else ""
-    return f"{text}, {note}" if note else text
+    return f"{text}{', ' if done or total else ': '}{note}" if note else text
 
 
 def _span(seconds: float) -> str:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from leukreg.errors import LeukregError, PluginFault, RunError
-from leukreg.files import CHECKSUMS, settle, sweep, write_file
+from leukreg.files import CHECKSUMS, clear_leftovers, settle, write_file
 from leukreg.output_folder import new_folder
 from leukreg.record import Digests, RunRecord
 from leukreg.registry.plugin_call import LOG, is_outer, log_file
@@ -64,19 +64,29 @@ class RunFolder:
         codec.write_json(self.path / name, data, listed=True)
 
     @classmethod
-    def create(cls, root: Path, recipe: Recipe, notices: tuple[Notice, ...] = ()) -> RunFolder:
+    def create(
+        cls,
+        root: Path,
+        recipe: Recipe,
+        notices: tuple[Notice, ...] = (),
+        sweep: str = "",
+        of: str = "",
+    ) -> RunFolder:
         """Make a new folder below ``root``, named by recipe and time; never one that exists.
 
         It appears with its first files in it, so that a kill leaves a run that can be resumed, or
         none.
 
+        Args:
+            sweep: The sweep it belongs to, and ``of`` its name then.
+
         Raises:
             RunError: ``root`` is no folder.
             WriteError: ``root`` cannot be written.
         """
-        path = _new_path(root, recipe.name)
+        path = root / of if sweep else new_path(root, recipe.name)
         with new_folder(path) as place:
-            cls(place)._begin(recipe, notices)
+            cls(place)._begin(recipe, notices, sweep)
         return cls(path, lock_folder(path))
 
     @classmethod
@@ -86,15 +96,15 @@ class RunFolder:
         Raises:
             RunError, WriteError: As :meth:`create`.
         """
-        path = _new_path(root, recipe.name)
+        path = new_path(root, recipe.name)
         with new_folder(path) as place:
             folder = cls(place)
             folder._begin(recipe, result.notices)
             kept = folder.keep(result)
         return replace(kept, folder=path, name=path.name)
 
-    def _begin(self, recipe: Recipe, notices: tuple[Notice, ...]) -> None:
-        write_status(self.path, begun(recipe.name, _overrides(recipe)))
+    def _begin(self, recipe: Recipe, notices: tuple[Notice, ...], sweep: str = "") -> None:
+        write_status(self.path, begun(recipe.name, _overrides(recipe), sweep))
         if recipe.path is not None and recipe.path.is_file():
             write_file(self.path / "recipe.toml", recipe.path.read_bytes(), listed=True)
         self.write_json("recipe.json", recipe.resolved)
@@ -120,12 +130,12 @@ class RunFolder:
 
     def _take_up(self, status: Status) -> None:
         for place in (self.path, *self.path.glob(FOLDS)):
-            sweep(place)
+            clear_leftovers(place)
         self._before = status.seconds
         if status.state == "finished":
             self._drop_lists()
             return
-        running = begun(status.recipe, status.overrides)
+        running = begun(status.recipe, status.overrides, status.sweep)
         kept = {"started": status.started, "seconds": status.seconds, "mended": status.mended}
         write_status(self.path, replace(running, **kept))  # type: ignore[arg-type]
         self._note_unchecked()
@@ -154,6 +164,10 @@ class RunFolder:
 
     def status(self) -> Status:
         return read_status(self.path)
+
+    def count(self, seconds: float) -> None:
+        """Take what others worked for the run as its working time since it was last counted."""
+        self._before, self._began = self._before + seconds, time.monotonic()
 
     def close(self) -> None:
         """Let other processes write the folder."""
@@ -229,6 +243,26 @@ class RunFolder:
     def _ended(self, status: Status, **changes: Any) -> Status:
         return replace(status, ended=now(), seconds=self.seconds, **changes)
 
+    def refuse_changed(self, record: RunRecord) -> None:
+        """A resumed run goes on with the data it began with, or not at all.
+
+        Raises:
+            RunError: The data have changed.
+        """
+        path = self.path / "digests.json"
+        if not path.is_file():
+            return
+        try:
+            kept = codec.parse(path, Digests).data
+        except RunError:  # every trained fold is held against its images all the same
+            path.unlink()
+            self.mend("digests.json was damaged: it tells of the resumed stretch.")
+            return
+        if kept not in ("", data_digest(record.samples, record.pixels)):
+            raise RunError(
+                f"{self.path}: the data have changed since this run began; start a new run"
+            )
+
     def keep_data(self, record: RunRecord) -> None:
         """Everything the data say of themselves, and how they were split."""
         contents.write_data(self.path, record)
@@ -256,6 +290,26 @@ class RunFolder:
         return codec.parse(file, Digests)
 
 
+class FoldFolder(RunFolder):
+    """A run folder as a worker has it, who writes nothing of it but folds.
+
+    The run itself is written by whoever holds its lock, who tells it what was mended.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.mended: list[str] = []
+
+    def mend(self, what: str) -> None:
+        self.mended.append(what)
+
+    def keep_data(self, record: RunRecord) -> None:
+        return None
+
+    def checkpoint_time(self) -> None:
+        return None
+
+
 def _overrides(recipe: Recipe) -> tuple[str, ...]:
     """Keys that ``--set`` stated."""
     return tuple(sorted(k for k, mark in recipe.where.items() if mark.file.startswith("--set ")))
@@ -266,10 +320,15 @@ def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _new_path(root: Path, recipe: str) -> Path:
+def new_path(root: Path, recipe: str) -> Path:
+    """A folder that is not there yet, named by recipe or sweep and time.
+
+    Raises:
+        RunError: ``root`` is no folder.
+    """
     if root.exists() and not root.is_dir():
         raise RunError(f"{root} is a file, not a folder for runs")
-    sweep(root)
+    clear_leftovers(root)
     stem = re.sub(r"[^\w.-]+", "_", recipe).strip("._-")[:60] or "run"
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     return root / f"{stem}-{stamp}-{secrets.token_hex(2)}"

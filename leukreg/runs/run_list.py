@@ -35,6 +35,8 @@ class RunSummary:
     seconds: float = 0.0
     trial: bool = False
     """Its recipe was changed on the command line, beyond where the data lie."""
+    sweep: str = ""
+    """The folder of the sweep that it belongs to."""
     error: str | None = None
     scores: tuple[Score, ...] = ()
     """Figures of the whole."""
@@ -89,6 +91,7 @@ def summarise(path: Path) -> RunSummary:
         "recipe": status.recipe,
         "started": status.started,
         "seconds": status.seconds,
+        "sweep": status.sweep,
         "trial": bool(set(status.overrides) - WHERE_DATA_LIE) or _set_on(path, status),
     }
     try:

@@ -43,6 +43,8 @@ class Status:
     process: int | None = None
     overrides: tuple[str, ...] = ()
     """Keys of the recipe that the command line stated (--set)."""
+    sweep: str = ""
+    """The folder, beside its own, of the sweep that it belongs to; empty where it is of none."""
     mended: tuple[str, ...] = ()
     """What was found damaged when the run was resumed, and made again; one sentence each."""
     checksums: str | None = None
@@ -77,9 +79,15 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
-def begun(recipe: str, overrides: tuple[str, ...] = ()) -> Status:
+def begun(recipe: str, overrides: tuple[str, ...] = (), sweep: str = "") -> Status:
+    process, started = os.getpid(), now()
     return Status(
-        state="running", recipe=recipe, started=now(), process=os.getpid(), overrides=overrides
+        state="running",
+        recipe=recipe,
+        started=started,
+        process=process,
+        overrides=overrides,
+        sweep=sweep,
     )
 
 

@@ -21,9 +21,9 @@ from leukreg.files import (
     CHECKSUMS,
     ERRORS,
     check_file,
+    clear_leftovers,
     part,
     read_file,
-    sweep,
     unwritable,
     write_file,
     write_text,
@@ -110,7 +110,7 @@ def begin(home: Path, digest: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
         (home / SEAL).unlink(missing_ok=True)
         for place in (home, *(path for path in home.iterdir() if path.is_dir())):
-            sweep(place)
+            clear_leftovers(place)
         write_text(note, digest, listed=True)
     except OSError as error:
         raise unwritable(home, error) from error

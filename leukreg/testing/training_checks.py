@@ -1,4 +1,4 @@
-"""Contract checks of what steers training: weights, order of rows, optimizer, schedule."""
+"""Contract checks of what steers training: weights, order of rows, optimizer, schedule, workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from leukreg.testing.option_checks import instance, of_plugin
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_class_weights", "check_optimizer", "check_sampler", "check_schedule"]
+__all__ = [
+    "check_class_weights",
+    "check_executor",
+    "check_optimizer",
+    "check_sampler",
+    "check_schedule",
+]
 
 
 @of_plugin
@@ -173,3 +179,31 @@ def _advance(schedule: Any, step: int) -> None:
         schedule.step(1.0 if step > 3 else 2.0 - step / 4)
     else:
         schedule.step()
+
+
+@of_plugin
+def check_executor(plugin: Any) -> None:
+    """Does units, gives back what each came to or raised, and goes on after one that raised."""
+    workers = instance(plugin).build(3, 1)
+    try:
+        assert isinstance(workers.count, int) and workers.count > 0, (
+            f"count is {workers.count!r}; it must say how many units are done at once"
+        )
+        for unit in (2, -1, 3):
+            future = workers.submit(_root, unit)
+            error = future.exception(timeout=60)
+            if unit < 0:
+                assert isinstance(error, ValueError), (
+                    f"what a unit raises must be its future's exception, not {error!r}"
+                )
+            else:
+                assert error is None and future.result() == math.sqrt(unit), (
+                    f"a unit that comes to {math.sqrt(unit):.3f} came to {error or future.result()}"
+                )
+    finally:
+        workers.stop()
+
+
+def _root(unit: float) -> float:
+    """What the check has done: it may be imported, as ``work`` may."""
+    return math.sqrt(unit)

@@ -122,6 +122,11 @@ def leukreg_aggregators() -> list[type]:
 
 
 @hookimpl
+def leukreg_executors() -> list[type]:
+    return plugins_in("executors")
+
+
+@hookimpl
 def leukreg_metrics() -> list[type]:
     return plugins_in("metrics")
 

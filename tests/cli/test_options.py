@@ -12,7 +12,7 @@ from leukreg.cli.main import program
 
 WITH_RUNS = {
     "run", "fidelity", "runs", "show", "report", "compare", "audit", "predict", "explain",
-    "stress", "evaluate", "export",
+    "stress", "evaluate", "export", "sweep",
 }  # fmt: skip
 
 

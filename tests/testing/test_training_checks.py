@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from functools import partial
 from types import SimpleNamespace
 
@@ -51,6 +52,41 @@ def _endless(self, targets, groups, generator):
 @bad("sampler", "is empty")
 def _empty(self, targets, groups, generator):
     return []
+
+
+class _Lazy:
+    """Workers with one thing wrong."""
+
+    def __init__(self, count=1, raised=True, result=None):
+        self.count, self.raised, self.result = count, raised, result
+
+    def submit(self, work, unit):
+        future = Future()
+        try:
+            future.set_result(work(unit) if self.result is None else self.result)
+        except ValueError as error:
+            if self.raised:
+                raise
+            future.set_exception(RuntimeError(str(error)))
+        return future
+
+    def stop(self):
+        return None
+
+
+@bad("executor", "how many units are done at once")
+def _no_workers(self, units, threads):
+    return _Lazy(count=0)
+
+
+@bad("executor", "must be its future's exception")
+def _other_exception(self, units, threads):
+    return _Lazy(raised=False)
+
+
+@bad("executor", "came to 1")
+def _wrong_result(self, units, threads):
+    return _Lazy(result=1)
 
 
 @bad("optimizer", "steps elsewhere")

@@ -1,0 +1,103 @@
+"""A sweep in tables: what it would do, where it stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from leukreg.errors import RunError
+from leukreg.registry.plugin_call import Choice
+from leukreg.runs.run_list import RunSummary
+from leukreg.runs.sweep_record import SweepRecord, read_sweep_record
+from leukreg.section import Section, Table
+from leukreg.sweep.sweep_plan import PlannedRun, in_words
+from leukreg.text import counted
+
+MOST = 40
+"""Variations that are listed; of more the rest is counted."""
+
+
+def plan_section(plans: Sequence[PlannedRun], executor: Choice, workers: int) -> Section:
+    """What a sweep would do, and what that is estimated to take."""
+    seconds, size = sum(plan.seconds for plan in plans), sum(plan.bytes for plan in plans)
+    alone = span(seconds)
+    each = f"{span(seconds / workers)} with {counted(workers, 'worker')}" if workers > 1 else alone
+    text = [
+        in_words(plans),
+        f"executor {executor.name}: {counted(workers, 'training')} at once, {_threads(plans)} each",
+        f"about {each}, {size / 1e6:,.0f} MB of models: a rough guess from one step of each "
+        "variation on noise; early stopping, validation and metrics are not in it",
+    ]
+    if whole := sum(not plan.apart for plan in plans):
+        which = f"the folds of {counted(whole, 'run')} hang together by synthetic images"
+        text.append(f"{which}: one worker trains all of a run")
+    text += [f"! Fallback {text}" for text in _fallbacks(plans)]
+    return Section(title="Plan", text=tuple(text), tables=(_variations(plans),))
+
+
+def _threads(plans: Sequence[PlannedRun]) -> str:
+    found = sorted({plan.recipe.training.threads or 1 for plan in plans})
+    return " or ".join(counted(number, "thread") for number in found)
+
+
+def _fallbacks(plans: Sequence[PlannedRun]) -> Iterator[str]:
+    found = Counter(f"{notice}: {notice.why}" for plan in plans for notice in plan.notices)
+    for text, runs in found.items():
+        yield text if runs == len(plans) else f"{text} (in {counted(runs, 'run')})"
+
+
+def _variations(plans: Sequence[PlannedRun]) -> Table:
+    of: dict[str, list[PlannedRun]] = {}
+    for plan in plans:
+        of.setdefault(plan.variation.name, []).append(plan)
+    rows = [
+        (
+            name,
+            seeds_in_words([plan.recipe.seed for plan in own]),
+            str(sum(plan.folds for plan in own)),
+            span(sum(plan.seconds for plan in own)),
+        )
+        for name, own in of.items()
+    ]
+    more = f"and {len(rows) - MOST} more" if len(rows) > MOST else ""
+    columns = ("variation", "seeds", "trainings", "about")
+    return Table(columns=columns, rows=tuple(rows[:MOST]), caption=more)
+
+
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """Such as "1 to 5", or "1, 3, 7"."""
+    if len(seeds) > 2 and list(seeds) == [*range(seeds[0], seeds[-1] + 1)]:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def span(seconds: float) -> str:
+    """A rough time: "40 s", "25 min", "3 h"."""
+    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(1, round(seconds))} s"
+
+
+def sweeps_table(places: Sequence[Path], runs: Sequence[RunSummary]) -> Table:
+    """One line per sweep: what it is of, and where its runs stand."""
+    rows = []
+    for place in places:
+        try:
+            record = read_sweep_record(place)
+        except RunError as error:
+            rows.append((place.name, "", "", "damaged", str(error)))
+            continue
+        own = [run for run in runs if run.sweep == place.name]
+        of = f"{counted(len(record.variations), 'variation')}, {counted(len(record.runs), 'run')}"
+        recipes = ", ".join(dict.fromkeys(Path(run.path).stem for run in record.runs))
+        rows.append((place.name, recipes, record.started[:10], of, _standing(record, own)))
+    return Table(columns=("sweep", "recipe", "when", "of", "status"), rows=tuple(rows))
+
+
+def _standing(record: SweepRecord, runs: Sequence[RunSummary]) -> str:
+    """Such as "12 finished, 1 failed, 7 not begun"."""
+    counts = Counter[str](run.standing for run in runs)
+    counts["not begun"] = len(record.runs) - len(runs)
+    return ", ".join(f"{number} {standing}" for standing, number in counts.items() if number > 0)

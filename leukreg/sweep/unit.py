@@ -1,0 +1,178 @@
+"""A unit of a sweep: one fold of one run, or a whole run whose folds hang together.
+
+It is done in the run's own folder, by whoever an executor gives it to, and goes on where a killed
+worker left it. The run is concluded afterwards by the same code as any run, which reads the folds
+back: so its figures are the same to the last bit, whoever trained them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leukreg.errors import LeukregError, PluginFault, RunError
+from leukreg.files import write_file
+from leukreg.progress import SILENT, Advance, Progress
+from leukreg.registry.plugin_call import LOG, is_outer, traced
+
+if TYPE_CHECKING:
+    from leukreg.prepare import OpenedData
+    from leukreg.recipe.model import Recipe
+
+EVERY = 0.5
+"""Seconds between two notes of how far a unit is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What a worker is given: plain values, so that it may be anywhere that sees the folders."""
+
+    run: str
+    """The run's folder."""
+    fold: int | None
+    """From 0; None: all folds."""
+    note: str
+    """The file that tells how far it is."""
+    versions: Mapping[str, str | None]
+    """Of Python and the libraries that the sweep works with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of a unit; errors are texts, since those of plugins may not travel."""
+
+    seconds: float
+    mended: tuple[str, ...] = ()
+    """What was found damaged, and made again."""
+    said: tuple[str, ...] = ()
+    """Warnings on the way."""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class ToFile:
+    """Progress that leaves a note in a file, for a driver that may be elsewhere."""
+
+    path: Path
+    said: list[str] = field(default_factory=list)
+    _last: float = 0.0
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        done = 0
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            nonlocal done
+            done += steps
+            part = f" {100 * done // total} %" if total else ""
+            self._note(f"{title}{part}{', ' if note else ''}{note}")
+
+        self._note(title)
+        yield advance
+
+    def say(self, text: str) -> None:
+        if text.startswith("! "):
+            self.said.append(text)
+
+    def _note(self, text: str) -> None:
+        if time.monotonic() - self._last >= EVERY:
+            self._last = time.monotonic()
+            write_file(self.path, text.encode("utf-8", "replace"), sync=False)
+
+
+def versions() -> dict[str, str | None]:
+    """Of Python and of the libraries on which figures depend."""
+    from leukreg.runs.environment import environment
+
+    here = environment()
+    return {"python": here.python, **here.libraries}
+
+
+def do_unit(unit: Unit) -> Done:
+    """Train and predict a unit; whatever goes wrong comes back as text."""
+    began = time.monotonic()
+    folder, place = Path(unit.run), Path(unit.run) / f"fold-{unit.fold or 0}"
+    progress, mended = ToFile(Path(unit.note)), list[str]()
+    error = ""
+    try:
+        place.mkdir(exist_ok=True)
+        with traced(place / "traceback.txt"):
+            _do(unit, folder, place, progress, mended)
+    except Exception as raised:  # a stranger's plugin may raise anything
+        error = _told(raised, place)
+    return Done(
+        seconds=time.monotonic() - began,
+        mended=tuple(mended),
+        said=tuple(progress.said),
+        error=error,
+    )
+
+
+def _do(unit: Unit, path: Path, place: Path, progress: Progress, mended: list[str]) -> None:
+    from leukreg.experiment import do_folds
+    from leukreg.recipe import rebuild
+    from leukreg.runs.folder import FoldFolder
+    from leukreg.runs.status import lock_folder
+
+    # Waiting threads that spin make training several times slower beside any other busy process.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    _refuse_other_versions(unit.versions)
+    lock = lock_folder(place)
+    try:
+        (place / "traceback.txt").unlink(missing_ok=True)
+        folder = FoldFolder(path)
+        recipe = rebuild(folder.read_json("recipe.json"), path / "recipe.json")
+        data = opened(recipe, progress)
+        do_folds(recipe, folder, (), progress, data, unit.fold)
+        mended += folder.mended
+    finally:
+        lock.release()
+
+
+def _refuse_other_versions(wanted: Mapping[str, str | None]) -> None:
+    here = versions()
+    apart = [name for name, version in wanted.items() if here.get(name) != version]
+    if apart:
+        pairs = (f"{n} {here.get(n)} in place of {wanted[n]}" for n in apart)
+        raise RunError(f"this worker has {', '.join(pairs)}; the same versions give the same bits")
+
+
+def _told(error: Exception, place: Path) -> str:
+    told = isinstance(error, LeukregError) and not isinstance(error, PluginFault)
+    text = str(error) if isinstance(error, LeukregError) else f"{type(error).__name__}: {error}"
+    if told or is_outer(error):
+        return text
+    with traced(place / "traceback.txt"):
+        LOG.error("%s", text, exc_info=error)
+    return f"{text}\n{place / 'traceback.txt'}"
+
+
+_OPENED: dict[str, OpenedData] = {}
+"""The images that this process had open last: the folds, seeds and variations of a sweep mostly
+have the same. What was opened stays as it was, whatever becomes of the files."""
+
+
+def opened(recipe: Recipe, progress: Progress = SILENT) -> OpenedData:
+    """The images of a recipe, opened once for all units with the same that follow each other."""
+    from leukreg.prepare import open_data
+    from leukreg.recipe import check_task
+
+    table: dict[str, Any] = dict(recipe.resolved["data"])
+    table["folds"] = recipe.data.folds.duplicates
+    key = json.dumps([table, repr(recipe.read_image), str(Path.cwd())], sort_keys=True, default=str)
+    if key not in _OPENED:
+        _OPENED.clear()
+        _OPENED[key] = open_data(recipe, progress)
+    check_task(recipe, _OPENED[key].samples)
+    return _OPENED[key]
+
+
+def forget_opened() -> None:
+    """Open images anew from now on: a new sweep looks at them as they are by then."""
+    _OPENED.clear()

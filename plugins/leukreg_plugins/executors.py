@@ -1,0 +1,122 @@
+"""Who does the units of a sweep: this process, or workers on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from typing import Annotated, Any
+
+from annotated_types import Ge
+
+from leukreg import plugin
+
+
+class OneAfterTheOther:
+    """Does each unit when it is handed over."""
+
+    count = 1
+
+    def submit(self, work: Callable[[Any], Any], unit: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(unit))
+        except Exception as error:  # whatever it is, the future has it
+            future.set_exception(error)
+        return future
+
+    def stop(self) -> None:
+        """Nothing runs between two units."""
+
+
+@plugin("here")
+class Here:
+    """One training after the other, in this process."""
+
+    def build(self, units: int, threads: int) -> OneAfterTheOther:
+        return OneAfterTheOther()
+
+
+class LocalProcesses:
+    """Processes that live from unit to unit, each in a pool of its own: one that dies takes no
+    other with it, and is replaced."""
+
+    def __init__(self, count: int, threads: int, devices: tuple[str, ...]) -> None:
+        self.count = count
+        self._threads = threads
+        self._devices = devices
+        self._pools: list[ProcessPoolExecutor | None] = [None] * count
+        self._given: list[Future[Any] | None] = [None] * count
+
+    def submit(self, work: Callable[[Any], Any], unit: Any) -> Future[Any]:
+        place = next(n for n, one in enumerate(self._given) if one is None or one.done())
+        given, pool = self._given[place], self._pools[place]
+        if pool is None or (given is not None and given.exception() is not None):
+            pool = self._pools[place] = self._started(place)
+        future = self._given[place] = pool.submit(work, unit)
+        return future
+
+    def _started(self, place: int) -> ProcessPoolExecutor:
+        device = self._devices[place % len(self._devices)] if self._devices else None
+        return ProcessPoolExecutor(
+            max_workers=1,
+            mp_context=get_context("spawn"),  # CUDA survives no fork
+            initializer=_begin,
+            initargs=(self._threads, device),
+        )
+
+    def stop(self) -> None:
+        for pool in filter(None, self._pools):
+            # Whatever they are at can be gone on with, so that nobody waits for its end.
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(threads: int, device: str | None) -> None:
+    """In a worker, before numpy and torch are imported."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever gave the work ends it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A driver that is killed takes its workers with it: nobody would take their work."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@plugin("processes")
+class Processes:
+    """Workers on this machine, which share out its cores or its GPUs."""
+
+    workers: Annotated[int, Ge(1)] | None = None
+    """Trainings at once; by default one per GPU, or as many as the cores have room for."""
+
+    def build(self, units: int, threads: int) -> LocalProcesses:
+        devices = _devices()
+        count = self.workers or len(devices) or max(1, _cores() // threads)
+        return LocalProcesses(min(count, units), threads, devices)
+
+
+def _devices() -> tuple[str, ...]:
+    """The CUDA devices that this process may use, as it would name them to others."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    every = [str(n) for n in range(torch.cuda.device_count())]
+    return tuple(every if named is None else named.split(",")[: len(every)])
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
