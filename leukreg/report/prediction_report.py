@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leukreg.section import Section, Table
-from leukreg.text import as_cell, csv_text, json_text, percent, rounded
+from leukreg.text import as_cell, counted, csv_text, json_text, percent, rounded
 
 if TYPE_CHECKING:
     from leukreg.predict.prediction_table import Predicted
@@ -118,11 +118,13 @@ def _flagged(found: Predicted) -> Iterator[str]:
     if unreadable:
         yield f"{unreadable:,} of {len(found):,} images cannot be read."
     if found.far is not None and found.far.any():
-        yield f"{int(found.far.sum()):,} lie far from the training data: do not rely on these."
+        far = counted(int(found.far.sum()), "image")
+        yield f"Far from the training data, not to be relied on: {far}."
     copies = sum(name is not None for name in found.copy_of or ())
     copies += sum(name is not None for name in found.near_copy_of or ())
     if copies:
-        yield f"{copies:,} are copies of training images: they say nothing of new ones."
+        known = counted(copies, "image")
+        yield f"Copies of training images, which say nothing of new ones: {known}."
 
 
 def _table(found: Predicted, rows: Sequence[int], names: Sequence[str]) -> Table:

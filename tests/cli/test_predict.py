@@ -81,6 +81,15 @@ def test_an_unreadable_image_is_told_and_the_others_predicted(
     assert "bad.png: not an image" in shown
 
 
+def test_one_copy_of_a_training_image_is_told_as_one(
+    folds_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = load(folds_run).result.samples.rows[0].path
+    assert main(["predict", str(folds_run), copy]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "! Copies of training images, which say nothing of new ones: 1 image." in said
+
+
 def test_sets_and_the_threshold_are_shown(
     binary_run: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
