@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leukreg.audit.published_table import Reported
     from leukreg.recipe.model import AuditSpec
     from leukreg.report.comparison import Subject
+    from leukreg.section import Section
 
 EXPERIMENTS = Path("experiments")
 """Where a bare name such as ``v3`` is looked for as a recipe."""
@@ -38,10 +39,16 @@ def command(names: tuple[str, ...], everything: bool, root: Path) -> None:
 
     NAME is a run (folder, name, unique beginning, "last"), a file of published figures, or a
     recipe: its latest run beside its published figures, trials with --set aside. A bare v3 means
-    experiments/v3.toml where that exists. Runs without a result are said and left out.
+    experiments/v3.toml where that exists. Runs without a result are said and left out. One NAME of
+    a sweep compares its variations: their figures, and which differences stand.
     """
     from leukreg.report.comparison import comparison
+    from leukreg.runs.sweep_record import find_sweep
 
+    if len(names) == 1 and not everything and (place := find_sweep(names[0], root)) is not None:
+        for section in sweep_of(place):
+            render(section, open_console())
+        return
     if everything:
         names = (*names, *every_run(root))
     if len(names) < 2:
@@ -49,6 +56,19 @@ def command(names: tuple[str, ...], everything: bool, root: Path) -> None:
     console, registry = open_console(), installed()
     for section in comparison(subjects(names, root, registry), registry):
         render(section, console)
+
+
+def sweep_of(place: Path) -> tuple[Section, ...]:
+    """What came of a sweep by now, as sections.
+
+    Raises:
+        RunError: ``sweep.json`` is damaged.
+    """
+    from leukreg.report.sweep_report import sweep_sections
+    from leukreg.runs.sweep_record import read_sweep_record
+    from leukreg.sweep.sweep_results import results_of
+
+    return sweep_sections(results_of(read_sweep_record(place), place.parent, installed()))
 
 
 def subjects(names: Sequence[str], root: Path, registry: Registry) -> list[Subject]:

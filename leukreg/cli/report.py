@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from leukreg.cli.arguments import run_named, runs_folder
-from leukreg.cli.compare import subjects
+from leukreg.cli.compare import subjects, sweep_of
 from leukreg.cli.output import say
 from leukreg.registry import installed
 from leukreg.report.console import RichProgress, open_console
@@ -42,7 +42,8 @@ def command(
     """Write the page of a run: one HTML file with figures and pictures that needs nothing else.
 
     RUN is a run's folder, its name, a unique beginning of its name, or "last". Several are put side
-    by side; recipes and files of published figures may be among them. A folder of published results
+    by side; recipes and files of published figures may be among them. One name of a sweep makes the
+    page of its variations. A folder of published results
     (see "leukreg published") makes one page of the field: published.html. Figures and tables are
     written beside the page too, as SVG and CSV. An earlier page of the same is replaced, any other
     file is left alone.
@@ -50,12 +51,14 @@ def command(
     import matplotlib
 
     from leukreg.audit.published_register import is_register
-    from leukreg.report.page import comparison_page, published_page, run_page
+    from leukreg.report.page import comparison_page, published_page, run_page, sweep_page
     from leukreg.report.page_pictures import model_maps
     from leukreg.report.page_writer import write_page
     from leukreg.runs.contents import read
+    from leukreg.runs.sweep_record import find_sweep
 
-    if len(names) > 1 and (maps or store is not None):
+    sweep = find_sweep(names[0], root) if len(names) == 1 else None
+    if (len(names) > 1 or sweep) and (maps or store is not None):
         raise click.UsageError("--maps and --mlflow are of one run; name one")
     matplotlib.use("agg")  # no window, whatever a report plugin draws with
     registry = installed()
@@ -63,6 +66,9 @@ def command(
         if len(names) == 1 and is_register(Path(names[0])):
             path = out or Path("published.html")
             page = published_page(Path(names[0]), f"{path.stem}_files", progress)
+        elif sweep is not None:
+            path = out or sweep / "report.html"
+            page = sweep_page(sweep.name, sweep_of(sweep), f"{path.stem}_files", progress)
         elif len(names) == 1:
             result = read(run_named(names[0], root))
             path = out or result.folder / "report.html"

@@ -105,6 +105,8 @@ def _workers(choice: Choice, plans: list[PlannedRun] | tuple[PlannedRun, ...]) -
 def _carried_out(
     place: Path, plans: Mapping[str, PlannedRun], workers: Workers, progress: Progress
 ) -> int:
+    from leukreg.cli.compare import sweep_of
+    from leukreg.report.console import open_console, render
     from leukreg.sweep.driver import drive
     from leukreg.sweep.sweep_folder import held
 
@@ -115,6 +117,9 @@ def _carried_out(
     except BaseException as error:
         say("\n".join(getattr(error, "__notes__", ())), err=True)
         raise
+    for section in sweep_of(place):
+        render(section, open_console())
+    say(f"\nleukreg report {place} writes this as a page.")
     for failure in failures:
         say(f"failed: {failure.what}: {failure.error.splitlines()[0]}", err=True)
     if failures:

@@ -104,6 +104,14 @@ def comparison_page(
     return page_of(head, comparison(subjects, registry), Album(), progress)
 
 
+def sweep_page(
+    name: str, sections: Sequence[Section], folder: str, progress: Progress = SILENT
+) -> Page:
+    """The variations of a sweep side by side."""
+    head = PageHead(title=f"Sweep {name}", lines=(name,), of=f"sweep {name}", folder=folder)
+    return page_of(head, sections, Album(), progress)
+
+
 def published_page(folder: Path, files: str, progress: Progress = SILENT) -> Page:
     """The page of a register of published results.
 

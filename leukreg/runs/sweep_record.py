@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from leukreg.errors import RunError
 from leukreg.runs.codec import checked, damaged, plain, read_with_digest, with_digest, write_json
+from leukreg.runs.status import FILE as STATUS
 from leukreg.text import nearest
 
 SWEEP = "sweep.json"
@@ -87,6 +88,8 @@ def sweeps_in(root: Path) -> tuple[Path, ...]:
 def find_sweep(reference: str, root: Path) -> Path | None:
     """The sweep that is meant: a path, a name, a unique beginning of one; None: it is none.
 
+    What runs of no such sweep begin with too means these.
+
     Raises:
         RunError: Several begin so.
     """
@@ -99,6 +102,9 @@ def find_sweep(reference: str, root: Path) -> Path | None:
     if len(found) > 1:
         listed = "\n  ".join(path.name for path in found)
         raise RunError(f"several sweeps begin with {reference!r}:\n  {listed}")
+    other = (path.parent.name for path in root.glob(f"*/{STATUS}"))
+    if found and any(n.startswith(reference) and not n.startswith(found[0].name) for n in other):
+        return None
     return found[0] if found else None
 
 

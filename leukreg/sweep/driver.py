@@ -8,6 +8,7 @@ and there alone.
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -194,6 +195,7 @@ def drive(
         raise
     finally:
         workers.stop()
+        shutil.rmtree(place / NOTES, ignore_errors=True)
         for run in runs:
             if run.folder is not None and not run.over:
                 with suppress(LeukregError):

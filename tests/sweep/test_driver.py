@@ -177,6 +177,11 @@ def test_the_command_plans_runs_lists_and_goes_on(
     assert "2 finished" in capsys.readouterr().out
     assert main(["runs", "last", "--runs", root]) == 0
     assert capsys.readouterr().out.count("finished") == 2
+    name = next((tmp_path / "runs").glob("*/sweep.json")).parent.name
+    assert main(["compare", name[:9], "--runs", root]) == 0
+    assert "1 variation, seeds 1, 2" in capsys.readouterr().out
+    assert main(["report", name, "--runs", root]) == 0
+    assert (tmp_path / "runs" / name / "report.html").is_file()
     assert main(["sweep", "--resume", "last", "--runs", root]) == 0
     assert main(["sweep", "--resume", "last", "--seeds", "3", "--runs", root]) == 2
     assert main(["sweep", str(recipe), "--vary", "loss=", "--runs", root]) == 2
