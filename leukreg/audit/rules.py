@@ -33,7 +33,8 @@ def audit(evidence: RunRecord, spec: AuditSpec | None, registry: Registry) -> tu
     for name in registry.names("audit"):
         found += _apply(name, chosen.get(name), evidence, registry)
     reasons = {waiver.rule: waiver.reason for waiver in reversed(waivers)}
-    idle = [_idle(w) for w in waivers if w.rule not in {finding.rule for finding in found}]
+    met = {finding.rule for finding in found}
+    idle = [_idle(w) for w in waivers if w.rule not in met and _asked(w.rule, evidence, registry)]
     found = [replace(one, waived=reasons.get(one.rule, one.waived)) for one in found] + idle
     return tuple(sorted(found, key=lambda f: (f.waived is not None, _RANK.index(f.severity))))
 
@@ -63,6 +64,13 @@ def _apply(name: str, rule: Any, evidence: RunRecord, registry: Registry) -> lis
                 advice="Report it to the owner of the rule (leukreg plugins --kind audit).",
             )
         ]
+
+
+def _asked(name: str, evidence: RunRecord, registry: Registry) -> bool:
+    """False for a rule about what nobody has measured yet, such as by `leukreg stress`."""
+    known = name in registry.names("audit")
+    needs = getattr(registry.get("audit", name).cls, "needs", "") if known else ""
+    return not needs or getattr(evidence, needs, None) is not None
 
 
 def _idle(waiver: Waiver) -> Finding:

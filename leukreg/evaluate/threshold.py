@@ -51,7 +51,7 @@ def choose(predictions: Predictions, validation: Predictions | None, spec: Evalu
     failed = [fold for fold, value in fitted.items() if value is None]
     by_fold = {fold: 0.5 if value is None else value for fold, value in fitted.items()}
     source = "fixed" if folds and len(failed) == len(folds) else rule.fitted_on
-    why = _why(rule, by_fold, failed, 0 if rows is None else len(rows))
+    why = _why(rule, by_fold, failed, rows)
     return Cut(by_fold=by_fold, source=source, why=why, positive=positive)
 
 
@@ -91,12 +91,16 @@ def _fit(rows: Predictions | None, fold: int, positive: int, rule: str) -> float
     return best_threshold(rows.label[own] == positive, rows.probabilities[own, positive], rule)
 
 
-def _why(rule: ThresholdSpec, by_fold: Mapping[int, float], failed: list[int], rows: int) -> str:
-    name = "F1" if rule.rule == "f1" else "Youden's J"
-    where = "the scored rows themselves" if rule.fitted_on == "scored" else "validation rows"
+def _why(
+    rule: ThresholdSpec, by_fold: Mapping[int, float], failed: list[int], rows: Predictions | None
+) -> str:
+    name, n = "F1" if rule.rule == "f1" else "Youden's J", 0 if rows is None else len(rows)
+    # A row about a patient has the patient's name.
+    what = "patients" if rows is not None and n and rows.id == rows.patient else "rows"
+    where = f"the scored {what} themselves" if rule.fitted_on == "scored" else f"validation {what}"
     if len(failed) == len(by_fold):
-        return f"0.5, not fitted: no fold has both classes among {rows} {where}"
-    text = f"best {name} on {rows} {where}"
+        return f"0.5, not fitted: no fold has both classes among {n} {where}"
+    text = f"best {name} on {n} {where}"
     if len(by_fold) > 1:
         low, high = min(by_fold.values()), max(by_fold.values())
         text += f", fold by fold ({rounded(low, 4)} to {rounded(high, 4)}; the mean is given)"

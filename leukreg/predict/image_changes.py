@@ -39,22 +39,20 @@ class Known:
     """Share of the side, in the middle, that a crop leaves of what is read: masks are of that."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One kind of change, mildest step first."""
 
     name: str
     levels: tuple[float, ...]
     says: str
-    """What a level is, ``{}`` for its value."""
+    """What a level is: ``{}`` for its value, ``{%}`` for a share in per cent."""
     apply: Callable[[Pixels, float, Known], Pixels]
-    share: bool = False
-    """Whether levels are shares, said in per cent."""
     towards: str = ""
     """Of colours moved: to those of another ``class`` or ``fold``."""
 
     def said(self, level: float) -> str:
-        return self.says.format(f"{100 * level:g} %" if self.share else f"{level:g}")
+        return self.says.replace("{%}", f"{100 * level:g} %").replace("{}", f"{level:g}")
 
 
 def _bytes(values: NDArray[np.floating]) -> Pixels:
@@ -140,55 +138,17 @@ def _recoloured(pixels: Pixels, share: float, known: Known) -> Pixels:
 
 
 CHANGES: tuple[Change, ...] = (
-    Change(
-        name="stain of another class",
-        levels=(0.25, 0.5, 0.75, 1.0),
-        says="moved {}",
-        apply=_recoloured,
-        share=True,
-        towards="class",
-    ),
-    Change(
-        name="stain of another fold",
-        levels=(0.5, 1.0, 2.0),
-        says="moved {}",
-        apply=_recoloured,
-        share=True,
-        towards="fold",
-    ),
-    Change(name="darker", levels=(0.9, 0.8, 0.65, 0.5), says="light times {}", apply=_light),
-    Change(name="brighter", levels=(1.1, 1.2, 1.35, 1.5), says="light times {}", apply=_light),
-    Change(
-        name="blurred",
-        levels=(0.005, 0.01, 0.02, 0.04),
-        says="over {} of the side",
-        apply=_blurred,
-        share=True,
-    ),
-    Change(name="JPEG", levels=(75, 50, 25, 10), says="quality {}", apply=_jpeg),
-    Change(name="noise", levels=(5, 10, 20, 40), says="deviation {} of 255", apply=_noisy),
-    Change(name="turned", levels=(15, 45, 90, 180), says="{} degrees", apply=_turned),
-    Change(
-        name="shifted",
-        levels=(0.05, 0.1, 0.2, 0.3),
-        says="{} of the side",
-        apply=_shifted,
-        share=True,
-    ),
-    Change(
-        name="border masked",
-        levels=(0.05, 0.1, 0.2, 0.3),
-        says="{} of the side, all round",
-        apply=_without_border,
-        share=True,
-    ),
-    Change(
-        name="centre masked",
-        levels=(0.2, 0.4, 0.6, 0.8),
-        says="{} of the side",
-        apply=_without_centre,
-        share=True,
-    ),
-    Change(name="grey", levels=(0.25, 0.5, 0.75, 1.0), says="{} grey", apply=_greyer, share=True),
+    Change("stain of another class", (0.25, 0.5, 0.75, 1.0), "moved {%}", _recoloured, "class"),
+    Change("stain of another fold", (0.5, 1.0, 2.0), "moved {%}", _recoloured, "fold"),
+    Change("darker", (0.9, 0.8, 0.65, 0.5), "light times {}", _light),
+    Change("brighter", (1.1, 1.2, 1.35, 1.5), "light times {}", _light),
+    Change("blurred", (0.005, 0.01, 0.02, 0.04), "over {%} of the side", _blurred),
+    Change("JPEG", (75, 50, 25, 10), "quality {}", _jpeg),
+    Change("noise", (5, 10, 20, 40), "deviation {} of 255", _noisy),
+    Change("turned", (15, 45, 90, 180), "{} degrees", _turned),
+    Change("shifted", (0.05, 0.1, 0.2, 0.3), "{%} of the side", _shifted),
+    Change("border masked", (0.05, 0.1, 0.2, 0.3), "{%} of the side, all round", _without_border),
+    Change("centre masked", (0.2, 0.4, 0.6, 0.8), "{%} of the side", _without_centre),
+    Change("grey", (0.25, 0.5, 0.75, 1.0), "{%} grey", _greyer),
 )
 """In the order in which they are measured."""

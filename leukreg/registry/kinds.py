@@ -348,7 +348,11 @@ class Metric(Protocol):
 @_kind("audit", "leukreg_audits", "a rule that finds what is wrong with a result")
 class Audit(Protocol):
     def build(self, evidence: RunRecord) -> Iterable[Finding]:
-        """What this rule finds; nothing where the evidence it needs is absent."""
+        """What this rule finds; nothing where the evidence it needs is absent.
+
+        A rule about what is measured after a run may name that field of the record, such as
+        ``needs = "stress"`` (a ``ClassVar``): without it a waiver of the rule is not called idle.
+        """
         ...
 
 

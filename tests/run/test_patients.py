@@ -323,3 +323,17 @@ def test_what_an_untouched_network_sees_is_computed_once(
     seen.clear()
     leukreg.run(recipe, runs=recipe.parent / "runs", overrides=["patients.epochs=2"])
     assert sum(seen) == 0
+
+
+def test_a_report_tells_cells_from_patients(labelled_run: Path) -> None:
+    from leukreg.report.console import sections
+
+    found = {one.title: one for one in sections(read(labelled_run), installed(), page=True)}
+    assert "Accuracy over cells is" in " ".join(found["Verdict"].text)
+    assert found["All classes together"].text[0].startswith("These are figures of cells")
+    assert "Youden's J on 10 validation patients" in " ".join(found["Patients"].text)
+    (table,) = found["Patient by patient"].tables
+    assert table.columns[-1] == "p(ill)"
+    shown = [line for one in found["The cells that decided"].pictures for line in one.caption]
+    assert "weight 1.000" in shown  # top-share of few cells: one decides, the others do not
+    assert "weight 0.000" not in shown

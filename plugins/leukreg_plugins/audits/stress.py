@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
 
@@ -27,6 +27,18 @@ def chance(stress: record.Stress) -> float:
     return 1 / max(1, len(tested))
 
 
+def measured(run: RunRecord, name: str) -> tuple[record.StressStep, Score, Score, float] | None:
+    """The strongest step of a change, balanced accuracy before and after it, and chance; None where
+    something of it is unknown, or has no interval."""
+    step = last_step(run.stress, name)
+    if run.stress is None or step is None:
+        return None
+    before, after = balanced(run.stress.scores), balanced(step.scores)
+    if before is None or after is None or None in (before.value, before.low, after.low):
+        return None
+    return step, before, after, chance(run.stress)
+
+
 def in_words(one: Score) -> str:
     if one.value is None or one.low is None or one.high is None:
         return "undefined"
@@ -48,21 +60,19 @@ class CentreNotNeeded:
     Intelligence 2020.
     """
 
+    needs: ClassVar[str] = "stress"
     kept: Annotated[float, Gt(0), Le(1)] = 0.5
     """Part of the balanced accuracy above chance that is kept, from which on it is told."""
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        step = last_step(run.stress, "centre masked")
-        if step is None or run.stress is None:
+        found = measured(run, "centre masked")
+        if found is None:
             return
-        before, after, guess = (
-            balanced(run.stress.scores),
-            balanced(step.scores),
-            chance(run.stress),
-        )
-        if before is None or after is None or after.low is None or before.low is None:
-            return
-        if before.value is None or before.low <= guess:
+        step, before, after, guess = found
+        assert before.value is not None
+        assert before.low is not None
+        assert after.low is not None
+        if before.low <= guess:
             return
         if after.low >= guess + self.kept * (before.value - guess):
             yield warning(
@@ -87,21 +97,18 @@ class StainDecides:
     Reference: Tellez et al., Medical Image Analysis 2019.
     """
 
+    needs: ClassVar[str] = "stress"
     excess: Annotated[float, Ge(0), Le(1)] = 0.0
     """How far above chance still counts as chance."""
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        step = last_step(run.stress, "stain of another class")
-        if step is None or run.stress is None:
+        found = measured(run, "stain of another class")
+        if found is None:
             return
-        before, after, guess = (
-            balanced(run.stress.scores),
-            balanced(step.scores),
-            chance(run.stress),
-        )
-        if before is None or after is None or before.low is None or after.low is None:
-            return
+        step, before, after, guess = found
         lost = step.loss.low is not None and step.loss.low > 0
+        assert before.low is not None
+        assert after.low is not None
         if lost and before.low > guess + self.excess >= after.low:
             yield warning(
                 self,

@@ -19,11 +19,10 @@ class Elsewhere:
     def build(self, result: RunRecord) -> Iterable[Section]:
         origin = result.evaluated_from
         if origin is not None:
-            told = ((origin.drops, origin.how, "figure"),
-                    (origin.patient_drops, origin.patient_how, "figure of patients"))  # fmt: skip
-            tables = tuple(table(origin, *one) for one in told if one[0])
+            tables = [table(origin)] if origin.drops else []
+            tables += [table(origin, of_patients=True)] if origin.patient_drops else []
             text, title = tuple(lines(result, origin)), "Against the original"
-            yield Section(title=title, text=text, tables=tables, order=5, page=7)
+            yield Section(title=title, text=text, tables=tuple(tables), order=5, page=7)
 
 
 def lines(result: RunRecord, origin: record.External) -> Iterator[str]:
@@ -57,8 +56,11 @@ def lines(result: RunRecord, origin: record.External) -> Iterator[str]:
             yield f"{counted(n, 'image')} left out: they {why}."
 
 
-def table(origin: record.External, drops: tuple[record.Drop, ...], how: str, what: str) -> Table:
+def table(origin: record.External, of_patients: bool = False) -> Table:
     """Every figure on both sides, and the drop with its interval."""
+    drops, how, what = origin.drops, origin.how, "figure"
+    if of_patients:
+        drops, how, what = origin.patient_drops, origin.patient_how, "figure of patients"
     rows = tuple(
         (_name(drop), number(drop.original), number(drop.here), _signed(drop.drop),
          _interval(drop), _reading(drop))

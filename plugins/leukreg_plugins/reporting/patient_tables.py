@@ -15,6 +15,8 @@ PATIENTS, CELLS = 8, 5
 """Patients whose cells are shown, and cells of each."""
 LISTED = 40
 """Patients that the console lists."""
+NOTHING = 0.0005
+"""Weight below which a cell is not shown: as printed, it is 0."""
 
 
 @plugin("patients")
@@ -42,7 +44,7 @@ def sections(result: RunRecord, of: record.PatientResults) -> Iterator[Section]:
         order=8,
         page=19,
     )
-    yield Section(title="Patient by patient", tables=(each(of),), order=9, page=63)
+    yield Section(title="Patient by patient", tables=(each(run, of),), order=9, page=63)
     yield Section(
         title="The cells that decided",
         text=("The cells of most weight in the surest answers; the weights of a patient's cells"
@@ -85,10 +87,16 @@ def lines(run: RunRecord, of: record.PatientResults) -> Iterator[str]:
         yield how
 
 
-def each(of: record.PatientResults) -> Table:
-    """A row a patient, wrong answers first."""
+def each(run: RunRecord, of: record.PatientResults) -> Table:
+    """A row a patient, wrong answers first; with a threshold the probability that it is for."""
+    import numpy as np
+
     rows = of.predictions
-    answer = rows.answers
+    answer = columns = rows.answers
+    probability = "p"
+    if of.threshold is not None and run.positive is not None:
+        probability = f"p({run.positive.name})"
+        columns = np.full(len(rows), rows.classes.index(run.positive.name))
     order = sorted(range(len(rows)), key=lambda i: (answer[i] == rows.label[i], rows.id[i]))
     body = tuple(
         (
@@ -96,22 +104,25 @@ def each(of: record.PatientResults) -> Table:
             f"{of.cells.get(rows.id[i], 0):,}",
             rows.classes[rows.label[i]],
             rows.classes[answer[i]],
-            number(float(rows.probabilities[i, answer[i]])),
+            number(float(rows.probabilities[i, columns[i]])),
         )
         for i in order[:LISTED]
     )
     more = f"; {len(rows) - LISTED:,} more in patients.csv" if len(rows) > LISTED else ""
     return Table(
-        columns=("patient", "cells", "is", "answered", "p"),
+        columns=("patient", "cells", "is", "answered", probability),
         rows=body,
         caption=f"Wrong answers first{more}.",
     )
 
 
 def pictures(result: RunRecord, of: record.PatientResults) -> tuple[Picture, ...]:
-    """The heaviest cells of the surest patients, of each answer in turn."""
+    """The heaviest cells of the surest patients, of each answer in turn; no cell of no weight."""
+    import numpy as np
+
     rows = of.predictions
-    answer, sure = rows.answers, rows.probabilities.max(axis=1)
+    answer = rows.answers
+    sure = rows.probabilities[np.arange(len(rows)), answer]
     order = sorted(range(len(rows)), key=lambda i: -sure[i])
     turns: dict[int, int] = {}
     place: dict[int, tuple[int, int]] = {}  # the surest of each answer, then the second of each
@@ -122,7 +133,11 @@ def pictures(result: RunRecord, of: record.PatientResults) -> tuple[Picture, ...
     found = []
     for i in sorted(order, key=place.__getitem__)[:PATIENTS]:
         said = f"{rows.id[i]}: {rows.classes[rows.label[i]]}, answered {rows.classes[answer[i]]}"
-        own = [c for c in of.deciding if (c.fold, c.patient) == (int(rows.fold[i]), rows.id[i])]
+        own = [
+            c
+            for c in of.deciding
+            if (c.fold, c.patient) == (int(rows.fold[i]), rows.id[i]) and c.weight >= NOTHING
+        ]
         for cell in own[:CELLS]:
             sample = result.samples.rows[cell.row]
             alone = (

@@ -86,9 +86,10 @@ class WholeReport:
         if not cells_have_labels(result):
             return
         how = how_bounded(result)
+        of = "These are figures of cells; those of patients stand under Patients."
         yield Section(
             title="All classes together",
-            text=(how,) if how else (),
+            text=tuple(filter(None, (of if result.patients else "", how))),
             tables=(whole(result),),
             order=30,
             page=20,

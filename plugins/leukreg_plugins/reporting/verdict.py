@@ -83,7 +83,8 @@ def sentences(result: RunRecord) -> Iterator[str]:
     accuracy, majority = find(result, "accuracy"), find(result, "majority_baseline")
     balanced, probe = find(result, "balanced_accuracy"), strongest_probe(result)
     if accuracy is not None:
-        text = f"Accuracy is {percent(accuracy, '95 % interval ')}"
+        over = " over cells" if result.patients else ""
+        text = f"Accuracy{over} is {percent(accuracy, '95 % interval ')}"
         if accuracy.value is not None and majority is not None and majority.value is not None:
             standing = _against(accuracy, majority.value)
             of = f"{percent(majority)} of {majority.why}"

@@ -6,6 +6,9 @@ import pytest
 from leukreg_plugins.audits.stress import CentreNotNeeded, StainDecides
 
 from leukreg import RunRecord, Score, record
+from leukreg.audit.rules import audit
+from leukreg.recipe.model import AuditSpec, Waiver
+from leukreg.registry import installed
 
 
 def scores(value: float, spread: float = 0.05) -> tuple[Score, ...]:
@@ -51,3 +54,12 @@ def test_a_model_that_falls_to_chance_by_colours_is_told() -> None:
     # Both intervals at the edge of chance: nothing was lost that could not be luck.
     near = run("stain of another class", 0.29, before=0.31)
     assert list(StainDecides().build(near)) == []
+
+
+def test_a_waiver_is_not_idle_before_anything_was_measured() -> None:
+    waive = (Waiver(rule="centre-not-needed", reason="whole fields"),)
+    told = [
+        audit(evidence, AuditSpec(waive=waive), installed())
+        for evidence in (RunRecord(), run("noise", 0.25))
+    ]
+    assert [["meets no finding" in f.message for f in one] for one in told] == [[], [True]]
