@@ -45,12 +45,16 @@ class Fields:
                 self._named.setdefault(each, []).append(row)
         self._places = {path: _folders(_below(path, top)) for path in annotations}
         ours, theirs = [*self._folders.values()], [*self._places.values()]
-        silent = _of_all(ours, theirs) | _of_all(theirs, ours)
+        self._silent = _of_all(ours, theirs) | _of_all(theirs, ours)
         for folders in (*ours, *theirs):
-            folders[:] = [name for name in folders if name not in silent]
+            folders[:] = self._telling(folders)
         self._sizes: dict[str, PictureSize | None] = {}
         self._hints: dict[str, str] = {}
         self._files: dict[str, set[Path]] = {}
+        self._found: dict[tuple[str, Path], Sample] = {}
+
+    def _telling(self, folders: Iterable[str]) -> list[str]:
+        return [name for name in folders if name not in self._silent]
 
     def find(self, mark: Mark) -> Sample:
         """The picture that a mark lies in.
@@ -58,8 +62,15 @@ class Fields:
         Raises:
             ValueError: There is none, or there are several that may be meant.
         """
+        asked = (mark.field, mark.file)
+        if asked not in self._found:  # a field has many boxes, and many pictures may have its name
+            self._found[asked] = self._look(mark)
+            self._files.setdefault(self._found[asked].id, set()).add(mark.file)
+        return self._found[asked]
+
+    def _look(self, mark: Mark) -> Sample:
         name = PurePosixPath(mark.field).name
-        stated, place = _folders(mark.field), {*self._places[mark.file]}
+        stated, place = self._telling(_folders(mark.field)), {*self._places[mark.file]}
         called: list[Sample] = []
         for each in dict.fromkeys((name, bare(name))):
             rows = self._named.get(each, [])
@@ -70,7 +81,6 @@ class Fields:
                 meant = " or ".join(row.id for row in best[:3])
                 raise ValueError(f"{mark.field!r} may be {meant}: give them names of their own")
             if best:
-                self._files.setdefault(best[0].id, set()).add(mark.file)
                 return best[0]
             called += rows
         if called:

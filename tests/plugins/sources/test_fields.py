@@ -97,6 +97,13 @@ def test_a_field_is_found_where_folders_do_not_contradict(
     assert samples.broken == ()
 
 
+def test_the_path_below_root_is_found_wherever_folders_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "b/img").mkdir(parents=True)
+    picture(2, (96, 64)).save(tmp_path / "b/img/x.png")
+    samples = one_field(tmp_path, "a/img/x.png", "cells.json", "a/img/x.png")
+    assert [row.id for row in samples.rows] == ["a/img/x.png#001"]
+
+
 def test_a_field_of_another_size_than_stated_is_not_cut(tmp_path: Path) -> None:
     size = "<size><width>{}</width><height>{}</height></size>"
     root = voc(fields(tmp_path / "set"), size=size.format(96, 64))
