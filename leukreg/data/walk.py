@@ -183,9 +183,13 @@ def other_files(top: Path) -> list[Path]:
     """Files below a folder that are no images, sorted; links are followed, systems' own skipped.
 
     Raises:
-        DataError: It cannot be listed.
+        DataError: It, or a folder below it, cannot be listed: nobody knows what is missing.
     """
-    found = (one.path for one in walk(top).passed if one.what not in SKIPPED)
+    walked = walk(top)
+    for path, why in walked.broken:
+        if path.is_dir():
+            raise DataError(f"{path}: {why}")
+    found = (one.path for one in walked.passed if one.what not in SKIPPED)
     return sorted(path for path in found if path.is_file())
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from leukreg.cli.fidelity import real_side
 from leukreg.data.decode import decode
 from leukreg.data.listing import count_folder, list_folder, list_images
-from leukreg.data.walk import HIDDEN, STRAY, image_endings, is_image, summed, walk
+from leukreg.data.walk import HIDDEN, STRAY, image_endings, is_image, other_files, summed, walk
 from leukreg.errors import DataError, Problems
 from leukreg.predict.inputs import find_images
 from leukreg.synthesis.request import _walked as stamped
@@ -151,6 +151,8 @@ def test_a_folder_that_cannot_be_listed_is_broken(
     assert "Permission denied" in broken.reason
     with pytest.raises(Problems, match="cannot be listed: Permission denied"):
         find_images([tmp_path])
+    with pytest.raises(DataError, match=r"a/locked: .*cannot be listed"):
+        other_files(tmp_path)
 
 
 def test_leukregs_own_sheet_is_no_class_and_no_image(tmp_path: Path) -> None:
