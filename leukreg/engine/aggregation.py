@@ -1,7 +1,8 @@
 """From cells to patients: a fold's aggregator, trained on its training patients, and its answers.
 
-Features are those of the fold's trained model, whose weights stay as they are: they are computed in
-chunks of one batch, so that a patient of 10,000 cells takes no more memory than their features.
+Features are those of the fold's trained model, whose weights stay as they are. They are computed in
+chunks of one batch and lie patient by patient, in a mapped file where they are many: nothing but
+that file grows with a patient's cells.
 """
 
 from __future__ import annotations
@@ -261,11 +262,15 @@ def _features(
     chosen = rows_of(preprocessed(images, model.preprocessing), rows, labels)
     kept = compute_features(prefix, chosen, path=mapped, progress=progress)
     file_of = dict(zip(rows, kept.file_of.tolist(), strict=True))
+    return lambda some: cells_at(kept.store, [file_of[row] for row in some])
 
-    def features(some: Sequence[int]) -> Tensor:
-        return kept.store.index_select(0, torch.tensor([file_of[row] for row in some]))
 
-    return features
+def cells_at(table: Tensor, places: Sequence[int]) -> Tensor:
+    """These rows of a table; no copy where they lie together, as those of a patient mostly do."""
+    start, stop = places[0], places[-1] + 1
+    if list(places) == list(range(start, stop)):
+        return table[start:stop]
+    return table.index_select(0, torch.tensor(places))
 
 
 def _probabilities(tables: Sequence[Predictions]) -> CellsOf:

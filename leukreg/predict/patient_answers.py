@@ -9,7 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from leukreg.choices import positive_of
-from leukreg.engine.aggregation import STATE, FoldAggregator, load_aggregator, reads_features
+from leukreg.engine.aggregation import (
+    STATE,
+    FoldAggregator,
+    cells_at,
+    load_aggregator,
+    reads_features,
+)
 from leukreg.errors import DataError, LeukregError
 from leukreg.evaluate.calibration import entropy, tempered
 from leukreg.patient_results import PatientResults
@@ -63,10 +69,8 @@ def aggregated(
     heat = require_patients(result).fitted.temperature_by_fold()
     found, weights = [], []
     for own, one in zip(aggregators, seen.folds, strict=True):
-        cells: NDArray[np.floating] = one.probabilities
-        if reads_features(recipe):
-            cells = one.features
-        each = [own.answer(torch.from_numpy(cells[list(bag)])) for bag in bags]
+        read = one.features if reads_features(recipe) else one.probabilities
+        each = [own.answer(cells_at(torch.from_numpy(read), bag)) for bag in bags]
         p = np.array([answer for answer, _ in each])
         found.append(tempered(p, heat[one.fold]) if one.fold in heat else p)
         weights.append([own_weights for _, own_weights in each])
