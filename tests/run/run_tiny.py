@@ -69,38 +69,44 @@ bootstrap = 20
 
 
 class Doomed:
-    """Progress that ends its own process, as ``kill -9`` would, at the ``at``-th thing it hears."""
+    """Progress that ends its own process, as ``kill -9`` would, at the ``at``-th thing it hears.
 
-    def __init__(self, at: int | None) -> None:
+    Where it is told of a task ``during`` which it is to listen, it hears nothing else.
+    """
+
+    def __init__(self, at: int | None, during: str = "") -> None:
         self.at = at
+        self.during = during
         self.heard = 0
 
-    def _hear(self) -> None:
-        self.heard += 1
+    def _hear(self, where: str = "") -> None:
+        self.heard += self.during in ("", where)
         if self.heard == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
         def advance(steps: int = 1, note: str = "") -> None:
-            self._hear()
+            self._hear(title)
 
-        self._hear()
+        self._hear(title)
         yield advance
-        self._hear()
+        self._hear(title)
 
     def say(self, text: str) -> None:
         self._hear()
 
 
-def work(recipe_path: Path, root: Path, folder: Path | None, kill_at: int | None) -> int:
+def work(
+    recipe_path: Path, root: Path, folder: Path | None, kill_at: int | None, during: str = ""
+) -> int:
     """Begin a run below ``root``, or go on with ``folder``; returns how much progress was heard."""
     from leukreg.experiment import carry_out
     from leukreg.recipe import load, rebuild, take_fallbacks
     from leukreg.registry import installed
     from leukreg.runs import RunFolder
 
-    progress = Doomed(kill_at)
+    progress = Doomed(kill_at, during)
     if folder is None:
         recipe, notices = take_fallbacks(load(recipe_path))
         opened = RunFolder.create(root, recipe)
@@ -113,17 +119,28 @@ def work(recipe_path: Path, root: Path, folder: Path | None, kill_at: int | None
 
 
 def _main(
-    cache: Path, recipe: Path, root: Path, folder: Path | None, kill_at: int | None, heard: Path
+    cache: Path,
+    recipe: Path,
+    root: Path,
+    folder: Path | None,
+    kill_at: int | None,
+    during: str,
+    heard: Path,
 ) -> None:
     import leukreg.engine.checkpoints
 
     os.environ["LEUKREG_CACHE"] = str(cache)
     leukreg.engine.checkpoints.EVERY = 0.0  # epochs last milliseconds here; keep each
-    heard.write_text(str(work(recipe, root, folder, kill_at)))
+    heard.write_text(str(work(recipe, root, folder, kill_at, during)))
 
 
 def in_process(
-    cache: Path, recipe: Path, root: Path, folder: Path | None, kill_at: int | None
+    cache: Path,
+    recipe: Path,
+    root: Path,
+    folder: Path | None,
+    kill_at: int | None,
+    during: str = "",
 ) -> int | None:
     """``work`` in a process of its own; None when it was killed.
 
@@ -133,7 +150,8 @@ def in_process(
     context.set_forkserver_preload(["run_preload"])
     heard = root.parent / f"{root.name}-heard"
     heard.unlink(missing_ok=True)
-    child = context.Process(target=_main, args=(cache, recipe, root, folder, kill_at, heard))
+    asked = (cache, recipe, root, folder, kill_at, during, heard)
+    child = context.Process(target=_main, args=asked)
     child.start()
     child.join()
     assert child.exitcode in (0, -signal.SIGKILL), f"the run ended with {child.exitcode}"

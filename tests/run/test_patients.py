@@ -11,6 +11,7 @@ import pytest
 import torch
 from leukreg_plugins.aggregators import GatedAttention
 from PIL import Image
+from run_tiny import in_process
 
 import leukreg
 from leukreg.audit.rules import audit
@@ -337,3 +338,30 @@ def test_a_report_tells_cells_from_patients(labelled_run: Path) -> None:
     shown = [line for one in found["The cells that decided"].pictures for line in one.caption]
     assert "weight 1.000" in shown  # top-share of few cells: one decides, the others do not
     assert "weight 0.000" not in shown
+
+
+@pytest.mark.slow
+def test_an_aggregator_that_is_killed_while_it_learns_ends_with_the_same_answers(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The fork server takes the path from here to find what it preloads.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    heard = in_process(tmp_path / "cache", recipe, tmp_path / "whole", None, None, "aggregator")
+    assert heard == 10  # of two folds: the beginning, three epochs, the end
+    (whole,) = (tmp_path / "whole").iterdir()
+    killed, folder = tmp_path / "killed", None
+    for at in (3, 8):  # in the second epoch of the first fold, then in the first one of the other
+        assert in_process(tmp_path / "other", recipe, killed, folder, at, "aggregator") is None
+        (folder,) = killed.iterdir()
+    assert folder is not None
+    kept = [(folder / f"fold-{fold}" / "aggregator.pt").exists() for fold in range(2)]
+    assert kept == [True, False]
+    in_process(tmp_path / "other", recipe, killed, folder, None)
+    same(read(folder), read(whole))
+    assert not list(folder.rglob("features-*.bin"))
+    for fold in range(2):
+        one, other = (
+            torch.load(run / f"fold-{fold}" / "aggregator.pt", weights_only=True)["weights"]
+            for run in (folder, whole)
+        )
+        assert all(torch.equal(one[name], other[name]) for name in (one | other))
