@@ -29,6 +29,8 @@ class _Spans:
         self.row = max(self.row, 0)
         while (self.row, self.column) in self.cells:
             self.column += 1
+        if len(self.cells) + down * across > MOST_CELLS:
+            down = across = 1
         places = ((r, c) for r in range(down) for c in range(across))
         self.cells |= {(self.row + r, self.column + c): parts for r, c in places}
         self.column += across

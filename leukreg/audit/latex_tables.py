@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from leukreg.audit.table_forms import Grid, grid_of
+from leukreg.audit.table_forms import MOST_CELLS, Grid, grid_of
 
 _RULES = re.compile(
     r"\\(?:(?:top|mid|bottom|h)(?:rule|line)|cline\{[^}]*\}|addlinespace(?:\[[^\]]*\])?"
@@ -54,6 +55,8 @@ def _tabular(nodes: Sequence[Any], caption: str) -> Grid:
     below: list[tuple[int, int, int]] = []
     """Row, column and height of cells that reach down; those they cover are left empty."""
     cell: list[Any] = []
+    if len(nodes) > 4 * MOST_CELLS:
+        return Grid(())
     for node in [*nodes, None]:
         named = getattr(node, "macroname", "")
         ends_row = node is None or named in {"\\", "tabularnewline", "cr"}
@@ -88,6 +91,11 @@ def _latex_span(nodes: Sequence[Any], macro: str) -> int:
 
 def _said(nodes: Sequence[Any]) -> str:
     """LaTeX as text: what spans and colours is dropped, what they hold is kept."""
+    return str(_speaker().nodelist_to_text(list(nodes)))
+
+
+@functools.cache
+def _speaker() -> Any:
     from pylatexenc.latex2text import (
         LatexNodes2Text,
         MacroTextSpec,
@@ -99,4 +107,4 @@ def _said(nodes: Sequence[Any]) -> str:
     macros = [MacroTextSpec(name, said) for name, said in last.items()]
     context = get_default_latex_context_db()
     context.add_context_category("tables", macros, prepend=True)
-    return str(LatexNodes2Text(latex_context=context).nodelist_to_text(list(nodes)))
+    return LatexNodes2Text(latex_context=context)

@@ -23,6 +23,7 @@ _PAIR = re.compile(
     re.IGNORECASE,
 )
 """A line such as "Test accuracy: 0.94 (112 of 119)"; the remark is dropped."""
+LONGEST_LINE = 1_000
 _TORN = re.compile(r"\d\s+\d")
 """What a comma leaves behind that was no delimiter but a decimal comma."""
 
@@ -30,7 +31,7 @@ _TORN = re.compile(r"\d\s+\d")
 def plain_tables(text: str, caption: str = "") -> Iterator[Grid]:
     """Text without marks of its own: reports, tables between bars, of one delimiter or aligned."""
     text = re.sub(r"^[^\S\n]*[#>]+", "  ", text, flags=re.MULTILINE)
-    text = re.sub(r"\*\*|`", "", text)
+    text = re.sub(r"\*\*|`|(?<=\d)[*†‡§]+", "", text)
     text = re.sub(r"\n\s*\n\s*\n", "\n\n", text)
     for matrix in _MATRIX.findall(text):
         rows = re.findall(r"\[([^\[\]]+)\]", matrix)
@@ -59,7 +60,7 @@ def plain_tables(text: str, caption: str = "") -> Iterator[Grid]:
 
 
 def _kind(line: str) -> str:
-    if not line.strip():
+    if not line.strip() or len(line) > LONGEST_LINE:
         return "blank"
     if "|" in line or (_BAR_RULE.fullmatch(line) and "+" in line):
         return "bars"
@@ -75,7 +76,7 @@ def _bars(lines: Sequence[str], caption: str) -> Iterator[Grid]:
 
 def _report_header(line: str) -> list[str]:
     """The heading of the labels, then names of figures; empty where the line is none."""
-    if re.search(r"[|\t,;]", line.strip()) or len(line) > 300:
+    if re.search(r"[|\t,;]", line.strip()) or len(line) > LONGEST_LINE:
         return []
     apart = re.split(r"\s{2,}", line.strip())
     if len(apart) > 1 and all(map(is_figure, apart[1:])):
@@ -107,8 +108,10 @@ def _report(lines: Sequence[str], at: int, columns: int) -> tuple[list[list[str]
             blank, at = blank + 1, at + 1
             continue
         label, values = _tail(line, columns)
-        if not values or not label:
+        if not values:
             break
+        if not label:  # "0 0.98 0.92": of a class 0, and a cell is missing, nobody knows which
+            label, values = values[0], values[1:]
         if missing := columns - len(values):
             told = values if _RIGHT.match(line) else [f"? {value}" for value in values]
             values = [*[""] * missing, *told]
@@ -150,29 +153,35 @@ def _aligned(lines: Sequence[str], caption: str) -> Iterator[Grid]:
     yield from _squares(lines, caption)
 
 
-_COUNTS = re.compile(
-    r"^(.*?)[\s:\[|]*((?:(?<![\w.,])\d+[\s,|]+)+\d+)[\s\]|]*(?:[\d.,]+ ?%.*|[←#<].*)?$"
-)
+_COUNTS = re.compile(r"(?<![\w.,])\d+(?:[\s,|]+\d+)+(?![\w.%])")
+_REMARK = re.compile(r"[\s\]|]*(?:[\d.,]+ ?%.*|[←#<].*)?")
+"""What is said of a row of counts behind them: "97 %"."""
 
 
 def _squares(lines: Sequence[str], caption: str) -> Iterator[Grid]:
     """As many lines of counts as each has counts: a confusion matrix, with or without names."""
-    found = [_COUNTS.fullmatch(line) for line in lines]
+    found = [_counts(line) for line in lines]
     at = 0
     while at < len(lines):
-        match = found[at]
-        size = len(re.findall(r"\d+", match[2])) if match else 0
-        rows = [m for m in found[at : at + size] if m and len(re.findall(r"\d+", m[2])) == size]
-        if size < 2 or len(rows) < size:
+        size = len(found[at]) - 1
+        cells = [row for row in found[at : at + size] if len(row) == size + 1]
+        if size < 2 or len(cells) < size:
             at += 1
             continue
-        cells = [[row[1], *re.findall(r"\d+", row[2])] for row in rows]
-        if not any(row[1].strip() for row in rows):
+        if not any(row[0] for row in cells):
             yield grid_of([row[1:] for row in cells], caption, labelled=False)
         elif at and (head := _heads_of(lines[at - 1], size)):
             above = lines[at - 2] if at > 1 else ""
             yield grid_of([["", *[above.strip()] * size], head, *cells], caption)
         at += size
+
+
+def _counts(line: str) -> list[str]:
+    """A label, or none, and the counts behind it; one empty label where there are none."""
+    match = _COUNTS.search(line)
+    if match is None or not _REMARK.fullmatch(line, match.end()):
+        return [""]
+    return [line[: match.start()].rstrip(" :[|").strip(), *re.findall(r"\d+", match[0])]
 
 
 def _heads_of(line: str, size: int) -> list[str]:

@@ -12,7 +12,7 @@ from leukreg.audit.table_headings import Kind, is_figure, kind_of
 NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)")
 _ORDINALS = frozenset({"no", "s_no", "sl_no", "sr_no", "nr", "id", "rank", "index", "year"})
 """Headings of columns that are no names, as ``spelled``."""
-_QUANTITY = re.compile(r"[~<>]?\s*[-+]?\d[\d.,]*\s?(?:%|[kKMGB]{1,2}|ms|s|MB|px)?")
+_QUANTITY = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*(?:[kKMGB]{1,2}|ms|s|px)?")
 _GENERIC = frozenset({"value", "values", "score", "result", "results", "figure", "performance"})
 """Labels that say nothing of whose the figures are, as ``spelled``."""
 

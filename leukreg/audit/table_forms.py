@@ -6,6 +6,7 @@ mean is asked in :mod:`leukreg.audit.table_reading`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from leukreg.errors import LeukregError
 
 MOST_CELLS = 20_000
 """A larger table is no table of results."""
+MOST_TABLES = 200
 LONGEST_TEXT = 4_000_000
 """Characters that are looked through."""
 TEXTS = (".txt", ".md", ".markdown", ".csv", ".tsv", ".tex", ".html", ".htm", ".xhtml")
@@ -75,7 +77,8 @@ def grids_of(text: str, suffix: str = "") -> tuple[Grid, ...]:
         suffix: The file's, such as ".tex"; without one of a known form the text itself tells.
     """
     text = text[:LONGEST_TEXT].replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
-    return tuple(grid for grid in _reader(text, suffix.lower())(text) if _is_table(grid))
+    found = (grid for grid in _reader(text, suffix.lower())(text) if _is_table(grid))
+    return tuple(itertools.islice(found, MOST_TABLES))
 
 
 _HTML = re.compile(r"<(table|td|th|pre)\b", re.IGNORECASE)

@@ -77,7 +77,8 @@ _BESIDE_NAME = re.compile(
 
 def figure_headed(text: str) -> str | None:
     """As ``figure_named``, of "AUC (95 % CI)" and "Recall (Sensitivity)" too."""
-    text = _BESIDE_NAME.sub("", text)
+    while (shorter := _BESIDE_NAME.sub("", text)) != text:
+        text = shorter
     name, _, other = text.partition("(")
     same = other and figure_named(name) == figure_named(other)
     return figure_named(text) or (figure_named(name) if same else None)

@@ -29,7 +29,7 @@ MISSING = frozenset(
 )
 _COUNT = re.compile(r"\d{1,3}(?:[ ,]\d{3})+|\d+(?:\.0+)?")
 _WORD = re.compile(r"[^\W\d]{3}")
-_IN_PERCENT = re.compile(r"%|per ?cent", re.IGNORECASE)
+_IN_PERCENT = re.compile(r"(?<!\b95)(?<!\b95 )%|per ?cent", re.IGNORECASE)
 
 
 @dataclass(slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -130,6 +132,41 @@ def test_a_row_whose_cells_are_shifted_is_left_out() -> None:
     understood = understand(text)
     assert [table["model"] for table in understood.tables] == ["SVM"]
     assert "'Boosting' stands where its accuracy belongs" in understood.assumed[0]
+
+
+def test_a_row_of_a_report_that_lacks_a_cell_is_left_out_aloud() -> None:
+    understood = understand("class  precision  recall  f1\n0  0.9  0.8  0.85\n1  0.7        0.75\n")
+    assert list(understood.tables[0]["per_class"]) == ["0"]
+    assert "'? 0.75'" in understood.assumed[0]
+
+
+def test_an_interval_in_a_heading_is_no_unit_and_a_quantity_no_name() -> None:
+    text = (
+        "Model,Parameters,AUC (95% CI)\nVGG-16,138M,0.98 (0.97-0.99)\nSVM,3.2 k,0.91 (0.9-0.92)\n"
+    )
+    understood = understand(text)
+    assert [table["model"] for table in understood.tables] == ["VGG-16", "SVM"]
+    assert understood.tables[0]["auc"] == "0.98 (0.97-0.99)"
+    assert understood.assumed == ("left out: Parameters, no figures that are checked",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "[[1 2 " + "3 " * 100_000,
+        "& " * 50_000 + r"\\",
+        "<table>" + "<tr><td rowspan=100 colspan=100>x" * 500,
+        "precision recall " + "0.9 " * 50_000,
+        "1 2 3 4\n" * 5_000,
+    ],
+    ids=["brackets", "open matrix", "latex", "spans", "long line", "counts"],
+)
+def test_what_is_no_table_is_soon_given_up(text: str) -> None:
+    began = time.process_time()
+    with contextlib.suppress(Problems):
+        understand(text)
+    assert time.process_time() - began < 10
 
 
 def test_four_cells_by_name_are_a_matrix() -> None:
