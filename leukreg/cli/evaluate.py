@@ -55,7 +55,8 @@ def command(
 ) -> int:
     """Score the models of RUN on images from elsewhere, beside the run's own figures.
 
-    Calibration, threshold and prediction sets are the run's; nothing is fitted here. The result is
+    Calibration, threshold and prediction sets are the run's; nothing is fitted here. A run about
+    patients answers about patients here too, once --set says whose the images are. The result is
     a run folder among the others, for `leukreg show` and `leukreg runs`: figures with intervals,
     the drop against the original with its interval, and the findings of the audit.
     """

@@ -90,7 +90,8 @@ def patients_contract(trained: Trained, files: Sequence[str]) -> dict[str, Any]:
             "meaning": f"second output of the model: of each cell and fold its {what}",
         },
         "answer": f"Give {files[0]} all cells of a patient at once, in any number and order: output"
-        f" {PATIENT!r} are the probabilities of classes, {WEIGHTS!r} the cells' shares in them"
+        f" {PATIENT!r} are the probabilities of classes, {WEIGHTS!r} the cells' shares in them;"
+        " temperatures and the mean over the folds are inside"
         if whole
         else "For each fold do with cells[:, fold], all cells of a patient at once, what `does`"
         f" says{' with the weights in files' if files else ''}, to probabilities p in the order of"

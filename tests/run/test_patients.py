@@ -327,6 +327,8 @@ def test_what_an_untouched_network_sees_is_computed_once(
 
 
 def test_a_report_tells_cells_from_patients(labelled_run: Path) -> None:
+    from leukreg_plugins.reporting.patient_tables import lines
+
     from leukreg.report.console import sections
 
     found = {one.title: one for one in sections(read(labelled_run), installed(), page=True)}
@@ -338,6 +340,12 @@ def test_a_report_tells_cells_from_patients(labelled_run: Path) -> None:
     shown = [line for one in found["The cells that decided"].pictures for line in one.caption]
     assert "weight 1.000" in shown  # top-share of few cells: one decides, the others do not
     assert "weight 0.000" not in shown
+    run = read(labelled_run)
+    assert run.patients is not None
+    asked = {**run.recipe, "evaluate": {"conformal": {"coverage": 0.9}}}
+    told = [list(lines(replace(one.about_patients, recipe=said), run.patients))
+            for one, said in ((run, run.recipe), (run, asked))]  # fmt: skip
+    assert ["Prediction sets are of cells alone" in " ".join(one) for one in told] == [False, True]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from leukreg import Picture, RunRecord, Section, Table, plugin, record
-from leukreg_plugins.audits.finding import counted
+from leukreg_plugins.audits.finding import counted, option
 from leukreg_plugins.reporting import scores
 from leukreg_plugins.reporting.format import find, number, percent
 
@@ -76,6 +76,8 @@ def lines(run: RunRecord, of: record.PatientResults) -> Iterator[str]:
     if of.fitted.temperatures and of.validation is not None:
         held = counted(len(set(of.validation.id)), "validation patient")
         yield f"Temperature: fitted on {held}."
+    if run.predictions.sets is None and option(run.recipe, "evaluate", "conformal"):
+        yield "Prediction sets are of cells alone: their coverage needs many validation patients."
     for one in of.training:
         yield (
             f"Fold {one.fold + 1}: trained on {counted(one.patients, 'patient')}, epoch"
