@@ -327,6 +327,7 @@ def test_what_an_untouched_network_sees_is_computed_once(
 
 
 def test_a_report_tells_cells_from_patients(labelled_run: Path) -> None:
+    from leukreg_plugins.audits.confidence import spread
     from leukreg_plugins.reporting.patient_tables import lines
 
     from leukreg.report.console import sections
@@ -342,6 +343,8 @@ def test_a_report_tells_cells_from_patients(labelled_run: Path) -> None:
     assert "weight 0.000" not in shown
     run = read(labelled_run)
     assert run.patients is not None
+    assert "patients of 24 would be answered" in str(spread(run.about_patients))
+    assert "images of 60 would be answered" in str(spread(run))
     asked = {**run.recipe, "evaluate": {"conformal": {"coverage": 0.9}}}
     told = [list(lines(replace(one.about_patients, recipe=said), run.patients))
             for one, said in ((run, run.recipe), (run, asked))]  # fmt: skip

@@ -30,12 +30,13 @@ class Spread:
     between: int
     """Scored images that one of the two answers differently from the other."""
     of: int
+    what: str = "image"
 
     def __str__(self) -> str:
         return (
             f"thresholds of the folds run from {rounded(self.low, 4)} to {rounded(self.high, 4)};"
-            f" {counted(self.between, 'image')} of {self.of:,} would be answered differently by one"
-            " than by the other"
+            f" {counted(self.between, self.what)} of {self.of:,} would be answered differently by"
+            " one than by the other"
         )
 
 
@@ -45,8 +46,9 @@ def spread(run: RunRecord) -> Spread | None:
     if not run.predictions or positive is None or len(set(cuts)) < 2:
         return None
     low, high = min(cuts), max(cuts)
-    p = run.predictions.probabilities[:, positive]
-    return Spread(low, high, int(((p >= low) & (p < high)).sum()), len(p))
+    p, rows = run.predictions.probabilities[:, positive], run.predictions
+    what = "patient" if rows.id == rows.patient else "image"  # a row about one has its name
+    return Spread(low, high, int(((p >= low) & (p < high)).sum()), len(p), what)
 
 
 @plugin("thresholds-differ")
