@@ -62,6 +62,8 @@ class Reported:
     positive: str | None = None
     """The class that precision, recall, F1 and specificity of the whole belong to (two classes)."""
     figures: tuple[tuple[str, Printed], ...] = ()
+    restated: tuple[tuple[str, Printed], ...] = ()
+    """Figures of the whole as they are stated once more, such as in the text beside the table."""
     per_class: tuple[tuple[str, str, Printed], ...] = ()
     """Class, figure, value."""
     supports: Tally = ()
@@ -203,13 +205,15 @@ class _Reader:
         if confusion is not None and len(classes) != len(confusion):
             hint = "name its classes in their order" if not classes else f"there are {len(classes)}"
             self.mistake(f"has {len(confusion)} rows; {hint} (reported.classes)", "confusion")
+        rates = list(self.rates())
         return Reported(
             name=texts.get("model", ""),
             dataset=texts.get("dataset", ""),
             split=texts.get("split", ""),
             classes=classes,
             positive=self.positive(classes),
-            figures=(*self.rates(), *self.taken(_loss, LOSSES)),
+            figures=(*dict(reversed(rates)).items(), *self.taken(_loss, LOSSES)),
+            restated=tuple(one for n, one in enumerate(rates) if one[0] in dict(rates[:n])),
             per_class=per_class,
             supports=supports,
             confusion=confusion,
@@ -218,7 +222,7 @@ class _Reader:
         )
 
     def rates(self) -> Iterator[tuple[str, Printed]]:
-        """Figures of the whole under their own names; each stands once."""
+        """Figures of the whole under their own names; a list is one figure stated several times."""
         named: dict[str, str] = {}
         for key, raw in self.table.items():
             name = None if key in NO_RATES else figure_named(str(key))
@@ -227,8 +231,9 @@ class _Reader:
             if name in named:
                 self.mistake(f"means {name}, as {named[name]!r} does", str(key))
             named[name] = str(key)
-            if (rate := self.take(_rate_of(name), raw, str(key))) is not None:
-                yield name, rate
+            for stated in raw if isinstance(raw, list | tuple) and raw else [raw]:
+                if (rate := self.take(_rate_of(name), stated, str(key))) is not None:
+                    yield name, rate
 
     def per_class(self) -> tuple[tuple[tuple[str, str, Printed], ...], Tally]:
         figures: list[tuple[str, str, Printed]] = []

@@ -13,6 +13,7 @@ AUDITS = (
     "audits.baseline",
     "audits.confidence",
     "audits.confounding",
+    "audits.contradictions",
     "audits.convergence",
     "audits.fidelity",
     "audits.file_listing",

@@ -210,6 +210,26 @@ PAPERS = (
     baseline_claimed = "0.5000"
     """,
     """
+    [[reported]]
+    model = "one"
+    classes = ["healthy", "sick"]
+    test_counts = { healthy = 3, sick = 2 }
+    images = 4
+    accuracy = ["0.812", "0.715"]
+    validation_accuracy = "0.812"
+    recall = "0.951"
+    specificity = "0.952"
+    auc = "0.551"
+    brier = "0.001"
+    ece = "0.300"
+    [[reported]]
+    model = "other"
+    classes = ["healthy", "sick"]
+    accuracy = "0.812"
+    recall = "0.951"
+    specificity = "0.952"
+    """,
+    """
     classes = ["healthy", "sick"]
     confusion = [[50, 0], [40, 0]]
     accuracy = "0.5556"

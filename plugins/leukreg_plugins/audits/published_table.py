@@ -62,32 +62,6 @@ class ImpossibleFigures:
         for reported in published(run):
             for text in examine(reported).contradictions():
                 yield error(self, f"{reported.who}: {text}")
-            yield from self._tallies(reported)
-
-    def _tallies(self, reported: Reported) -> Iterator[Finding]:
-        """Counts that are stated twice and differ."""
-        who = reported.who
-        if reported.confusion is not None:
-            rows = reported.test_supports()
-            stated = reported.tally("test_counts") | dict(reported.supports)
-            wrong = [f"{c} {n:,} (matrix: {rows[c]:,})" for c, n in stated.items() if n != rows[c]]
-            if wrong:
-                yield error(self, f"{who}: test counts differ from the matrix: {some(wrong)}")
-        total, stated_total = reported.test_total(), reported.count("test_images")
-        if total is not None and stated_total is not None and total != stated_total:
-            text = f"{stated_total:,} test images, but the classes sum to {total:,}"
-            yield error(self, f"{who}: {text}")
-        whole, train = reported.tally("class_counts"), reported.tally("train_counts")
-        test, other = reported.tally("test_counts"), reported.tally("validation_counts")
-        for label in whole.keys() & train.keys() & test.keys():
-            parts = train[label] + test[label] + other.get(label, 0)
-            if parts > whole[label]:
-                sides = f"{parts:,} rows on the sides of its split but {whole[label]:,} in all"
-                yield error(self, f"{who}: {label} has {sides}")
-        images = reported.count("images")
-        if images is not None and whole and sum(whole.values()) > images:
-            text = f"{images:,} images, but the classes sum to {sum(whole.values()):,}"
-            yield error(self, f"{who}: {text}")
 
 
 @plugin("consistent-table")

@@ -61,16 +61,6 @@ def test_means_over_classes_are_checked_against_the_matrix() -> None:
     fires(ImpossibleFigures(), reported(**table, balanced_accuracy="0.80"), "error", "balanced")
 
 
-def test_counts_stated_twice() -> None:
-    table = V4 | {"test_counts": {"Benign": 205, "ALL": 21}}
-    fires(ImpossibleFigures(), reported(**table), "error", "ALL 21 (matrix: 20)")
-    fires(ImpossibleFigures(), reported(**V4, test_images=226), "error", "226", "225")
-    sides: dict[str, Any] = {"class_counts": {"ALL": 100}, "train_counts": {"ALL": 81}}
-    sides["test_counts"] = {"ALL": 20}
-    fires(ImpossibleFigures(), reported(**sides), "error", "101", "100")
-    passes(ImpossibleFigures(), reported(**sides | {"train_counts": {"ALL": 80}}))
-
-
 def test_consistent_table() -> None:
     fires(ConsistentTable(), reported(**V4), "note", "its matrix of 225 rows")
     passes(ConsistentTable(), reported(**V4, recall="0.1500"))
