@@ -15,6 +15,7 @@ from leukreg.audit.figures import (
     figure_named,
     least,
 )
+from leukreg.audit.matrix_shares import PARTS_OF, MatrixShares, shares_in
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
 from leukreg.text import did_you_mean
@@ -70,6 +71,8 @@ class Reported:
     """Test images per class, where per-class tables state them."""
     confusion: tuple[tuple[int, ...], ...] | None = None
     """``confusion[true][predicted]`` in the order of ``classes``."""
+    shares: MatrixShares | None = None
+    """The matrix where it holds shares; its diagonal is among the figures of the classes then."""
     counts: tuple[tuple[str, int], ...] = ()
     """``images``, ``test_images``, ``best_epoch`` ..."""
     tallies: tuple[tuple[str, Tally], ...] = ()
@@ -198,13 +201,15 @@ class _Reader:
         texts = dict(self.taken(_text, TEXTS))
         per_class, supports = self.per_class()
         tallies = tuple((key, self.tally(key)) for key in TALLIES if key in self.table)
-        confusion = self.confusion()
+        matrix = self.confusion()
+        confusion, shares = (None, matrix) if isinstance(matrix, MatrixShares) else (matrix, None)
         counted = [c for key, tally in tallies if key != "synthetic_counts" for c, _ in tally]
         named = [c for c, _, _ in per_class] + [c for c, _ in supports]
         classes = self.classes(dict.fromkeys([*named, *counted]))
-        if confusion is not None and len(classes) != len(confusion):
+        rows = shares.cells if shares else confusion
+        if rows is not None and len(classes) != len(rows):
             hint = "name its classes in their order" if not classes else f"there are {len(classes)}"
-            self.mistake(f"has {len(confusion)} rows; {hint} (reported.classes)", "confusion")
+            self.mistake(f"has {len(rows)} rows; {hint} (reported.classes)", "confusion")
         rates = list(self.rates())
         return Reported(
             name=texts.get("model", ""),
@@ -214,9 +219,10 @@ class _Reader:
             positive=self.positive(classes),
             figures=(*dict(reversed(rates)).items(), *self.taken(_loss, LOSSES)),
             restated=tuple(one for n, one in enumerate(rates) if one[0] in dict(rates[:n])),
-            per_class=per_class,
+            per_class=(*per_class, *_diagonal(shares, classes, per_class)),
             supports=supports,
             confusion=confusion,
+            shares=shares,
             counts=tuple(self.taken(_count, COUNTS)),
             tallies=tallies,
         )
@@ -267,7 +273,7 @@ class _Reader:
             return ()
         return tuple((str(c), self.take(_count, n, key, str(c)) or 0) for c, n in table.items())
 
-    def confusion(self) -> tuple[tuple[int, ...], ...] | None:
+    def confusion(self) -> tuple[tuple[int, ...], ...] | MatrixShares | None:
         rows = self.table.get("confusion")
         if rows is None:
             return None
@@ -276,6 +282,11 @@ class _Reader:
         if not listed or not square:
             self.mistake("must be a square matrix: one row per true class", "confusion")
             return None
+        counts, names = self.table.get("test_counts"), self.table.get("classes")
+        tested = counts if isinstance(counts, Mapping) and isinstance(names, list) else {}
+        shares = shares_in(listed, [tested.get(c) for c in names or ()] if tested else [None])
+        if shares is not None:
+            return shares
         return tuple(
             tuple(self.take(_count, n, "confusion", i, j) or 0 for j, n in enumerate(row))
             for i, row in enumerate(listed)
@@ -303,6 +314,18 @@ class _Reader:
             message = f"{positive!r} is none of the classes {', '.join(classes)}"
             self.mistake(message, "positive")
         return positive
+
+
+def _diagonal(
+    shares: MatrixShares | None, classes: Sequence[str], stated: Sequence[tuple[str, str, Printed]]
+) -> Iterator[tuple[str, str, Printed]]:
+    """The figures of classes that a matrix of shares says and the table does not."""
+    name = PARTS_OF.get(shares.of) if shares else None
+    told = {(label, figure) for label, figure, _ in stated}
+    if shares is not None and name is not None:
+        for i, label in enumerate(classes[: len(shares.cells)]):
+            if (label, name) not in told:
+                yield label, name, shares.cells[i][i]
 
 
 def _rate_of(name: str) -> Callable[[object], Printed]:

@@ -20,6 +20,7 @@ AUDITS = (
     "audits.leakage",
     "audits.lineage",
     "audits.patient_claims",
+    "audits.public_datasets",
     "audits.published_table",
     "audits.sample_size",
     "audits.stress",

@@ -223,11 +223,22 @@ PAPERS = (
     brier = "0.001"
     ece = "0.300"
     [[reported]]
+    model = "third"
+    dataset = "all-taleqani"
+    split = "image"
+    test_images = 4000
+    [[reported]]
+    dataset = "bccd-kaggle"
+    classes = ["a", "b"]
+    class_counts = { a = 50, b = 60 }
+    per_class = { a = { recall = "0.9871" } }
+    [[reported]]
     model = "other"
     classes = ["healthy", "sick"]
     accuracy = "0.812"
     recall = "0.951"
     specificity = "0.952"
+    confusion = [["95.2 %", "4.8 %"], ["4.9 %", "95.1 %"]]
     """,
     """
     classes = ["healthy", "sick"]

@@ -108,6 +108,21 @@ class FigureStatedTwice:
         return bool(max(low for low, _ in ends) <= min(high for _, high in ends))
 
 
+@plugin("matrix-of-shares")
+class MatrixOfShares:
+    """A confusion matrix of shares, not of counts.
+
+    Shares of a row give recalls only: how many images of each class were tested is not said.
+
+    Do: print the counts.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported in published(run):
+            if reported.shares is not None:
+                yield note(self, f"{reported.who}: {reported.shares.assumption}")
+
+
 @plugin("auc-beside-point")
 class AucBesidePoint:
     """An AUC that no curve through the stated sensitivity and specificity has.
@@ -159,7 +174,7 @@ class AucBetweenFractions:
             p, n = (counts.get(label, 0) for label in reported.classes)
             pairs = 2 * p * n
             # Cut off instead of rounded is let pass as well.
-            low, high = auc.low * pairs, (auc.value + 2 * auc.half) * pairs
+            low, high = auc.low * pairs, (auc.high + auc.half) * pairs
             if pairs and int(high) < low:
                 below, above = (Fraction(k, pairs) for k in (int(high), int(high) + 1))
                 near = f"{float(below):.4g} or {float(above):.4g}"

@@ -1,0 +1,168 @@
+"""Published results against the public data sets that they say they used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from leukreg import Finding, Reported, RunRecord, find_dataset, plugin
+from leukreg_plugins.audits.contradictions import folded
+from leukreg_plugins.audits.finding import error, note, some, warning
+from leukreg_plugins.audits.published_table import published
+
+PublicDataset = Any
+"""What ``find_dataset`` gives: a data set of the register."""
+MOST_TRIED = 20_000
+"""Images of a class up to which every number of tested ones is tried."""
+
+
+def on_public_data(run: RunRecord) -> Iterator[tuple[Reported, PublicDataset]]:
+    """The published tables whose data set is in the register, each with it."""
+    for reported in published(run):
+        dataset = find_dataset(reported.dataset) if reported.dataset else None
+        if dataset is not None:
+            yield reported, dataset
+
+
+def _of_class(counts: Iterable[tuple[str, int]], classes: Iterable[str]) -> dict[str, int]:
+    """Images of these classes, by the names that differ in capitals at most."""
+    known = {label.lower(): n for label, n in counts}
+    return {label: known[label.lower()] for label in classes if label.lower() in known}
+
+
+@plugin("more-than-exists")
+class MoreThanExists:
+    """More images than the public data set has.
+
+    A test, or a class, that is larger than the data set was augmented, or its files were listed
+    twice: copies of one picture are counted as several, and may stand on both sides of the split.
+
+    Do: split first, augment the training side only, and count files once.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported, dataset in on_public_data(run):
+            made, supports = reported.tally("synthetic_counts"), reported.test_supports()
+            tested = reported.test_total() or sum(supports.values())
+            if not folded(reported):
+                if dataset.images and tested > dataset.images + sum(made.values()):
+                    text = f"{tested:,} images tested, but {dataset.name} has {dataset.images:,}"
+                    yield error(self, f"{reported.who}: {text}")
+                    continue
+                yield from self._classes(reported, dataset, supports, "tested")
+            counts = reported.tally("class_counts")
+            yield from self._classes(reported, dataset, counts, "stated")
+
+    def _classes(
+        self, reported: Reported, dataset: PublicDataset, counts: Mapping[str, int], what: str
+    ) -> Iterator[Finding]:
+        made, there = reported.tally("synthetic_counts"), _of_class(dataset.classes, counts)
+        more = [
+            f"{label} {counts[label]:,} (it has {n:,})"
+            for label, n in there.items()
+            if counts[label] > n + made.get(label, 0)
+        ]
+        if more:
+            said = error if what == "tested" else warning
+            yield said(
+                self, f"{reported.who}: more is {what} than {dataset.name} has: {some(more)}"
+            )
+
+
+@plugin("patients-parted")
+class PatientsParted:
+    """A data set of patients, split by image.
+
+    Cells of one patient are alike in stain, light and disease. Where they stand on both sides,
+    a model that knows the patient scores like one that knows the disease.
+
+    Do: keep each patient on one side; where the patients are not published, say so with every
+    figure.
+
+    Reference: Kaufman et al., Leakage in data mining, ACM TKDD 2012.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported, dataset in on_public_data(run):
+            if reported.split == "image" and (dataset.patients or 0) > 1:
+                of = f"{dataset.name} has images of {dataset.patients:,} patients"
+                yield warning(self, f"{reported.who}: {of} and was split by image")
+
+
+@plugin("augmented-before-split")
+class AugmentedBeforeSplit:
+    """A data set that was augmented before it was published.
+
+    Its images are turned and mirrored copies of few. Unless the split keeps the copies of one
+    picture together, the test holds pictures that were trained on.
+
+    Do: split the originals, or say how copies were kept together.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported, dataset in on_public_data(run):
+            if dataset.augmented_from and reported.split not in ("patient", "original"):
+                tested = reported.test_total()
+                some_ = f"{tested:,} images tested" if tested else "its images"
+                text = f"{some_} of {dataset.name} are copies of {dataset.augmented_from:,} at most"
+                yield warning(self, f"{reported.who}: {text}")
+
+
+@plugin("class-too-small")
+class ClassTooSmall:
+    """A row whose figures need more images than its class has.
+
+    A rate of n images is a whole number over n: precision, recall and F1 of few digits can still
+    need hundreds of images. Digits may have been rounded or cut off.
+
+    Do: look which images were tested: copies, or another data set.
+
+    Reference: Brown and Heathers, The GRIM test, Social Psychological and Personality Science 2017.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported in published(run):
+            if folded(reported) or reported.tally("synthetic_counts"):
+                continue
+            dataset = find_dataset(reported.dataset) if reported.dataset else None
+            whole = _of_class(dataset.classes if dataset else (), reported.classes)
+            whole |= reported.tally("class_counts")
+            tested = reported.test_supports()
+            for label, most in whole.items():
+                row = {n: v for n, v in reported.of(label).items() if n in _ROW and not v.undefined}
+                if label in tested or "recall" not in row or most > MOST_TRIED:
+                    continue
+                if any(_prints(row, n, cut_off=False) for n in range(1, most + 1)):
+                    continue
+                listed = ", ".join(f"{name} {value}" for name, value in row.items())
+                text = f"{listed} of {label} print in no test of its {most:,} images or fewer"
+                if any(_prints(row, n, cut_off=True) for n in range(1, most + 1)):
+                    yield note(self, f"{reported.who}: {text}, unless digits are cut off")
+                else:
+                    yield error(self, f"{reported.who}: {text}")
+
+
+_ROW = ("recall", "precision", "f1")
+
+
+def _prints(row: Mapping[str, Any], s: int, cut_off: bool) -> bool:
+    """Whether some whole numbers print the row, with ``s`` images of the class tested."""
+    ends = {
+        name: (value.low, value.value + 2 * value.half if cut_off else value.high)
+        for name, value in row.items()
+    }
+    low, high = ends["recall"]
+    for t in range(-int(-low * s // 1), min(s, int(high * s)) + 1):
+        if t == 0:  # then precision may be 0/0, which is printed as anything
+            return True
+        least, most = t, 10**9
+        if "precision" in ends:
+            low_p, high_p = ends["precision"]
+            least, most = max(t, -int(-t / high_p // 1)), int(t / low_p) if low_p > 0 else most
+        if "f1" in ends:
+            low_f, high_f = ends["f1"]
+            least = max(least, -int(-(2 * t / high_f - s) // 1))
+            most = min(most, int(2 * t / low_f - s) if low_f > 0 else most)
+        if least <= most:
+            return True
+    return False

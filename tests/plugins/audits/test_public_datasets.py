@@ -1,0 +1,60 @@
+"""Published results against the register: only what no subset and no stated copies explain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leukreg_plugins.audits.public_datasets import (
+    AugmentedBeforeSplit,
+    ClassTooSmall,
+    MoreThanExists,
+    PatientsParted,
+)
+
+from leukreg import RunRecord
+from tests.plugins.audits.evidence import fires, passes
+
+
+def reported(**table: Any) -> RunRecord:
+    return RunRecord(recipe={"reported": table})
+
+
+def test_more_than_exists() -> None:
+    rule = MoreThanExists()
+    fires(rule, reported(dataset="all-idb2", test_images=520), "error", "520", "260")
+    passes(rule, reported(dataset="all-idb2", test_images=260))
+    passes(rule, reported(dataset="all-idb2", test_images=520, runs=2))
+    passes(rule, reported(dataset="all-idb2", test_images=520, synthetic_counts={"ALL": 260}))
+    passes(rule, reported(dataset="our own", test_images=520))
+    counts = {"Benign": 505, "Early": 100}
+    fires(rule, reported(dataset="all-taleqani", test_counts=counts), "error", "505 (it has 504)")
+    stated = {"benign": 1008, "Early": 985}
+    fires(rule, reported(dataset="all-taleqani", class_counts=stated), "warning", "1,008")
+    passes(rule, reported(dataset="all-taleqani", class_counts={"Benign": 504, "Other": 9000}))
+
+
+def test_patients_on_both_sides() -> None:
+    fires(PatientsParted(), reported(dataset="C-NMC 2019", split="image"), "warning", "118")
+    passes(PatientsParted(), reported(dataset="c-nmc-2019", split="patient"))
+    passes(PatientsParted(), reported(dataset="c-nmc-2019", split="unknown"))
+    passes(PatientsParted(), reported(dataset="pbc", split="image"))
+
+
+def test_augmented_before_split() -> None:
+    rule = AugmentedBeforeSplit()
+    fires(rule, reported(dataset="bccd-kaggle", test_images=1495), "warning", "1,495", "410")
+    passes(rule, reported(dataset="bccd-kaggle", split="original"))
+    passes(rule, reported(dataset="bccd", test_images=70))
+
+
+def test_a_row_that_needs_more_images_than_its_class_has() -> None:
+    row = {"precision": "0.987", "recall": "0.993", "f1": "0.989"}
+    table: dict[str, Any] = {"classes": ["Benign", "Early"], "per_class": {"Early": row}}
+    few = table | {"class_counts": {"Early": 979}}
+    fires(ClassTooSmall(), reported(**few), "note", "979", "cut off")
+    passes(ClassTooSmall(), reported(**few | {"class_counts": {"Early": 9000}}))
+    passes(ClassTooSmall(), reported(**few, folds=5))
+    lone = {"Early": {"recall": "0.9871"}}
+    small = table | {"per_class": lone, "class_counts": {"Early": 50}}
+    fires(ClassTooSmall(), reported(**small), "error", "recall 0.9871 of Early", "50 images")
+    passes(ClassTooSmall(), reported(**small | {"per_class": {"Early": {"recall": "0.98"}}}))
