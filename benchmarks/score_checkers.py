@@ -23,7 +23,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from leukreg.audit.conflict import examine
+from leukreg import examine
 from leukreg.audit.published_table import Reported, paper_of
 from leukreg.errors import LeukregError
 from leukreg.recipe.document import read_document
