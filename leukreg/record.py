@@ -179,6 +179,12 @@ class EarlierRuns:
     """Names of the runs that were scored on the same."""
     earlier_scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Their figures of the whole, by run and name."""
+    sweep: str = ""
+    """The sweep that the run belongs to, whose runs are none of those; empty: it is of none."""
+    sweep_looks: tuple[str, ...] = ()
+    """Its other variations that are scored on the same pictures, whether done by then or not."""
+    sweep_choice: str = ""
+    """The rows by whose figures the sweep chooses among them: "validation" or "test"."""
     previous_counts: Mapping[str, int] = field(default_factory=dict)
     """Images of each class in the last run that was to list the same."""
     previous_run: str = ""

@@ -15,6 +15,7 @@ from leukreg.runs.environment import ids_digest
 from leukreg.runs.predictions import read_predictions
 from leukreg.runs.run_list import summarise
 from leukreg.runs.status import read_status
+from leukreg.runs.sweep_record import SweepRecord, read_sweep_record
 
 NOT_THE_TRAINING = ("synthesis", "name", "title", "audit", "reported", "assumed")
 """Tables of a recipe in which two runs may differ whose training differs in synthesis alone."""
@@ -23,11 +24,31 @@ NOT_WHICH_IMAGES = ("broken", "fallback", "folds", "listing")
 
 
 def looks_of(record: RunRecord, root: Path) -> EarlierRuns:
-    """Which other runs below ``root`` were scored on the same pictures."""
+    """Which other runs below ``root`` were scored on the same pictures.
+
+    What a sweep scores on them is known from its plan, so that it does not matter which of its
+    runs is done first.
+    """
     pixels = record.pixels
     test_set = ids_digest(pixels.get(name, name) for name in record.predictions.id)
     looks = [one.name for one in _beside(record, root) if one.earlier.test_set == test_set]
-    return EarlierRuns(test_set=test_set, test_looks=tuple(looks))
+    found = EarlierRuns(test_set=test_set, test_looks=tuple(looks))
+    sweep = _sweep_of(record, root)
+    own = [] if sweep is None else [run for run in sweep.runs if run.name == record.name]
+    if sweep is None or not own:
+        return found
+    others = [run.variation for run in sweep.runs if run.test_set == test_set]
+    looked = tuple(one for one in dict.fromkeys(others) if one != own[0].variation)
+    return replace(found, sweep=sweep.name, sweep_looks=looked, sweep_choice=sweep.choose)
+
+
+def _sweep_of(record: RunRecord, root: Path) -> SweepRecord | None:
+    """The plan of the sweep that a run belongs to; None where it is of none, or that is gone."""
+    try:
+        name = read_status(record.folder).sweep
+        return read_sweep_record(root / name) if name else None
+    except RunError:
+        return None
 
 
 def with_history(record: RunRecord) -> RunRecord:
@@ -128,10 +149,13 @@ def _set_beside(table: GateFigures, other: RunRecord) -> GateFigures:
 def _beside(record: RunRecord, root: Path) -> Iterator[RunRecord]:
     """The recipe and the facts of the other runs below the same root that left them, by name.
 
-    A damaged one is passed over: that is not this run's business.
+    A damaged one is passed over: that is not this run's business. Those of the same sweep are too:
+    what a run knows of them must not depend on which was done first.
     """
+    sweep = _sweep_of(record, root)
+    passed = {record.name, *(run.name for run in (sweep.runs if sweep else ()))}
     for path in sorted(root.glob("*/facts.json")):
-        if path.parent.name == record.name:
+        if path.parent.name in passed:
             continue
         try:
             yield read_facts(path.parent)

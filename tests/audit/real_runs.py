@@ -432,3 +432,29 @@ def of_patients(bench: Bench) -> RunRecord:
             side = "train" if number < 6 else "test"
             table.add(label, side, cells, patient=f"{label}{number}")
     return bench.run(table.write(), 'patients={ aggregator = "mean" }')
+
+
+def swept(bench: Bench) -> RunRecord:
+    """One of two variations between which test figures decide."""
+    from leukreg.runs import read
+    from leukreg.sweep.driver import drive
+    from leukreg.sweep.sweep_file import read_sweep
+    from leukreg.sweep.sweep_folder import begin
+    from leukreg.sweep.sweep_plan import planned
+
+    table = Table(bench.folder / "swept", seed=9)
+    for label in "ab":
+        table.add(label, "train", 6)
+        table.add(label, "test", 4)
+    text = _toml(BASE).replace("{root}", str(table.write()))
+    (bench.folder / "varied.toml").write_text(text)
+    axis = '"phase.0.optimizer.lr" = [0.001, 0.002]'
+    path = bench.folder / "sweep.toml"
+    path.write_text(
+        f'recipe = "varied.toml"\nexecutor = "here"\nchoose = "test"\nvary = {{ {axis} }}\n'
+    )
+    asked = read_sweep(path)
+    place, plans = begin(asked, planned(asked), bench.folder / "runs")
+    workers = asked.spec.executor.plugin.build(2, 1)
+    assert drive(place, plans, workers) == ()
+    return read(place.parent / f"{place.name}-1")

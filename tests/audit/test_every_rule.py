@@ -23,6 +23,7 @@ from tests.audit.real_runs import (
     papers,
     stressed,
     swapped,
+    swept,
     synthetic,
 )
 
@@ -38,6 +39,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunRecor
         bench = Bench.of(folder)
         runs = [*leaking(bench), *swapped(bench), *synthetic(bench), folded(bench)]
         runs += [evaluated(bench, runs[2]), stressed(bench), of_patients(bench)]
+        runs.append(swept(bench))
         yield [*papers(), *runs]
 
 

@@ -70,6 +70,10 @@ def test_runs_of_a_sweep_are_those_of_leukreg_run(
     for name in ("predictions.csv", "validation.csv", "scores.json"):
         assert (swept.folder / name).read_bytes() == (alone.folder / name).read_bytes()
     assert swept.seconds > 0
+    for name, other in (("-1", "widths=[8]"), ("-2", "widths=[4]")):  # whichever was done first
+        earlier = read(place.parent / f"{place.name}{name}").earlier
+        assert (earlier.test_looks, earlier.sweep_looks) == ((), (other,))
+        assert (earlier.sweep, earlier.sweep_choice) == (place.name, "validation")
 
 
 def test_a_killed_driver_is_gone_on_with(begun: tuple[Path, dict[str, PlannedRun]]) -> None:

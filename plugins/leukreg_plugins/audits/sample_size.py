@@ -221,13 +221,43 @@ class LooksAtTest:
     """
 
     most: Annotated[int, Ge(0)] = 0
-    """Earlier runs on the same rows that are let pass."""
+    """Earlier runs on the same rows, and other variations of the run's sweep, that are let pass."""
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
-        looks = run.earlier.test_looks
-        if len(looks) > self.most:
-            text = f"{counted(len(looks), 'earlier run')} scored the same test rows: {some(looks)}"
-            yield warning(self, text)
+        earlier = run.earlier
+        looks, swept = earlier.test_looks, earlier.sweep_looks
+        if len(looks) + len(swept) > self.most:
+            parts = []
+            if looks:
+                text = f"{counted(len(looks), 'earlier run')} scored the same test rows"
+                parts.append(f"{text}: {some(looks)}")
+            if swept:
+                text = f"{counted(len(swept), 'other variation')} of sweep {earlier.sweep}"
+                parts.append(f"{text} {'are' if swept[1:] else 'is'} scored on them: {some(swept)}")
+            yield warning(self, "; ".join(parts))
+
+
+@plugin("chosen-by-test")
+class ChosenByTest:
+    """A sweep that chooses among its variations by their figures on test rows.
+
+    The best of several figures on the same rows is too good: part of what made it the best is luck,
+    and none of it is left to be tested on.
+
+    Do: choose on validation rows (choose = "validation"), and report what was chosen there.
+
+    Reference: Cawley and Talbot, On over-fitting in model selection, JMLR 2010.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        earlier = run.earlier
+        if earlier.sweep_choice == "test" and earlier.sweep_looks:
+            count = len(earlier.sweep_looks) + 1
+            yield error(
+                self,
+                f"sweep {earlier.sweep} chooses among {count} variations by figures of the rows "
+                "that they are tested on",
+            )
 
 
 @plugin("imbalanced-answers")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from leukreg_plugins.audits.sample_size import (
+    ChosenByTest,
     FewerFolds,
     FewPositives,
     ImbalancedAnswers,
@@ -133,6 +134,22 @@ def test_test_looks() -> None:
     )
     passes(LooksAtTest(), RunRecord(**from_facts({"test_looks": []})))
     passes(LooksAtTest(most=3), RunRecord(**from_facts({"test_looks": ["a", "b", "c"]})))
+
+
+def test_looks_of_a_sweep_count_as_others() -> None:
+    swept = {"sweep": "s", "sweep_looks": ["a", "b"], "sweep_choice": "validation"}
+    said = "2 other variations of sweep s are scored on them: a, b"
+    fires(LooksAtTest(), RunRecord(**from_facts(swept)), "warning", said)
+    both = RunRecord(**from_facts({**swept, "test_looks": ["v3"]}))
+    fires(LooksAtTest(most=2), both, "warning", "1 earlier run scored the same", said)
+    passes(LooksAtTest(most=3), both)
+
+
+def test_chosen_by_test() -> None:
+    swept = {"sweep": "s", "sweep_looks": ["a", "b"], "sweep_choice": "test"}
+    fires(ChosenByTest(), RunRecord(**from_facts(swept)), "error", "among 3 variations")
+    passes(ChosenByTest(), RunRecord(**from_facts({**swept, "sweep_choice": "validation"})))
+    passes(ChosenByTest(), RunRecord(**from_facts({**swept, "sweep_looks": []})))
 
 
 def test_intervals_are_those_of_the_literature() -> None:
