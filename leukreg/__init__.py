@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leukreg import record as record
     from leukreg.audit.audit_table import audit_table as audit_table
-    from leukreg.audit.conflict import examine as examine
     from leukreg.audit.dataset_register import find_dataset as find_dataset
+    from leukreg.audit.examination import examine as examine
     from leukreg.audit.published_table import Reported as Reported
     from leukreg.data.cache_folder import cache_area as cache_area
     from leukreg.data.decode import PictureSize as PictureSize
@@ -87,8 +87,8 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "audit.audit_table": "audit_table",
-    "audit.conflict": "examine",
     "audit.dataset_register": "find_dataset",
+    "audit.examination": "examine",
     "audit.published_table": "Reported",
     "data.cache_folder": "cache_area",
     "data.decode": "PictureSize picture_size",

@@ -221,6 +221,7 @@ WORDS = {
     "accuracy": "published tables are checked by its arithmetic, without any plugin",
     "auc": "as accuracy",
     "mcc": "as accuracy",
+    "whole": "a figure of all classes together",
     "ece": "as accuracy",
     "verdict": "what the audit says of a published table",
     "macro": "a kind of average over classes",

@@ -176,7 +176,7 @@ def audit_table(table: str | Mapping[str, Any] | Sequence[Mapping[str, Any]]) ->
     Raises:
         Problems: There are no figures, they may be read in several ways, or they are none.
     """
-    from leukreg.audit.conflict import examine
+    from leukreg.audit.examination import examine
     from leukreg.audit.published_table import Reported
     from leukreg.audit.rules import audit
     from leukreg.record import RunRecord

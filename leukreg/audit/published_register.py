@@ -218,7 +218,7 @@ def audited(result: PublishedResult, registry: Registry) -> tuple[KeptVerdict, .
 
 
 def _kept(reported: Reported, findings: Sequence[Finding]) -> KeptVerdict:
-    from leukreg.audit.conflict import examine
+    from leukreg.audit.examination import examine
 
     verdict = examine(reported).verdict
     return KeptVerdict(

@@ -1,50 +1,46 @@
 """Rebuild the confusion matrices that a table of printed figures can come from.
 
 A class is described by its marginals: ``s`` rows truly of it (support), ``t`` of them found (true
-positives), ``p`` rows predicted as it. Every rate of a test of ``n`` rows is a ratio of sums::
+positives), ``p`` rows predicted as it. Every rate of a class in a test of ``n`` rows is a ratio of
+sums of these (``leukreg.audit.readings.ratio``), so that the interval of a printed figure is two
+linear inequalities in whole numbers. Over the classes, supports and predicted rows both sum to
+``n``. A matrix with given marginals exists exactly when, besides, no class has more wrong rows and
+wrong predictions together than there are wrong rows in all (a cut in the transport of wrong rows
+whose diagonal is closed). CP-SAT of OR-Tools finds what satisfies all of them, or proves that
+nothing does, in whole numbers.
 
-    recall       t / s                        specificity  (n - s - p + t) / (n - s)
-    precision    t / p                        accuracy     sum of t / n
-    F1           2 t / (s + p)
-
-so that the interval of a printed figure is two linear inequalities in whole numbers. Over the
-classes, supports and predicted rows both sum to ``n``. A matrix with given marginals exists exactly
-when, besides, no class has more wrong rows and wrong predictions together than there are wrong rows
-in all (a cut in the transport of wrong rows whose diagonal is closed). CP-SAT of OR-Tools finds
-what satisfies all of them, or proves that nothing does, in whole numbers.
+Averages over classes, kappa, MCC and G-mean are no such ratios. First they are bounded by the
+printed rows, whatever the supports are; where that leaves them open, the solver gets their parts in
+steps of 10^-7, always so that nothing true is lost; and whatever it finds is held against the
+printed figures in fractions.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from leukreg.audit.printed_figure import Printed
-from leukreg.audit.published_table import LARGEST, Reported
+from leukreg.audit.cp_sat import Purse
+from leukreg.audit.published_table import Reported
+from leukreg.audit.readings import Figure, Marginals, found_way, ways_of
+from leukreg.audit.system import Puzzle, System, linear
 
-if TYPE_CHECKING:
-    from leukreg.audit.cp_sat import Model
-
-Marginals = tuple[tuple[int, int, int], ...]
-"""Per class: support, true positives, predicted rows."""
 Matrix = tuple[tuple[int, ...], ...]
-Figure = tuple[str, str, Printed]
-"""Class ("" for the whole), name, value."""
 
-OF_COUNTS = ("recall", "precision", "f1", "specificity", "npv", "fpr", "fnr", "fdr", "jaccard")
-MOST_ANSWERS = 1_000
+MOST_ANSWERS, MOST_LISTED = 1_000, 200
+"""So many answers are given at most; so many are listed where averages are held against them."""
 LARGEST_TEST = 200_000
 """Tests with more rows are not searched."""
-MOST_CLASSES = 24
-LARGEST_TRIED = 400
-"""Where the size of a test is not stated, so many are tried, smallest first."""
-DECIDE, BRIEFLY = 2.0, 0.1
+TRIED = (100, 1_000, 10_000)
+"""Sizes of a test to be tried where none is stated."""
+MOST_CLASSES = 40
+DECIDE, BRIEFLY = 0.5, 0.1
 """What is spent on finding whether anything fits, and then on listing all that does: CP-SAT's
-deterministic time (a few seconds each), so that an answer does not depend on the machine."""
+deterministic time (a second of it may take some seconds), so that an answer does not depend on the
+machine."""
+UNDECIDED = "undecided within the time allowed: the figures leave too much to search"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +54,8 @@ class Reconstruction:
     """At most 1,000 answers, sorted."""
     complete: bool = False
     """Whether ``answers`` are all there are."""
+    bounded: tuple[Figure, ...] = ()
+    """Averages that lie between their rows, but are not known to come out so."""
     why: str = ""
     """Why nothing could be decided."""
 
@@ -70,23 +68,6 @@ class Reconstruction:
     def unique(self) -> bool:
         """Whether one matrix, and no other, prints all figures."""
         return self.complete and len(self.answers) == 1 and len(matrices_of(self.answers[0])) == 1
-
-
-@dataclass(frozen=True, slots=True)
-class Puzzle:
-    """The figures of a table as constraints: each may be left out."""
-
-    classes: tuple[str, ...]
-    rows: int | None
-    """Test rows; None where a test of any size will do."""
-    supports: tuple[tuple[str, int], ...]
-    figures: tuple[Figure, ...]
-
-    def only(self, kept: Sequence[int]) -> Puzzle:
-        return replace(self, figures=tuple(self.figures[i] for i in kept))
-
-    def without(self, left_out: int) -> Puzzle:
-        return self.only([i for i in range(len(self.figures)) if i != left_out])
 
 
 def puzzle_of(reported: Reported) -> Puzzle | str:
@@ -104,27 +85,26 @@ def puzzle_of(reported: Reported) -> Puzzle | str:
         return f"a test of {rows} rows is not searched (1 to {LARGEST_TEST:,} are)"
     if rows is not None and sum(n for _, n in supports) > rows:
         return "the stated supports sum to more than the test images"
-    return Puzzle(reported.classes, rows, supports, figures)
+    return Puzzle(reported.classes, rows, supports, figures, reported.positive)
 
 
 def figures_of(reported: Reported) -> tuple[Figure, ...]:
     """The printed figures that follow from a confusion matrix."""
-    figures = [
+    every = [*reported.per_class, *(("", name, value) for name, value in reported.figures)]
+    at = {label: place for place, label in enumerate(reported.classes)}
+    every.sort(key=lambda one: at.get(one[0], len(at)))
+    return tuple(
         (label, name, value)
-        for label in reported.classes
-        for name, value in reported.of(label).items()
-        if name in OF_COUNTS
-    ]
-    whole = ("accuracy", "balanced_accuracy") if len(reported.classes) == 2 else ("accuracy",)
-    for name in whole:
-        if (value := reported.known(name)) is not None:
-            figures.append(("", name, value))
-    return tuple(figures)
+        for label, name, value in every
+        if ways_of(label, name, reported.classes, reported.positive)
+        and not (value.undefined and not label)
+    )
 
 
 @functools.lru_cache(maxsize=64)
 def reconstruct(reported: Reported, limit: int = MOST_ANSWERS) -> Reconstruction:
-    """All confusion matrices, up to ``limit``, whose figures print as reported.
+    """All confusion matrices, up to ``limit``, whose figures print as reported, in any of the ways
+    that each can be read.
 
     Exact: figures are intervals of fractions, counts whole numbers. "impossible" is proven, "fits"
     is shown by an answer, anything else is "undecided".
@@ -136,31 +116,78 @@ def reconstruct(reported: Reported, limit: int = MOST_ANSWERS) -> Reconstruction
     return Reconstruction(status="undecided", rows=reported.test_total(), why=why)
 
 
-def solve(puzzle: Puzzle, limit: int = MOST_ANSWERS, effort: float = DECIDE) -> Reconstruction:
-    """As ``reconstruct``, for any choice of the figures."""
-    model, n, classes = _model(puzzle)
-    wanted = [n, *(count for one in classes for count in one)]
-    found, decided = model.solutions(wanted, 1, effort)
+def solve(
+    puzzle: Puzzle, limit: int = MOST_ANSWERS, effort: float = DECIDE, purse: Purse | None = None
+) -> Reconstruction:
+    """As ``reconstruct``, for any choice of the figures and a test of known or any size."""
+    if puzzle.rows is None:
+        return _of_any_size(puzzle, effort, purse)
+    found, ended = System(puzzle).solutions(1, effort, purse)
+    if found and bounded(puzzle, found[0]):
+        found, ended = _exactly(puzzle, effort, purse) or (found, ended)
     if not found:
-        why = "" if decided else "the figures leave more candidates than are searched"
-        status: Literal["impossible", "undecided"] = "impossible" if decided else "undecided"
+        why = "" if ended else UNDECIDED
+        status: Literal["impossible", "undecided"] = "impossible" if ended else "undecided"
         return Reconstruction(status=status, rows=puzzle.rows, why=why)
-    complete = False
-    if limit > 1:
-        listed, complete = model.solutions(wanted, limit + 1, BRIEFLY)
-        found = sorted(set(listed)) or found
-    answers = tuple(tuple(zip(x[1::3], x[2::3], x[3::3], strict=True)) for x in found[:limit])
-    return Reconstruction(status="fits", rows=found[0][0], answers=answers, complete=complete)
+    open_ = bounded(puzzle, found[0])
+    listed, complete = list[Marginals](), False
+    if limit > 1 or open_:
+        most = max(limit, MOST_LISTED)
+        every, complete = System(puzzle, plainly=True).solutions(most + 1, BRIEFLY, purse)
+        listed = sorted({one for one in every if not bounded(puzzle, one)})
+        if complete and not listed:
+            return Reconstruction(status="impossible", rows=puzzle.rows)
+    return Reconstruction(
+        status="fits",
+        rows=puzzle.rows,
+        answers=tuple((listed or found)[:limit]),
+        complete=complete and len(listed) <= limit,
+        bounded=() if listed else open_,
+    )
 
 
-def smallest_test(puzzle: Puzzle) -> Reconstruction | None:
-    """All that the smallest test which prints the figures can come from; None where more than
-    ``LARGEST_TRIED`` rows are needed."""
-    for rows in range(1, LARGEST_TRIED + 1):
+def _of_any_size(puzzle: Puzzle, effort: float, purse: Purse | None) -> Reconstruction:
+    """One test that prints the figures, of whatever size; or that none of up to 10,000,000 does."""
+    large, ended = System(puzzle).solutions(1, min(effort, BRIEFLY / 5), purse)
+    if ended and not large:
+        return Reconstruction(status="impossible")
+    tests = large
+    for rows in TRIED:
         sized = replace(puzzle, rows=rows)
-        if solve(sized, 1, BRIEFLY).status == "fits":
-            return solve(sized)
-    return None
+        shown, _ = System(sized, exact=True, defined=True).solutions(1, BRIEFLY, purse)
+        if shown and not bounded(sized, shown[0]):
+            return Reconstruction(status="fits", rows=rows, answers=(shown[0],))
+        tests = [*shown, *tests]
+    if not tests:
+        return Reconstruction(status="undecided", why=UNDECIDED)
+    shown = [one for one in tests if not bounded(puzzle, one)] or tests
+    return Reconstruction(
+        status="fits",
+        rows=sum(s for s, _, _ in shown[0]),
+        answers=(shown[0],),
+        bounded=bounded(puzzle, shown[0]),
+    )
+
+
+def _exactly(
+    puzzle: Puzzle, effort: float, purse: Purse | None
+) -> tuple[list[Marginals], bool] | None:
+    """With averages by their parts; None where that stays undecided."""
+    found, _ = System(puzzle, exact=True, defined=True).solutions(1, effort / 5, purse)
+    if found and not bounded(puzzle, found[0]):
+        return found, False
+    found, ended = System(puzzle, exact=True).solutions(1, effort, purse)
+    return (found, ended) if found or ended else None
+
+
+def bounded(puzzle: Puzzle, found: Marginals) -> tuple[Figure, ...]:
+    """The figures that these counts, found by the solver, do not print after all: only those it
+    does not know exactly can be among them."""
+    every = ((one, puzzle.ways(one)) for one in puzzle.figures)
+    inexact = [(one, ways) for one, ways in every if len(ways) > 1 or not linear(ways[0])]
+    return tuple(
+        one for one, ways in inexact if found_way(one, ways, puzzle.classes, found) is None
+    )
 
 
 def stratified_tests(reported: Reported) -> list[tuple[int, ...]]:
@@ -191,87 +218,3 @@ def matrices_of(marginals: Marginals, most: int = 2) -> list[Matrix]:
     found, _ = model.solutions([cell for row in cells for cell in row], most, DECIDE)
     k = len(marginals)
     return [tuple(one[i * k : (i + 1) * k] for i in size) for one in found]
-
-
-def ratio(
-    label: str, name: str, classes: Sequence[str], found: Sequence[Any], n: Any
-) -> tuple[Any, Any]:
-    """Numerator and denominator of a figure, unreduced; 0/0 stays 0/0.
-
-    Args:
-        found: Support, true positives and predicted rows of each class: counts, or the solver's
-            variables for them. ``n`` is the number of rows.
-    """
-    if name == "accuracy":
-        return sum(t for _, t, _ in found), n
-    if name == "balanced_accuracy":
-        (s, t, _), (o, u, _) = found
-        return t * o + u * s, 2 * s * o
-    s, t, p = found[classes.index(label)]
-    return {
-        "recall": (t, s),
-        "precision": (t, p),
-        "f1": (2 * t, s + p),
-        "specificity": (n - s - p + t, n - s),
-        "npv": (n - s - p + t, n - p),
-        "fpr": (p - t, n - s),
-        "fnr": (s - t, s),
-        "fdr": (p - t, p),
-        "jaccard": (t, s + p - t),
-    }[name]
-
-
-def _model(puzzle: Puzzle) -> tuple[Model, Any, list[tuple[Any, Any, Any]]]:
-    from leukreg.audit.cp_sat import Model
-
-    model, known = Model(), dict(puzzle.supports)
-    most = puzzle.rows or LARGEST
-    n = model.number(puzzle.rows or 1, most)
-    classes = []
-    for label in puzzle.classes:
-        s = model.number(known.get(label, 0), known.get(label, most))
-        t, p = model.number(0, most), model.number(0, most)
-        model.hold(t <= s, t <= p)
-        classes.append((s, t, p))
-    model.hold(sum(s for s, _, _ in classes) == n, sum(p for _, _, p in classes) == n)
-    wrong = n - sum(t for _, t, _ in classes)
-    model.hold(*(s - t + p - t <= wrong for s, t, p in classes))
-    for label, name, value in puzzle.figures:
-        if name == "balanced_accuracy":
-            (s, t, _), (o, u, _) = classes
-            t_o, u_s, s_o = (model.product(a, b, most * most) for a, b in ((t, o), (u, s), (s, o)))
-            _prints(model, (t_o + u_s, 2 * s_o), value, 2 * most * most)
-        elif name == "f1" and value.undefined:  # as recall is, or precision
-            s, _, p = classes[puzzle.classes.index(label)]
-            model.product(s, p, 0)
-        else:
-            _prints(model, ratio(label, name, puzzle.classes, classes, n), value, 2 * most)
-    return model, n, classes
-
-
-def _prints(model: Model, parts: tuple[Any, Any], value: Printed, most: int) -> None:
-    """The ratio prints so; its denominator is at most ``most``."""
-    top, bottom = parts
-    if value.undefined:
-        model.hold(bottom == 0)
-        return
-    # 0/0 satisfies both inequalities, as it may be printed as anything.
-    low, high = _least(value.low, most), -_least(-value.high, most)
-    model.hold(low.denominator * top >= low.numerator * bottom)
-    model.hold(high.denominator * top <= high.numerator * bottom)
-    if not value.holds(None):
-        model.hold(bottom > 0)
-
-
-def _least(value: Fraction, most: int) -> Fraction:
-    """The least fraction, not under ``value``, of a denominator up to ``most``.
-
-    Counts cannot tell the two apart, and the solver's 64 bits hold it.
-    """
-    near = value.limit_denominator(most)
-    if near >= value:
-        return near
-    # Its right neighbour c/d in the Farey sequence: c b - a d = 1, d as large as may be.
-    a, b = near.numerator, near.denominator
-    d = most - (most + pow(a, -1, b)) % b
-    return Fraction(1 + a * d, b * d)

@@ -34,6 +34,8 @@ What = Literal["run", "recipe", "paper"]
 STATUS = "status.json"
 """A folder with this file is a run."""
 INPUT = Path("-")
+MOST_SHOWN = 5
+"""Findings of a published table, the gravest first, unless all are asked for."""
 
 
 @click.command("audit")
@@ -41,9 +43,15 @@ INPUT = Path("-")
 @runs_folder
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--rule", "rules", multiple=True, help="Only this rule's findings; may be repeated.")
+@click.option("--all", "every", is_flag=True, help="Of a table, not its first five findings only.")
 @click.option("--toml", is_flag=True, help="Only print how a table was read, to be corrected.")
 def command(
-    paths: tuple[str, ...], root: Path, as_json: bool, rules: tuple[str, ...], toml: bool
+    paths: tuple[str, ...],
+    root: Path,
+    as_json: bool,
+    rules: tuple[str, ...],
+    every: bool,
+    toml: bool,
 ) -> int:
     """Say what is wrong with a run or a published result.
 
@@ -82,7 +90,8 @@ def command(
         for one in results:
             if one.understood is not None:
                 say(f"{one.understood.toml()}")
-            print_findings(f"{one.what} {one.name}", one.findings, console)
+            most = len(one.findings) if every or one.what == "run" else MOST_SHOWN
+            print_findings(f"{one.what} {one.name}", one.findings, console, most)
         if len(results) > 1:
             say(f"In all: {summary([one for result in results for one in result.findings])}")
     if len(broken) == 1:

@@ -149,13 +149,18 @@ def print_entry(mark: str, lines: Iterable[str], console: Console) -> None:
             head = " " * MARK
 
 
-def print_findings(title: str, findings: Sequence[Finding], console: Console) -> None:
-    """Print a title with the counts, and each finding in two lines (wrapped on a terminal)."""
+def print_findings(
+    title: str, findings: Sequence[Finding], console: Console, most: int | None = None
+) -> None:
+    """Print a title with the counts, and each finding, of ``most`` the first, in two lines (wrapped
+    on a terminal)."""
     head = Text(safe(f"{title}: ", console), style="bold")
     console.print(head + Text(summary(findings)), soft_wrap=True)
-    for finding in findings:
+    for finding in findings[:most]:
         mark, first, second = finding.lines()
         print_entry(mark, (first, second), console)
+    if most is not None and findings[most:]:
+        console.print(Text(f"{len(findings) - most} more findings: --all shows them"))
     console.print()
 
 

@@ -28,8 +28,8 @@ FIRES: dict[str, dict[str, tuple[str, ...]]] = {
         "validation-is-test": (),
     },
     "v3": {
-        "impossible-figures": ("40.49 % is impossible", "recall 0.1902", "39/205 = 19.02 %"),
-        "one-class-tested": ("one class, Benign", "39 hits and 60 + 48 + 58"),
+        "impossible-figures": ("accuracy 40.49 % lies above", "Benign 0.1902", "in any folds"),
+        "one-class-tested": ("one class, Benign", "precision of 1 and specificity of 0"),
         "undefined-printed": ("Benign specificity 0.0000",),
         "validation-is-test": (),
     },

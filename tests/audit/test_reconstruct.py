@@ -14,14 +14,9 @@ from hypothesis import strategies as st
 
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.audit.published_table import Reported
-from leukreg.audit.reconstruct import (
-    Marginals,
-    Puzzle,
-    Reconstruction,
-    matrices_of,
-    reconstruct,
-    solve,
-)
+from leukreg.audit.readings import Marginals
+from leukreg.audit.reconstruct import Reconstruction, matrices_of, reconstruct, solve
+from leukreg.audit.system import Puzzle
 
 Matrix = tuple[tuple[int, ...], ...]
 NAMES = "abcdef"  # of the classes, in order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -42,17 +43,21 @@ class MajorityBaseline:
         if accuracy is None or sum(n > 0 for n in counts.values()) < 2:
             return
         name, most = max(counts.items(), key=lambda item: item[1])
-        n, value, text = sum(counts.values()), float(accuracy), accuracy.quoted("accuracy")
-        aside = examined.aside
-        if aside is not None and aside.name == "accuracy" and len(aside.values) == 1:
-            value = aside.values[0][0] / aside.values[0][1]
-            text = f"{100 * value:.2f} %"
-        if value <= most / n:
+        n, text = sum(counts.values()), accuracy.quoted("accuracy")
+        aside = examined.conflict.aside if examined.conflict else None
+        low, high = accuracy.low, accuracy.high
+        if aside is not None and aside.figure[1] == "accuracy" and aside.answer.complete:
+            low, high = min(aside.values()), max(aside.values())
+            text = f"{100 * float(low):.2f} %" if low == high else "of the others"
+        # The numbers of right answers that print so: all of them must be at or under the baseline.
+        least, hits = math.ceil(low * n), math.floor(high * n)
+        if least <= hits <= most:
             positives = counts.get(reported.positive or "", 0)
             few = f"; {counted(positives, 'positive')}" if len(counts) == 2 and positives else ""
+            where = "under" if hits < most else "at" if least == most else "at or under"
             yield error(
                 self,
-                f"{reported.who}: accuracy {text} lies {'at' if value == most / n else 'under'} the"
+                f"{reported.who}: accuracy {text} lies {where} the"
                 f" majority baseline {percent(most / n)} (always {name}, {most:,} of {n:,}{few})"
                 f"{examined.proviso}",
             )

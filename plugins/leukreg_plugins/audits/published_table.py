@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from leukreg import Finding, Problems, Reported, RunRecord, examine, plugin
-from leukreg_plugins.audits.finding import counted, error, note, some
+from leukreg_plugins.audits.finding import counted, error, note, some, warning
 
 
 def published(run: RunRecord) -> tuple[Reported, ...]:
@@ -69,18 +70,32 @@ class ConsistentTable:
     """What a published table's figures can come from.
 
     A table that some confusion matrix prints is consistent; that does not make it meaningful.
+    Where only another reading than the plain one fits (other averages, digits cut off, columns or
+    a matrix turned), that reading is named.
+
+    Do: say which averages are printed, and how they are rounded.
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
         for reported in published(run):
-            examined = examine(reported)
-            answer, who = examined.answer, reported.who
-            if examined.conflict is not None or examined.mismatches:
+            examined, who = examine(reported), reported.who
+            verdict, reading = examined.verdict, examined.reading
+            if verdict.status == "impossible":
                 continue
-            if answer.status == "fits":
-                yield note(self, f"{who}: the table is consistent: {examined.origin()}")
+            if reading is not None:
+                said = f"{who}: the table is {verdict.headline}: {verdict.reason}"
+                yield (warning if reading.slip else note)(self, f"{said}{self._of(verdict)}")
             elif reported.per_class or reported.figure("accuracy") or reported.figure("recall"):
-                yield note(self, f"{who}: the table cannot be checked whole: {answer.why}")
+                yield note(self, f"{who}: the table is not checkable: {verdict.reason}")
+
+    def _of(self, verdict: Any) -> str:
+        """What was not checked, or only in part."""
+        parts = []
+        if verdict.bounded:
+            parts.append(f"only held against their rows: {some(verdict.bounded, 3)}")
+        if verdict.unused:
+            parts.append(f"not checked: {some([one.split(' (')[0] for one in verdict.unused], 3)}")
+        return f" ({'; '.join(parts)})" if parts else ""
 
 
 @plugin("undefined-printed")
@@ -103,9 +118,15 @@ class UndefinedPrinted:
             yield error(self, f"0/0 given as a number: {some(listed, 4)}")
 
     def _reported(self, reported: Reported) -> Iterator[str]:
-        answers = examine(reported).marginals()
+        examined = examine(reported)
+        answers, only = examined.marginals(), examined.only_class()
+        if only is not None and not answers:
+            for owner, name, value in reported.per_class:
+                empty = "specificity" if owner == only[0] else "recall"
+                if name == empty and not value.undefined:
+                    yield f"{owner} {name} {value.text}"
         for i, label in enumerate(reported.classes):
-            for name, value in reported.of(label).items():
+            for name, value in examined.of(label).items():
                 zero = [self._empty(name, sum(s for s, _, _ in one), one[i]) for one in answers]
                 if zero and all(zero) and not value.undefined:
                     yield f"{label} {name} {value.text}"

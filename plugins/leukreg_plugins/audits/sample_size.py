@@ -167,8 +167,9 @@ class FewPositives:
                 yield name, rounded(share), share * n, n, drawn.of
 
     def _reported(self, reported: Reported) -> Iterator[Rests]:
-        for label, n in examine(reported).supports().items():
-            recall = reported.of(label).get("recall")
+        examined = examine(reported)
+        for label, n in examined.supports().items():
+            recall = examined.of(label).get("recall")
             if n and recall is not None and not recall.undefined:
                 yield label, recall.text, float(recall) * n, n, counted(n, "image")
 

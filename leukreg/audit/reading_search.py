@@ -1,0 +1,242 @@
+"""The readings of a table, tried in order: the plain one, then every other honest one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from leukreg.audit.conflict import told
+from leukreg.audit.figures import AVERAGES, said
+from leukreg.audit.readings import (
+    Figure,
+    Marginals,
+    Way,
+    found_way,
+    quotient,
+    ratio,
+    unlabelled,
+    values,
+    whole,
+)
+from leukreg.audit.reconstruct import BRIEFLY, DECIDE, Reconstruction, figures_of, solve
+from leukreg.audit.system import Puzzle
+
+if TYPE_CHECKING:
+    from leukreg.audit.cp_sat import Purse
+    from leukreg.audit.published_table import Reported
+    from leukreg.audit.reconstruct import Matrix
+
+COLUMNS = ("precision", "recall", "f1", "specificity")
+"""Two of these may have been swapped."""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureReading:
+    """One way to read a table in which it can be true."""
+
+    name: str
+    """In words after "read as"; empty for the plain reading."""
+    answer: Reconstruction
+    slip: bool = False
+    """Whether the table is labelled wrongly, if it is to be read so."""
+
+
+def plainly(puzzle: Puzzle) -> Puzzle:
+    """Figures of the whole as those of the positive class, where there are two."""
+    return read_as(puzzle, puzzle.positive or "") if len(puzzle.classes) == 2 else puzzle
+
+
+def read_as(puzzle: Puzzle, what: str) -> Puzzle:
+    """The figures without a kind as those of a class, or as averages of a kind."""
+    figures = tuple(
+        (what, name, value)
+        if unlabelled(label, name) and what in puzzle.classes
+        else (label, f"{what}_{name}", value)
+        if unlabelled(label, name) and what in AVERAGES
+        else (label, name, value)
+        for label, name, value in puzzle.figures
+    )
+    return replace(puzzle, figures=figures)
+
+
+def of_test(
+    puzzle: Puzzle, purse: Purse, only_plain: bool = False
+) -> tuple[FigureReading | None, str]:
+    """The first reading that fits, or why that is undecided; neither where none fits.
+
+    Args:
+        only_plain: Only those that take every figure as labelled and rounded.
+    """
+    bounded: FigureReading | None = None
+    open_ = ""
+    for name, trial in _as_labelled(puzzle):
+        answer = solve(trial, effort=DECIDE, purse=purse)
+        reading = FigureReading(name, answer)
+        if answer.status == "fits" and not answer.bounded:
+            return _named(reading, puzzle), ""
+        bounded = bounded or (reading if answer.status == "fits" else None)
+        open_ = open_ or answer.why
+        if trial is not puzzle and not name and _none(puzzle.loosened(), purse):
+            break  # no reading of these labels fits
+    if bounded is not None or only_plain:
+        return bounded, open_
+    for reading in _as_slips(puzzle, purse):
+        if reading.answer.status == "fits":
+            return reading, ""
+        open_ = open_ or reading.answer.why
+    return None, open_
+
+
+def _as_labelled(puzzle: Puzzle) -> Iterator[tuple[str, Puzzle]]:
+    """With the labels as they stand, all figures rounded."""
+    if not any(unlabelled(label, name) for label, name, _ in puzzle.figures):
+        yield "", puzzle
+        return
+    if len(puzzle.classes) == 2:
+        yield "", plainly(puzzle)
+        for other in puzzle.classes:
+            if other != puzzle.positive:
+                yield f"figures of {other}", read_as(puzzle, other)  # the positive one is another
+    for kind in AVERAGES:
+        yield f"{kind} averages", read_as(puzzle, kind)
+    yield "?", puzzle
+
+
+def _named(reading: FigureReading, puzzle: Puzzle) -> FigureReading:
+    """Figures that are of different kinds are named after the first answer."""
+    if reading.name != "?":
+        return reading
+    found = reading.answer.answers[0]
+    return replace(reading, name=_ways_said(puzzle, found))
+
+
+def _ways_said(puzzle: Puzzle, found: Marginals) -> str:
+    """What each figure without a kind is by these counts: "precision as weighted average"."""
+    ways = {
+        figure[1]: found_way(figure, puzzle.ways(figure), puzzle.classes, found)
+        for figure in puzzle.figures
+        if unlabelled(figure[0], figure[1])
+    }
+    kinds = {(way.kind, way.label) for way in ways.values() if way is not None}
+    if len(kinds) == 1:
+        ((kind, label),) = kinds
+        if kind == "of":
+            return "" if label == puzzle.positive else f"figures of {label}"
+        if kind in AVERAGES:
+            return f"{kind} averages"
+    listed = []
+    for name, way in ways.items():
+        if way is not None and (way.kind, way.label) != ("of", puzzle.positive):
+            link = "" if way.kind in ("of", "but") else "as "
+            listed.append(f"{said(name)} {link}{way.said()}")
+    return ", ".join(listed)
+
+
+def _none(puzzle: Puzzle, purse: Purse) -> bool:
+    return solve(puzzle, 1, BRIEFLY, purse).status == "impossible"
+
+
+def _as_slips(puzzle: Puzzle, purse: Purse) -> Iterator[FigureReading]:
+    """Figures cut off where they should be rounded, and columns that are swapped."""
+    loose = puzzle.loosened()
+    answer = solve(loose, 1, DECIDE, purse)
+    if answer.status == "fits":
+        yield _cut(puzzle, purse)
+    elif answer.status == "undecided":
+        yield FigureReading("", answer)
+    for name, trial in _swapped(puzzle):
+        for one in (trial, trial.loosened()):
+            answer = solve(one, 1, BRIEFLY, purse)
+            if answer.status != "impossible":
+                yield FigureReading(name, answer, slip=True)
+
+
+def _cut(puzzle: Puzzle, purse: Purse) -> FigureReading:
+    """With as few figures cut off as may be, one by one held to be rounded."""
+    for _, plain in _as_labelled(puzzle):
+        if solve(plain.loosened(), 1, BRIEFLY, purse).status == "fits":
+            break
+    figures = list(plain.loosened().figures)
+    for i, figure in enumerate(plain.figures):
+        trial = replace(plain, figures=(*figures[:i], figure, *figures[i + 1 :]))
+        if solve(trial, 1, BRIEFLY, purse).status == "fits":
+            figures[i] = figure
+    listed = [told(puzzle.figures[i]) for i, one in enumerate(figures) if one[2].cut]
+    chosen = replace(plain, figures=tuple(figures))
+    answer = solve(chosen, effort=BRIEFLY, purse=purse)
+    also = _ways_said(replace(puzzle, figures=tuple(
+        (a, b, one[2]) for (a, b, _), one in zip(puzzle.figures, figures, strict=True))),
+        answer.answers[0])  # fmt: skip
+    which = "truncated figures" if len(listed) > 3 else f"truncated ({', '.join(listed)})"
+    return FigureReading(f"{which}, {also}" if also else which, answer)
+
+
+def _swapped(puzzle: Puzzle) -> Iterator[tuple[str, Puzzle]]:
+    there = [name for name in COLUMNS if any(name == one for _, one, _ in puzzle.figures)]
+    for a, b in itertools.combinations(there, 2):
+        turn = {a: b, b: a}
+        figures = tuple((label, turn.get(name, name), v) for label, name, v in puzzle.figures)
+        yield f"{said(a)} and {said(b)} swapped", replace(puzzle, figures=figures)
+
+
+def marginals_of(matrix: Matrix) -> Marginals:
+    columns = [sum(column) for column in zip(*matrix, strict=True)]
+    return tuple((sum(row), row[c], columns[c]) for c, row in enumerate(matrix))
+
+
+def of_matrix(reported: Reported) -> tuple[FigureReading | None, tuple[str, ...]]:
+    """The first reading in which a stated matrix prints the figures; or those that it does not."""
+    rows = reported.confusion or ()
+    figures, classes = figures_of(reported), reported.classes
+    base = Puzzle(classes, None, (), figures, reported.positive)
+    plain = marginals_of(rows)
+    swaps = [("", base), *_swapped(base)]
+    turned = marginals_of(tuple(zip(*rows, strict=True)))
+    turning = "a matrix with predictions as rows"
+    trials = [(plain, "", *swaps[0]), (turned, turning, *swaps[0])]
+    trials += [(plain, "", *one) for one in swaps[1:]]
+    for (found, turn, swap, puzzle), loose in itertools.product(trials, (False, True)):
+        trial = puzzle.loosened() if loose else puzzle
+        if all(found_way(f, trial.ways(f), classes, found) for f in trial.figures):
+            cut = [told(f) for f in puzzle.figures
+                   if not found_way(f, puzzle.ways(f), classes, found)]  # fmt: skip
+            words = (turn, swap, f"truncated ({', '.join(cut)})" if cut else "",
+                     _ways_said(trial, found))  # fmt: skip
+            return FigureReading(_joined(words), _of(found), bool(turn or swap)), ()
+    wrong = [f for f in figures if not found_way(f, base.ways(f), classes, plain)]
+    return None, tuple(_differs(f, base.ways(f), classes, plain) for f in wrong)
+
+
+def _joined(words: Sequence[str]) -> str:
+    return ", ".join(word for word in words if word)
+
+
+def _of(found: Marginals) -> Reconstruction:
+    n = sum(s for s, _, _ in found)
+    return Reconstruction(status="fits", rows=n, answers=(found,), complete=True)
+
+
+def _differs(figure: Figure, ways: Sequence[Way], classes: Sequence[str], found: Marginals) -> str:
+    n, digits = sum(s for s, _, _ in found), max(4, figure[2].digits)
+    listed = []
+    for way in ways[:4]:
+        if way.kind == "of" or (way.kind == "whole" and way.name == "accuracy"):
+            whole_ = way.kind == "whole"
+            pair = whole(way.name, found, n) if whole_ else ratio(
+                way.name, found[classes.index(way.label)], n)  # fmt: skip
+            value = quotient(pair)
+            text = f"{pair[0]:,}/{pair[1]:,}"
+            of = f" ({way.said()})" if len(ways) > 1 else ""
+        elif way.name in ("mcc", "g_mean") and way.kind == "whole":
+            continue
+        else:
+            value, text = next(values(way, classes, found, n), None), ""
+            of = f" ({way.said()})" if way.kind != "whole" else ""
+        shown = "undefined" if value is None else (
+            f"{100 * float(value):.2f} %" if way.name == "accuracy" else
+            f"{float(value):.{digits}f}")  # fmt: skip
+        listed.append(f"{text} = {shown}{of}" if text else f"{shown}{of}")
+    is_ = f", {' or '.join(dict.fromkeys(listed))}" if listed else ""
+    return f"{told(figure)} is not that of its own matrix{is_}"

@@ -1,0 +1,102 @@
+"""A table is accused only when no honest reading fits; otherwise the one that fits is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leukreg.audit.examination import examine
+from leukreg.audit.published_table import Reported
+from tests.audit.printed_forms import FORMS, Draw, drawn, printed_as
+
+TWO: dict[str, Any] = {"classes": ["HEM", "ALL"], "positive": "ALL"}
+SIZED = TWO | {"test_counts": {"HEM": 678, "ALL": 1455}}
+MATRIX = [[435, 243], [49, 1406]]
+
+
+def verdict(**table: Any) -> Any:
+    return examine(Reported.read(table)).verdict
+
+
+@pytest.mark.parametrize(
+    ("table", "headline"),
+    [
+        (SIZED | {"accuracy": "0.8631", "precision": "0.8526", "recall": "0.9663"}, "consistent"),
+        (
+            SIZED | {"accuracy": "86.31 %", "specificity": "64.15 %"},
+            "consistent as truncated (specificity 64.15 %)",
+        ),
+        (
+            SIZED | {"precision": "0.8988", "recall": "0.6416", "specificity": "0.9663"},
+            "consistent as figures of HEM",
+        ),
+        (
+            TWO
+            | {"confusion": [list(row) for row in zip(*MATRIX, strict=True)]}
+            | {"precision": "0.8526", "recall": "0.9663"},
+            "consistent as a matrix with predictions as rows",
+        ),
+        (
+            SIZED | {"accuracy": "0.863", "precision": "0.867", "recall": "0.863", "f1": "0.855"},
+            "consistent as weighted averages",
+        ),
+        (SIZED | {"folds": 5, "accuracy": "0.8632", "recall": "0.9660"}, "not checkable"),
+        (SIZED | {"accuracy": "0.863 ± 0.01", "recall": "0.9660 ± 0.02"}, "not checkable"),
+        (SIZED | {"sensitivity": "0.9663", "npv": "0.8988", "mcc": "0.6759"}, "consistent"),
+        (SIZED | {"sensitivity": "0.9663", "ppv": "0.8526", "kappa": "0.66"}, "consistent"),
+    ],
+)
+def test_the_reading_that_fits_is_named(table: dict[str, Any], headline: str) -> None:
+    assert verdict(**table).headline == headline
+
+
+def rows(*f1: str, name: str = "f1") -> dict[str, Any]:
+    return {f"c{i}": {name: value} for i, value in enumerate(f1)}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        # An average under all its rows, an accuracy under all recalls: of any size.
+        ({"f1": "0.64", "per_class": rows("0.92", "0.92", "0.94", "0.98")}, "F1 0.64"),
+        (
+            {"accuracy": "0.80", "per_class": rows("0.92", "0.93", "0.97", name="recall")},
+            "accuracy 80 %",
+        ),
+        (SIZED | {"sensitivity": "0.9663", "ppv": "0.8526", "mcc": "0.6771"}, "it is 0.6759"),
+        (
+            {"folds": 5, "classes": ["a", "b"]}
+            | {"per_class": {"a": {"precision": ".80", "recall": ".80", "f1": ".90"}}},
+            "in any folds",
+        ),
+    ],
+)
+def test_where_nothing_fits_the_conflict_is_short(table: dict[str, Any], words: str) -> None:
+    found = verdict(**table)
+    assert found.status == "impossible"
+    assert words in found.reason
+
+
+def test_of_ten_classes_three_figures_are_named() -> None:
+    row = {"precision": "0.8512", "recall": "0.8571", "f1": "0.8542"}
+    wrong = {"precision": "0.7597", "recall": "0.8345", "f1": "0.7951"}
+    table = {"per_class": {f"c{i}": wrong if i == 3 else row for i in range(10)}}
+    reason = verdict(**table).reason
+    assert reason.startswith("c3 precision 0.7597, c3 recall 0.8345, c3 F1 0.7951 cannot be true")
+
+
+def test_a_verdict_lists_what_it_rests_on_and_what_it_could_not_use() -> None:
+    found = verdict(**SIZED, accuracy="0.8631", recall="0.9663", auc="0.91", top_3="1.00")
+    assert found.rests_on == ("accuracy 86.31 %", "recall 0.9663")
+    assert [one.split(" (")[0] for one in found.unused] == ["AUC 0.91", "top 3 1.00"]
+    assert found.assumptions == ("figures of the whole are those of ALL",)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(FORMS), drawn())
+def test_no_honest_table_is_impossible(form: str, draw: Draw) -> None:
+    table = printed_as(form, draw)
+    assert verdict(**table).status != "impossible", table
