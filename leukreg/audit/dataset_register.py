@@ -37,6 +37,9 @@ class PublicDataset:
     """The data set whose pictures these are cut out of."""
     duplicates: str = ""
     note: str = ""
+    unconfirmed: tuple[str, ...] = ()
+    """Fields whose figures were not read whole at the data set's own address: they warn, and are
+    never called an error."""
     sources: tuple[str, ...] = ()
     """The addresses where these figures were read."""
 
@@ -49,7 +52,8 @@ def dataset_register() -> Mapping[str, PublicDataset]:
 
 
 def _read(name: str, table: Mapping[str, object]) -> PublicDataset:
-    kept = {**table, "name": name, "sources": tuple(table["sources"])}  # type: ignore[arg-type]
+    lists = {key: tuple(table.get(key, ())) for key in ("sources", "unconfirmed")}  # type: ignore[call-overload]
+    kept = {**table, **lists, "name": name}
     if isinstance(classes := table.get("classes"), Mapping):
         kept["classes"] = tuple(classes.items())
     if isinstance(split := table.get("split"), Mapping):

@@ -61,6 +61,7 @@ def _lines(dataset: PublicDataset) -> list[str]:
         "cut out of": dataset.cropped_from,
         "copies": dataset.duplicates,
         "note": dataset.note,
+        "not confirmed at its own address": ", ".join(dataset.unconfirmed).replace("_", " "),
     }
     lines += [f"  {what}: {text}" for what, text in told.items() if text]
     return [*lines, *(f"  source: {address}" for address in dataset.sources)]

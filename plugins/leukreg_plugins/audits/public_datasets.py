@@ -12,6 +12,7 @@ from leukreg_plugins.audits.published_table import published
 
 PublicDataset = Any
 """What ``find_dataset`` gives: a data set of the register."""
+UNCONFIRMED = " (counts not confirmed at its own address)"
 MOST_TRIED = 20_000
 """Images of a class up to which every number of tested ones is tried."""
 
@@ -63,10 +64,11 @@ class MoreThanExists:
             if counts[label] > n + made.get(label, 0)
         ]
         if more:
-            said = error if what == "tested" else warning
-            yield said(
-                self, f"{reported.who}: more is {what} than {dataset.name} has: {some(more)}"
-            )
+            said, doubt = (error, "") if what == "tested" else (warning, "")
+            if "classes" in dataset.unconfirmed:
+                said, doubt = warning, UNCONFIRMED
+            text = f"more is {what} than {dataset.name} has: {some(more)}{doubt}"
+            yield said(self, f"{reported.who}: {text}")
 
 
 @plugin("patients-parted")
@@ -126,7 +128,9 @@ class ClassTooSmall:
                 continue
             dataset = find_dataset(reported.dataset) if reported.dataset else None
             whole = _of_class(dataset.classes if dataset else (), reported.classes)
-            whole |= reported.tally("class_counts")
+            unsure = "classes" in dataset.unconfirmed if dataset else False
+            stated = reported.tally("class_counts")
+            whole |= stated
             tested = reported.test_supports()
             for label, most in whole.items():
                 row = {n: v for n, v in reported.of(label).items() if n in _ROW and not v.undefined}
@@ -138,6 +142,8 @@ class ClassTooSmall:
                 text = f"{listed} of {label} print in no test of its {most:,} images or fewer"
                 if any(_prints(row, n, cut_off=True) for n in range(1, most + 1)):
                     yield note(self, f"{reported.who}: {text}, unless digits are cut off")
+                elif unsure and label not in stated:
+                    yield warning(self, f"{reported.who}: {text}{UNCONFIRMED}")
                 else:
                     yield error(self, f"{reported.who}: {text}")
 
