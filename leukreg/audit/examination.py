@@ -135,7 +135,7 @@ class Examined:
         """What is said of the table, and of which of its figures."""
         wrong = list(self.contradictions())
         used = figures_of(self.reported) if self.reading is not None or wrong else ()
-        bounded = [told(one)[: len(told(one))] for one in self.answer.bounded]
+        bounded = tuple(told(one) for one in self.answer.bounded)
         rests = [told(one) for one in used]
         status: Status = "not checkable" if self.reading is None else "consistent"
         return TableVerdict(
@@ -143,7 +143,7 @@ class Examined:
             reading=self.reading.name if self.reading is not None and not wrong else "",
             reason="; ".join(wrong) or (self.origin() if self.reading is not None else self.why),
             rests_on=tuple(one for one in rests if one not in bounded),
-            bounded=tuple(bounded),
+            bounded=bounded,
             unused=tuple(self._unused(set(rests))),
             assumptions=tuple(self._assumptions()),
             tried=self.tried,

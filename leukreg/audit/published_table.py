@@ -217,7 +217,7 @@ class _Reader:
             split=texts.get("split", ""),
             classes=classes,
             positive=self.positive(classes),
-            figures=(*dict(reversed(rates)).items(), *self.taken(_loss, LOSSES)),
+            figures=(*reversed(dict(reversed(rates)).items()), *self.taken(_loss, LOSSES)),
             restated=tuple(one for n, one in enumerate(rates) if one[0] in dict(rates[:n])),
             per_class=(*per_class, *_diagonal(shares, classes, per_class)),
             supports=supports,

@@ -29,7 +29,7 @@ OWN: dict[str, str] = {
     "recipe": "Show what a recipe may say: its tables and keys.",
     "lr": "Suggest a learning rate for a phase of a recipe.",
     "data": "Look at images: classes, sizes, patients, broken files, copies.",
-    "datasets": "List public blood-cell data sets: images, patients, splits, sources.",
+    "datasets": "List public blood-cell data sets, and what each holds.",
     "demo": "Write rendered blood cells to a folder.",
     "synthesize": "Write the synthetic cells of a recipe that pass its gate.",
     "fidelity": "Compare synthetic images with real ones, and find copies.",

@@ -196,6 +196,8 @@ def test_run_with_fallbacks(place: Path, capsys: Call) -> None:
         (["cache", "clear", "no such \x1b[1m"], 2),
         (["fidelity", "no \x1b[1m[/x]", "no"], 2),
         (["published", "no \x1b[1m[/x]"], 2),
+        (["datasets", "no \x1b[1m[/x]"], 2),
+        (["sweep", "no \x1b[1m[/x].toml"], 2),
         (["lr", "no \x1b[1m[/x].toml"], 2),
         (["synthesize", "no \x1b[1m[/x].toml", "--out", "made"], 2),
     ],
