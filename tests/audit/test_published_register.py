@@ -10,6 +10,7 @@ import pytest
 
 from leukreg.audit.published_register import (
     KeptVerdict,
+    PublishedResult,
     audited,
     is_register,
     read_published,
@@ -56,6 +57,11 @@ def test_it_holds_forty_sources_with_an_address_each() -> None:
         assert result.source.quoted
         assert result.source.year is None or 1990 < result.source.year <= 2026
         assert all(reported.split for reported in result.reported), result.name
+
+
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
+def test_the_audit_says_what_the_register_keeps(result: PublishedResult) -> None:
+    assert result.verdicts == audited(result, installed()), "leukreg published --update renews it"
 
 
 def test_verdicts_are_kept_last_and_read_back(paper: Path) -> None:
