@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 FILE = Path(__file__).with_name("datasets.toml")
 Counts = tuple[tuple[str, int], ...]
@@ -52,13 +53,13 @@ def dataset_register() -> Mapping[str, PublicDataset]:
 
 
 def _read(name: str, table: Mapping[str, object]) -> PublicDataset:
-    lists = {key: tuple(table.get(key, ())) for key in ("sources", "unconfirmed")}  # type: ignore[call-overload]
-    kept = {**table, **lists, "name": name}
+    kept: dict[str, Any] = {**table, "name": name}
+    kept |= {key: tuple(kept.get(key, ())) for key in ("sources", "unconfirmed")}
     if isinstance(classes := table.get("classes"), Mapping):
         kept["classes"] = tuple(classes.items())
     if isinstance(split := table.get("split"), Mapping):
         kept["split"] = tuple(_side(side, held) for side, held in split.items())
-    return PublicDataset(**kept)  # type: ignore[arg-type]
+    return PublicDataset(**kept)
 
 
 def _side(side: str, held: int | Mapping[str, int]) -> tuple[str, int, Counts]:
