@@ -143,7 +143,7 @@ def _as_slips(puzzle: Puzzle, purse: Purse) -> Iterator[FigureReading]:
     loose = puzzle.loosened()
     answer = solve(loose, 1, DECIDE, purse)
     if answer.status == "fits":
-        yield _cut(puzzle, purse)
+        yield _cut(puzzle, answer, purse)
     elif answer.status == "undecided":
         yield FigureReading("", answer)
     for name, trial in _swapped(puzzle):
@@ -153,19 +153,28 @@ def _as_slips(puzzle: Puzzle, purse: Purse) -> Iterator[FigureReading]:
                 yield FigureReading(name, answer, slip=True)
 
 
-def _cut(puzzle: Puzzle, purse: Purse) -> FigureReading:
-    """With as few figures cut off as may be, one by one held to be rounded."""
-    for _, plain in _as_labelled(puzzle):
-        if solve(plain.loosened(), 1, BRIEFLY, purse).status == "fits":
+def _cut(puzzle: Puzzle, answer: Reconstruction, purse: Purse) -> FigureReading:
+    """With as few figures cut off as may be, one by one held to be rounded.
+
+    Args:
+        answer: What fits where every figure may be cut off: it stands where the purse is empty.
+    """
+    plain = puzzle
+    for _, one in _as_labelled(puzzle):
+        found = solve(one.loosened(), 1, BRIEFLY, purse)
+        if found.status == "fits":
+            plain, answer = one, found
             break
     figures = list(plain.loosened().figures)
     for i, figure in enumerate(plain.figures):
         trial = replace(plain, figures=(*figures[:i], figure, *figures[i + 1 :]))
-        if solve(trial, 1, BRIEFLY, purse).status == "fits":
-            figures[i] = figure
+        found = solve(trial, 1, BRIEFLY, purse)
+        if found.status == "fits":
+            figures[i], answer = figure, found
     listed = [told(puzzle.figures[i]) for i, one in enumerate(figures) if one[2].cut]
     chosen = replace(plain, figures=tuple(figures))
-    answer = solve(chosen, effort=BRIEFLY, purse=purse)
+    found = solve(chosen, effort=BRIEFLY, purse=purse)
+    answer = found if found.status == "fits" else answer
     also = _ways_said(replace(puzzle, figures=tuple(
         (a, b, one[2]) for (a, b, _), one in zip(puzzle.figures, figures, strict=True))),
         answer.answers[0])  # fmt: skip

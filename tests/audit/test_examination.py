@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leukreg.audit.cp_sat import Purse
 from leukreg.audit.examination import examine
 from leukreg.audit.published_table import Reported
-from tests.audit.printed_forms import FORMS, Draw, drawn, printed_as
+from leukreg.audit.reading_search import of_test
+from leukreg.audit.reconstruct import puzzle_of
+from tests.audit.printed_forms import FORMS, Draw, drawn, from_seed, printed_as
 
 TWO: dict[str, Any] = {"classes": ["HEM", "ALL"], "positive": "ALL"}
 SIZED = TWO | {"test_counts": {"HEM": 678, "ALL": 1455}}
@@ -100,3 +103,12 @@ def test_a_verdict_lists_what_it_rests_on_and_what_it_could_not_use() -> None:
 def test_no_honest_table_is_impossible(form: str, draw: Draw) -> None:
     table = printed_as(form, draw)
     assert verdict(**table).status != "impossible", table
+
+
+@pytest.mark.parametrize("effort", [0.0, 0.001, 0.01, 0.03, 0.1, 0.3])
+@pytest.mark.parametrize("seed", [3, 5, 8])
+def test_whatever_effort_is_left_nothing_breaks(seed: int, effort: float) -> None:
+    puzzle = puzzle_of(Reported.read(printed_as("truncated", from_seed(seed, 60))))
+    assert not isinstance(puzzle, str)
+    reading, why = of_test(puzzle, Purse(effort))
+    assert why or (reading is not None and reading.answer.answers)
