@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import LeukregError, Problem, Problems
@@ -255,8 +254,3 @@ def in_words(runs: Sequence[PlannedRun]) -> str:
     return (
         f"{counted(names, 'variation')}, {counted(seeds, 'seed')}: {each} of {several}, {trainings}"
     )
-
-
-def paths_of(runs: Sequence[PlannedRun]) -> tuple[Path, ...]:
-    """The recipes of a sweep."""
-    return tuple(dict.fromkeys(run.variation.path for run in runs))

@@ -14,13 +14,13 @@ import leukreg
 from leukreg.audit.rules import audit
 from leukreg.record import RunRecord
 from leukreg.registry import installed
+from tests.audit.papers import papers
 from tests.audit.real_runs import (
     Bench,
     evaluated,
     folded,
     leaking,
     of_patients,
-    papers,
     stressed,
     swapped,
     swept,
