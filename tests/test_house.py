@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = 306
-LINES = 54_350
+FILES = 335
+LINES = 59_500
 """Of the three packages, blank ones and docstrings too. Who raises this has looked for what to
 take out: eyes, preprocessing, stress and patients came to 41,000 lines with 5,400 of their own."""
 LONGEST = 450
