@@ -15,6 +15,7 @@ from leukreg.audit.system import Puzzle
 
 MOST_REPAIRS = 6
 MOST_NAMED = 5
+MOST_TOLD = 3
 LEFT_OUT_FIRST = (
     "jaccard", "fdr", "npv", "fpr", "fnr", "kappa", "mcc", "g_mean", "f1", "precision",
     "balanced_accuracy", "specificity", "recall", "error_rate", "accuracy",
@@ -111,7 +112,9 @@ class Conflict:
             return f"{told(repair.figure)} is impossible {beside}: it {repair.says()}"
         if len(listed) == 1:
             return f"{named} is impossible{test}"
-        ways = [f"{said(one.figure[1], one.figure[0])} {one.says()}" for one in self.repairs]
+        # Of many ways out the figure of the whole is told, the last one to be computed.
+        told_ = self.repairs[-1:] if len(self.repairs) > MOST_TOLD else self.repairs
+        ways = [f"{said(one.figure[1], one.figure[0])} {one.says()}" for one in told_]
         agrees = f"; the rest agrees if {' or if '.join(ways)}" if ways else ""
         return f"{named} cannot be true together{test}{agrees}"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from leukreg.audit.conflict import Conflict, shortest_conflict, told
@@ -18,12 +19,14 @@ from leukreg.audit.figures import said
 from leukreg.audit.means_over_folds import beyond_means, tests_of
 from leukreg.audit.printed_figure import Printed
 from leukreg.audit.published_table import LOSSES
-from leukreg.audit.reading_search import FigureReading, of_matrix, of_test, plainly
+from leukreg.audit.reading_search import FigureReading, of_matrix, of_test, plainly, read_as
 from leukreg.audit.readings import RATIOS, unlabelled
 from leukreg.audit.reconstruct import (
+    DECIDE,
     Reconstruction,
     figures_of,
     puzzle_of,
+    solve,
     stratified_tests,
 )
 from leukreg.audit.verdict import Status, TableVerdict
@@ -31,10 +34,13 @@ from leukreg.audit.verdict import Status, TableVerdict
 if TYPE_CHECKING:
     from leukreg.audit.published_table import Reported
     from leukreg.audit.readings import Marginals
+    from leukreg.audit.system import Puzzle
 
 EFFORT = 2.0
 """What all searches for one table may take: CP-SAT's deterministic time."""
 UNDECIDED = Reconstruction(status="undecided")
+AVERAGED_TOGETHER = frozenset({"precision", "recall", "f1"})
+WEIGHTED = "the recall is the accuracy, as a weighted average of recalls always is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Examined:
     """Why nothing could be decided."""
     tried: tuple[str, ...] = ()
     """The readings that do not fit, where none does."""
+    assumed: tuple[str, ...] = ()
+    """What was taken for granted besides, a sentence each."""
 
     @property
     def answer(self) -> Reconstruction:
@@ -116,7 +124,7 @@ class Examined:
         if self.reported.confusion is not None:
             return f"its matrix of {rows} gives every printed rate"
         if self.reported.test_total() is None:
-            return f"a test of {rows} prints so, for example"
+            return "one test can print all of it (its size is not stated)"
         if answer.unique:
             matrix = ", ".join(str(list(row)) for row in answer.matrix or ())
             return f"one matrix of {rows} prints so, [{matrix}]"
@@ -157,6 +165,12 @@ class Examined:
                 yield told(one) if follows else f"{told(one)} (follows from no confusion matrix)"
 
     def _assumptions(self) -> Iterator[str]:
+        yield from self.assumed
+        if self.reported.shares is not None:
+            yield self.reported.shares.assumption
+        turned = self.reading is not None and "predictions as rows" in self.reading.name
+        if (self.reported.shares or self.reported.confusion) and not turned:
+            yield "the rows of the matrix are the true classes, its columns the predicted ones"
         if self.tests is None:
             yield "figures printed with ± are means over several tests"
         elif self.tests > 1:
@@ -205,11 +219,28 @@ def _one_test(reported: Reported) -> Examined:
     if isinstance(puzzle, str):
         return Examined(reported, why=puzzle)
     purse = Purse(EFFORT)
+    if recall_is_accuracy(puzzle):
+        answer = solve(read_as(puzzle, "weighted"), effort=DECIDE, purse=purse)
+        if answer.status == "fits" and not answer.bounded:
+            weighted = FigureReading("weighted averages", answer)
+            return Examined(reported, weighted, assumed=(WEIGHTED,))
     reading, why = of_test(puzzle, purse)
     if reading is not None or why:
         return Examined(reported, reading, why=why)
     conflict = shortest_conflict(puzzle, plainly(puzzle), Purse(EFFORT / 2))
     return Examined(reported, conflict=conflict, tried=_tried(reported, ("",)))
+
+
+def recall_is_accuracy(puzzle: Puzzle) -> bool:
+    """Whether two classes' recall is printed as the accuracy is, to three digits or more, among
+    figures that are averages as often as not: hardly by chance that of one class."""
+    whole = {name: value for label, name, value in puzzle.figures if not label}
+    loose = {name for name in whole if unlabelled("", name)}
+    accuracy, recall = whole.get("accuracy"), whole.get("recall")
+    if len(puzzle.classes) != 2 or accuracy is None or recall is None:
+        return False
+    alike = (accuracy.value, accuracy.half) == (recall.value, recall.half)
+    return alike and accuracy.half <= Fraction(1, 2000) and {"recall"} < loose <= AVERAGED_TOGETHER
 
 
 def _means(reported: Reported, tests: int | None) -> Examined:

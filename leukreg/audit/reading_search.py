@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("precision", "recall", "f1", "specificity")
 """Two of these may have been swapped."""
+MIXED = "a mix, as no single reading fits: "
+"""How figures are named that are of different kinds each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +115,23 @@ def _named(reading: FigureReading, puzzle: Puzzle) -> FigureReading:
 
 
 def _ways_said(puzzle: Puzzle, found: Marginals) -> str:
-    """What each figure without a kind is by these counts: "precision as weighted average"."""
-    ways = {
-        figure[1]: found_way(figure, puzzle.ways(figure), puzzle.classes, found)
-        for figure in puzzle.figures
-        if unlabelled(figure[0], figure[1])
-    }
-    kinds = {(way.kind, way.label) for way in ways.values() if way is not None}
-    if len(kinds) == 1:
-        ((kind, label),) = kinds
-        if kind == "of":
-            return "" if label == puzzle.positive else f"figures of {label}"
-        if kind in AVERAGES:
-            return f"{kind} averages"
-    listed = []
-    for name, way in ways.items():
-        if way is not None and (way.kind, way.label) != ("of", puzzle.positive):
-            link = "" if way.kind in ("of", "but") else "as "
-            listed.append(f"{said(name)} {link}{way.said()}")
-    return ", ".join(listed)
+    """What the figures without a kind are by these counts: "weighted averages"; a mix of several
+    only where no single kind prints them all."""
+    loose = replace(puzzle, figures=tuple(f for f in puzzle.figures if unlabelled(f[0], f[1])))
+    if not loose.figures:
+        return ""
+    for name, trial in _as_labelled(loose):
+        if trial is not loose and all(
+            found_way(one, trial.ways(one), puzzle.classes, found) for one in trial.figures
+        ):
+            return name
+    ways = [(f[1], found_way(f, puzzle.ways(f), puzzle.classes, found)) for f in loose.figures]
+    listed = [
+        f"{said(name)} {'' if way.kind in ('of', 'but') else 'as '}{way.said()}"
+        for name, way in ways
+        if way is not None
+    ]
+    return f"{MIXED}{', '.join(listed)}"
 
 
 def _none(puzzle: Puzzle, purse: Purse) -> bool:

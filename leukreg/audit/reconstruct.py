@@ -73,13 +73,13 @@ class Reconstruction:
 def puzzle_of(reported: Reported) -> Puzzle | str:
     """The constraints of a table, or why there is nothing to solve."""
     rows = reported.test_total()
+    figures = figures_of(reported)
+    if not figures:
+        return "it prints no figure that follows from a confusion matrix"
     if len(reported.classes) < 2:
         return "the classes are not named"
     if len(reported.classes) > MOST_CLASSES:
         return f"it has more than {MOST_CLASSES} classes"
-    figures = figures_of(reported)
-    if not figures:
-        return "it prints no figure that follows from a confusion matrix"
     supports = tuple((c, n) for c, n in reported.test_supports().items() if c in reported.classes)
     if rows is not None and not 0 < rows <= LARGEST_TEST:
         return f"a test of {rows} rows is not searched (1 to {LARGEST_TEST:,} are)"

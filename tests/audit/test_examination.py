@@ -50,6 +50,19 @@ def verdict(**table: Any) -> Any:
         (SIZED | {"accuracy": "0.863 ± 0.01", "recall": "0.9660 ± 0.02"}, "not checkable"),
         (SIZED | {"sensitivity": "0.9663", "npv": "0.8988", "mcc": "0.6759"}, "consistent"),
         (SIZED | {"sensitivity": "0.9663", "ppv": "0.8526", "kappa": "0.66"}, "consistent"),
+        # Recall as the accuracy, to three digits: a weighted average, though HEM and ALL may have
+        # the same; where a specificity stands beside it, or with two digits, it may be chance.
+        (
+            TWO | {"accuracy": "0.979", "precision": "0.979", "recall": "0.979"},
+            "consistent as weighted averages",
+        ),
+        (TWO | {"accuracy": "0.95", "precision": "0.96", "recall": "0.95"}, "consistent"),
+        (TWO | {"accuracy": "0.950", "recall": "0.950", "specificity": "0.950"}, "consistent"),
+        (
+            TWO | {"precision": ".50", "recall": ".50", "f1": ".60"},
+            "consistent as a mix, as no single reading fits: precision of HEM, recall of ALL, "
+            "F1 of ALL",
+        ),
     ],
 )
 def test_the_reading_that_fits_is_named(table: dict[str, Any], headline: str) -> None:
@@ -70,6 +83,12 @@ def rows(*f1: str, name: str = "f1") -> dict[str, Any]:
             "accuracy 80 %",
         ),
         (SIZED | {"sensitivity": "0.9663", "ppv": "0.8526", "mcc": "0.6771"}, "it is 0.6759"),
+        # Of five ways out the accuracy is told, which the recalls make.
+        (
+            {"test_counts": {"c0": 101, "c1": 197, "c2": 193, "c3": 161}, "accuracy": "95 %"}
+            | {"per_class": rows("90 %", "96 %", "97 %", "100 %", name="recall")},
+            "the rest agrees if accuracy may be 628/652 = 96.32 %",
+        ),
         (
             {"folds": 5, "classes": ["a", "b"]}
             | {"per_class": {"a": {"precision": ".80", "recall": ".80", "f1": ".90"}}},
@@ -96,6 +115,13 @@ def test_a_verdict_lists_what_it_rests_on_and_what_it_could_not_use() -> None:
     assert found.rests_on == ("accuracy 86.31 %", "recall 0.9663")
     assert [one.split(" (")[0] for one in found.unused] == ["AUC 0.91", "top 3 1.00"]
     assert found.assumptions == ("figures of the whole are those of ALL",)
+
+
+def test_how_the_matrix_is_read_is_among_the_assumptions() -> None:
+    (said,) = verdict(**TWO, confusion=MATRIX, accuracy="0.8631").assumptions
+    assert said == "the rows of the matrix are the true classes, its columns the predicted ones"
+    shares = verdict(**TWO, confusion=[["64 %", "36 %"], ["3 %", "97 %"]])
+    assert shares.assumptions[0].endswith("each row sums to 1 (100 %)")
 
 
 @settings(max_examples=25, deadline=None)

@@ -73,7 +73,7 @@ class ConsistentTable:
     Where only another reading than the plain one fits (other averages, digits cut off, columns or
     a matrix turned), that reading is named.
 
-    Do: say which averages are printed, and how they are rounded.
+    Do: print the confusion matrix with the figures; all of them follow from it.
     """
 
     def build(self, run: RunRecord) -> Iterable[Finding]:
@@ -85,7 +85,7 @@ class ConsistentTable:
             if reading is not None:
                 said = f"{who}: the table is {verdict.headline}: {verdict.reason}"
                 yield (warning if reading.slip else note)(self, f"{said}{self._of(verdict)}")
-            elif reported.per_class or reported.figure("accuracy") or reported.figure("recall"):
+            elif reported.per_class or reported.figures:
                 yield note(self, f"{who}: the table is not checkable: {verdict.reason}")
 
     def _of(self, verdict: Any) -> str:

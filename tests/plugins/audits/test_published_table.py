@@ -71,7 +71,7 @@ def test_consistent_table() -> None:
     table = TWO | {"test_counts": {"Benign": 205, "ALL": 20}, "recall": "0.1000"}
     unique = reported(**table, specificity="0.9122")
     fires(ConsistentTable(), unique, "note", "one matrix", "[[187, 18], [18, 2]]")
-    fires(ConsistentTable(), reported(**TWO, accuracy="0.9"), "note", "for example")
+    fires(ConsistentTable(), reported(**TWO, accuracy="0.9"), "note", "size is not stated")
 
 
 def test_stratified_supports_are_named() -> None:
