@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from leukreg.audit.dataset_register import find_dataset as find_dataset
     from leukreg.audit.examination import examine as examine
     from leukreg.audit.published_table import Reported as Reported
+    from leukreg.audit.usual_splits import counts_of as counts_of
+    from leukreg.audit.usual_splits import fewest_images as fewest_images
+    from leukreg.audit.usual_splits import set_counts as set_counts
+    from leukreg.audit.usual_splits import usual_splits as usual_splits
     from leukreg.data.cache_folder import cache_area as cache_area
     from leukreg.data.decode import PictureSize as PictureSize
     from leukreg.data.decode import picture_size as picture_size
@@ -90,6 +94,7 @@ _NAMES = {
     "audit.dataset_register": "find_dataset",
     "audit.examination": "examine",
     "audit.published_table": "Reported",
+    "audit.usual_splits": "counts_of fewest_images set_counts usual_splits",
     "data.cache_folder": "cache_area",
     "data.decode": "PictureSize picture_size",
     "data.groups": "groups_of",

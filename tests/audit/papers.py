@@ -61,6 +61,13 @@ PAPERS = (
     folds = 5
     images = 450
     """,
+    """
+    classes = ["HEM", "ALL"]
+    class_counts = { HEM = 3389, ALL = 7272 }
+    accuracy = "0.8631"
+    recall = "0.9663"
+    specificity = "0.6416"
+    """,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from leukreg import Finding, Reported, RunRecord, find_dataset, plugin
+from leukreg import Finding, Reported, RunRecord, counts_of, fewest_images, find_dataset, plugin
 from leukreg_plugins.audits.contradictions import folded
 from leukreg_plugins.audits.finding import error, note, some, warning
 from leukreg_plugins.audits.published_table import published
@@ -23,12 +23,6 @@ def on_public_data(run: RunRecord) -> Iterator[tuple[Reported, PublicDataset]]:
         dataset = find_dataset(reported.dataset) if reported.dataset else None
         if dataset is not None:
             yield reported, dataset
-
-
-def _of_class(counts: Iterable[tuple[str, int]], classes: Iterable[str]) -> dict[str, int]:
-    """Images of these classes, by the names that differ in capitals at most."""
-    known = {label.lower(): n for label, n in counts}
-    return {label: known[label.lower()] for label in classes if label.lower() in known}
 
 
 @plugin("more-than-exists")
@@ -57,7 +51,7 @@ class MoreThanExists:
     def _classes(
         self, reported: Reported, dataset: PublicDataset, counts: Mapping[str, int], what: str
     ) -> Iterator[Finding]:
-        made, there = reported.tally("synthetic_counts"), _of_class(dataset.classes, counts)
+        made, there = reported.tally("synthetic_counts"), counts_of(dataset.classes, counts)
         more = [
             f"{label} {counts[label]:,} (it has {n:,})"
             for label, n in there.items()
@@ -127,7 +121,7 @@ class ClassTooSmall:
             if folded(reported) or reported.tally("synthetic_counts"):
                 continue
             dataset = find_dataset(reported.dataset) if reported.dataset else None
-            whole = _of_class(dataset.classes if dataset else (), reported.classes)
+            whole = counts_of(dataset.classes if dataset else (), reported.classes)
             unsure = "classes" in dataset.unconfirmed if dataset else False
             stated = reported.tally("class_counts")
             whole |= stated
@@ -136,12 +130,15 @@ class ClassTooSmall:
                 row = {n: v for n, v in reported.of(label).items() if n in _ROW and not v.undefined}
                 if label in tested or "recall" not in row or most > MOST_TRIED:
                     continue
-                if any(_prints(row, n, cut_off=False) for n in range(1, most + 1)):
+                if fewest_images(row, most):
                     continue
                 listed = ", ".join(f"{name} {value}" for name, value in row.items())
                 text = f"{listed} of {label} print in no test of its {most:,} images or fewer"
-                if any(_prints(row, n, cut_off=True) for n in range(1, most + 1)):
-                    yield note(self, f"{reported.who}: {text}, unless digits are cut off")
+                if least := fewest_images(row, min(10 * most, MOST_TRIED)):
+                    text = f"{listed} of {label} need {least:,} images, but it has {most:,} images"
+                if least := fewest_images({n: v.or_cut() for n, v in row.items()}, most):
+                    cut = f"{text} (where digits are cut off, {least:,} print so)"
+                    yield note(self, f"{reported.who}: {cut}")
                 elif unsure and label not in stated:
                     yield warning(self, f"{reported.who}: {text}{UNCONFIRMED}")
                 else:
@@ -149,26 +146,3 @@ class ClassTooSmall:
 
 
 _ROW = ("recall", "precision", "f1")
-
-
-def _prints(row: Mapping[str, Any], s: int, cut_off: bool) -> bool:
-    """Whether some whole numbers print the row, with ``s`` images of the class tested."""
-    ends = {
-        name: (value.low, value.value + 2 * value.half if cut_off else value.high)
-        for name, value in row.items()
-    }
-    low, high = ends["recall"]
-    for t in range(-int(-low * s // 1), min(s, int(high * s)) + 1):
-        if t == 0:  # then precision may be 0/0, which is printed as anything
-            return True
-        least, most = t, 10**9
-        if "precision" in ends:
-            low_p, high_p = ends["precision"]
-            least, most = max(t, -int(-t / high_p // 1)), int(t / low_p) if low_p > 0 else most
-        if "f1" in ends:
-            low_f, high_f = ends["f1"]
-            least = max(least, -int(-(2 * t / high_f - s) // 1))
-            most = min(most, int(2 * t / low_f - s) if low_f > 0 else most)
-        if least <= most:
-            return True
-    return False

@@ -53,7 +53,7 @@ def test_a_row_that_needs_more_images_than_its_class_has() -> None:
     row = {"precision": "0.987", "recall": "0.993", "f1": "0.989"}
     table: dict[str, Any] = {"classes": ["Benign", "Early"], "per_class": {"Early": row}}
     few = table | {"class_counts": {"Early": 979}}
-    fires(ClassTooSmall(), reported(**few), "note", "979", "cut off")
+    fires(ClassTooSmall(), reported(**few), "note", "need 2,136 images", "979", "cut off, 148")
     passes(ClassTooSmall(), reported(**few | {"class_counts": {"Early": 9000}}))
     passes(ClassTooSmall(), reported(**few, folds=5))
     lone = {"Early": {"recall": "0.9871"}}
