@@ -65,10 +65,9 @@ def sweep_of(place: Path) -> tuple[Section, ...]:
         RunError: ``sweep.json`` is damaged.
     """
     from leukreg.report.sweep_report import sweep_sections
-    from leukreg.runs.sweep_record import read_sweep_record
-    from leukreg.sweep.sweep_results import results_of
+    from leukreg.sweep.sweep_results import results_in
 
-    return sweep_sections(results_of(read_sweep_record(place), place.parent, installed()))
+    return sweep_sections(results_in(place))
 
 
 def subjects(names: Sequence[str], root: Path, registry: Registry) -> list[Subject]:

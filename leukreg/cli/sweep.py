@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from leukreg.cli.output import FINDINGS, GOOD, say
 if TYPE_CHECKING:
     from leukreg.progress import Progress
     from leukreg.registry.kinds import Workers
-    from leukreg.registry.plugin_call import Choice
     from leukreg.sweep.sweep_plan import PlannedRun
 
 
@@ -51,12 +49,10 @@ def command(
     """
     from leukreg.report.console import RichProgress, open_console, render
     from leukreg.report.sweep_tables import plan_section
-    from leukreg.sweep.sweep_file import read_sweep
-    from leukreg.sweep.sweep_folder import begin, figure_of
-    from leukreg.sweep.sweep_plan import planned
-    from leukreg.sweep.unit import forget_opened
+    from leukreg.runs.sweep_record import sweep_named
+    from leukreg.sweep.run_sweep import check_sweep, taken_up_with
+    from leukreg.sweep.sweep_folder import begin
 
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if (path is None) == (resume is None):
         raise click.UsageError("give either a FILE or --resume SWEEP")
     if resume is not None and (vary or seeds is not None or overrides or plan_only):
@@ -67,61 +63,43 @@ def command(
     given = {key: value for key, value in said.items() if value is not None}
     console = open_console()
     with RichProgress(console) as progress:
-        forget_opened()
         if path is None:
-            return _resumed(str(resume), root, given, progress)
-        asked = read_sweep(path, vary, seeds, overrides, given)
-        figure_of(asked)
-        plans = planned(asked, progress)
-        hands = _workers(asked.spec.executor, plans)
-        render(plan_section(plans, asked.spec.executor, hands.count), console, titled=False)
+            place = sweep_named(str(resume), root)
+            return _carried_out(place, *taken_up_with(place, given, progress), progress)
+        plan = check_sweep(
+            path,
+            vary=vary,
+            seeds=seeds,
+            overrides=overrides,
+            executor=given,
+            progress=progress,
+        )
+        hands = plan.workers()
+        render(plan_section(plan, hands.count), console, titled=False)
         say()
         if plan_only:
             hands.stop()
             return GOOD
-        return _carried_out(*begin(asked, plans, root), hands, progress)
-
-
-def _resumed(name: str, root: Path, given: Mapping[str, object], progress: Progress) -> int:
-    from leukreg.runs.sweep_record import read_sweep_record, sweep_named
-    from leukreg.sweep.sweep_file import executor_of
-    from leukreg.sweep.sweep_folder import taken_up
-
-    place = sweep_named(name, root)
-    plans = taken_up(place, progress)
-    choice = executor_of(read_sweep_record(place).executor, given)
-    return _carried_out(place, plans, _workers(choice, [*plans.values()]), progress)
-
-
-def _workers(choice: Choice, plans: list[PlannedRun] | tuple[PlannedRun, ...]) -> Workers:
-    from leukreg.registry.plugin_call import call
-
-    units = sum(len(plan.units) for plan in plans)
-    threads = max(plan.recipe.training.threads or 1 for plan in plans)
-    workers: Workers = call(choice, choice.plugin.build, units, threads)
-    return workers
+        return _carried_out(*begin(plan.asked, plan.runs, root), hands, progress)
 
 
 def _carried_out(
     place: Path, plans: Mapping[str, PlannedRun], workers: Workers, progress: Progress
 ) -> int:
-    from leukreg.cli.compare import sweep_of
     from leukreg.report.console import open_console, render
-    from leukreg.sweep.driver import drive
-    from leukreg.sweep.sweep_folder import held
+    from leukreg.report.sweep_report import sweep_sections
+    from leukreg.sweep.run_sweep import carried_out
 
-    progress.say(f"Sweep folder: {place}")
     try:
-        with held(place):
-            failures = drive(place, plans, workers, progress)
+        done = carried_out(place, plans, workers, progress)
     except BaseException as error:
         say("\n".join(getattr(error, "__notes__", ())), err=True)
         raise
-    for section in sweep_of(place):
+    for section in sweep_sections(done.results):
         render(section, open_console())
     say(f"\nleukreg report {place} writes this as a page.")
-    for failure in failures:
+    for failure in done.failures:
         say(f"failed: {failure.what}: {failure.error.splitlines()[0]}", err=True)
-    if failures:
+    if done.failures:
         say(f"leukreg sweep --resume {place} tries them again", err=True)
-    return FINDINGS if failures else GOOD
+    return FINDINGS if done.failures else GOOD

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leukreg.report.plot import STYLE
-from leukreg.report.sweep_tables import MOST, seeds_in_words
+from leukreg.report.search_report import search_sections
+from leukreg.report.sweep_tables import MOST, in_interval, seeds_in_words
 from leukreg.section import Section, Table
-from leukreg.sweep.resampled_t_test import CorrectedMean
 from leukreg.sweep.sweep_results import Difference, SweepResults, VariationFigures
 from leukreg.text import counted, rounded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from leukreg.types import Figure as FigureSpec
 
 TESTED = (
     "Differences on the same folds of the same seeds: corrected resampled t-test (Nadeau and "
@@ -23,16 +25,17 @@ TESTED = (
 
 def sweep_sections(results: SweepResults) -> tuple[Section, ...]:
     """Sections for the console and the page."""
-    of = " of patients" if results.of_patients else ""
+    if results.record.search is not None:
+        return search_sections(results)
+    title = f"{results.figure.title}{' of patients' * results.of_patients}"
     text = [*_said(results)]
     text += [f"! No result: {text}" for text in results.unfinished[:MOST]]
     figures = Section(
         title=f"Sweep {results.record.name}",
         text=tuple(text),
-        tables=(_variations(results, of),),
-        figure=lambda: _drawn(results, of),
-        caption=f"The {results.title}{of} of each fold and seed, and their mean with its 95 % "
-        "interval.",
+        tables=(_variations(results, title),),
+        figure=lambda: _drawn(results, title),
+        caption=f"The {title} of each fold and seed, and their mean with its 95 % interval.",
     )
     if not results.differences:
         return (figures,)
@@ -46,7 +49,7 @@ def sweep_sections(results: SweepResults) -> tuple[Section, ...]:
 
 def _said(results: SweepResults) -> Iterator[str]:
     """What follows from the figures, and what does not."""
-    record, title = results.record, results.title
+    record, title = results.record, results.figure.title
     seeds = seeds_in_words(sorted({run.seed for run in record.runs}))
     known = [one.mean for one in results.variations if one.mean]
     if len(results.variations) < 2 or not known:
@@ -85,31 +88,31 @@ def _choice(results: SweepResults) -> Iterator[str]:
     if nested is not None and results.record.choose == "validation":
         yield (
             f"Chosen fold by fold on validation rows, the sweep as a whole comes to "
-            f"{_mean(nested)} on test rows."
+            f"{in_interval(nested, results.figure)} on test rows."
         )
 
 
-def _mean(mean: CorrectedMean | None) -> str:
-    if mean is None:
-        return ""
-    if mean.low is None or mean.high is None:
-        return rounded(mean.value)
-    return f"{rounded(mean.value)} ({rounded(mean.low, 2)} to {rounded(mean.high, 2)})"
-
-
-def _variations(results: SweepResults, of: str) -> Table:
-    columns = ("variation", "runs", f"{results.title}{of}", "mean of folds", "folds", "validation")
-    rows = tuple(_figures(one) for one in results.variations[:MOST])
+def _variations(results: SweepResults, title: str) -> Table:
+    columns = (
+        "variation",
+        "runs",
+        title,
+        "mean of folds",
+        "folds",
+        "validation",
+    )
+    rows = tuple(_figures(one, results.figure) for one in results.variations[:MOST])
     more = len(results.variations) - MOST
     caption = "first over all folds of a run (mean over seeds), then the mean over folds and seeds"
     caption += f"; {more} more variations" if more > 0 else ""
     return Table(columns=columns, rows=rows, caption=caption)
 
 
-def _figures(one: VariationFigures) -> tuple[str, ...]:
+def _figures(one: VariationFigures, figure: FigureSpec) -> tuple[str, ...]:
     pooled = rounded(sum(one.pooled) / len(one.pooled)) if one.pooled else ""
     seen = "" if one.validation is None else rounded(one.validation)
-    return one.name, str(len(one.runs)), pooled, _mean(one.mean), str(len(one.trials)), seen
+    mean, folds = in_interval(one.mean, figure), str(len(one.folds) - one.undefined)
+    return one.name, str(len(one.runs)), pooled, mean, folds, seen
 
 
 def _row(one: Difference) -> tuple[str, ...]:
@@ -125,7 +128,7 @@ def _row(one: Difference) -> tuple[str, ...]:
     return one.first, one.second, value, interval, p, str(mean.count), stands
 
 
-def _drawn(results: SweepResults, of: str) -> Figure | None:
+def _drawn(results: SweepResults, title: str) -> Figure | None:
     from matplotlib.figure import Figure
 
     shown = [one for one in results.variations if one.mean][:MOST]
@@ -134,7 +137,7 @@ def _drawn(results: SweepResults, of: str) -> Figure | None:
     figure = Figure(figsize=(STYLE.width, 0.9 + 0.35 * len(shown)))
     axes = figure.subplots()
     for place, one in enumerate(shown):
-        values = [trial.test for trial in one.trials.values()]
+        values = [fold.test for fold in one.folds.values() if fold.test is not None]
         axes.plot(values, [place] * len(values), marker="|", ls="", color=STYLE.faint)
         mean = one.mean
         assert mean is not None
@@ -143,5 +146,5 @@ def _drawn(results: SweepResults, of: str) -> Figure | None:
         axes.plot(mean.value, place, marker="o", ls="", color=STYLE.colours[0])
     axes.set_yticks(range(len(shown)), STYLE.names([one.name for one in shown]))
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_xlabel(f"{results.title}{of}")
+    axes.set_xlabel(title)
     return figure

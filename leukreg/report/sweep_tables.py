@@ -5,35 +5,65 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leukreg.errors import RunError
-from leukreg.registry.plugin_call import Choice
 from leukreg.runs.run_list import RunSummary
 from leukreg.runs.sweep_record import SweepRecord, read_sweep_record
 from leukreg.section import Section, Table
-from leukreg.sweep.sweep_plan import PlannedRun, in_words
-from leukreg.text import counted
+from leukreg.text import counted, rounded
+
+if TYPE_CHECKING:
+    from leukreg.sweep.resampled_t_test import CorrectedMean
+    from leukreg.sweep.run_sweep import SweepPlan
+    from leukreg.sweep.sweep_file import SearchSpec
+    from leukreg.sweep.sweep_plan import PlannedRun
+    from leukreg.types import Figure as FigureSpec
 
 MOST = 40
 """Variations that are listed; of more the rest is counted."""
 
 
-def plan_section(plans: Sequence[PlannedRun], executor: Choice, workers: int) -> Section:
+def plan_section(plan: SweepPlan, workers: int) -> Section:
     """What a sweep would do, and what that is estimated to take."""
-    seconds, size = sum(plan.seconds for plan in plans), sum(plan.bytes for plan in plans)
+    from leukreg.sweep.sweep_plan import in_words
+
+    plans, times = plan.runs, 1.0
+    first = in_words(plans)
+    search = plan.asked.spec.search
+    if search is not None:
+        runs = search.trials * len(plan.asked.seeds)
+        times = runs / len(plans)
+        first = _searched(search, plan, runs)
+    seconds = times * sum(one.seconds for one in plans)
+    size = times * sum(one.bytes for one in plans)
     alone = span(seconds)
     each = f"{span(seconds / workers)} with {counted(workers, 'worker')}" if workers > 1 else alone
+    executor = plan.asked.spec.executor.name
     text = [
-        in_words(plans),
-        f"executor {executor.name}: {counted(workers, 'training')} at once, {_threads(plans)} each",
+        first,
+        f"executor {executor}: {counted(workers, 'training')} at once, {_threads(plans)} each",
         f"about {each}, {size / 1e6:,.0f} MB of models: a rough guess from one step of each "
         "variation on noise; early stopping, validation and metrics are not in it",
     ]
-    if whole := sum(not plan.apart for plan in plans):
+    if whole := sum(not one.apart for one in plans):
         which = f"the folds of {counted(whole, 'run')} hang together by synthetic images"
         text.append(f"{which}: one worker trains all of a run")
     text += [f"! Fallback {text}" for text in _fallbacks(plans)]
     return Section(title="Plan", text=tuple(text), tables=(_variations(plans),))
+
+
+def _searched(search: SearchSpec, plan: SweepPlan, runs: int) -> str:
+    """Such as "a search: 20 trials of 2 seeds, 40 runs of 5 folds, ..."."""
+    folds = max(run.folds for run in plan.runs)
+    hours = f", at most {search.hours} hours" if search.hours else ""
+    once = f", {search.at_once} proposed together" if search.at_once > 1 else ""
+    return (
+        f"search of {counted(search.trials, 'trial')}{hours}{once}, "
+        f"{counted(len(plan.asked.seeds), 'seed')}: at most {counted(runs, 'run')} of "
+        f"{counted(folds, 'fold')}, {counted(runs * folds, 'training')}; "
+        f"{counted(len(plan.asked.variations), 'corner')} checked, of {len(plan.runs)} a step tried"
+    )
 
 
 def _threads(plans: Sequence[PlannedRun]) -> str:
@@ -72,6 +102,17 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
+def in_interval(mean: CorrectedMean | None, figure: FigureSpec) -> str:
+    """Such as "0.843 (0.79 to 0.88)"; an interval ends where the figure does."""
+    if mean is None:
+        return ""
+    if mean.low is None or mean.high is None:
+        return rounded(mean.value)
+    low = mean.low if figure.low is None else max(mean.low, figure.low)
+    high = mean.high if figure.high is None else min(mean.high, figure.high)
+    return f"{rounded(mean.value)} ({rounded(low, 2)} to {rounded(high, 2)})"
+
+
 def span(seconds: float) -> str:
     """A rough time: "40 s", "25 min", "3 h"."""
     for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
@@ -91,7 +132,11 @@ def sweeps_table(places: Sequence[Path], runs: Sequence[RunSummary]) -> Table:
             continue
         own = [run for run in runs if run.sweep == place.name]
         of = f"{counted(len(record.variations), 'variation')}, {counted(len(record.runs), 'run')}"
-        recipes = ", ".join(dict.fromkeys(Path(run.path).stem for run in record.runs))
+        paths = [run.path for run in record.runs]
+        if (search := record.search) is not None:
+            of = f"{search.proposed} of {counted(search.trials, 'trial')}"
+            paths = [search.path]
+        recipes = ", ".join(dict.fromkeys(Path(path).stem for path in paths))
         rows.append((place.name, recipes, record.started[:10], of, _standing(record, own)))
     return Table(columns=("sweep", "recipe", "when", "of", "status"), rows=tuple(rows))
 

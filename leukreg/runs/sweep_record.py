@@ -37,11 +37,38 @@ class SweptRun:
     """Whether its folds can be trained apart; else one worker has the whole run."""
     test_set: str = ""
     """Digest of the pictures that are scored; empty where that is not known before."""
+    trial: int | None = None
+    """Of a search, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRecord:
+    """What a search draws its trials from; what it was told of them is in ``search.db`` beside."""
+
+    trials: int
+    """How many there are to be."""
+    hours: float | None = None
+    """After these none begins."""
+    seed: int
+    at_once: int
+    axes: Mapping[str, Any]
+    """By dotted key: values, or a range."""
+    path: str
+    """The recipe's file."""
+    overrides: tuple[str, ...]
+    seeds: tuple[int | None, ...]
+    """Of the runs of each trial; None: the recipe's own."""
+    threads: int
+    """Of a training."""
+    units: int
+    """Trainings of the trials that are proposed together."""
+    proposed: int = 0
+    """Trials by now. One without runs was like an earlier one, or no recipe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
-    """What a sweep is to do, decided when it begins."""
+    """What a sweep is to do, decided when it begins; a search adds to its runs."""
 
     name: str
     """Of its folder."""
@@ -57,6 +84,8 @@ class SweepRecord:
     choose: Literal["validation", "test"]
     """The rows by whose figures a variation is chosen."""
     runs: tuple[SweptRun, ...]
+    """Of a search: those of the trials that have begun."""
+    search: SearchRecord | None = None
 
     @property
     def variations(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ and there alone.
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections import deque
 from collections.abc import Mapping
@@ -173,15 +172,15 @@ class Drive:
 def drive(
     place: Path, plans: Mapping[str, PlannedRun], workers: Workers, progress: Progress = SILENT
 ) -> tuple[Failure, ...]:
-    """Do what is left of a sweep; what failed comes back, the rest is done.
+    """Do what is left of some runs of a sweep; what failed comes back, the rest is done.
 
     Args:
         place: The sweep's folder; those of its runs lie, or come to lie, beside it.
         plans: What to do, by the names of the runs' folders.
-        workers: They are stopped at the end.
+        workers: Whoever made them stops them in the end; on an error here they are stopped.
 
     Raises:
-        LeukregError: The driver itself cannot go on; its notes say how to resume.
+        LeukregError: The driver itself cannot go on.
     """
     (place / NOTES).mkdir(exist_ok=True)
     runs = [_standing(place.parent / name, plan) for name, plan in plans.items()]
@@ -190,11 +189,10 @@ def drive(
     try:
         with Watch(progress, place.name, len(every), len(every) - len(todo)) as watch:
             return Drive(place, runs, workers, watch, todo).to_the_end()
-    except BaseException as error:
-        error.add_note(f"This goes on with it: leukreg sweep --resume {shlex.quote(str(place))}")
+    except BaseException:
+        workers.stop()
         raise
     finally:
-        workers.stop()
         shutil.rmtree(place / NOTES, ignore_errors=True)
         for run in runs:
             if run.folder is not None and not run.over:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from leukreg.errors import Problem, Problems, RunError
@@ -13,12 +13,22 @@ from leukreg.files import digest
 from leukreg.output_folder import new_folder
 from leukreg.progress import SILENT, Progress
 from leukreg.registry import installed
+from leukreg.runs.codec import plain
 from leukreg.runs.folder import new_path
 from leukreg.runs.status import lock_folder, now
-from leukreg.runs.sweep_record import SweepRecord, SweptRun, read_sweep_record, write_sweep
+from leukreg.runs.sweep_record import (
+    SearchRecord,
+    SweepRecord,
+    SweptRun,
+    read_sweep_record,
+    write_sweep,
+)
+from leukreg.sweep.search_study import make_study
 from leukreg.sweep.sweep_file import AskedSweep, Variation
-from leukreg.sweep.sweep_plan import PlannedRun, read_run
+from leukreg.sweep.sweep_plan import PlannedRun, read_run, threads_of, together
 from leukreg.text import did_you_mean
+
+ANEW = "put it back, or begin a new sweep"
 
 
 def figure_of(asked: AskedSweep) -> str:
@@ -48,8 +58,10 @@ def begin(
     """
     place = new_path(root, asked.name)
     width = len(str(len(plans)))
-    names = [f"{place.name}-{number:0{width}d}" for number in range(1, len(plans) + 1)]
+    names = (f"{place.name}-{number:0{width}d}" for number in range(1, len(plans) + 1))
+    named = {} if asked.spec.search else dict(zip(names, plans, strict=True))
     executor = asked.spec.executor
+    search = None if asked.spec.search is None else _search_record(asked, plans)
     record = SweepRecord(
         name=place.name,
         started=now(),
@@ -58,11 +70,28 @@ def begin(
         executor={"use": executor.name, **executor.options},
         figure=figure_of(asked),
         choose=asked.spec.choose,
-        runs=tuple(plan.swept(name) for plan, name in zip(plans, names, strict=True)),
+        runs=tuple(plan.swept(name) for name, plan in named.items()),
+        search=search,
     )
     with new_folder(place) as made:
         write_sweep(made, record)
-    return place, dict(zip(names, plans, strict=True))
+        if search is not None:
+            make_study(made, bool(declared(installed())[record.figure].higher_is_better))
+    return place, named
+
+
+def _search_record(asked: AskedSweep, plans: Sequence[PlannedRun]) -> SearchRecord:
+    spec = asked.spec.search
+    assert spec is not None
+    return SearchRecord(
+        **asdict(spec),
+        axes={key: plain(axis) for key, axis in asked.axes.items()},
+        path=str(asked.variations[0].path),
+        overrides=asked.overrides,
+        seeds=asked.seeds,
+        threads=threads_of(plans),
+        units=together(asked, plans),
+    )
 
 
 @contextmanager
@@ -91,23 +120,27 @@ def taken_up(place: Path, progress: Progress = SILENT) -> dict[str, PlannedRun]:
     """
     record = read_sweep_record(place)
     source = None if record.source is None else Path(record.source)
-    anew = "put it back, or begin a new sweep"
     if source is not None and source.is_file() and digest(source) != record.source_digest:
-        raise RunError(f"{source} has changed since {record.name} began; {anew}")
+        raise RunError(f"{source} has changed since {record.name} began; {ANEW}")
     plans = {}
     with progress.task("Reading recipes", len(record.runs)) as advance:
         for run in record.runs:
-            plans[run.name] = _again(run)
-            if plans[run.name].digest != run.digest:
-                raise RunError(
-                    f"{run.path} says something else than when {record.name} began "
-                    f"({run.variation}, seed {run.seed}); {anew}"
-                )
+            plans[run.name] = again(run, record)
             advance()
     return plans
 
 
-def _again(run: SweptRun) -> PlannedRun:
+def again(run: SweptRun, record: SweepRecord) -> PlannedRun:
+    """A run of a sweep as it was planned.
+
+    Raises:
+        RunError: Its recipe is not as it was.
+    """
     variation = Variation(name=run.variation, path=Path(run.path), overrides=run.overrides)
     plan = read_run(variation, None)
+    if plan.digest != run.digest:
+        raise RunError(
+            f"{run.path} says something else than when {record.name} began "
+            f"({run.variation}, seed {run.seed}); {ANEW}"
+        )
     return replace(plan, folds=run.folds, test_set=run.test_set)

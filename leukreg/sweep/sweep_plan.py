@@ -6,7 +6,7 @@ Nothing of a sweep begins before all of it could.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from leukreg.progress import SILENT, Progress
 from leukreg.recipe import check_task, load, take_fallbacks
 from leukreg.runs.environment import ids_digest
 from leukreg.runs.sweep_record import SweptRun
+from leukreg.sweep.search_space import spread
+from leukreg.sweep.search_study import require_optuna
 from leukreg.sweep.unit import opened
 from leukreg.text import counted
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 SAME = ("name", "title", "assumed")
 """Keys of a recipe in which the same experiment may differ."""
+MOST_TRIED = 16
+"""Corners of a search's space of which a step is tried."""
 FORWARD = 1 / 3
 """Of the time of a training step, what a pass without gradients takes."""
 
@@ -45,6 +49,8 @@ class PlannedRun:
     """Its fallbacks taken."""
     notices: tuple[Notice, ...]
     folds: int = 1
+    validated: bool = True
+    """Whether each fold has validation rows."""
     test_set: str = ""
     seconds: float = 0.0
     """Estimate of its training by one worker."""
@@ -92,6 +98,9 @@ def planned(sweep: AskedSweep, progress: Progress = SILENT) -> tuple[PlannedRun,
     Raises:
         Problems: Everything that is wrong, each with the variations that it is wrong in.
     """
+    search = sweep.spec.search is not None
+    if search:
+        require_optuna()
     mistakes = _Mistakes(len(sweep.variations))
     runs: list[PlannedRun] = []
     with progress.task("Checking recipes", len(sweep.variations)) as advance:
@@ -102,14 +111,37 @@ def planned(sweep: AskedSweep, progress: Progress = SILENT) -> tuple[PlannedRun,
             advance()
     mistakes.stop()
     _refuse_same(runs)
+    tried = sweep.variations
+    if search:
+        tried = tuple(spread(iter(tried), len(tried), MOST_TRIED))
     found: list[PlannedRun] = []
-    with progress.task("Trying variations", len(sweep.variations)) as advance:
-        for variation in sweep.variations:
+    with progress.task("Trying variations", len(tried)) as advance:
+        for variation in tried:
             with mistakes.of(variation):
-                found += _looked_at([r for r in runs if r.variation == variation], progress)
+                own = _looked_at([r for r in runs if r.variation == variation], progress)
+                if search and not all(run.validated for run in own):
+                    raise LeukregError(
+                        "a search chooses on validation rows, and a fold has none; set "
+                        "data.folds.validation"
+                    )
+                found += own
             advance()
     mistakes.stop()
     return tuple(found)
+
+
+def planned_trial(
+    variation: Variation, seeds: Sequence[int | None], threads: int, progress: Progress = SILENT
+) -> tuple[PlannedRun, ...]:
+    """The runs of a trial of a search, whose space was checked.
+
+    Raises:
+        Problems: Its recipe contradicts itself, or the data do not allow it.
+    """
+    runs = (read_run(variation, seed, threads) for seed in seeds)
+    return tuple(
+        _divided(run, _split(run.recipe, opened(run.recipe, progress), progress)) for run in runs
+    )
 
 
 def read_run(variation: Variation, seed: int | None, threads: int = 0) -> PlannedRun:
@@ -189,16 +221,19 @@ def _looked_at(runs: Sequence[PlannedRun], progress: Progress) -> list[PlannedRu
             for fold in record.folds
         )
         parameters = max((phase.total for phase in rehearsed.phases), default=0)
-        found.append(
-            replace(
-                run,
-                folds=len(record.folds),
-                test_set=_test_set(run.recipe, record),
-                seconds=seconds,
-                bytes=4 * parameters * len(record.folds),
-            )
-        )
+        size = 4 * parameters * len(record.folds)
+        found.append(replace(_divided(run, record), seconds=seconds, bytes=size))
     return found
+
+
+def _divided(run: PlannedRun, record: RunRecord) -> PlannedRun:
+    """A run, when its folds are known."""
+    return replace(
+        run,
+        folds=len(record.folds),
+        validated=all(fold.validation for fold in record.folds),
+        test_set=_test_set(run.recipe, record),
+    )
 
 
 def _split(recipe: Recipe, data: OpenedData, progress: Progress) -> RunRecord:
@@ -241,6 +276,22 @@ def _seconds(recipe: Recipe, phases: Sequence[PhasePlan], rows: int, step: float
         frozen = not phase.unfrozen
         passes += FORWARD * (views or phase.epochs) if frozen else phase.epochs
     return rows * passes * step
+
+
+def units_of(runs: Iterable[PlannedRun]) -> int:
+    return sum(len(run.units) for run in runs)
+
+
+def threads_of(runs: Iterable[PlannedRun]) -> int:
+    """Of a training."""
+    return max((run.recipe.training.threads or 1 for run in runs), default=1)
+
+
+def together(sweep: AskedSweep, tried: Sequence[PlannedRun]) -> int:
+    """Trainings of the trials that a search proposes together."""
+    assert sweep.spec.search is not None
+    each = max(len(run.units) for run in tried)
+    return each * len(sweep.seeds) * sweep.spec.search.at_once
 
 
 def in_words(runs: Sequence[PlannedRun]) -> str:

@@ -17,6 +17,7 @@ from leukreg.runs import list_runs, read
 from leukreg.runs.status import read_status
 from leukreg.runs.sweep_record import find_sweep, read_sweep_record, sweep_named
 from leukreg.sweep.driver import drive
+from leukreg.sweep.run_sweep import carried_out
 from leukreg.sweep.sweep_file import read_sweep
 from leukreg.sweep.sweep_folder import begin, held, taken_up
 from leukreg.sweep.sweep_plan import PlannedRun, planned
@@ -79,7 +80,7 @@ def test_runs_of_a_sweep_are_those_of_leukreg_run(
 def test_a_killed_driver_is_gone_on_with(begun: tuple[Path, dict[str, PlannedRun]]) -> None:
     place, plans = begun
     with pytest.raises(KeyboardInterrupt) as caught:
-        drive(place, plans, InTurn(4))
+        carried_out(place, plans, InTurn(4))
     assert caught.value.__notes__ == [f"This goes on with it: leukreg sweep --resume {place}"]
     first, second = (place.parent / name for name in plans)
     assert read_status(first).state == "finished"

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from leukreg.report.sweep_report import sweep_sections
 from leukreg.runs.sweep_record import SweepRecord, SweptRun
 from leukreg.sweep.sweep_results import (
+    FoldFigures,
     SweepResults,
-    TrialFigures,
     VariationFigures,
     differences,
 )
+from leukreg.types import Figure
 
 FOLDS = 5
 
@@ -28,8 +29,8 @@ def results(
             name=name,
             runs=(name,),
             pooled=(values[0],),
-            trials={
-                (1, fold): TrialFigures(
+            folds={
+                (1, fold): FoldFigures(
                     value,
                     None if validation is None else validation[name],
                     (pictures or {}).get(name, "same"),
@@ -37,7 +38,6 @@ def results(
                 )
                 for fold, value in enumerate(values)
             },
-            undefined=0,
         )
         for name, values in test.items()
     )
@@ -51,8 +51,7 @@ def results(
     )
     return SweepResults(
         record=record,
-        title="accuracy",
-        higher_is_better=True,
+        figure=Figure(name="accuracy", title="accuracy"),
         of_patients=False,
         variations=variations,
         differences=differences(variations),
