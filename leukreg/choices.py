@@ -119,6 +119,27 @@ def _steps(training: Mapping[str, Any], phases: object) -> Iterator[tuple[str, s
     yield from ((what, "; ".join(said)) for what, said in told.items())
 
 
+def devices_told(recipe: Mapping[str, Any], folds: Sequence[Sequence[int]]) -> str:
+    """What training on several devices means; empty where there was but one.
+
+    Args:
+        folds: On how many devices each was trained, one number after the other.
+    """
+    counts = {tuple(fold) for fold in folds}
+    if all(count == 1 for fold in counts for count in fold):
+        return ""
+    said = " or ".join(sorted(", then ".join(map(str, fold)) for fold in counts))
+    norm = (
+        "batch norm sees the whole batch"
+        if _table(recipe, "training").get("sync_batchnorm")
+        else "batch norm sees a device's part, and keeps the mean of their statistics"
+    )
+    return (
+        f"{said}; a batch's images are divided among them and their gradients added up; {norm}; "
+        "figures differ from one device's in the last digits, and dropout has other masks"
+    )
+
+
 def _epoch(phases: object) -> str:
     said = []
     for phase in phases if isinstance(phases, Sequence) else ():

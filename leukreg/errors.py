@@ -52,6 +52,10 @@ class TrainingError(LeukregError):
     """Training cannot go on, for example because the loss is not a number."""
 
 
+class LostProcess(LeukregError):
+    """Another process of a training on several devices ended, or answers no more."""
+
+
 class GateError(LeukregError):
     """Synthetic images failed their gate, and the recipe says that this stops the run (exit code
     1)."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukreg.errors import LeukregError, PluginError, RunError, WriteError
+from leukreg.errors import LeukregError, LostProcess, PluginError, RunError, WriteError
 from leukreg.prepare import (
     OpenedData,
     data_record,
@@ -81,12 +81,19 @@ def run(
         strict: Take no fallback, and go on with no broken plugin.
         progress: Told how far it is; by default nobody is.
 
+    Called by every process that torchrun started, it trains on the devices of all of them; those
+    after the first get back a record without figures.
+
     Raises:
         LeukregError: What is wrong and what to do: :class:`Problems` with the recipe or the data,
             :class:`TrainingError`, :class:`WriteError` and others.
     """
+    from leukreg.engine import launcher
     from leukreg.runs import RunFolder
+    from leukreg.runs.folder import shared
 
+    if not launcher.speaks():
+        progress = SILENT
     if (recipe is None) == (resume is None):
         raise LeukregError("give either a recipe or a run to resume")
     if recipe is None:
@@ -94,7 +101,7 @@ def run(
     with progress.task("Checking the recipe"):
         _, settled, notices = _settled(recipe, overrides, strict)
         _refuse_unready(settled)
-    with RunFolder.create(Path(runs), settled, notices) as folder:
+    with shared(settled, lambda: RunFolder.create(Path(runs), settled, notices)) as folder:
         return _announced(settled, folder, notices, progress)
 
 
@@ -179,13 +186,16 @@ def _refuse_unready(recipe: Recipe) -> None:
 def _resumed(reference: str, root: Path, progress: Progress) -> RunRecord:
     from leukreg.recipe import rebuild
     from leukreg.runs import RunFolder, find, read
+    from leukreg.runs.codec import read_json
+    from leukreg.runs.folder import shared
+    from leukreg.runs.status import read_status
 
     path = find(reference, root, resume=True)
-    with RunFolder.open(path) as folder:
-        if folder.status().state == "finished":
-            progress.say(f"{path} is finished; there is nothing to resume.")
-            return read(path)
-        recipe = rebuild(folder.read_json("recipe.json"), path / "recipe.json")
+    if read_status(path).state == "finished":
+        progress.say(f"{path} is finished; there is nothing to resume.")
+        return read(path)
+    recipe = rebuild(read_json(path / "recipe.json"), path / "recipe.json")
+    with shared(recipe, lambda: RunFolder.open(path)) as folder:
         notices = parse(path / "notices.json", tuple[Notice, ...])
         return _announced(recipe, folder, notices, progress)
 
@@ -204,7 +214,7 @@ def _announced(
     progress.say(f"Run folder: {folder.path}")
     try:
         return carry_out(recipe, installed(), folder, notices, progress)
-    except (KeyboardInterrupt, WriteError) as error:
+    except (KeyboardInterrupt, LostProcess, WriteError) as error:
         path = shlex.quote(str(folder.path))
         error.add_note(f"This goes on with it: leukreg run --resume {path}")
         raise
@@ -242,8 +252,11 @@ def carry_out(
         RunError: The data have changed since the run began.
         TrainingError: Training could not go on.
     """
-    done = do_folds(recipe, folder, notices, progress, data)
-    return conclude(recipe, registry, folder, done, progress)
+    from leukreg.engine.distributed import leads, leave
+
+    done, concludes = do_folds(recipe, folder, notices, progress, data), leads()
+    leave()
+    return conclude(recipe, registry, folder, done, progress) if concludes else done.record
 
 
 def do_folds(
@@ -255,25 +268,29 @@ def do_folds(
     only: int | None = None,
 ) -> DoneFolds:
     """The same up to the figures: every fold trained and predicted, or ``only`` this one."""
+    from leukreg.engine.distributed import first, leads
     from leukreg.engine.rehearsal import rehearse
     from leukreg.evaluate.feasibility import refuse_too_few
     from leukreg.synthesis import leakage
     from leukreg.synthesis.make import synthesize
 
     synthetic = folder.path / "synthetic"
-    images, record = prepare(recipe, synthetic, progress, data)
+    with first():
+        images, record = prepare(recipe, synthetic, progress, data)
     given = images
     refuse_too_few(recipe, images, record.folds)
     folder.refuse_changed(record)
     record = replace(record, folder=folder.path, name=folder.name, notices=notices)
     folder.keep_data(record)
-    made = leakage.check(recipe, images, record.folds, progress)
-    if made is not None or recipe.patients is not None:
-        # What comes after hours, of a generator or of all phases, must not fail at its first batch.
-        rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
+    with first():
+        made = leakage.check(recipe, images, record.folds, progress)
+        if made is not None or recipe.patients is not None:
+            # What comes after hours, of a generator or of phases, must not fail at its first batch.
+            rehearse(recipe, labels_of(recipe, record.samples, ()), record.samples)
     scored, watched, patients = [], [], []
     for fold in record.folds if only is None else record.folds[only : only + 1]:
-        placed = synthesize(recipe, images, fold, synthetic, progress)
+        with first():
+            placed = synthesize(recipe, images, fold, synthetic, progress)
         images, record = placed.images, with_synthesis(record, placed)
         fold = placed.fold or fold
         record, found, about = carry_out_fold(recipe, images, record, fold, folder, progress)
@@ -282,7 +299,8 @@ def do_folds(
         patients += about
         folder.keep_data(record)
         folder.checkpoint_time()
-    record = with_images(record, searched_again(given, images, progress))
+    if leads():
+        record = with_images(record, searched_again(given, images, progress))
     return DoneFolds(record, scored, watched, patients)
 
 
@@ -306,13 +324,15 @@ def carry_out_fold(
 ) -> tuple[RunRecord, list[Predictions], list[FoldPatients]]:
     """Train one fold and predict its scored rows, then its validation rows where it has some, then
     its patients where the recipe asks for them; the record comes back with what training did."""
+    from leukreg.engine.distributed import agreed, alone, first, leads
     from leukreg.engine.inference import opened_model, predict_rows
     from leukreg.engine.training import train_fold
     from leukreg.runs.predictions import read_predictions, write_predictions
 
     labels = labels_of(recipe, images.samples, fold.train)
     place = folder.path / f"fold-{fold.index}"
-    _say_lost(folder, place, progress)
+    with first():
+        folder.say_lost(place, progress)
     outcome = train_fold(recipe, labels, images, fold, place, progress)
     model = functools.cache(
         lambda: outcome.model or opened_model(recipe, labels, outcome.model_path)
@@ -321,14 +341,15 @@ def carry_out_fold(
     def predicted(name: str, rows: Sequence[int]) -> Predictions:
         """Read back where an earlier stretch of the run made them."""
         path = place / name
-        if path.exists():
+        if agreed(path.exists()):
             try:
                 return read_predictions(path)
             except RunError:
                 file = path.relative_to(folder.path)
                 folder.mend(f"{file} was damaged, and is made again from model.pt.")
         made = predict_rows(recipe, labels, model(), images, rows, fold.index, progress)
-        write_predictions(path, made)
+        if leads():
+            write_predictions(path, made)
         return made
 
     everything = {*fold.train, *fold.validation, *fold.test}
@@ -342,24 +363,10 @@ def carry_out_fold(
         phases=(*record.phases, *outcome.phases),
         training=Training(folds=(*record.training.folds, outcome.facts)),
     )
-    if recipe.patients is None:
+    if recipe.patients is None or not leads():
         return trained, found, []
-    return trained, found, [_aggregated(recipe, images, fold, model, found, folder, progress)]
-
-
-def _say_lost(folder: RunFolder, place: Path, progress: Progress) -> None:
-    """A fold that had begun is not trained anew without a word; its old predictions go."""
-    from leukreg.engine.checkpoints import lost
-
-    name = lost(place)
-    if name is None:
-        return
-    # Another model's, where it is not a CPU's.
-    for table in ("predictions.csv", "validation.csv", "patients.json"):
-        (place / table).unlink(missing_ok=True)
-    text = f"{place.name}/{name} was missing, although this fold had begun: it is trained anew."
-    folder.mend(text)
-    progress.say(f"! {text}")
+    with alone():
+        return trained, found, [_aggregated(recipe, images, fold, model, found, folder, progress)]
 
 
 def _aggregated(

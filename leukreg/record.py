@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from leukreg.choices import Positive, choices, positive_in
+from leukreg.choices import Positive, choices, devices_told, positive_in
 from leukreg.fitted import Calibration as Calibration
 from leukreg.fitted import Conformal as Conformal
 from leukreg.fitted import Fitted as Fitted
@@ -115,6 +115,8 @@ class FoldTraining:
     channels_last: bool = False
     compiled: bool = False
     threads: int = 0
+    devices: tuple[int, ...] = ()
+    """On how many the training ran, one after the other where that changed when it was resumed."""
     device_fallbacks: tuple[str, ...] = ()
     """What was asked of the machine, and what it has instead."""
     input_range: tuple[float, float, float, float] | None = None
@@ -357,6 +359,8 @@ class RunRecord(ScoredRows):
     def choices(self) -> tuple[tuple[str, str], ...]:
         """What is chosen between predictions and figures, and how, in words."""
         told = choices(self.recipe, self.predictions.classes or self.samples.classes)
+        if devices := devices_told(self.recipe, [fold.devices for fold in self.training.folds]):
+            told = (*told, ("devices", devices))
         if not self.samples.weak:
             return told
         return (*told, ("labels of images", "those of their patients, whatever an image shows"))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leukreg.engine.device import Compute
+from leukreg.engine.distributed import dealt, share
 from leukreg.errors import DataError
 from leukreg.registry.kinds import Images
 from leukreg.registry.plugin_call import Choice, breach, call, taken
@@ -101,6 +102,23 @@ class Batch(NamedTuple):
     """Targets of the images that were mixed in; None where none were."""
     share: float = 1.0
     """Of the first ones in a mixed image."""
+    whole: Tensor | None = None
+    """Targets of the whole batch, where these are one process's part of it."""
+    counts: bool = True
+    """Whether these are a part of it: another process may have them."""
+
+    def part(self) -> Batch:
+        """This process's part of the batch."""
+        start, end, counts = share(len(self.targets))
+        if end - start == len(self.targets) and counts:
+            return self
+        return self._replace(
+            inputs=self.inputs[start:end],
+            targets=self.targets[start:end],
+            others=None if self.others is None else self.others[start:end],
+            whole=self.targets,
+            counts=counts,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +170,25 @@ class EpochBatches:
     size: int
     compute: Compute
     mixing: Mixing | None = None
+    front: Augment | None = None
+    """What the inputs of a batch go through at last."""
+    whole: bool = False
+    """Deal out whole batches among the processes, not each batch's images."""
 
     def __len__(self) -> int:
         return len(bounds(len(self.order), self.size))
 
     def __iter__(self) -> Iterator[Batch]:
-        for start, end in bounds(len(self.order), self.size):
+        limits = bounds(len(self.order), self.size)
+        for start, end in dealt(limits) if self.whole else limits:
             positions = self.order[start:end]
             targets = self.compute.put(self.rows.targets[torch.from_numpy(positions)])
             batch = Batch(positions, self.feed(positions), targets)
-            yield batch if self.mixing is None else self.mixing(batch)
+            if self.mixing is not None:
+                batch = self.mixing(batch)
+            if not self.whole:  # all draw alike for all images, then each goes on with its own
+                batch = batch.part()
+            yield batch if self.front is None else batch._replace(inputs=self.front(batch.inputs))
 
     def steps(self, accumulate: int) -> Iterator[tuple[Batch, ...]]:
         """The batches of each step: so many, and what is left in the last one."""
@@ -181,16 +208,12 @@ def bounds(n: int, size: int) -> tuple[tuple[int, int], ...]:
     return tuple(zip(starts, [*starts[1:], n], strict=True))
 
 
-def pixel_feed(
-    rows: Rows, compute: Compute, prefix: Augment | None = None, augment: Augment | None = None
-) -> Feed:
-    """Feed images, read and augmented anew every epoch; through ``prefix`` where there is one."""
+def pixel_feed(rows: Rows, compute: Compute, augment: Augment | None = None) -> Feed:
+    """Feed images, read and augmented anew every epoch."""
 
     def feed(positions: Positions) -> Tensor:
         images = compute.put(rows.pixels(positions))
-        if augment is not None:
-            images = augment(images.contiguous())
-        return images if prefix is None else prefix(images)
+        return images if augment is None else augment(images.contiguous())
 
     return feed
 

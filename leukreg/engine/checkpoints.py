@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from leukreg.engine.distributed import leads
 from leukreg.errors import DataError, PluginFault, RunError
 from leukreg.files import check_file, is_listed, load_tensors, read_file, write_stream, write_text
 from leukreg.record import FoldTraining
@@ -139,7 +140,7 @@ class Checkpoints:
         The best weights go first: a kill between the two files leaves an older ``last.pt``, from
         which the same best weights are reached again.
         """
-        if not force and time.monotonic() - self._written < EVERY:
+        if not leads() or (not force and time.monotonic() - self._written < EVERY):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._best_written:
@@ -168,22 +169,26 @@ class Checkpoints:
 
     def conclude(self, classes: tuple[str, ...]) -> FoldOutcome:
         """Write the model, then the outcome, whose presence means that the fold is done."""
-        weights = {name: value.cpu() for name, value in self.model.state_dict().items()}
-        model = {"fingerprint": self.fingerprint, "classes": list(classes), "weights": weights}
-        save(self.folder / MODEL, model)
         outcome = FoldOutcome(
             epochs=tuple(self.state.epochs),
             phases=tuple(self.state.phases),
             facts=self.state.facts,
             model_path=self.folder / MODEL,
         )
+        if leads():
+            self._write_outcome(outcome, classes)
+        self.model.zero_grad()
+        return replace(outcome, model=self.model.eval())
+
+    def _write_outcome(self, outcome: FoldOutcome, classes: tuple[str, ...]) -> None:
+        weights = {name: value.cpu() for name, value in self.model.state_dict().items()}
+        model = {"fingerprint": self.fingerprint, "classes": list(classes), "weights": weights}
+        save(self.folder / MODEL, model)
         plain = {"fingerprint": self.fingerprint} | asdict(outcome)
         del plain["model_path"], plain["model"]
         text = json.dumps(plain, indent=1, allow_nan=False)
         write_text(self.folder / OUTCOME, text, listed=True)
         remove_checkpoints(self.folder)
-        self.model.zero_grad()
-        return replace(outcome, model=self.model.eval())
 
 
 def read_outcome(folder: Path, fingerprint: str) -> FoldOutcome | None:

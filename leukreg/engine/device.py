@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leukreg.engine.distributed import rank, size
 from leukreg.recipe.model import TrainingSpec
 from leukreg.record import FoldTraining
+from leukreg.seeds import derive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,10 @@ class Compute:
     channels_last: bool = True
     compile: bool = False
     threads: int = 1
+    devices: int = 1
+    """How many share the work."""
+    sync_batchnorm: bool = False
+    """Whether batch norm sees the images of all of them."""
     fallbacks: tuple[str, ...] = ()
     """What was asked for and could not be had, in words."""
 
@@ -46,8 +52,10 @@ class Compute:
 
     def noted(self, training: FoldTraining) -> FoldTraining:
         """What a reader of the run should know of it, put down there."""
+        before = training.devices
         return replace(
             training,
+            devices=before if before[-1:] == (self.devices,) else (*before, self.devices),
             device=self.device,
             precision=self.amp or "float32",
             channels_last=self.channels_last,
@@ -88,6 +96,8 @@ def compute_for(spec: TrainingSpec) -> Compute:
         or (spec.channels_last == "auto" and device != "mps"),
         compile=spec.compile == "yes",
         threads=spec.threads or torch.get_num_threads(),
+        devices=size(),
+        sync_batchnorm=spec.sync_batchnorm and size() > 1,
         fallbacks=tuple(fallbacks),
     )
 
@@ -124,6 +134,22 @@ def torch_session(device: str, threads: int) -> Iterator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+@contextmanager
+def own_draws(*what: str | int) -> Iterator[None]:
+    """Draws that differ from process to process, as those of dropout; the common ones go on
+    afterwards as if nothing had been drawn."""
+    if size() == 1:
+        yield
+        return
+    states = random.getstate(), np.random.get_state()
+    on_gpu = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(on_gpu):
+        reseed(derive(torch.initial_seed() % 2**63, *what, rank()))
+        yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
 
 
 def reseed(seed: int) -> None:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from leukreg.data.feature_packs import key
 from leukreg.engine.batches import Feed, Positions, Rows, pixel_feed
 from leukreg.engine.classifier import Classifier, Link, as_module
 from leukreg.engine.device import Compute, reseed
+from leukreg.engine.distributed import dealt, gathered, rank, size
 from leukreg.engine.fold_job import FoldJob
 from leukreg.engine.frozen_prefix import Prefix, View, bits_of, frozen_prefix
 from leukreg.engine.mc_dropout import stochastic
@@ -74,17 +75,29 @@ def compute_features(
     """
     first, file_of = rows.files()
     store: Tensor | None = None
-    size = prefix.at_once()
+    once = prefix.at_once()
     with progress.task("features of the frozen layers", len(first) * len(views)) as advance:
         for number, view in enumerate(views):
-            for start in range(0, len(first), size):
-                part = prefix.kept(rows.pixels(first[start : start + size]), view, advance)
+            for start in range(0, len(first), once):
+                part = prefix.kept(rows.pixels(first[start : start + once]), view, advance)
                 if store is None:
                     store = _allocate((len(views) * len(first), *part.shape[1:]), part.dtype, path)
                 at = number * len(first) + start
                 store[at : at + len(part)] = part
     assert store is not None
     return Features(store, file_of, len(views), prefix)
+
+
+def _deal_out(prefix: Prefix, rows: Rows, views: Sequence[View | None] = (None,)) -> None:
+    """Have several processes put their part of the features into the cache, where all find them."""
+    if size() == 1:
+        return
+    first, _ = rows.files()
+    blocks = [(v, at) for v in views for at in range(0, len(first), prefix.chunk)]
+    own = replace(prefix, dealt=True)
+    for view, at in dealt(blocks):
+        own.kept(rows.pixels(first[at : at + prefix.chunk]), view)
+    gathered(None)
 
 
 def _allocate(shape: Sequence[int], dtype: torch.dtype, path: Path | None) -> Tensor:
@@ -108,6 +121,8 @@ class Feeds:
     facts: FrozenFeatures
     begun: int = 0
     """Links of the model in front of that part."""
+    front: Prefix | None = None
+    """These links, where features are not kept: what is fed goes through them."""
 
 
 @contextmanager
@@ -119,8 +134,8 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     if phase.mixes:
         facts = FrozenFeatures(why="images are mixed anew in every step")
     else:
-        size = recipe.image.size
-        prefix = frozen_prefix(job.model.chain(), size, recipe.training.batch_size, compute)
+        pixels, batch = recipe.image.size, recipe.training.batch_size
+        prefix = frozen_prefix(job.model.chain(), pixels, batch, compute)
     if prefix is not None:
         views, bytes_, why = _affordable_views(prefix, job, phase.epochs)
         frozen = tuple(name for name, _ in prefix.links)
@@ -132,16 +147,19 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     if compute.compile:
         tail = torch.compile(tail)  # type: ignore[assignment]
     if prefix is None or not views:
-        train = pixel_feed(job.train, compute, prefix, job.augment)
-        held = pixel_feed(job.validation, compute, prefix) if job.validation else None
-        yield Feeds(tail, lambda seed: train, held, facts, begun)
+        train = pixel_feed(job.train, compute, job.augment)
+        held = pixel_feed(job.validation, compute) if job.validation else None
+        yield Feeds(tail, lambda seed: train, held, facts, begun, prefix)
         return
     prefix = prefix.opened(_part_name(recipe), job.progress)
-    paths = [job.folder / f"features-{side}.bin" for side in ("train", "validation")]
+    paths = [job.folder / f"features-{side}-{rank()}.bin" for side in ("train", "validation")]
     try:
-        kept = compute_features(prefix, job.train, _views(job, views), paths[0], job.progress)
+        seen = _views(job, views)
+        _deal_out(prefix, job.train, seen)
+        kept = compute_features(prefix, job.train, seen, paths[0], job.progress)
         held = None
         if job.validation is not None:
+            _deal_out(prefix, job.validation)
             of_held = compute_features(prefix, job.validation, path=paths[1], progress=job.progress)
             held = of_held.feed(0)
         yield Feeds(tail, kept.feed, held, facts, begun)
@@ -187,12 +205,12 @@ def _part_name(recipe: Recipe) -> str:
 
 def _views(job: FoldJob, count: int) -> list[View | None]:
     """So many augmented views of every image, whatever the fold, phase or seed."""
-    choice, augment, size = job.recipe.augmentation, job.augment, job.recipe.image.size
+    choice, augment, side = job.recipe.augmentation, job.augment, job.recipe.image.size
     if choice is None or augment is None:
         return [None]
     # What an augmentation does is in the key by what becomes of noise: its code may change.
     draw = torch.Generator().manual_seed(0)
-    noise = torch.randint(256, (16, 3, size, size), dtype=torch.uint8, generator=draw)
+    noise = torch.randint(256, (16, 3, side, side), dtype=torch.uint8, generator=draw)
     reseed(0)
     said = repr((choice.name, sorted(choice.options.items()), choice.owner)).encode()
     augmentation = key(said, bits_of(augment(job.compute.put(noise))))

@@ -77,6 +77,8 @@ class Prefix:
     """Digest of all that decides what becomes of an image."""
     packs: FeaturePacks | None = None
     """Where features are kept from fold to fold and from run to run."""
+    dealt: bool = False
+    """Whether others, who look for these features too, have been dealt other images."""
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of uint8 images ``(n, 3, size, size)``, ready for the rest of the model."""
@@ -133,7 +135,7 @@ class Prefix:
         out = self.like.new_empty((len(keys), *self.like.shape))
         stored = out.view(len(keys), -1).view(torch.uint8).numpy()
         missing = self.packs.find(keys, stored)
-        with self.packs.alone() if len(missing) else nullcontext():
+        with self.packs.alone() if len(missing) and not self.dealt else nullcontext():
             missing = self.packs.find(keys, stored) if len(missing) else missing
             advance(len(keys) - len(missing))
             if len(missing):

@@ -111,7 +111,7 @@ def log_epochs(
     @trainer.on(Events.EPOCH_COMPLETED)
     def end(engine: Engine) -> None:
         lr, epoch = rates(), engine.state.epoch
-        answers = Answers.joined(step.answers for step in seen)
+        answers = Answers.of_all((step.answers for step in seen), job.compute)
         loss, accuracy = (None, None) if validate is None else validate()
         if loss is not None and not math.isfinite(loss):
             raise TrainingError(

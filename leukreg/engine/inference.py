@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from leukreg.engine.batches import Positions, Rows, rows_of
 from leukreg.engine.checkpoints import load
 from leukreg.engine.classifier import Classifier, run
 from leukreg.engine.device import Compute, compute_for, reseed, session
+from leukreg.engine.distributed import dealt, gathered
 from leukreg.engine.frozen_features import untouched_prefix
 from leukreg.engine.frozen_prefix import Prefix
 from leukreg.engine.mc_dropout import entropy, mc_probabilities, views
@@ -64,7 +66,8 @@ def predict_rows(
                 reseed(derive(recipe.seed, "fold", fold_index, "mc-dropout", int(part[0])))
                 passes = _passes(model, inputs, recipe.evaluate, compute, begun)
                 figures[part] = np.column_stack(_summed(passes))
-                advance(len(part))
+                advance(len(part) * compute.devices)
+    figures = np.sum(gathered(figures), axis=0)  # of every row, one process's and zeros
     columns = figures[:, :k], figures[:, k], figures[:, k + 1]
     return predictions_of(images.samples, rows, labels.names, fold_index, *columns)
 
@@ -72,14 +75,19 @@ def predict_rows(
 def _inputs(
     recipe: Recipe, rows: Rows, prefix: Prefix | None, compute: Compute
 ) -> Iterator[tuple[Positions, list[Tensor]]]:
-    """The rows batch by batch, in every view of test-time augmentation.
+    """The rows batch by batch, in every view of test-time augmentation; of several processes, those
+    that are dealt to this one.
 
     They have gone through ``prefix``, where there is one: its features are looked for, and kept, in
     the cache, many at once.
     """
     size, count = recipe.training.batch_size, _views(recipe.evaluate)
-    once = size * max(1, prefix.at_once(count) // size) if prefix else size
-    for start in range(0, len(rows), once):
+    once = size
+    if prefix is not None and compute.devices == 1:
+        once = size * max(1, prefix.at_once(count) // size)
+    elif prefix is not None:
+        prefix = replace(prefix, dealt=True)
+    for start in dealt(range(0, len(rows), once)):
         block = np.arange(start, min(start + once, len(rows)))
         seen = [*views(rows.pixels(block), count)]
         if prefix is not None:

@@ -15,6 +15,7 @@ from leukreg.engine import handlers
 from leukreg.engine.batches import EpochBatches, Mixing, sampled_order
 from leukreg.engine.checkpoints import Checkpoints, PhaseState, digests
 from leukreg.engine.device import reseed
+from leukreg.engine.distributed import mean_statistics
 from leukreg.engine.fold_job import FoldJob
 from leukreg.engine.frozen_features import Feeds, setup_feeds
 from leukreg.engine.moving_average import Average
@@ -103,6 +104,10 @@ def _train(
         handlers.stop_on_nan(trainer, job, phase)
         if average is not None:
             handlers.average_weights(trainer, average)
+        of_average = average.module if average else None
+        trainer.add_event_handler(
+            Events.EPOCH_COMPLETED, lambda: mean_statistics(job.model, of_average)
+        )
         validate = _validation(job, feeds, average)
         handlers.log_epochs(trainer, job, phase, keeper, optimizer, validate)
         if "schedule" in parts:
@@ -159,7 +164,7 @@ def epoch_batches(job: FoldJob, phase: PhaseSpec, feeds: Feeds, epoch: int) -> E
     order = sampled_order(job.recipe.sampler, job.train, derive(seed, "sampler"))
     feed, size = feeds.train(derive(seed, "views")), job.recipe.training.batch_size
     mixing = Mixing(phase.mixup, phase.cutmix) if phase.mixes else None
-    return EpochBatches(order, job.train, feed, size, job.compute, mixing)
+    return EpochBatches(order, job.train, feed, size, job.compute, mixing, feeds.front)
 
 
 def _set_data(trainer: Engine, job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> None:
@@ -189,7 +194,9 @@ def _validation(
         return None
     order = np.arange(len(job.validation), dtype=np.int64)
     size = job.recipe.training.batch_size
-    batches = EpochBatches(order, job.validation, feeds.validation, size, job.compute)
+    batches = EpochBatches(
+        order, job.validation, feeds.validation, size, job.compute, front=feeds.front, whole=True
+    )
 
     def validate() -> tuple[float, float]:
         job.model.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -13,9 +13,11 @@ from ignite.engine import Engine
 from torch import Tensor, nn
 
 from leukreg.engine.assembly import Criterion
+from leukreg.engine.batch_norm import Synchronised
 from leukreg.engine.batches import Batch
 from leukreg.engine.classifier import Classifier
-from leukreg.engine.device import Compute
+from leukreg.engine.device import Compute, own_draws
+from leukreg.engine.distributed import add_gradients, gathered, in_turn
 from leukreg.errors import LeukregError, PluginFault, TrainingError
 from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.registry import plugin_call
@@ -36,6 +38,14 @@ class Answers(NamedTuple):
         """The answers of several batches as one set."""
         logits, targets = zip(*parts, strict=True)
         return cls(torch.cat(logits), torch.cat(targets))
+
+    @classmethod
+    def of_all(cls, parts: Iterable[Answers], compute: Compute) -> Answers:
+        """Those of all processes, in the order of the batches that were dealt out or divided."""
+        if compute.devices == 1:
+            return cls.joined(parts)
+        every = gathered([cls(*(tensor.cpu() for tensor in part)) for part in parts])
+        return cls(*map(compute.put, cls.joined(in_turn(every))))
 
 
 class Step(NamedTuple):
@@ -58,40 +68,52 @@ def setup_trainer(
 ) -> Engine:
     """An engine that makes a step of some batches; its output is a :class:`Step`.
 
-    The gradient is that of the loss of all their rows as one set.
+    The gradient is that of the loss of all their rows as one set, wherever they are divided among
+    several processes.
 
     Args:
         tail: The part of the model that trains.
         chosen: The plugin that built ``optimizer``.
     """
 
-    def backward(batch: Batch, share: float) -> tuple[float, Answers]:
+    def loss_of_part(logits: Tensor, targets: Tensor, whole: float, counts: bool) -> Tensor:
+        """What these rows are of a mean over rows of that weight."""
+        share = criterion.weight_of(targets) / whole if counts else 0.0
+        loss: Tensor = criterion(logits, targets)
+        return loss if share == 1 else loss * share
+
+    def backward(batch: Batch, whole: float) -> tuple[float, Answers]:
         """Add a batch's part to the gradient; its part of the loss, and its answers."""
+        alike = Synchronised(batch.counts) if compute.sync_batchnorm else nullcontext()
         with compute.autocast():
-            logits = tail(batch.inputs)
-            loss = criterion(logits, batch.targets)
+            with alike:
+                logits = tail(batch.inputs)
+            part = loss_of_part(logits, batch.targets, whole, batch.counts)
             if batch.others is not None:
                 # Of a loss that is a weighted mean this is the mean over soft targets: the images
                 # mixed in are those of the batch, so that both weigh alike.
-                mixed_in = criterion(logits, batch.others)
-                loss = batch.share * loss + (1 - batch.share) * mixed_in
-        part = loss if share == 1 else loss * share
-        (part if scaler is None else scaler.scale(part)).backward()
-        return float(part.item()), Answers(logits.detach().float(), batch.targets)
+                mixed_in = loss_of_part(logits, batch.others, whole, batch.counts)
+                part = batch.share * part + (1 - batch.share) * mixed_in
+        scaled: Tensor = part if scaler is None else scaler.scale(part)
+        torch.autograd.backward(scaled)
+        rows = slice(None) if batch.counts else slice(0)
+        return float(part.item()), Answers(logits.detach().float()[rows], batch.targets[rows])
 
     def step(engine: Engine, batches: Sequence[Batch]) -> Step:
         optimizer.zero_grad(set_to_none=True)
-        weights = [criterion.weight_of(batch.targets) for batch in batches]
-        whole = sum(weights)
-        done = [backward(b, w / whole) for b, w in zip(batches, weights, strict=True)]
+        targets = (batch.targets if batch.whole is None else batch.whole for batch in batches)
+        whole = sum(map(criterion.weight_of, targets))
+        with own_draws("step", engine.state.iteration):
+            done = [backward(batch, whole) for batch in batches]
+        losses, answers = zip(*done, strict=True)
+        loss = add_gradients(optimizer, sum(losses))
         if scaler is not None:
             scaler.unscale_(optimizer)
         with blamed(chosen, "failed in step"):
             optimizer.step() if scaler is None else scaler.step(optimizer)
         if scaler is not None:
             scaler.update()
-        losses, answers = zip(*done, strict=True)
-        return Step(sum(losses), Answers.joined(answers), whole)
+        return Step(loss, Answers.joined(answers), whole)
 
     engine = Engine(step)
     engine.logger = _QUIET  # what ignite would print of an error, the caller says better
@@ -117,13 +139,14 @@ def loss_of(criterion: nn.Module, answers: Answers) -> float:
 def evaluate(
     tail: nn.Module, criterion: nn.Module, batches: Iterable[Batch], compute: Compute
 ) -> tuple[float, float]:
-    """Loss and accuracy (0 to 1) over all rows of the batches; ``tail`` is in eval mode."""
+    """Loss and accuracy (0 to 1) over all rows of the batches, and of those that were dealt out to
+    other processes; ``tail`` is in eval mode."""
     parts = []
     for batch in batches:
         with compute.autocast():
             logits = tail(batch.inputs)
         parts.append(Answers(logits.float(), batch.targets))
-    answers = Answers.joined(parts)
+    answers = Answers.of_all(parts, compute)
     right = answers.logits.argmax(dim=1) == answers.targets
     return loss_of(criterion, answers), float(right.double().mean())
 

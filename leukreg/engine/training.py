@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leukreg.engine.checkpoints import Checkpoints, FoldOutcome, read_outcome, remove_checkpoints
 from leukreg.engine.device import compute_for, reseed, session
+from leukreg.engine.distributed import from_first, leads
 from leukreg.engine.fold_job import FoldJob, setup_fold
 from leukreg.engine.mc_dropout import changes_buffers, mc_probabilities, stochastic
 from leukreg.engine.phases import run_phase
@@ -56,17 +57,20 @@ def train_fold(
     fingerprint = fingerprint_of(recipe, labels, images, fold)
     done = read_outcome(folder, fingerprint)
     if done is not None:
-        remove_checkpoints(folder)
+        if leads():
+            remove_checkpoints(folder)
         return done
     folder.mkdir(parents=True, exist_ok=True)
     compute = compute_for(recipe.training)
     with session(compute):
         job = setup_fold(recipe, labels, images, fold, compute, folder, progress)
         keeper = Checkpoints(folder, fingerprint, job.model)
+        # All have read what an earlier stretch left, before the first of them writes there.
+        from_first(job.model)
         seen = fitted(job.model.preprocessing, images, fold, progress)
         facts = _seen(job, compute.noted(keeper.state.facts))
         keeper.state.facts = replace(facts, preprocessing=seen)
-        if seen and fold.index == 0:
+        if seen and fold.index == 0 and leads():
             keep_pairs(job.model.preprocessing, images, fold, folder)
         for index in range(len(keeper.state.phases), len(recipe.phases)):
             run_phase(job, index, keeper)
@@ -106,6 +110,7 @@ def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -
         *(_told(choice) for choice in (recipe.loss.loss, recipe.loss.class_weights)),
         *(_told(choice) for choice in (*recipe.preprocessing, recipe.augmentation, recipe.sampler)),
         (training.batch_size, training.accumulate, training.feature_views),
+        *(["synchronised"] if training.sync_batchnorm else []),
         *(_told_phase(phase) for phase in recipe.phases),
         *([images.samples.rows[row].id for row in side] for side in (fold.train, fold.validation)),
         *_made(images, (*fold.train, *fold.validation)),

@@ -140,6 +140,9 @@ class TrainingSpec:
     """Whether torch compiles the network; "auto" does not."""
     threads: Annotated[int, Ge(1)] | None = None
     """CPU threads; part of what makes a run repeat to the last bit."""
+    sync_batchnorm: bool = False
+    """On several devices: whether batch norm sees the whole batch, as it does on one, or each
+    device's part of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

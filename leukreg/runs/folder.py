@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from leukreg.errors import LeukregError, PluginFault, RunError
 from leukreg.files import CHECKSUMS, clear_leftovers, settle, write_file
 from leukreg.output_folder import new_folder
+from leukreg.progress import Progress
 from leukreg.record import Digests, RunRecord
 from leukreg.registry.plugin_call import LOG, is_outer, log_file
 from leukreg.runs import codec, contents
@@ -236,6 +238,20 @@ class RunFolder:
         if what not in status.mended:
             write_status(self.path, replace(status, mended=(*status.mended, what)))
 
+    def say_lost(self, place: Path, progress: Progress) -> None:
+        """A fold that had begun is not trained anew without a word; its old predictions go."""
+        from leukreg.engine.checkpoints import lost
+
+        name = lost(place)
+        if name is None:
+            return
+        # Another model's, where it is not a CPU's.
+        for table in ("predictions.csv", "validation.csv", "patients.json"):
+            (place / table).unlink(missing_ok=True)
+        text = f"{place.name}/{name} was missing, although this fold had begun: it is trained anew."
+        self.mend(text)
+        progress.say(f"! {text}")
+
     def checkpoint_time(self) -> None:
         """Note the working time so far, so that a killed run does not lose it."""
         write_status(self.path, replace(self.status(), seconds=self.seconds))
@@ -308,6 +324,25 @@ class FoldFolder(RunFolder):
 
     def checkpoint_time(self) -> None:
         return None
+
+
+@contextmanager
+def shared(recipe: Recipe, folder: Callable[[], RunFolder]) -> Iterator[RunFolder]:
+    """A run's folder while its recipe is trained: with the processes beside this one, if any, that
+    train on other devices. They have it as a sweep's workers do.
+
+    Args:
+        folder: Makes or opens it.
+    """
+    from leukreg.engine.distributed import agreed, leads, together
+
+    with together(recipe.training):
+        if not leads():
+            yield FoldFolder(agreed(Path()))
+            return
+        with folder() as opened:
+            agreed(opened.path)
+            yield opened
 
 
 def _overrides(recipe: Recipe) -> tuple[str, ...]:
