@@ -110,7 +110,7 @@ class ImageStore:
         """Colour, size and bytes by file id (see :attr:`leukreg.types.RunRecord.statistics`)."""
         return {name: fact.statistics for name, fact in self.facts.items()}
 
-    def thumbs(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+    def thumbs(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """Grey thumbnails of these rows, shape ``(len(rows), 64, 64)``."""
         out = np.empty((len(rows), THUMB, THUMB), np.uint8)
         by_pack: dict[Pack, list[int]] = {}
@@ -118,6 +118,7 @@ class ImageStore:
             by_pack.setdefault(self.places[row][0], []).append(index)
         for pack, indices in by_pack.items():
             out[indices] = pack.thumbs()[[self.places[rows[index]][1] for index in indices]]
+            pack.release()
         return out
 
     @property

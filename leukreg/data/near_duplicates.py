@@ -13,9 +13,9 @@ Mirrored, turned (by more than about 2 degrees) or rescaled copies are not found
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from scipy import fft
@@ -41,6 +41,32 @@ NEIGHBOURS = 5
 MOST = 16
 SAME_DESCRIPTION = 0.8
 BLOCK = 512
+RANKED = 32
+"""Rows whose neighbours are ranked at once: their places take twice what the correlations take."""
+
+
+class Thumbs(Protocol):
+    """Grey thumbnails of shape ``(n, 64, 64)``: an array, or what reads them when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: Any, /) -> NDArray[np.uint8]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadThumbs:
+    """Thumbnails that are read by their row whenever they are asked for, and not held."""
+
+    read: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, at: Any, /) -> NDArray[np.uint8]:
+        rows = self.rows[at]
+        found = self.read(np.atleast_1d(rows))
+        return found if np.ndim(rows) else found[0]
 
 
 def searched(images: ImageStore, progress: Progress = SILENT) -> ImageStore:
@@ -64,7 +90,8 @@ def find_near_duplicates(
         if sample.id not in members:
             members.append(sample.id)
     distinct = list(rows)
-    pairs = near_duplicate_pairs(images.thumbs([rows[pixels] for pixels in distinct]), progress)
+    own = np.array([rows[pixels] for pixels in distinct], dtype=np.int64)
+    pairs = near_duplicate_pairs(ReadThumbs(images.thumbs, own), progress)
     return tuple(
         sorted(
             (min(one, other), max(one, other))
@@ -74,9 +101,7 @@ def find_near_duplicates(
     )
 
 
-def near_duplicate_pairs(
-    thumbs: NDArray[np.uint8], progress: Progress = SILENT
-) -> list[tuple[int, int]]:
+def near_duplicate_pairs(thumbs: Thumbs, progress: Progress = SILENT) -> list[tuple[int, int]]:
     """Index pairs of near duplicates among grey thumbnails of shape ``(n, 64, 64)``."""
     if len(thumbs) < 2:
         return []
@@ -87,7 +112,7 @@ def near_duplicate_pairs(
 
 
 def near_duplicates_between(
-    new: NDArray[np.uint8], known: NDArray[np.uint8], progress: Progress = SILENT
+    new: Thumbs, known: Thumbs, progress: Progress = SILENT
 ) -> list[tuple[int, int, float]]:
     """Near duplicates of new pictures among known ones: index of each and their likeness.
 
@@ -98,14 +123,23 @@ def near_duplicates_between(
     """
     if not len(new) or not len(known):
         return []
-    thumbs = np.concatenate([known, new])
-    described, first = _describe(thumbs), len(known)
-    most = min(NEIGHBOURS, first)
+    first = len(known)
+
+    def either(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        out = np.empty((len(rows), THUMB, THUMB), np.uint8)
+        old = rows < first
+        if old.any():
+            out[old] = known[rows[old]]
+        if not old.all():
+            out[~old] = new[rows[~old] - first]
+        return out
+
+    thumbs = ReadThumbs(either, np.arange(first + len(new)))
+    described, most = _describe(thumbs), min(NEIGHBOURS, first)
 
     def nearest(start: int) -> NDArray[np.int64]:
         rows = np.arange(first + start, first + min(start + BLOCK, len(new)))
-        alike = described[rows] @ described[:first].T
-        others = np.argpartition(alike, -most, axis=1)[:, -most:]
+        others = _highest(described[rows] @ described[:first].T, most)
         return np.stack([np.repeat(rows, most), others.ravel()], axis=1)
 
     found = _alike(thumbs, map(nearest, range(0, len(new), BLOCK)), len(new), progress)
@@ -113,7 +147,7 @@ def near_duplicates_between(
 
 
 def _alike(
-    thumbs: NDArray[np.uint8],
+    thumbs: Thumbs,
     proposed: Iterable[NDArray[np.int64]],
     total: int,
     progress: Progress,
@@ -129,7 +163,7 @@ def _alike(
     return found
 
 
-def likeness(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+def likeness(thumbs: Thumbs, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Gradient correlation (-1 to 1) at the best shift, for index pairs of shape ``(m, 2)``.
 
     Pairs that are not promising at half resolution get that coarser figure; images without any
@@ -144,7 +178,7 @@ def likeness(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.
     return scores
 
 
-def _describe(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _describe(thumbs: Thumbs) -> NDArray[np.float32]:
     """Unit vectors ``(n, d)``: log magnitudes of mid frequencies, standardised over the images."""
     window = np.hanning(34)[1:-1].astype(np.float32)
     across, along = np.arange(17), np.abs(fft.fftfreq(32, 1 / 32))[:, None]
@@ -170,7 +204,7 @@ def _proposals(described: NDArray[np.float32], start: int) -> NDArray[np.int64]:
     own = np.arange(len(block))
     alike[own, start + own] = -2  # below any correlation: not its own neighbour
     most = min(MOST, len(described) - 1)
-    nearest = np.argpartition(alike, -most, axis=1)[:, -most:]
+    nearest = _highest(alike, most)
     values = np.take_along_axis(alike, nearest, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     keep = (np.arange(most) < NEIGHBOURS) | (
@@ -183,7 +217,13 @@ def _proposals(described: NDArray[np.float32], start: int) -> NDArray[np.int64]:
     return unique
 
 
-def _coarse(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+def _highest(alike: NDArray[np.float32], most: int) -> NDArray[np.int64]:
+    """The places of the highest of each row, in no order, ``(len(alike), most)``."""
+    parts = (alike[start : start + RANKED] for start in range(0, len(alike), RANKED))
+    return np.concatenate([np.argpartition(part, -most, axis=1)[:, -most:] for part in parts])
+
+
+def _coarse(thumbs: Thumbs, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Peak of the circular cross-correlation of gradients at half resolution, within reach."""
     members, inverse = np.unique(pairs, return_inverse=True)
     gradient = _gradient(_halved(thumbs[members]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,8 +109,10 @@ class Seen:
     """Shape ``(n, k)``: the mean over passes and views, not calibrated."""
     uncertainty: NDArray[np.float64]
     mutual_information: NDArray[np.float64]
-    features: NDArray[np.float32]
-    """Shape ``(n, channels)``: the pooled map that the head is given."""
+    features: NDArray[np.float32] | None
+    """Shape ``(n, channels)``: the pooled map that the head is given; None where not kept."""
+    distance: Floats | None
+    """Shape ``(n,)``: of these features to the training data; None where not asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,8 +137,12 @@ def scan(
     progress: Progress = SILENT,
     dropout: bool = True,
     marks: bool = True,
+    features: bool = True,
+    away: Sequence[Callable[[NDArray[np.float32]], Floats]] = (),
 ) -> Scan:
     """Read and predict the images, batch by batch, while the next ones are decoded.
+
+    Of many images features are what takes most: a float for each image, channel and fold.
 
     Args:
         models: The folds' models; their mean is taken.
@@ -146,12 +152,15 @@ def scan(
         progress: Told of images done.
         dropout: False leaves MC dropout out, whatever the recipe says.
         marks: Keep digests and thumbnails too, by which copies are told.
+        features: Keep what the heads are given.
+        away: Of each fold, how far such features lie from its training data.
     """
     spec = recipe.evaluate if dropout else replace(recipe.evaluate, mc_dropout=None)
     n, size, compute = len(given), recipe.read_image.size, models[0].compute
     figures = np.full((len(models), n, classes + 2), np.nan)
     channels = [int(one.model.backbone.channels) for one in models]  # type: ignore[arg-type]
-    features = [np.full((n, width), np.nan, np.float32) for width in channels]
+    kept = [np.full((n, width), np.nan, np.float32) if features else None for width in channels]
+    distance = [np.full(n, np.nan) if away else None for _ in models]
     unreadable: list[str | None] = [None] * n
     digests, notes = [""] * n, []
     thumbs = np.zeros((n, THUMB, THUMB), np.uint8)
@@ -161,8 +170,11 @@ def scan(
             pixels = batch.pixels(size)
             strange = models[0].model.preprocessing.unfit_notes(pixels)
             for place, one in enumerate(models):
-                seen = _look(one, one.see(pixels), recipe, spec, done)
-                figures[place, batch.rows], features[place][batch.rows] = seen
+                figures[place, batch.rows], own = _look(one, one.see(pixels), recipe, spec, done)
+                if (table := kept[place]) is not None:
+                    table[batch.rows] = own
+                if (column := distance[place]) is not None:
+                    column[batch.rows] = away[place](own)
             for row, read, note in zip(batch.rows.tolist(), batch.read, strange, strict=True):
                 digests[row] = read.digest
                 notes.append(((*read.notes, *note), read.peak))
@@ -174,8 +186,8 @@ def scan(
             told = upto
         advance(n - told)
     folds = (
-        Seen(one.fold, found[:, :-2], found[:, -2], found[:, -1], own)
-        for one, found, own in zip(models, figures, features, strict=True)
+        Seen(one.fold, found[:, :-2], found[:, -2], found[:, -1], own, far)
+        for one, found, own, far in zip(models, figures, kept, distance, strict=True)
     )
     return Scan(tuple(unreadable), tuple(folds), tuple(digests), thumbs, counted(notes))
 

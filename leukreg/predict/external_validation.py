@@ -16,7 +16,7 @@ from leukreg.audit.rules import audit
 from leukreg.data.decode import readings
 from leukreg.data.groups import grouped
 from leukreg.data.image_store import ImageStore, open_images
-from leukreg.data.near_duplicates import searched
+from leukreg.data.near_duplicates import ReadThumbs, searched
 from leukreg.engine.inference import predictions_of
 from leukreg.errors import DataError, NotAvailable
 from leukreg.evaluate.bootstrap import Resampling, percentiles, resampling
@@ -117,7 +117,8 @@ def _copied(trained: Trained, store: ImageStore, progress: Progress) -> tuple[Co
         images = trained.training_images(progress)
     except NotAvailable as error:
         return CopiedFiles(exact=named(exact)), str(error)
-    near = near_duplicates(images, store.thumbs([first[name] for name in ids]), exact, progress)
+    thumbs = ReadThumbs(store.thumbs, np.array([first[name] for name in ids], dtype=np.int64))
+    near = near_duplicates(images, thumbs, exact, progress)
     return CopiedFiles(exact=named(exact), near=named(near)), images.note()
 
 

@@ -57,12 +57,6 @@ class TrainingFeatures:
         return _kth(_unit(features), self.features, self.neighbour) / max(self.limit, 1e-9)
 
 
-def distances(folds: Sequence[TrainingFeatures], features: Sequence[Floats]) -> NDArray[np.float64]:
-    """The mean over folds, shape ``(n,)``; 1 is the limit."""
-    parts = [known.distance(own) for known, own in zip(folds, features, strict=True)]
-    return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
-
-
 def limit_note(folds: Sequence[TrainingFeatures]) -> str:
     """What the limit is, for a reader of the distances."""
     by = folds[0].by if len({known.by for known in folds}) == 1 else "each fold's own rows"

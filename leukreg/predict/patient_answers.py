@@ -70,6 +70,7 @@ def aggregated(
     found, weights = [], []
     for own, one in zip(aggregators, seen.folds, strict=True):
         read = one.features if reads_features(recipe) else one.probabilities
+        assert read is not None, "an aggregator's features are kept"
         each = [own.answer(cells_at(torch.from_numpy(read), bag)) for bag in bags]
         p = np.array([answer for answer, _ in each])
         found.append(tempered(p, heat[one.fold]) if one.fold in heat else p)

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.choices import positive_of
+from leukreg.engine.aggregation import reads_features
 from leukreg.engine.trained_backbone import trained_backbone
 from leukreg.errors import DataError, NotAvailable, Problem, Problems
 from leukreg.predict.ensemble import FoldModel, Scan, load_models, model_paths, scan, together
 from leukreg.predict.inputs import Given, ImagesLike, Readable, given_images, read_batches
 from leukreg.predict.out_of_distribution import (
     TrainingFeatures,
-    distances,
     kept_features,
     limit_note,
     measure_features,
@@ -158,8 +158,8 @@ class Trained:
         Raises:
             Problems: Images that cannot be read, all of them.
         """
-        folds = self._readable(images, progress).folds
-        return np.concatenate([one.features for one in folds], axis=1)
+        folds = self._readable(images, progress, features=True).folds
+        return np.concatenate([one.features for one in folds if one.features is not None], axis=1)
 
     def predict_patients(
         self, images: ImagesLike, patients: Sequence[str], progress: Progress = SILENT
@@ -215,9 +215,10 @@ class Trained:
         if patients is not None:
             require_patients(self.result)
         marks = flags or self.result.fitted.conformal is not None
-        seen = self.scan(given, progress, marks=marks)
+        reference = self.training_features(progress) if flags else None
+        seen = self.scan(given, progress, marks=marks, reference=reference or ())
         joined = together(seen, self.result)
-        known = self._flags(seen, progress) if flags else {}
+        known = self._flags(seen, reference, progress) if flags else {}
         if patients is not None:
             known["patient"] = tuple(patients)
             known["of_patients"], known["weight"] = answer_patients(
@@ -259,10 +260,16 @@ class Trained:
         progress: Progress = SILENT,
         dropout: bool = True,
         marks: bool = True,
+        features: bool = False,
+        reference: Sequence[TrainingFeatures] = (),
     ) -> Scan:
-        """One pass over the images (see :func:`leukreg.predict.ensemble.scan`)."""
-        k = len(self.classes_)
-        return scan(self.models, self.recipe, k, given, progress, dropout, marks)
+        """One pass over the images (see :func:`leukreg.predict.ensemble.scan`).
+
+        Features are kept where the recipe's aggregator reads them, too.
+        """
+        k, away = len(self.classes_), [known.distance for known in reference]
+        features = features or (self.recipe.patients is not None and reads_features(self.recipe))
+        return scan(self.models, self.recipe, k, given, progress, dropout, marks, features, away)
 
     def seen(self, images: ImagesLike) -> NDArray[np.uint8]:
         """The images as the first fold's model sees them, shape ``(n, size, size, 3)``, RGB.
@@ -304,9 +311,9 @@ class Trained:
                 )
         return self._features
 
-    def _readable(self, images: ImagesLike, progress: Progress) -> Scan:
+    def _readable(self, images: ImagesLike, progress: Progress, features: bool = False) -> Scan:
         given = given_images(images)
-        seen = self.scan(given, progress, marks=False)
+        seen = self.scan(given, progress, marks=False, features=features)
         self._require_readable(given, seen.unreadable)
         return seen
 
@@ -316,7 +323,9 @@ class Trained:
         if problems:
             raise Problems(problems, closing="predict_table() predicts the others.")
 
-    def _flags(self, seen: Scan, progress: Progress) -> dict[str, Any]:
+    def _flags(
+        self, seen: Scan, reference: tuple[TrainingFeatures, ...] | None, progress: Progress
+    ) -> dict[str, Any]:
         """What stands against believing a prediction, as fields of :class:`Predicted`.
 
         Far from the training data, or a copy of it; and notes on what cannot be told.
@@ -330,13 +339,12 @@ class Trained:
             found["near_copy_of"] = near_duplicates(images, seen.thumbs, exact, progress)
         except NotAvailable as error:
             notes.append(f"near duplicates of training images cannot be told: {error}")
-        known = self.training_features(progress)
-        if known is None:
+        if reference is None:
             notes.append(
                 "images far from the training data cannot be told: too few of the run's images "
                 "are still there, and no earlier call has looked at them"
             )
         else:
-            found["distance"] = distances(known, [one.features for one in seen.folds])
-            notes.append(limit_note(known))
+            found["distance"] = np.mean([one.distance for one in seen.folds], axis=0)  # type: ignore[arg-type]
+            notes.append(limit_note(reference))
         return found | {"notes": tuple(notes)}

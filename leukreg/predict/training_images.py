@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leukreg.data.image_store import ImageStore, open_images
-from leukreg.data.near_duplicates import near_duplicates_between
+from leukreg.data.near_duplicates import ReadThumbs, Thumbs, near_duplicates_between
 from leukreg.errors import DataError, NotAvailable, Problems
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import Recipe
@@ -101,7 +100,7 @@ def exact_duplicates(result: RunRecord, digests: Sequence[str]) -> Ids:
 
 
 def near_duplicates(
-    images: TrainingImages, thumbs: NDArray[np.uint8], exact: Ids, progress: Progress = SILENT
+    images: TrainingImages, thumbs: Thumbs, exact: Ids, progress: Progress = SILENT
 ) -> Ids:
     """For each thumbnail, the id of the training image it most nearly copies.
 
@@ -111,8 +110,9 @@ def near_duplicates(
     rows = sorted(set(images.position.values()))
     asked = [i for i, same in enumerate(exact) if same is None and thumbs[i].any()]
     best: dict[int, tuple[float, int]] = {}
-    pairs = near_duplicates_between(thumbs[asked], images.store.thumbs(rows), progress)
-    for new, known, score in pairs:
-        best[asked[new]] = max(best.get(asked[new], (0.0, 0)), (score, rows[known]))
+    known = ReadThumbs(images.store.thumbs, np.array(rows, dtype=np.int64))
+    new = ReadThumbs(lambda at: thumbs[at], np.array(asked, dtype=np.int64))
+    for place, other, score in near_duplicates_between(new, known, progress):
+        best[asked[place]] = max(best.get(asked[place], (0.0, 0)), (score, rows[other]))
     samples = images.store.samples.rows
     return tuple(samples[best[i][1]].id if i in best else None for i in range(len(exact)))

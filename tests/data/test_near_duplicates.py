@@ -14,7 +14,14 @@ from leukreg.data.decode import THUMB
 from leukreg.data.folds import make_folds
 from leukreg.data.image_store import open_images
 from leukreg.data.listing import list_folder
-from leukreg.data.near_duplicates import ALIKE, likeness, near_duplicate_pairs, searched
+from leukreg.data.near_duplicates import (
+    ALIKE,
+    ReadThumbs,
+    likeness,
+    near_duplicate_pairs,
+    near_duplicates_between,
+    searched,
+)
 from leukreg.recipe.model import FoldsSpec
 from leukreg.types import ImageSpec, Sample
 from tests.data.conftest import Write, picture
@@ -103,3 +110,21 @@ def test_real_cells_have_no_false_twins_and_planted_ones_are_found() -> None:
     known = len(thumbs)
     found = near_duplicate_pairs(np.stack(thumbs + copies))
     assert found == [(index, known + index) for index in range(30)]
+
+
+def test_thumbnails_that_are_read_when_asked_for_give_the_same_and_few_are_held() -> None:
+    thumbs = np.stack([thumb(picture(seed, (96, 96))) for seed in (*range(40), *range(10))])
+    thumbs[40:, :, 2:] = thumbs[40:, :, :-2].copy()
+    held = []
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        held.append(len(rows))
+        return thumbs[rows[::-1]][::-1]
+
+    asked = ReadThumbs(read, np.arange(50))
+    assert near_duplicate_pairs(asked) == near_duplicate_pairs(thumbs)
+    halves = ReadThumbs(read, np.arange(40, 50)), ReadThumbs(read, np.arange(40))
+    found = near_duplicates_between(*halves)
+    assert found == near_duplicates_between(thumbs[40:], thumbs[:40])
+    assert [(new, known) for new, known, _ in found] == [(n, n) for n in range(10)]
+    assert 1 in held  # one picture alone, where two are laid over each other

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukreg.predict.out_of_distribution import FILE, TrainingFeatures, distances, kept_features
+from leukreg.predict.out_of_distribution import FILE, TrainingFeatures, kept_features
 from leukreg.predict.trained_run import load
 
 
@@ -29,12 +29,10 @@ def test_it_is_the_distance_to_the_kth_neighbour_over_the_limit(
     assert np.allclose(found, each / 0.5, atol=2e-3)
 
 
-def test_folds_count_alike_and_what_is_unknown_stays_unknown() -> None:
-    own = np.eye(3, dtype=np.float32)
-    near = (TrainingFeatures(own, 1.0, 1, ""), TrainingFeatures(own, 2.0, 1, ""))
-    asked = np.array([[0, 0, -1], [np.nan, 0, 0]], np.float32)
-    found = distances(near, (asked, asked))
-    assert np.allclose(found[0], np.sqrt(2) * (1 + 0.5) / 2)
+def test_what_is_unknown_stays_unknown() -> None:
+    known = TrainingFeatures(np.eye(3, dtype=np.float32), 2.0, 1, "")
+    found = known.distance(np.array([[0, 0, -1], [np.nan, 0, 0]], np.float32))
+    assert np.isclose(found[0], np.sqrt(2) / 2)
     assert np.isnan(found[1])
 
 
