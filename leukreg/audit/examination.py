@@ -211,7 +211,31 @@ def examine(reported: Reported) -> Examined:
     if reported.confusion is not None:
         reading, wrong = of_matrix(reported)
         return Examined(reported, reading, wrong=wrong, tests=tests, tried=_tried(reported, wrong))
-    return _one_test(reported)
+    return _of_shares(reported) if reported.shares is not None else _one_test(reported)
+
+
+def _of_shares(reported: Reported) -> Examined:
+    """As stated, or with the matrix turned; what contradicts what only where neither fits."""
+    first, turning = _beside_shares(reported), "a matrix with predictions as rows"
+    if not tuple(first.contradictions()) or reported.shares is None:
+        return first
+    turned = reported.shares.turned()
+    rows = reported.per_class[len(tuple(reported.shares.diagonal(reported.classes))) :]
+    per_class = (*turned.diagonal(reported.classes, rows), *rows)
+    other = _beside_shares(replace(reported, shares=turned, per_class=per_class))
+    if other.reading is None or other.wrong:
+        return replace(first, tried=(*first.tried, "the matrix turned"))
+    name = f"{turning}, {other.reading.name}" if other.reading.name else turning
+    return replace(other, reading=replace(other.reading, name=name, slip=True))
+
+
+def _beside_shares(reported: Reported) -> Examined:
+    examined, shares = _one_test(reported), reported.shares
+    if shares is None or examined.conflict is not None:
+        return examined
+    supports = {c: n for c, n in reported.test_supports().items() if n}
+    wrong = tuple(shares.beyond(reported.classes, supports, figures_of(reported)))
+    return replace(examined, wrong=wrong, tried=_tried(reported, wrong))
 
 
 def _one_test(reported: Reported) -> Examined:

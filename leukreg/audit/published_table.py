@@ -15,7 +15,7 @@ from leukreg.audit.figures import (
     figure_named,
     least,
 )
-from leukreg.audit.matrix_shares import PARTS_OF, MatrixShares, shares_in
+from leukreg.audit.matrix_shares import MatrixShares, shares_in
 from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
 from leukreg.text import did_you_mean
@@ -219,7 +219,7 @@ class _Reader:
             positive=self.positive(classes),
             figures=(*reversed(dict(reversed(rates)).items()), *self.taken(_loss, LOSSES)),
             restated=tuple(one for n, one in enumerate(rates) if one[0] in dict(rates[:n])),
-            per_class=(*per_class, *_diagonal(shares, classes, per_class)),
+            per_class=(*(shares.diagonal(classes, per_class) if shares else ()), *per_class),
             supports=supports,
             confusion=confusion,
             shares=shares,
@@ -314,18 +314,6 @@ class _Reader:
             message = f"{positive!r} is none of the classes {', '.join(classes)}"
             self.mistake(message, "positive")
         return positive
-
-
-def _diagonal(
-    shares: MatrixShares | None, classes: Sequence[str], stated: Sequence[tuple[str, str, Printed]]
-) -> Iterator[tuple[str, str, Printed]]:
-    """The figures of classes that a matrix of shares says and the table does not."""
-    name = PARTS_OF.get(shares.of) if shares else None
-    told = {(label, figure) for label, figure, _ in stated}
-    if shares is not None and name is not None:
-        for i, label in enumerate(classes[: len(shares.cells)]):
-            if (label, name) not in told:
-                yield label, name, shares.cells[i][i]
 
 
 def _rate_of(name: str) -> Callable[[object], Printed]:

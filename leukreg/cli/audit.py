@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -90,10 +91,12 @@ def command(
         for one in results:
             if one.understood is not None:
                 say(f"{one.understood.toml()}")
-            most = len(one.findings) if every or one.what == "run" else MOST_SHOWN
-            print_findings(f"{one.what} {one.name}", one.findings, console, most)
+            found = told_once(one.findings)
+            most = len(found) if every or one.what == "run" else MOST_SHOWN
+            print_findings(f"{one.what} {one.name}", found, console, most)
         if len(results) > 1:
-            say(f"In all: {summary([one for result in results for one in result.findings])}")
+            together = [one for result in results for one in told_once(result.findings)]
+            say(f"In all: {summary(together)}")
     if len(broken) == 1:
         raise broken[0]
     if broken:
@@ -112,6 +115,19 @@ class Audited:
     findings: tuple[Finding, ...]
     understood: Understood | None = None
     """Where it was read from a text that people paste."""
+
+
+def told_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Where the same is said of several published tables: once, with all their names."""
+    names: dict[Finding, list[str]] = {}
+    for one in findings:
+        of, link, text = one.message.partition("): ")
+        name = of.removeprefix("reported (") if link and of.startswith("reported (") else ""
+        names.setdefault(replace(one, message=text if name else one.message), []).append(name)
+    return tuple(
+        replace(one, message=f"reported ({', '.join(of)}): {one.message}") if any(of) else one
+        for one, of in names.items()
+    )
 
 
 def _understood(path: Path) -> Understood | None:

@@ -153,12 +153,13 @@ def print_findings(
     title: str, findings: Sequence[Finding], console: Console, most: int | None = None
 ) -> None:
     """Print a title with the counts, and each finding, of ``most`` the first, in two lines (wrapped
-    on a terminal)."""
+    on a terminal); the second, what to do, only after the last of several that say the same."""
     head = Text(safe(f"{title}: ", console), style="bold")
     console.print(head + Text(summary(findings)), soft_wrap=True)
-    for finding in findings[:most]:
-        mark, first, second = finding.lines()
-        print_entry(mark, (first, second), console)
+    told = [finding.lines() for finding in findings[:most]]
+    for (mark, first, second), following in zip(told, [*told[1:], None], strict=False):
+        again = following is not None and second == following[2]
+        print_entry(mark, (first,) if again else (first, second), console)
     if most is not None and findings[most:]:
         console.print(Text(f"{len(findings) - most} more findings: --all shows them"))
     console.print()

@@ -203,6 +203,19 @@ def test_a_waived_finding_is_shown_as_waived(capsys: pytest.CaptureFixture[str])
     assert "idle-phase: waived, known bug" in out
 
 
+def test_what_is_said_of_several_models_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = "".join(f'[[reported]]\nmodel = "{name}"\naccuracy = "0.87"\n' for name in "ABC")
+    path = write(tmp_path, "paper.toml", tables + '[[reported]]\nmodel = "D"\nauc = "0.9"\n')
+    assert main(["audit", path]) == 0
+    out = capsys.readouterr().out
+    assert "paper paper: 2 notes" in out
+    assert "reported (A, B, C): the table is not checkable: the classes are not named" in out
+    assert "reported (D): the table is not checkable: it prints no figure" in out
+    assert out.count("consistent-table: print the confusion matrix") == 1
+
+
 def test_on_a_terminal_no_line_is_wider_than_it(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -89,13 +90,18 @@ class ConsistentTable:
                 yield note(self, f"{who}: the table is not checkable: {verdict.reason}")
 
     def _of(self, verdict: Any) -> str:
-        """What was not checked, or only in part."""
+        """What was not checked, or only in part: the names, whose values the verdict lists."""
         parts = []
         if verdict.bounded:
-            parts.append(f"only held against their rows: {some(verdict.bounded, 3)}")
+            parts.append(f"only bounded: {some(map(_named, verdict.bounded))}")
         if verdict.unused:
-            parts.append(f"not checked: {some([one.split(' (')[0] for one in verdict.unused], 3)}")
+            parts.append(f"not checked: {some(map(_named, verdict.unused))}")
         return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _named(told: str) -> str:
+    """A figure without its value: "ALL AUC" of "ALL AUC 0.985 (...)"."""
+    return re.sub(r" \S*\d[.,]\d.*| \(.*", "", told)
 
 
 @plugin("undefined-printed")
