@@ -68,6 +68,13 @@ PAPERS = (
     recall = "0.9663"
     specificity = "0.6416"
     """,
+    """
+    dataset = "all-taleqani"
+    class_counts = { Benign = 500, Early = 500, Pre = 500, Pro = 500 }
+    images = 2000
+    train_counts = { Benign = 1400, Early = 1400, Pre = 1400, Pro = 1400 }
+    test_counts = { Benign = 350, Early = 350, Pre = 350, Pro = 350 }
+    """,
 )
 
 

@@ -104,6 +104,73 @@ class AugmentedBeforeSplit:
                 yield warning(self, f"{reported.who}: {text}")
 
 
+@plugin("balanced-unlike-set")
+class BalancedUnlikeSet:
+    """Equal counts of classes, of a data set whose classes are unequal.
+
+    Images were left out, or copied, to make them equal. Accuracy and precision are then those of
+    another mix than the set's, and copies may stand on both sides of the split.
+
+    Do: say how the classes were made equal, and on which side of the split.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported in published(run):
+            dataset = find_dataset(reported.dataset) if reported.dataset else None
+            there = counts_of(dataset.classes if dataset else (), reported.classes)
+            name, stated = dataset.name if dataset else "", reported.tally("class_counts")
+            sides = [("stated", stated, there, name)]
+            sides.append(("tested", reported.test_supports(), *self._set(stated, there, name)))
+            for what, counts, whole, of in sides:
+                own = [n for label, n in counts.items() if label in whole]
+                set_ = [whole[label] for label in counts if label in whole]
+                if self._equal(own) and set_ and max(set_) >= _UNEQUAL * min(set_) > 0:
+                    each = f"{min(own):,} to {max(own):,}" if min(own) < max(own) else f"{own[0]:,}"
+                    has = f"{of} has {min(set_):,} to {max(set_):,}"
+                    yield note(self, f"{reported.who}: {each} images of each class {what}; {has}")
+                    break
+
+    def _set(
+        self, stated: dict[str, int], there: dict[str, int], name: str
+    ) -> tuple[dict[str, int], str]:
+        return (stated, "its set") if stated else (there, name)
+
+    def _equal(self, counts: list[int]) -> bool:
+        """But for one image, or two of a hundred."""
+        return len(counts) > 1 and max(counts) - min(counts) <= max(1, max(counts) // 50)
+
+
+_UNEQUAL = 1.2
+"""From this ratio of the largest class to the smallest on, a set is not balanced."""
+
+
+@plugin("test-above-its-share")
+class AboveItsShare:
+    """A test of more than half of the images, beside more training rows than the rest can give.
+
+    Where images are augmented after the split, the test stays the part that was held out. A test
+    that grew with the training rows holds copies of what was trained on.
+
+    Do: split first, and augment the training side only.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported in published(run):
+            dataset = find_dataset(reported.dataset) if reported.dataset else None
+            images = reported.count("images") or sum(reported.tally("class_counts").values())
+            images = images or ((dataset.images or 0) if dataset else 0)
+            tested = reported.test_total() or sum(reported.test_supports().values())
+            others = [reported.tally(f"{side}_counts") for side in ("train", "validation")]
+            rows = tested + sum(sum(counts.values()) for counts in others)
+            made = sum(reported.tally("synthetic_counts").values())
+            if folded(reported) or not images / 2 < tested <= images or rows <= images + made:
+                continue
+            text = f"{tested:,} of {images:,} images tested, beside {rows - tested:,} other rows"
+            share = f"{100 * tested / rows:.0f} % of all rows are tested"
+            grown = "as if the images were multiplied before they were split"
+            yield warning(self, f"{reported.who}: {text}: {share}, {grown}")
+
+
 @plugin("class-too-small")
 class ClassTooSmall:
     """A row whose figures need more images than its class has.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from leukreg_plugins.audits.public_datasets import (
+    AboveItsShare,
     AugmentedBeforeSplit,
+    BalancedUnlikeSet,
     ClassTooSmall,
     MoreThanExists,
     PatientsParted,
@@ -47,6 +49,30 @@ def test_augmented_before_split() -> None:
     fires(rule, reported(dataset="bccd-kaggle", test_images=1495), "warning", "1,495", "410")
     passes(rule, reported(dataset="bccd-kaggle", split="original"))
     passes(rule, reported(dataset="bccd", test_images=70))
+
+
+def test_equal_counts_of_a_set_of_unequal_classes() -> None:
+    rule, four = BalancedUnlikeSet(), ("Benign", "Early", "Pre", "Pro")
+    equal = {"class_counts": dict.fromkeys(four, 500)}
+    fires(rule, reported(dataset="all-taleqani", **equal), "note", "500 images", "504 to 985")
+    stated: dict[str, Any] = {"class_counts": {"HEM": 3389, "ALL": 7272}}
+    test = {"test_counts": {"HEM": 500, "ALL": 501}}
+    fires(rule, reported(**stated, **test), "note", "500 to 501 images of each class tested")
+    passes(rule, reported(**stated, test_counts={"HEM": 678, "ALL": 1455}))
+    passes(rule, reported(class_counts={"HEM": 130, "ALL": 130}, **test))
+    passes(rule, reported(dataset="all-idb2", class_counts={"normal": 130, "ALL": 130}))
+    passes(rule, reported(**test))
+
+
+def test_a_test_that_grew_with_its_training_rows() -> None:
+    rule = AboveItsShare()
+    grown: dict[str, Any] = {"images": 3256, "train_counts": {"a": 8000}, "test_images": 2000}
+    fires(rule, reported(**grown), "warning", "2,000 of 3,256", "20 % of all rows")
+    passes(rule, reported(**grown | {"test_images": 651}))
+    passes(rule, reported(**grown, runs=3))
+    passes(rule, reported(**grown, synthetic_counts={"a": 8000}))
+    passes(rule, reported(**grown | {"train_counts": {"a": 1256}}))
+    passes(rule, reported(images=3256, test_images=3256))  # all of another set
 
 
 def test_a_row_that_needs_more_images_than_its_class_has() -> None:
