@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from leukreg.section import Section as Section
     from leukreg.section import Table as Table
     from leukreg.seeds import derive as derive
+    from leukreg.sweep.run_sweep import check_sweep as check_sweep
+    from leukreg.sweep.run_sweep import run_sweep as run_sweep
     from leukreg.synthesis.distances import kid as kid
     from leukreg.synthesis.extractor import open_extractor as open_extractor
     from leukreg.text import as_cell as as_cell
@@ -118,6 +120,7 @@ _NAMES = {
     "report.plot": "STYLE",
     "section": "Picture Section Table",
     "seeds": "derive",
+    "sweep.run_sweep": "check_sweep run_sweep",
     "synthesis.distances": "kid",
     "synthesis.extractor": "open_extractor",
     "text": "as_cell did_you_mean from_cell percent rounded",

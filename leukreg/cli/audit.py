@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,21 +17,21 @@ from leukreg.audit.rules import audit, has_errors, spec_of
 from leukreg.audit.table_forms import TEXTS, text_of
 from leukreg.cli.arguments import run_named, runs_folder
 from leukreg.cli.output import FINDINGS, GOOD, say
-from leukreg.errors import LeukregError, Problem, Problems
+from leukreg.errors import LeukregError, Problem, Problems, UnfinishedError
 from leukreg.paths import read_regular
 from leukreg.recipe import load
 from leukreg.recipe.document import parse_document, read_document
 from leukreg.record import RunRecord
 from leukreg.registry import installed
 from leukreg.report.console import open_console, print_findings, summary
-from leukreg.text import json_text
+from leukreg.text import counted, json_text
 from leukreg.types import Finding
 
 if TYPE_CHECKING:
     from leukreg.recipe.model import AuditSpec
     from leukreg.registry import Registry
 
-What = Literal["run", "recipe", "paper"]
+What = Literal["run", "recipe", "paper", "sweep"]
 STATUS = "status.json"
 """A folder with this file is a run."""
 INPUT = Path("-")
@@ -56,17 +56,23 @@ def command(
 ) -> int:
     """Say what is wrong with a run or a published result.
 
-    PATH is a run (folder, name, unique beginning, "last"), a recipe, a file with a table [reported]
-    of published figures, or a folder of such files; or a text with tables as they were copied
-    (.txt, .md, .csv, .tsv, .tex, .html), or "-" for the standard input. Published figures are
-    checked by arithmetic; nothing is run. Exit code 1 when there are errors that no recipe waives.
+    PATH is a run (folder, name, unique beginning, "last"), a sweep, a recipe, a file with a table
+    [reported] of published figures, or a folder of such files; or a text with tables as they were
+    copied (.txt, .md, .csv, .tsv, .tex, .html), or "-" for the standard input. Published figures
+    are checked by arithmetic; nothing is run. Exit code 1 when there are errors that no recipe
+    waives.
     """
+    from leukreg.runs.sweep_record import find_sweep
+
     registry = installed()
     only = {registry.get("audit", rule).name for rule in rules}
     results: list[Audited] = []
     broken: list[LeukregError] = []
     for name in paths:
         try:
+            if (sweep := find_sweep(name, root)) is not None:
+                results.append(_of_sweep(sweep, registry, only))
+                continue
             meant = _meant(name, root)
         except LeukregError as error:
             broken.append(error)
@@ -128,6 +134,45 @@ def told_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         replace(one, message=f"reported ({', '.join(of)}): {one.message}") if any(of) else one
         for one, of in names.items()
     )
+
+
+def _of_sweep(place: Path, registry: Registry, only: Collection[str]) -> Audited:
+    """What is wrong with the runs of a sweep that have finished; what several have is told once.
+
+    Raises:
+        LeukregError: None has finished, or one is damaged.
+    """
+    from leukreg.runs.history import looks_of_sweep
+    from leukreg.runs.sweep_record import read_sweep_record
+
+    runs: dict[Finding, list[str]] = {}
+    record, done = read_sweep_record(place), 0
+    for one in record.runs:
+        try:
+            _, result, spec = record_of(place.parent / one.name, registry)
+        except UnfinishedError as error:
+            say(f"left out: {str(error).splitlines()[0]}", err=True)
+            continue
+        done += 1
+        looks = looks_of_sweep(result, place.parent, result.earlier)
+        result = replace(result, earlier=looks)
+        for finding in audit(result, spec, registry):
+            if not only or finding.rule in only:
+                runs.setdefault(finding, []).append(one.name)
+    if not done:
+        raise LeukregError(f"{place}: no run of this sweep has finished")
+    gravity = ("error", "warning", "note")
+    order = sorted(runs, key=lambda one: (gravity.index(one.severity), -len(runs[one])))
+    findings = (_in_some(one, runs[one], done) for one in order)
+    return Audited("sweep", str(place), record.name, tuple(findings))
+
+
+def _in_some(finding: Finding, runs: Sequence[str], of: int) -> Finding:
+    """The finding with the runs that have it, where others do not."""
+    if len(runs) == of:
+        return finding
+    where = f"(in {len(runs)} of {counted(of, 'run')}, such as {runs[0]})"
+    return replace(finding, message=f"{finding.message} {where}")
 
 
 def _understood(path: Path) -> Understood | None:

@@ -35,13 +35,16 @@ def command(sweep: str | None, root: Path) -> None:
     """
     from leukreg.report.sweep_tables import sweeps_table
     from leukreg.runs.run_list import list_runs
-    from leukreg.runs.sweep_record import sweep_named, sweeps_in
+    from leukreg.runs.sweep_record import read_sweep_record, sweep_named, sweeps_in
 
-    every = list_runs(root)
     if sweep is not None:
-        of = sweep_named(sweep, root).name
-        _print([run for run in every if run.sweep == of], f"No run of {of} has begun.")
+        of = sweep_named(sweep, root)
+        own = [run for run in list_runs(of.parent) if run.sweep == of.name]
+        _print(own, f"No run of {of.name} has begun.")
+        if own and read_sweep_record(of).search is not None:
+            say("These are figures on test rows; leukreg compare chooses by validation rows.")
         return
+    every = list_runs(root)
     places = sweeps_in(root)
     names = {place.name for place in places}
     if places:

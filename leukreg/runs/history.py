@@ -32,14 +32,19 @@ def looks_of(record: RunRecord, root: Path) -> EarlierRuns:
     pixels = record.pixels
     test_set = ids_digest(pixels.get(name, name) for name in record.predictions.id)
     looks = [one.name for one in _beside(record, root) if one.earlier.test_set == test_set]
-    found = EarlierRuns(test_set=test_set, test_looks=tuple(looks))
+    return looks_of_sweep(record, root, EarlierRuns(test_set=test_set, test_looks=tuple(looks)))
+
+
+def looks_of_sweep(record: RunRecord, root: Path, known: EarlierRuns) -> EarlierRuns:
+    """What is known of other runs, with the looks of the run's own sweep as its plan is by now: a
+    search adds to it."""
     sweep = _sweep_of(record, root)
     own = [] if sweep is None else [run for run in sweep.runs if run.name == record.name]
     if sweep is None or not own:
-        return found
-    others = [run.variation for run in sweep.runs if run.test_set == test_set]
+        return known
+    others = [run.variation for run in sweep.runs if run.test_set == known.test_set]
     looked = tuple(one for one in dict.fromkeys(others) if one != own[0].variation)
-    return replace(found, sweep=sweep.name, sweep_looks=looked, sweep_choice=sweep.choose)
+    return replace(known, sweep=sweep.name, sweep_looks=looked, sweep_choice=sweep.choose)
 
 
 def _sweep_of(record: RunRecord, root: Path) -> SweepRecord | None:

@@ -175,6 +175,15 @@ def test_the_command_searches_and_shows_test_figures_of_the_chosen_alone(
     results = results_in(place)
     assert results.differences == ()
     assert main(["report", place.name, "--runs", root]) == 0
+    capsys.readouterr()
+    assert main(["show", place.name, "--runs", root]) == 0
+    assert "Chosen on validation rows: trial" in " ".join(capsys.readouterr().out.split())
+    assert main(["audit", place.name, "--runs", root, "--rule", "test-looks"]) == 0
+    audited = capsys.readouterr().out
+    assert f"sweep {place.name}: 3 warnings" in audited  # of each trial: it has two others
+    assert "2 other variations of sweep" in audited
+    assert main(["runs", "last", "--runs", root]) == 0
+    assert "These are figures on test rows" in capsys.readouterr().out
     table = sweep_sections(results)[0].tables[0]
     assert table.columns == ("trial", "validation", "folds", "")
 
