@@ -1,12 +1,17 @@
 # make run    a first run, from a fresh clone
 # make test   what every change must pass
+# make gpu    what touches a GPU: its tests, then speeds and memory; DEVICE=cpu tries it without one,
+#             WHEELS=DIR installs from a folder (pip wheel --wheel-dir DIR '.[test]') and no network
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SETTLED := pyproject.toml constraints.txt
 
-.PHONY: run test lint types tests docs clean
+DEVICE ?= cuda
+GPU_VENV ?= .venv-gpu
+
+.PHONY: run test lint types tests gpu docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed
@@ -25,6 +30,16 @@ types: $(VENV)/installed-for-tests
 tests: $(VENV)/installed-for-tests
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest \
 	  --numprocesses=auto --maxprocesses=8 --dist=loadgroup
+
+gpu: $(GPU_VENV)/installed
+	PYTHONPATH=.:plugins:gan $(GPU_VENV)/bin/python benchmarks/gpu.py --device $(DEVICE)
+
+# With the torch of the machine: one from the index may not know its card.
+$(GPU_VENV)/installed: $(SETTLED)
+	$(PYTHON) -m venv --system-site-packages $(GPU_VENV)
+	$(GPU_VENV)/bin/python -m pip install $(if $(WHEELS),--no-index --find-links $(WHEELS)) \
+	  . 'pytest>=8.2' 'hypothesis>=6.100'
+	touch $@
 
 # The pages that are made from the code; a test holds them to it.
 docs: $(VENV)/installed-for-tests
@@ -47,4 +62,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(GPU_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -90,6 +90,8 @@ class FrozenFeatures:
     """What keeping them takes."""
     why: str = ""
     """Why there are not more views."""
+    on_device: bool = False
+    """Whether features, or images as bytes, lay on the GPU meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,13 @@ from torch import Tensor
 from leukreg.engine.device import Compute
 from leukreg.engine.distributed import dealt, share
 from leukreg.errors import DataError
+from leukreg.progress import SILENT, Progress
 from leukreg.registry.kinds import Images
 from leukreg.registry.plugin_call import Choice, breach, call, taken
 from leukreg.types import Labels
 
+AT_ONCE = 256
+"""Images that are put on the device at once."""
 Positions = NDArray[np.int64]
 Augment = Callable[[Tensor], Tensor]
 Feed = Callable[[Positions], Tensor]
@@ -208,11 +211,34 @@ def bounds(n: int, size: int) -> tuple[tuple[int, int], ...]:
     return tuple(zip(starts, [*starts[1:], n], strict=True))
 
 
-def pixel_feed(rows: Rows, compute: Compute, augment: Augment | None = None) -> Feed:
-    """Feed images, read and augmented anew every epoch."""
+def on_device(rows: Rows, compute: Compute, progress: Progress = SILENT) -> Tensor | None:
+    """All images on the device, as bytes ``(n, size, size, 3)``; None where they take too much.
+
+    Nothing is read any more then, and nothing sent, while a network trains on them.
+    """
+    one, n = rows.pixels(np.zeros(1, np.int64)).permute(0, 2, 3, 1), len(rows)
+    if one.nbytes * n > compute.room():
+        return None
+    kept = torch.empty((n, *one.shape[1:]), dtype=one.dtype, device=compute.device)
+    with progress.task("images to the device", n) as advance:
+        for start in range(0, n, AT_ONCE):
+            positions = np.arange(start, min(start + AT_ONCE, n))
+            kept[positions[0] : positions[-1] + 1] = rows.pixels(positions).permute(0, 2, 3, 1)
+            advance(len(positions))
+    return kept
+
+
+def pixel_feed(
+    rows: Rows, compute: Compute, augment: Augment | None = None, kept: Tensor | None = None
+) -> Feed:
+    """Feed images, augmented anew every epoch; read anew too, unless they were ``kept``
+    (see :func:`on_device`)."""
 
     def feed(positions: Positions) -> Tensor:
-        images = compute.put(rows.pixels(positions))
+        if kept is None:
+            images = compute.put(rows.pixels(positions))
+        else:
+            images = kept[compute.put(torch.from_numpy(positions))].permute(0, 3, 1, 2)
         return images if augment is None else augment(images.contiguous())
 
     return feed

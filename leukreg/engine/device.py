@@ -46,8 +46,15 @@ class Compute:
             return nullcontext()
         return torch.autocast(self.device, dtype=getattr(torch, self.amp))
 
+    def room(self) -> int:
+        """Bytes of images or features that may lie on the device while a phase lasts: a quarter of
+        what is free on a GPU. A CPU has them in its memory anyway."""
+        return torch.cuda.mem_get_info()[0] // 4 if self.device == "cuda" else 0
+
     def put(self, tensor: Tensor) -> Tensor:
-        """The tensor on this device."""
+        """The tensor on this device; a GPU fetches it while the CPU goes on."""
+        if self.device == "cuda" and tensor.device.type == "cpu":
+            tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
 
     def noted(self, training: FoldTraining) -> FoldTraining:

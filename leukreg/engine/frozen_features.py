@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leukreg.data.feature_packs import key
-from leukreg.engine.batches import Feed, Positions, Rows, pixel_feed
+from leukreg.engine.batches import Feed, Positions, Rows, on_device, pixel_feed
 from leukreg.engine.classifier import Classifier, Link, as_module
 from leukreg.engine.device import Compute, reseed
 from leukreg.engine.distributed import dealt, gathered, rank, size
@@ -45,6 +45,17 @@ class Features:
     views: int
     prefix: Prefix
 
+    @property
+    def there(self) -> bool:
+        """Whether they lie on a device of their own, not in memory or in a file."""
+        return self.store.device.type != "cpu"
+
+    def on_device(self) -> Features:
+        """The same on the device, where there is room."""
+        compute = self.prefix.compute
+        fits = self.store.nbytes <= compute.room()
+        return replace(self, store=self.store.to(compute.device)) if fits else self
+
     def feed(self, seed: int) -> Feed:
         """Feed stored features; each row draws one of its views, by ``seed``."""
         generator = np.random.default_rng(seed)
@@ -53,6 +64,8 @@ class Features:
         def feed(positions: Positions) -> Tensor:
             views = generator.integers(self.views, size=len(positions))
             slots = torch.from_numpy(views * files + self.file_of[positions])
+            if self.there:
+                slots = self.prefix.compute.put(slots)
             chosen = self.store.index_select(0, slots)
             return self.prefix.unpack(self.prefix.compute.put(chosen))
 
@@ -147,8 +160,13 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     if compute.compile:
         tail = torch.compile(tail)  # type: ignore[assignment]
     if prefix is None or not views:
-        train = pixel_feed(job.train, compute, job.augment)
-        held = pixel_feed(job.validation, compute) if job.validation else None
+        here = on_device(job.train, compute, job.progress)
+        train = pixel_feed(job.train, compute, job.augment, here)
+        held = None
+        if job.validation is not None:
+            kept_there = on_device(job.validation, compute, job.progress)
+            held = pixel_feed(job.validation, compute, kept=kept_there)
+        facts = replace(facts, on_device=here is not None)
         yield Feeds(tail, lambda seed: train, held, facts, begun, prefix)
         return
     prefix = prefix.opened(_part_name(recipe), job.progress)
@@ -156,7 +174,8 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
     try:
         seen = _views(job, views)
         _deal_out(prefix, job.train, seen)
-        kept = compute_features(prefix, job.train, seen, paths[0], job.progress)
+        kept = compute_features(prefix, job.train, seen, paths[0], job.progress).on_device()
+        facts = replace(facts, on_device=kept.there)
         held = None
         if job.validation is not None:
             _deal_out(prefix, job.validation)

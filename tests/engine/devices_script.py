@@ -41,10 +41,11 @@ def recipe(name: str) -> Recipe:
     plan = fakes.recipe(
         *phases[name],
         model=fakes.model(head=head),
-        augmentation=fakes.choice("augmentation", lambda image: fakes.noise, "noise"),
+        augmentation=fakes.choice("augmentation", lambda image: fakes.noise_there, "noise"),
     )
     size, batches = (23, 1) if name == "frozen" else (8, 2)
-    return fakes.training(plan, sync_batchnorm=True, batch_size=size, accumulate=batches)
+    keys = {"device": os.environ.get("LEUKREG_GPU", "cpu"), "precision": "fp32"}
+    return fakes.training(plan, sync_batchnorm=True, batch_size=size, accumulate=batches, **keys)
 
 
 def sgd() -> Choice:

@@ -85,6 +85,12 @@ def noise(images: torch.Tensor) -> torch.Tensor:
     return images ^ torch.randint(0, 64, images.shape, dtype=torch.uint8)
 
 
+def noise_there(images: torch.Tensor) -> torch.Tensor:
+    """The same on any device, drawn on the CPU."""
+    drawn = torch.randint(0, 64, images.shape, dtype=torch.uint8)
+    return images ^ drawn.to(images.device)
+
+
 def adam(lr: float = 1e-2) -> Choice:
     return choice("optimizer", lambda groups: torch.optim.Adam(groups, lr=lr), "adam", lr=lr)
 

@@ -14,11 +14,12 @@ from leukreg.engine.batches import (
     EpochBatches,
     bounds,
     checked,
+    on_device,
     pixel_feed,
     rows_of,
     sampled_order,
 )
-from leukreg.engine.device import compute_for
+from leukreg.engine.device import Compute, compute_for
 from leukreg.errors import DataError, PluginError
 from leukreg.recipe.model import TrainingSpec
 
@@ -46,6 +47,18 @@ def test_batches_carry_the_rows_they_name() -> None:
     assert np.array_equal(inputs.permute(0, 2, 3, 1).numpy(), images.array[[7, 5, 9, 2, 7, 7]])
     assert torch.cat([batch.targets for batch in batches]).tolist() == [1, 2, 0, 2, 1, 1]
     assert rows.paths(batches[1].positions) == ["/data/pre-b/7.png"] * 2
+
+
+def test_images_on_the_device_are_those_that_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(fakes.images(), (5, 9, 2, 7), fakes.LABELS)
+    assert on_device(rows, CPU) is None, "a CPU has them in its memory"
+    monkeypatch.setattr(Compute, "room", lambda self: 3 * fakes.SIZE**2 * len(rows))
+    monkeypatch.setattr("leukreg.engine.batches.AT_ONCE", 3)
+    kept, order = on_device(rows, CPU), np.array([3, 0, 1, 3])
+    assert kept is not None
+    read, there = pixel_feed(rows, CPU)(order), pixel_feed(rows, CPU, kept=kept)(order)
+    assert torch.equal(read, there)
+    assert read.stride() == there.stride()
 
 
 def test_read_only_pixels_are_taken_too() -> None:
