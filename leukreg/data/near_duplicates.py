@@ -8,19 +8,30 @@ show the same cells to the eye; the most alike of different cells reach .81. Of 
 shifted by up to 11 %, compressed and stained otherwise, all score .87 and more.
 
 Mirrored, turned (by more than about 2 degrees) or rescaled copies are not found.
+
+Up to ``MANY`` pictures every image's neighbours are exactly its nearest. Of more, they are the
+nearest among those that share a leaf of some random projection trees (Dasgupta and Freund, 2008),
+in time n log n: of 3,200 planted copies as above (whose descriptions correlate by .76 and more) a
+share of .998 is proposed where the trees are nine levels deep, as with 130,000 pictures. Copies
+that were changed at 28 pixels a side correlate by .2 to .7 only: among more than ``MANY`` pictures
+few of these are found.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from scipy import fft
+from threadpoolctl import threadpool_limits
 
 from leukreg.data.decode import THUMB
+from leukreg.data.image_store import threads
 from leukreg.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -41,6 +52,13 @@ NEIGHBOURS = 5
 MOST = 16
 SAME_DESCRIPTION = 0.8
 BLOCK = 512
+MANY = 20_000
+"""Up to so many pictures all are compared with all."""
+SIMILAR = 0.6
+"""Correlation of descriptions below which more than ``MANY`` pictures propose no pair."""
+TREES = 40
+LEAF = 256
+"""Pictures in a leaf of a tree, at most; all of a leaf are compared."""
 RANKED = 32
 """Rows whose neighbours are ranked at once: their places take twice what the correlations take."""
 
@@ -81,14 +99,12 @@ def find_near_duplicates(
 
     Where a file with a near duplicate has exact copies too, every combination is a pair.
     """
-    ids: dict[str, list[str]] = {}
+    ids: dict[str, dict[str, None]] = {}
     rows: dict[str, int] = {}
     for row, sample in enumerate(images.samples.rows):
         pixels = images.facts[sample.id].pixels
         rows.setdefault(pixels, row)
-        members = ids.setdefault(pixels, [])
-        if sample.id not in members:
-            members.append(sample.id)
+        ids.setdefault(pixels, {})[sample.id] = None
     distinct = list(rows)
     own = np.array([rows[pixels] for pixels in distinct], dtype=np.int64)
     pairs = near_duplicate_pairs(ReadThumbs(images.thumbs, own), progress)
@@ -103,11 +119,18 @@ def find_near_duplicates(
 
 def near_duplicate_pairs(thumbs: Thumbs, progress: Progress = SILENT) -> list[tuple[int, int]]:
     """Index pairs of near duplicates among grey thumbnails of shape ``(n, 64, 64)``."""
-    if len(thumbs) < 2:
+    total = len(thumbs)
+    if total < 2:
         return []
     described = _describe(thumbs)
-    proposed = (_proposals(described, start) for start in range(0, len(thumbs), BLOCK))
-    found = _alike(thumbs, proposed, len(thumbs), progress)
+    if total > MANY:
+        progress.say(f"{total:,} pictures: too many to compare each with all, trees propose pairs")
+        pairs = _in_forest(described, progress)
+        total = len(pairs)
+        proposed: Iterable[NDArray[np.int64]] = (pairs[part] for part in _chunks(total))
+    else:
+        proposed = (_proposals(described, start) for start in range(0, total, BLOCK))
+    found = _alike(thumbs, proposed, total, progress)
     return sorted({(a, b) for a, b, _ in found})
 
 
@@ -221,6 +244,66 @@ def _highest(alike: NDArray[np.float32], most: int) -> NDArray[np.int64]:
     """The places of the highest of each row, in no order, ``(len(alike), most)``."""
     parts = (alike[start : start + RANKED] for start in range(0, len(alike), RANKED))
     return np.concatenate([np.argpartition(part, -most, axis=1)[:, -most:] for part in parts])
+
+
+def _in_forest(described: NDArray[np.float32], progress: Progress) -> NDArray[np.int64]:
+    """Pairs ``(m, 2)`` of images with their nearest neighbours in leaves of trees, each once."""
+    n = len(described)
+    rng = np.random.default_rng(0)
+    edges, alike = np.empty(0, np.int64), np.empty(0, np.float32)
+    task = progress.task("Comparing descriptions of pictures", TREES)
+    # Products of small matrices: threads of leukreg's own serve them better than those of BLAS.
+    with task as advance, threadpool_limits(1, "blas"), ThreadPoolExecutor(threads()) as pool:
+        for _ in range(TREES):
+            leaves = _leaves(described, rng)
+            found = [*pool.map(_neighbours, itertools.repeat(described), leaves)]
+            edges = np.concatenate([edges, *(edge for edge, _ in found)])
+            alike = np.concatenate([alike, *(values for _, values in found)])
+            edges, alike = _nearest(edges, alike, n)
+            advance()
+    first, second = edges // n, edges % n
+    each = np.unique(np.minimum(first, second) * n + np.maximum(first, second))
+    return np.stack([each // n, each % n], axis=1)
+
+
+def _leaves(described: NDArray[np.float32], rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """The images, halved by their projection on random lines until few are together."""
+    levels = max(0, math.ceil(math.log2(len(described) / LEAF)))
+    along = described @ rng.standard_normal((described.shape[1], levels), np.float32)
+    leaves = [np.arange(len(described))]
+    for level in range(levels):
+        ordered = (leaf[np.argsort(along[leaf, level], kind="stable")] for leaf in leaves)
+        leaves = [half for leaf in ordered for half in np.array_split(leaf, 2)]
+    return leaves
+
+
+def _neighbours(
+    described: NDArray[np.float32], leaf: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Pairs of similar images of a leaf as ``first * n + second``, and how similar they are."""
+    own = described[leaf]
+    alike = own @ own.T
+    np.fill_diagonal(alike, -2)  # below any correlation: not its own neighbour
+    similar = alike > SIMILAR
+    if len(crowded := np.flatnonzero(np.count_nonzero(similar, axis=1) > MOST)):
+        least = np.partition(alike[crowded], -MOST, axis=1)[:, -MOST, None]
+        similar[crowded] &= alike[crowded] >= least
+    first, second = np.nonzero(similar)
+    return leaf[first] * len(described) + leaf[second], alike[first, second]
+
+
+def _nearest(
+    edges: NDArray[np.int64], alike: NDArray[np.float32], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """What :func:`_proposals` would keep of the proposals of each image."""
+    edges, index = np.unique(edges, return_index=True)
+    alike = alike[index]
+    order = np.lexsort((-alike, edges // n))
+    edges, alike = edges[order], alike[order]
+    first = edges // n
+    rank = np.arange(len(edges)) - np.searchsorted(first, first)
+    keep = (rank < NEIGHBOURS) | ((rank < MOST) & (alike > SAME_DESCRIPTION))
+    return edges[keep], alike[keep]
 
 
 def _coarse(thumbs: Thumbs, pairs: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from leukreg.data import near_duplicates
 from leukreg.data.decode import THUMB
 from leukreg.data.folds import make_folds
 from leukreg.data.image_store import open_images
@@ -73,6 +76,37 @@ def test_the_figure_does_not_depend_on_order_and_knows_itself() -> None:
     assert np.allclose(scores, scores.T, atol=1e-4)
     assert np.allclose(np.diag(scores), 1, atol=1e-4)
     assert (scores[~np.eye(6, dtype=bool)] < ALIKE).all()
+
+
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**31), change=st.sampled_from(sorted(CHANGES)))
+def test_trees_find_what_comparing_all_with_all_finds(
+    seed: int, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [picture(seed + number, (96, 96)) for number in range(150)]
+    changed = [CHANGES[change](image) for image in others[:40]]
+    thumbs = np.stack([thumb(image) for image in (*others, *changed)])
+    expected = near_duplicate_pairs(thumbs)
+    with monkeypatch.context() as trees:
+        trees.setattr(near_duplicates, "MANY", 0)
+        trees.setattr(near_duplicates, "LEAF", 48)
+        assert near_duplicate_pairs(thumbs) == expected
+    assert len(expected) >= 40
+
+
+def test_trees_give_each_picture_its_nearest_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "MANY", 0)
+    one = thumb(picture(1, (128, 128))).astype(np.int16)
+    grain = np.random.default_rng(0).integers(-2, 3, (60, THUMB, THUMB))
+    crowd = (one + grain).clip(0, 255).astype(np.uint8)
+    others = [thumb(picture(seed, (128, 128))) for seed in range(2, 152)]
+    thumbs = np.stack([*crowd, *others])
+    pairs = near_duplicate_pairs(thumbs)
+    assert {row for pair in pairs for row in pair} == {*range(60)}
+    assert len(pairs) <= 60 * near_duplicates.MOST
+    assert pairs == near_duplicate_pairs(thumbs)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
