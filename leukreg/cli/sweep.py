@@ -73,8 +73,9 @@ def command(
             overrides=overrides,
             executor=given,
             progress=progress,
+            soon=not plan_only,
         )
-        hands = plan.workers()
+        hands = plan.workers(root)
         render(plan_section(plan, hands.count), console, titled=False)
         say()
         if plan_only:

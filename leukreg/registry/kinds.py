@@ -395,11 +395,13 @@ class Workers(Protocol):
     usage="Then have a sweep done by it:\n\n    leukreg sweep SWEEP.toml --executor {name}",
 )
 class Executor(Protocol):
-    def build(self, units: int, threads: int) -> Workers:
+    def build(self, units: int, threads: int, folder: Path) -> Workers:
         """Workers for so many units, each of which computes with so many CPU threads.
 
-        They see the folders of runs and data under the same paths. Raises NotAvailable where there
-        are none, within ten seconds.
+        They see the folders of runs and data under the same paths; ``folder`` is that of the runs,
+        and may be left out. Raises NotAvailable where there are none, within ten seconds. A plugin
+        that needs seconds to start may have ``ahead(module)``, which is called before a sweep is
+        planned: a worker that has imported ``module`` has most of what units need.
         """
         ...
 

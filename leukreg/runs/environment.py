@@ -38,11 +38,10 @@ _GIT_SECONDS = 5.0
 
 def environment(folder: Path | None = None) -> Environment:
     """Python, libraries, machine, threads, arguments, and git's state of ``folder`` (else cwd)."""
-    points = metadata.entry_points(group="leukreg")
     return Environment(
         python=platform.python_version(),
-        libraries={name: _version(name) for name in LIBRARIES},
-        plugins={one.dist.name: one.dist.version for one in points if one.dist is not None},
+        libraries=library_versions(),
+        plugins=plugin_versions(),
         system=platform.platform(),
         cpu=_cpu(),
         cores=os.cpu_count(),
@@ -50,6 +49,17 @@ def environment(folder: Path | None = None) -> Environment:
         git=git_state(folder or Path.cwd()),
         argv=tuple(sys.argv),
     )
+
+
+def library_versions() -> dict[str, str | None]:
+    """Of the libraries on which figures depend; None for one that is not installed."""
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def plugin_versions() -> dict[str, str]:
+    """Of the distributions that bring plugins."""
+    points = metadata.entry_points(group="leukreg")
+    return {one.dist.name: one.dist.version for one in points if one.dist is not None}
 
 
 def _version(name: str) -> str | None:

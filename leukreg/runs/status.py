@@ -128,8 +128,11 @@ LOCK = ".lock"
 """The name of an empty file that stays in a run folder."""
 
 
-def lock_folder(folder: Path) -> BaseFileLock:
+def lock_folder(folder: Path, wait: bool = False) -> BaseFileLock:
     """The right to write a run folder, until it is released or the process ends.
+
+    Args:
+        wait: For whoever has it, as long as that takes.
 
     Raises:
         RunError: Another living process, or this one, writes the folder.
@@ -139,7 +142,7 @@ def lock_folder(folder: Path) -> BaseFileLock:
     lock = FileLock(folder / LOCK)
     try:
         # A listing holds a lock for an instant, to see whether it is free: hence a few tries.
-        lock.acquire(timeout=0.1, poll_interval=0.02)
+        lock.acquire(timeout=-1 if wait else 0.1, poll_interval=0.5 if wait else 0.02)
     except Timeout as error:
         raise RunError(
             f"{folder}: another process is writing this run; "

@@ -81,10 +81,12 @@ class Drive:
         while self.todo or self.flying:
             while self.todo and len(self.flying) < self.workers.count:
                 self._hand_over(*self.todo.popleft())
+            if self._conclude_next():  # while the workers are at theirs
+                continue
             for future in wait(self.flying, LOOK, FIRST_COMPLETED).done:
                 self._take(future, *self.flying.pop(future))
-            self._conclude()
-        self._conclude()
+        while self._conclude_next():
+            pass
         return tuple(self.failures)
 
     def _hand_over(self, run: SweptFolder, fold: int | None) -> None:
@@ -141,20 +143,19 @@ class Drive:
             run.folder.fail(error if run.label() == label else f"{label}: {error}")
         run.failed = True
 
-    def _conclude(self) -> None:
-        """Score and audit, in their order, the runs whose units are all done."""
-        for run in self.runs:
-            if run.over:
-                continue
-            if run.left:
-                return
-            run.over = True
-            if run.folder is None and not run.failed:  # all its folds were there
-                run.folder = _opened_folder(run, self.place.name)
-            if run.folder is not None and not run.failed:
-                self._conclude_one(run, run.folder)
-            if run.folder is not None:
-                run.folder.close()
+    def _conclude_next(self) -> bool:
+        """Score and audit a run whose units are all done, in the order of the plan."""
+        run = next((one for one in self.runs if not one.over), None)
+        if run is None or run.left:
+            return False
+        run.over = True
+        if run.folder is None and not run.failed:  # all its folds were there
+            run.folder = _opened_folder(run, self.place.name)
+        if run.folder is not None and not run.failed:
+            self._conclude_one(run, run.folder)
+        if run.folder is not None:
+            run.folder.close()
+        return True
 
     def _conclude_one(self, run: SweptFolder, folder: RunFolder) -> None:
         plan = run.plan

@@ -12,7 +12,7 @@ from typing import Any
 from leukreg.errors import LeukregError
 from leukreg.progress import SILENT, Progress
 from leukreg.registry.kinds import Workers
-from leukreg.registry.plugin_call import Choice, call
+from leukreg.registry.plugin_call import Choice, call, taken
 from leukreg.runs.sweep_record import read_sweep_record, sweep_named
 from leukreg.sweep.driver import Failure, drive
 from leukreg.sweep.search import search
@@ -21,6 +21,9 @@ from leukreg.sweep.sweep_folder import begin, figure_of, held, taken_up
 from leukreg.sweep.sweep_plan import PlannedRun, planned, threads_of, together, units_of
 from leukreg.sweep.sweep_results import SweepResults, results_in
 from leukreg.sweep.unit import forget_opened
+
+IMPORTS = "leukreg.sweep.unit_imports"
+"""The module that spares a worker most of its start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +34,16 @@ class SweepPlan:
     runs: tuple[PlannedRun, ...]
     """In their order; of a search, what was tried at the ends of its ranges."""
 
-    def workers(self) -> Workers:
-        """Those of the executor, which whoever asks for them has to stop."""
+    def workers(self, runs: Path) -> Workers:
+        """Those of the executor, which whoever asks for them has to stop, for runs below ``runs``.
+
+        Raises:
+            NotAvailable: There are none.
+            PluginFault: The executor failed.
+        """
         search = self.asked.spec.search
         units = units_of(self.runs) if search is None else together(self.asked, self.runs)
-        return _workers(self.asked.spec.executor, units, threads_of(self.runs))
+        return _workers(self.asked.spec.executor, units, threads_of(self.runs), runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +65,7 @@ def check_sweep(
     overrides: Sequence[str] = (),
     executor: Mapping[str, Any] | None = None,
     progress: Progress = SILENT,
+    soon: bool = False,
 ) -> SweepPlan:
     """Find every mistake in a sweep, and what it would do; nothing is trained.
 
@@ -69,6 +78,7 @@ def check_sweep(
         overrides: Keys of every recipe, ``KEY=VALUE`` each, as ``--set`` takes them.
         executor: Who trains: ``{"use": NAME}`` and its options; by default the file's.
         progress: Told how far it is; by default nobody is.
+        soon: It is carried out next: its executor may begin what takes seconds meanwhile.
 
     Raises:
         LeukregError: What is wrong and what to do, :class:`Problems` with the file or its recipes;
@@ -77,6 +87,8 @@ def check_sweep(
     forget_opened()
     asked = read_sweep(Path(path), vary, seeds, overrides, executor)
     figure_of(asked)
+    if soon:
+        _begin_ahead(asked.spec.executor)
     return SweepPlan(asked=asked, runs=planned(asked, progress))
 
 
@@ -118,8 +130,9 @@ def run_sweep(
         overrides=overrides,
         executor=executor,
         progress=progress,
+        soon=True,
     )
-    workers = plan.workers()
+    workers = plan.workers(root)
     return carried_out(*begin(plan.asked, plan.runs, root), workers, progress)
 
 
@@ -128,11 +141,14 @@ def taken_up_with(
 ) -> tuple[dict[str, PlannedRun], Workers]:
     """What a sweep is to do, and who does it: its executor, but for what is said of it now."""
     forget_opened()
-    plans, record = taken_up(place, progress), read_sweep_record(place)
+    record = read_sweep_record(place)
     choice = executor_of(record.executor, executor)
+    _begin_ahead(choice)
+    plans = taken_up(place, progress)
     if record.search is not None:
-        return plans, _workers(choice, record.search.units, record.search.threads)
-    return plans, _workers(choice, units_of(plans.values()), threads_of(plans.values()))
+        return plans, _workers(choice, record.search.units, record.search.threads, place.parent)
+    units, threads = units_of(plans.values()), threads_of(plans.values())
+    return plans, _workers(choice, units, threads, place.parent)
 
 
 def carried_out(
@@ -161,6 +177,13 @@ def carried_out(
     return Sweep(folder=place, results=results_in(place), failures=failures)
 
 
-def _workers(choice: Choice, units: int, threads: int) -> Workers:
-    workers: Workers = call(choice, choice.plugin.build, units, threads)
+def _begin_ahead(choice: Choice) -> None:
+    ahead = getattr(choice.plugin, "ahead", None)
+    if callable(ahead):
+        call(choice, ahead, IMPORTS)
+
+
+def _workers(choice: Choice, units: int, threads: int, runs: Path) -> Workers:
+    build = choice.plugin.build
+    workers: Workers = call(choice, build, units, threads, **taken(build, folder=runs))
     return workers

@@ -7,8 +7,10 @@ back: so its figures are the same to the last bit, whoever trained them.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from leukreg.progress import SILENT, Advance, Progress
 from leukreg.registry.plugin_call import LOG, is_outer, traced
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from leukreg.prepare import OpenedData
     from leukreg.recipe.model import Recipe
 
@@ -86,12 +90,12 @@ class ToFile:
             write_file(self.path, text.encode("utf-8", "replace"), sync=False)
 
 
+@functools.cache
 def versions() -> dict[str, str | None]:
-    """Of Python and of the libraries on which figures depend."""
-    from leukreg.runs.environment import environment
+    """Of Python, the libraries on which figures depend, and plugins."""
+    from leukreg.runs.environment import library_versions, plugin_versions
 
-    here = environment()
-    return {"python": here.python, **here.libraries}
+    return {"python": platform.python_version(), **library_versions(), **plugin_versions()}
 
 
 def do_unit(unit: Unit) -> Done:
@@ -118,12 +122,11 @@ def _do(unit: Unit, path: Path, place: Path, progress: Progress, mended: list[st
     from leukreg.experiment import do_folds
     from leukreg.recipe import rebuild
     from leukreg.runs.folder import FoldFolder
-    from leukreg.runs.status import lock_folder
 
     # Waiting threads that spin make training several times slower beside any other busy process.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     _refuse_other_versions(unit.versions)
-    lock = lock_folder(place)
+    lock = _lock(place, progress)
     try:
         (place / "traceback.txt").unlink(missing_ok=True)
         folder = FoldFolder(path)
@@ -133,6 +136,17 @@ def _do(unit: Unit, path: Path, place: Path, progress: Progress, mended: list[st
         mended += folder.mended
     finally:
         lock.release()
+
+
+def _lock(place: Path, progress: Progress) -> BaseFileLock:
+    """The right to write a fold, which a worker of before, its driver killed, may have yet."""
+    from leukreg.runs.status import lock_folder
+
+    try:
+        return lock_folder(place)
+    except RunError:
+        with progress.task("Waiting for another process that trains it"):
+            return lock_folder(place, wait=True)
 
 
 def _refuse_other_versions(wanted: Mapping[str, str | None]) -> None:
@@ -153,8 +167,10 @@ def _told(error: Exception, place: Path) -> str:
     return f"{text}\n{place / 'traceback.txt'}"
 
 
+KEPT = 2
+"""Sets of images that stay open: that of the run in hand, and of the one that ends meanwhile."""
 _OPENED: dict[str, OpenedData] = {}
-"""The images that this process had open last: the folds, seeds and variations of a sweep mostly
+"""What this process had open last, newest last: the folds, seeds and variations of a sweep mostly
 have the same. What was opened stays as it was, whatever becomes of the files."""
 
 
@@ -166,9 +182,10 @@ def opened(recipe: Recipe, progress: Progress = SILENT) -> OpenedData:
     table: dict[str, Any] = dict(recipe.resolved["data"])
     table["folds"] = recipe.data.folds.duplicates
     key = json.dumps([table, repr(recipe.read_image), str(Path.cwd())], sort_keys=True, default=str)
-    if key not in _OPENED:
-        _OPENED.clear()
-        _OPENED[key] = open_data(recipe, progress)
+    found = _OPENED.pop(key, None)
+    for oldest in [*_OPENED][: 1 - KEPT]:
+        del _OPENED[oldest]
+    _OPENED[key] = found or open_data(recipe, progress)
     check_task(recipe, _OPENED[key].samples)
     return _OPENED[key]
 

@@ -1,18 +1,21 @@
-"""Who does the units of a sweep: this process, or workers on this machine."""
+"""Who does the units of a sweep on this machine: this process, or several."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
 from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from leukreg import plugin
+from leukreg import NotAvailable, plugin
 
 
 class OneAfterTheOther:
@@ -40,6 +43,12 @@ class Here:
         return OneAfterTheOther()
 
 
+START = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+"""How processes start. CUDA survives no fork of a process that uses it; the server never does, and
+imports torch once for all."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
 class LocalProcesses:
     """Processes that live from unit to unit, each in a pool of its own: one that dies takes no
     other with it, and is replaced."""
@@ -53,17 +62,22 @@ class LocalProcesses:
 
     def submit(self, work: Callable[[Any], Any], unit: Any) -> Future[Any]:
         place = next(n for n, one in enumerate(self._given) if one is None or one.done())
-        given, pool = self._given[place], self._pools[place]
-        if pool is None or (given is not None and given.exception() is not None):
+        pool = self._pools[place]
+        if pool is None:
             pool = self._pools[place] = self._started(place)
-        future = self._given[place] = pool.submit(work, unit)
+        try:
+            future = pool.submit(work, unit)
+        except BrokenProcessPool:  # it died at its last unit, or since
+            pool = self._pools[place] = self._started(place)
+            future = pool.submit(work, unit)
+        self._given[place] = future
         return future
 
     def _started(self, place: int) -> ProcessPoolExecutor:
         device = self._devices[place % len(self._devices)] if self._devices else None
         return ProcessPoolExecutor(
             max_workers=1,
-            mp_context=get_context("spawn"),  # CUDA survives no fork
+            mp_context=get_context(START),
             initializer=_begin,
             initargs=(self._threads, device),
         )
@@ -77,9 +91,13 @@ class LocalProcesses:
 
 
 def _begin(threads: int, device: str | None) -> None:
-    """In a worker, before numpy and torch are imported."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    """In a worker, before it computes."""
+    for name in THREADS:
         os.environ[name] = str(threads)
+    if "torch" in sys.modules:  # it has looked at these names already
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(threads)
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever gave the work ends it
@@ -100,11 +118,39 @@ class Processes:
 
     workers: Annotated[int, Ge(1)] | None = None
     """Trainings at once; by default one per GPU, or as many as the cores have room for."""
+    gpus: Annotated[int, Ge(0)] | None = None
+    """GPUs that they share; by default all that there are."""
+
+    def ahead(self, module: str) -> None:
+        """Begin to import what workers need, while the sweep is planned."""
+        if START == "forkserver":
+            get_context(START).set_forkserver_preload([module])
+            with _interrupts_ignored():
+                forkserver.ensure_running()
 
     def build(self, units: int, threads: int) -> LocalProcesses:
         devices = _devices()
+        if (self.gpus or 0) > len(devices):
+            raise NotAvailable(
+                f"gpus = {self.gpus} asks for more GPUs than the {len(devices)} here"
+            )
+        devices = devices[: self.gpus]
         count = self.workers or len(devices) or max(1, _cores() // threads)
-        return LocalProcesses(min(count, units), threads, devices)
+        hidden = ("",) if self.gpus == 0 else ()
+        return LocalProcesses(min(count, units), threads, devices or hidden)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """What is started within knows no Ctrl-C: whoever started it ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _devices() -> tuple[str, ...]:

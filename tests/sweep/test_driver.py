@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from leukreg.errors import RunError, TrainingError
 from leukreg.experiment import run
 from leukreg.registry import installed
 from leukreg.runs import list_runs, read
-from leukreg.runs.status import read_status
+from leukreg.runs.status import lock_folder, read_status
 from leukreg.runs.sweep_record import find_sweep, read_sweep_record, sweep_named
 from leukreg.sweep.driver import drive
 from leukreg.sweep.run_sweep import carried_out
 from leukreg.sweep.sweep_file import read_sweep
 from leukreg.sweep.sweep_folder import begin, held, taken_up
 from leukreg.sweep.sweep_plan import PlannedRun, planned
+from leukreg.sweep.unit import Unit, do_unit, versions
 
 AXIS = "model.head.widths=[[4], [8]]"
 
@@ -126,6 +127,36 @@ def test_a_unit_that_fails_is_told_and_stops_nothing_else(
         "finished": None,
     }
     assert drive(place, taken_up(place), InTurn()) == ()
+
+
+def test_a_fold_that_another_process_trains_is_waited_for_and_not_trained_again(
+    begun: tuple[Path, dict[str, PlannedRun]], tmp_path: Path
+) -> None:
+    place, plans = begun
+    assert drive(place, plans, InTurn()) == ()
+    run, note = place.parent / next(iter(plans)), tmp_path / "note"
+    model = (run / "fold-0" / "model.pt").stat()
+    held = lock_folder(run / "fold-0")
+    unit = Unit(run=str(run), fold=0, note=str(note), versions=versions())
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(do_unit, unit)
+        while not note.is_file():
+            assert not future.done()
+        assert note.read_text() == "Waiting for another process that trains it"
+        held.release()
+        assert future.result(timeout=60).error == ""
+    assert (run / "fold-0" / "model.pt").stat() == model
+
+
+def test_a_worker_with_other_versions_is_refused_with_both_named(
+    begun: tuple[Path, dict[str, PlannedRun]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, plans = begun
+    here = str(versions()["torch"])
+    monkeypatch.setattr("leukreg.sweep.unit.versions", lambda: {**versions(), "torch": "1.0"})
+    failures = drive(place, plans, InTurn())
+    assert len(failures) == 4
+    assert f"this worker has torch 1.0 in place of {here}" in failures[0].error
 
 
 def test_what_changed_under_way_is_refused(
