@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leukreg.registry.plugin_call import taken
 from leukreg.testing.examples import example_labels
 from leukreg.testing.option_checks import instance, of_plugin
 
@@ -184,7 +187,12 @@ def _advance(schedule: Any, step: int) -> None:
 @of_plugin
 def check_executor(plugin: Any) -> None:
     """Does units, gives back what each came to or raised, and goes on after one that raised."""
-    workers = instance(plugin).build(3, 1)
+    with tempfile.TemporaryDirectory(prefix="leukreg-check-") as folder:
+        build = instance(plugin).build
+        _check_workers(build(3, 1, **taken(build, folder=Path(folder))))
+
+
+def _check_workers(workers: Any) -> None:
     try:
         assert isinstance(workers.count, int) and workers.count > 0, (
             f"count is {workers.count!r}; it must say how many units are done at once"

@@ -17,7 +17,6 @@ AUDITS = (
     "audits.convergence",
     "audits.fidelity",
     "audits.file_listing",
-    "audits.implied_test",
     "audits.leakage",
     "audits.lineage",
     "audits.patient_claims",
@@ -126,7 +125,7 @@ def leukreg_aggregators() -> list[type]:
 
 @hookimpl
 def leukreg_executors() -> list[type]:
-    return plugins_in("executors")
+    return plugins_in("executors", "slurm", "ray_cluster")
 
 
 @hookimpl

@@ -10,12 +10,49 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
 from typing import Annotated, Any
 
 from annotated_types import Ge
 
 from leukreg import NotAvailable, plugin
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a unit came to, or what it raised: engines have errors of their own for that."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+    def tell(self, future: Future[Any]) -> None:
+        if self.error is None:
+            future.set_result(self.value)
+        else:
+            future.set_exception(self.error)
+
+
+def tried(work: Callable[[Any], Any], unit: Any, threads: int | None = None) -> Tried:
+    """Do a unit, with so many CPU threads where a number is given."""
+    if threads is not None:
+        limit_threads(threads)
+    try:
+        return Tried(work(unit))
+    except Exception as error:  # whatever it is, the future has it
+        return Tried(error=error)
+
+
+def limit_threads(threads: int) -> None:
+    """Let this process compute with so many."""
+    for name in THREADS:
+        os.environ[name] = str(threads)
+    if "torch" in sys.modules:  # it has looked at these names already
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(threads)
 
 
 class OneAfterTheOther:
@@ -25,10 +62,7 @@ class OneAfterTheOther:
 
     def submit(self, work: Callable[[Any], Any], unit: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        try:
-            future.set_result(work(unit))
-        except Exception as error:  # whatever it is, the future has it
-            future.set_exception(error)
+        tried(work, unit).tell(future)
         return future
 
     def stop(self) -> None:
@@ -46,7 +80,6 @@ class Here:
 START = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 """How processes start. CUDA survives no fork of a process that uses it; the server never does, and
 imports torch once for all."""
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class LocalProcesses:
@@ -92,12 +125,7 @@ class LocalProcesses:
 
 def _begin(threads: int, device: str | None) -> None:
     """In a worker, before it computes."""
-    for name in THREADS:
-        os.environ[name] = str(threads)
-    if "torch" in sys.modules:  # it has looked at these names already
-        import threadpoolctl
-
-        threadpoolctl.threadpool_limits(threads)
+    limit_threads(threads)
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever gave the work ends it
@@ -125,23 +153,21 @@ class Processes:
         """Begin to import what workers need, while the sweep is planned."""
         if START == "forkserver":
             get_context(START).set_forkserver_preload([module])
-            with _interrupts_ignored():
+            with interrupts_ignored():
                 forkserver.ensure_running()
 
     def build(self, units: int, threads: int) -> LocalProcesses:
-        devices = _devices()
-        if (self.gpus or 0) > len(devices):
-            raise NotAvailable(
-                f"gpus = {self.gpus} asks for more GPUs than the {len(devices)} here"
-            )
-        devices = devices[: self.gpus]
-        count = self.workers or len(devices) or max(1, _cores() // threads)
+        shared = devices()
+        if (self.gpus or 0) > len(shared):
+            raise NotAvailable(f"gpus = {self.gpus} asks for more GPUs than the {len(shared)} here")
+        shared = shared[: self.gpus]
+        count = self.workers or len(shared) or max(1, cores() // threads)
         hidden = ("",) if self.gpus == 0 else ()
-        return LocalProcesses(min(count, units), threads, devices or hidden)
+        return LocalProcesses(min(count, units), threads, shared or hidden)
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """What is started within knows no Ctrl-C: whoever started it ends it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -153,7 +179,7 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _devices() -> tuple[str, ...]:
+def devices() -> tuple[str, ...]:
     """The CUDA devices that this process may use, as it would name them to others."""
     import torch
 
@@ -162,7 +188,8 @@ def _devices() -> tuple[str, ...]:
     return tuple(every if named is None else named.split(",")[: len(every)])
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -79,8 +79,8 @@ def test_workers_end_with_their_driver(number: int) -> None:
 
 def test_there_are_no_more_workers_than_units_or_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     def count(cores: int, devices: tuple[str, ...], **options: Any) -> int:
-        monkeypatch.setattr("leukreg_plugins.executors._cores", lambda: cores)
-        monkeypatch.setattr("leukreg_plugins.executors._devices", lambda: devices)
+        monkeypatch.setattr("leukreg_plugins.executors.cores", lambda: cores)
+        monkeypatch.setattr("leukreg_plugins.executors.devices", lambda: devices)
         return Processes(**options).build(9, 2).count
 
     assert count(8, ()) == 4
@@ -98,7 +98,7 @@ def test_there_are_no_more_workers_than_units_or_cores(monkeypatch: pytest.Monke
 def test_gpus_are_shared_out_and_hidden_where_none_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("leukreg_plugins.executors._devices", lambda: ("2", "GPU-7"))
+    monkeypatch.setattr("leukreg_plugins.executors.devices", lambda: ("2", "GPU-7"))
 
     def seen(**options: Any) -> list[str | None]:
         workers = Processes(**options).build(3, 1)
