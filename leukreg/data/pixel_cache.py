@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
@@ -152,6 +152,26 @@ class PixelCache:
     def find(self, content: str) -> tuple[Pack, int] | None:
         """The pack and the position in it where this content lies."""
         return self._places.get(content)
+
+    def take_in(self, name: str, files: Mapping[str, bytes]) -> None:
+        """A pack of another machine's cache, by its name, unless it is here already.
+
+        Raises:
+            DataError: The cache cannot be written, or the disk is full.
+        """
+        if name in self._packs:
+            return
+        try:
+            temporary = temporary_folder(self.folder)
+            try:
+                for file, data in files.items():
+                    (temporary / file).write_bytes(data)
+                _settle(temporary, self.folder / name, self.size)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        except OSError as error:
+            raise DataError(not_writable(self.folder, error)) from error
+        self.look()
 
     def keep(self, pictures: Iterable[CachedImage]) -> None:
         """Write the pictures as a new pack, where there are any.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from leukreg.prepare import OpenedData
     from leukreg.recipe.model import Recipe
+    from leukreg.sweep.parcel import Parcel
 
 EVERY = 0.5
 """Seconds between two notes of how far a unit is."""
@@ -45,6 +46,12 @@ class Unit:
     """The file that tells how far it is."""
     versions: Mapping[str, str | None]
     """Of Python and the libraries that the sweep works with."""
+
+    def parcel(self) -> Parcel:
+        """The unit with all that it reads, for a worker that does not see the folders."""
+        from leukreg.sweep.parcel import parcel_of
+
+        return parcel_of(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +105,12 @@ def versions() -> dict[str, str | None]:
     return {"python": platform.python_version(), **library_versions(), **plugin_versions()}
 
 
-def do_unit(unit: Unit) -> Done:
-    """Train and predict a unit; whatever goes wrong comes back as text."""
+def do_unit(unit: Unit, images: bytes | None = None) -> Done:
+    """Train and predict a unit; whatever goes wrong comes back as text.
+
+    Args:
+        images: Those that were sent to a worker which does not see their files.
+    """
     began = time.monotonic()
     folder, place = Path(unit.run), Path(unit.run) / f"fold-{unit.fold or 0}"
     progress, mended = ToFile(Path(unit.note)), list[str]()
@@ -107,7 +118,7 @@ def do_unit(unit: Unit) -> Done:
     try:
         place.mkdir(exist_ok=True)
         with traced(place / "traceback.txt"):
-            _do(unit, folder, place, progress, mended)
+            _do(unit, folder, place, progress, mended, images)
     except Exception as raised:  # a stranger's plugin may raise anything
         error = _told(raised, place)
     return Done(
@@ -118,10 +129,18 @@ def do_unit(unit: Unit) -> Done:
     )
 
 
-def _do(unit: Unit, path: Path, place: Path, progress: Progress, mended: list[str]) -> None:
+def _do(
+    unit: Unit,
+    path: Path,
+    place: Path,
+    progress: Progress,
+    mended: list[str],
+    images: bytes | None,
+) -> None:
     from leukreg.experiment import do_folds
     from leukreg.recipe import rebuild
     from leukreg.runs.folder import FoldFolder
+    from leukreg.sweep.parcel import settled
 
     # Waiting threads that spin make training several times slower beside any other busy process.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -131,7 +150,10 @@ def _do(unit: Unit, path: Path, place: Path, progress: Progress, mended: list[st
         (place / "traceback.txt").unlink(missing_ok=True)
         folder = FoldFolder(path)
         recipe = rebuild(folder.read_json("recipe.json"), path / "recipe.json")
-        data = opened(recipe, progress)
+        if images is None:
+            data = opened(recipe, progress)
+        else:
+            recipe, data = settled(recipe, images)
         do_folds(recipe, folder, (), progress, data, unit.fold)
         mended += folder.mended
     finally:
@@ -179,15 +201,22 @@ def opened(recipe: Recipe, progress: Progress = SILENT) -> OpenedData:
     from leukreg.prepare import open_data
     from leukreg.recipe import check_task
 
-    table: dict[str, Any] = dict(recipe.resolved["data"])
-    table["folds"] = recipe.data.folds.duplicates
-    key = json.dumps([table, repr(recipe.read_image), str(Path.cwd())], sort_keys=True, default=str)
+    key = key_of(recipe)
     found = _OPENED.pop(key, None)
     for oldest in [*_OPENED][: 1 - KEPT]:
         del _OPENED[oldest]
     _OPENED[key] = found or open_data(recipe, progress)
     check_task(recipe, _OPENED[key].samples)
     return _OPENED[key]
+
+
+def key_of(recipe: Recipe) -> str:
+    """Says which images a recipe has: recipes with the same have the same."""
+    table: dict[str, Any] = dict(recipe.resolved["data"])
+    table["folds"] = recipe.data.folds.duplicates
+    return json.dumps(
+        [table, repr(recipe.read_image), str(Path.cwd())], sort_keys=True, default=str
+    )
 
 
 def forget_opened() -> None:

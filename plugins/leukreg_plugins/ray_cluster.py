@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ SECONDS = 10.0
 """Until a cluster must have answered; Ray itself would wait for most of a minute."""
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How HTTP/2 begins, which Ray speaks (RFC 9113, 3.4): a preface, and settings without any."""
+ASKED = 60.0
+"""Until each node must have said what it sees: it may have to start a process for that."""
 SETTINGS = 4
 """The type of the frame that must come back first."""
 STORE_BYTES = 256 * 2**20
@@ -37,20 +40,37 @@ def _do(work: Callable[[Any], Any], unit: Any, threads: int, folder: str) -> Tri
 class RayTasks:
     """A task for each unit; workers live from task to task."""
 
-    def __init__(self, ray: Any, task: Any, count: int, threads: int) -> None:
+    def __init__(self, ray: Any, task: Any, count: int, threads: int, shared: bool) -> None:
         self.count = count
         self._ray, self._task, self._threads = ray, task, threads
+        self._shared = shared
+        self._sent: dict[str, Any] = {}
+        """What all units with the same images need: sent once, not with every unit."""
         self._flying: dict[Future[Any], Any] = {}
 
     def submit(self, work: Callable[[Any], Any], unit: Any) -> Future[Any]:
+        if self._shared or not hasattr(unit, "parcel"):
+            return self._submit(work, unit)
+        parcel = unit.parcel()
+        if parcel.content not in self._sent:
+            self._sent[parcel.content] = self._ray.put(parcel.images())
+        return self._submit(parcel.do, self._sent[parcel.content], parcel.unpack)
+
+    def _submit(
+        self,
+        work: Callable[[Any], Any],
+        given: Any,
+        unpack: Callable[[Any], Any] = lambda value: value,
+    ) -> Future[Any]:
         future: Future[Any] = Future()
-        ref = self._task.remote(work, unit, self._threads, str(Path.cwd()))
+        ref = self._task.remote(work, given, self._threads, str(Path.cwd()))
         self._flying[future] = ref
 
         def take(done: Future[Tried]) -> None:
             self._flying.pop(future, None)
             error = done.exception()
-            (done.result() if error is None else Tried(error=error)).tell(future)
+            there = done.result() if error is None else Tried(error=error)
+            (tried(unpack, there.value) if there.error is None else there).tell(future)
 
         ref.future().add_done_callback(take)
         return future
@@ -76,7 +96,7 @@ class Ray:
     gpus: Annotated[float, Ge(0)] = 0.0
     """GPUs of a training; 0.5 lets two share one."""
 
-    def build(self, units: int, threads: int) -> RayTasks:
+    def build(self, units: int, threads: int, folder: Path) -> RayTasks:
         cpus = self.cpus or threads
         if self.address is not None:
             _refuse_silent(self.address)
@@ -87,10 +107,13 @@ class Ray:
         with _quiet():
             try:
                 _begin(ray, self.address, room * cpus)
-                return RayTasks(ray, self._task(ray, cpus), self._count(ray, units, cpus), threads)
+                count = self._count(ray, units, cpus)
+                shared = self.address is None or _all_see(ray, folder)
+                return RayTasks(ray, self._task(ray, cpus), count, threads, shared)
             except BaseException as error:
                 ray.shutdown()
-                if not isinstance(error, ConnectionError | RuntimeError | ValueError):
+                known = (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError)
+                if not isinstance(error, known):
                     raise
                 raise NotAvailable(f"Ray: {str(error).strip().splitlines()[0]}") from error
 
@@ -109,6 +132,20 @@ class Ray:
             if asked:
                 room = min(room, sum(int(one / asked + 1e-9) for one in there))
         return min(room, self.workers or room)
+
+
+def _all_see(ray: Any, folder: Path) -> bool:
+    """Whether each node of a cluster has the runs' folder, or what it is to stand in, as it is
+    here: it is asked for what was just written there."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = next(one for one in (folder.resolve(), *folder.resolve().parents) if one.is_dir())
+    with tempfile.NamedTemporaryFile(dir=there, prefix=".leukreg-") as token:
+        ask = ray.remote(num_cpus=0, max_retries=0)(os.path.exists)
+        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+        pinned = (NodeAffinitySchedulingStrategy(one, soft=False) for one in nodes)
+        asked = [ask.options(scheduling_strategy=each).remote(token.name) for each in pinned]
+        return all(ray.get(asked, timeout=ASKED))
 
 
 def _imported() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from leukreg_plugins.ray_cluster import Ray, _refuse_silent
@@ -21,7 +22,7 @@ from leukreg.errors import NotAvailable
     ],
 )
 def test_an_address_that_does_not_answer_as_ray_does_is_refused_soon(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes, words: str | None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: bytes, words: str | None
 ) -> None:
     monkeypatch.setattr("leukreg_plugins.ray_cluster.SECONDS", 0.4)
 
@@ -39,15 +40,15 @@ def test_an_address_that_does_not_answer_as_ray_does_is_refused_soon(
             _refuse_silent(address)
         else:
             with pytest.raises(NotAvailable, match=words):
-                Ray(address=address).build(2, 1)
+                Ray(address=address).build(2, 1, tmp_path)
         served.result(timeout=60)
 
 
 def test_what_is_no_address_and_gpus_that_are_not_there_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("leukreg_plugins.ray_cluster.devices", lambda: ("0",))
     with pytest.raises(NotAvailable, match="'nowhere' is none: say HOST:PORT"):
-        Ray(address="nowhere").build(2, 1)
+        Ray(address="nowhere").build(2, 1, tmp_path)
     with pytest.raises(NotAvailable, match="gpus = 2 asks for more GPUs than the 1 here"):
-        Ray(gpus=2).build(2, 1)
+        Ray(gpus=2).build(2, 1, tmp_path)

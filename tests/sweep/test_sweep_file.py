@@ -77,8 +77,8 @@ def test_the_command_line_says_the_same(recipe: Path) -> None:
 
 def test_an_executor_keeps_its_options_unless_it_is_another() -> None:
     kept = {"use": "processes", "workers": 3}
-    assert executor_of(kept, {}).options == {"workers": 3}
-    assert executor_of(kept, {"workers": 2}).options == {"workers": 2}
+    assert executor_of(kept, {}).options == {"workers": 3, "gpus": None}
+    assert executor_of(kept, {"workers": 2}).options == {"workers": 2, "gpus": None}
     assert executor_of(kept, {"use": "here"}).options == {}
     with pytest.raises(Problems, match="there is no executor 'hare'; did you mean 'here'"):
         executor_of(kept, {"use": "hare"})
