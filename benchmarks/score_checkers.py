@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from leukreg import examine
-from leukreg.audit.published_table import Reported, paper_of
+from leukreg.audit.paper_file import paper_of
+from leukreg.audit.published_table import Reported
 from leukreg.errors import LeukregError
 from leukreg.recipe.document import read_document
 from leukreg.report.console import open_console, print_table

@@ -156,7 +156,7 @@ def _settled(
     recipe: Recipe | Path | str, overrides: Sequence[str], strict: bool, fallbacks: bool = True
 ) -> tuple[Recipe, Recipe, tuple[Notice, ...]]:
     """The recipe as it was read, with its fallbacks taken, and these."""
-    from leukreg.audit.published_table import reported_of
+    from leukreg.audit.paper_file import reported_of
     from leukreg.recipe import load, take_fallbacks
     from leukreg.registry import installed
 

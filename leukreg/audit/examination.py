@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from leukreg.audit.conflict import Conflict, shortest_conflict, told
 from leukreg.audit.cp_sat import Purse
 from leukreg.audit.figures import said
-from leukreg.audit.means_over_folds import beyond_means, tests_of
+from leukreg.audit.means_over_folds import beyond_means, mean_of_scores, tests_of
 from leukreg.audit.printed_figure import Printed
 from leukreg.audit.published_table import LOSSES
 from leukreg.audit.reading_search import FigureReading, of_matrix, of_test, plainly, read_as
@@ -120,6 +120,8 @@ class Examined:
 
     def origin(self) -> str:
         """What a consistent table can come from."""
+        if not self.answer.answers:
+            return "some right answers in each fold give every mean"
         answer, rows = self.answer, f"{self.answer.rows:,} rows"
         if self.reported.confusion is not None:
             return f"its matrix of {rows} gives every printed rate"
@@ -165,7 +167,7 @@ class Examined:
                 yield told(one) if follows else f"{told(one)} (follows from no confusion matrix)"
 
     def _assumptions(self) -> Iterator[str]:
-        yield from self.assumed
+        yield from (*self.reported.assumed, *self.assumed)
         if self.reported.shares is not None:
             yield self.reported.shares.assumption
         turned = self.reading is not None and "predictions as rows" in self.reading.name
@@ -278,6 +280,8 @@ def _means(reported: Reported, tests: int | None) -> Examined:
         if alone.conflict is not None and reported.test_total() is not None:
             return replace(alone, tried=(*alone.tried, over))
         return Examined(reported, wrong=wrong, tests=tests)
+    if reported.fold_sizes:
+        return _known_folds(reported, tests)
     puzzle = puzzle_of(reported)
     if not isinstance(puzzle, str) and puzzle.rows is not None:
         reading, _ = of_test(plainly(puzzle), Purse(EFFORT / 3), only_plain=True)
@@ -289,6 +293,36 @@ def _means(reported: Reported, tests: int | None) -> Examined:
     what = "not those of one confusion matrix" if figures else "of figures no matrix tells"
     why = f"the figures are {over}, {what}; the counts of each test would be needed"
     return Examined(reported, tests=tests, why=why)
+
+
+def _known_folds(reported: Reported, tests: int | None) -> Examined:
+    """Of folds of known sizes: means of scores, or rates of all rows, or neither."""
+    every, folds = figures_of(reported), len(reported.fold_sizes)
+    fits, figures = mean_of_scores(reported, every)
+    over = f"means over {folds} folds of these sizes"
+    if fits:
+        others = tuple(one for one in every if one not in figures)
+        answer = Reconstruction(status="fits", bounded=others)
+        return Examined(reported, FigureReading(over, answer), tests=tests)
+    counts: dict[str, int] = {}
+    for label, n in (one for fold in reported.fold_sizes for one in fold):
+        counts[label] = counts.get(label, 0) + n * (reported.count("runs") or 1)
+    puzzle, all_rows = puzzle_of(reported), "rates of all tests' rows together"
+    if isinstance(puzzle, str):
+        return Examined(reported, tests=tests, why=puzzle)
+    supports = tuple((label, n) for label, n in counts.items() if label)
+    puzzle = replace(puzzle, rows=sum(counts.values()), supports=supports)
+    reading, why = of_test(puzzle, Purse(EFFORT))
+    if reading is not None:
+        name = f"{all_rows}, {reading.name}" if reading.name else all_rows
+        return Examined(reported, replace(reading, name=name), tests=tests)
+    if fits is None or why:
+        return Examined(reported, tests=tests, why=why or f"undecided as {over}")
+    alone = [one for one in figures if mean_of_scores(reported, [one])[0] is False] or figures
+    wrong = (
+        f"{', '.join(map(told, alone))}: no right answers in {folds} folds of these sizes give this"
+    )
+    return Examined(reported, wrong=(wrong,), tests=tests, tried=(over, all_rows))
 
 
 def _tried(reported: Reported, wrong: tuple[str, ...]) -> tuple[str, ...]:

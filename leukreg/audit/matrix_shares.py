@@ -140,7 +140,7 @@ def shares_in(
         return None
     per_cent = not any(cell.text.endswith("%") for row in cells for cell in row)
     if per_cent and max(values) > 1:
-        cells = [[_hundredth(cell) for cell in row] for row in cells]
+        cells = [[cell.hundredth() for cell in row] for row in cells]
     columns = [list(column) for column in zip(*cells, strict=True)]
     everything = [cell for row in cells for cell in row]
     kept = tuple(tuple(row) for row in cells)
@@ -149,11 +149,6 @@ def shares_in(
     if not whole and all(_sums_to_one(column) for column in columns):
         return MatrixShares(kept, "column")
     return MatrixShares(kept, "everything") if not whole and _sums_to_one(everything) else None
-
-
-def _hundredth(cell: Printed) -> Printed:
-    assert cell.value is not None
-    return replace(cell, text=f"{cell.text} %", value=cell.value / 100, half=cell.half / 100)
 
 
 def _sums_to_one(cells: Sequence[Printed], exactly: bool = False) -> bool:

@@ -68,6 +68,18 @@ class Printed:
             return self.undefined or any(self.low <= end <= self.high for end in (0, 1))
         return self.value is not None and self.low <= true <= self.high
 
+    def hundredth(self) -> Printed:
+        """The same, where it is in per cent."""
+        ends = self.interval and (self.interval[0] / 100, self.interval[1] / 100)
+        return replace(
+            self,
+            text=f"{self.text} %",
+            value=None if self.value is None else self.value / 100,
+            half=self.half / 100,
+            spread=None if self.spread is None else self.spread / 100,
+            interval=ends or None,
+        )
+
     def or_cut(self) -> Printed:
         """The same, for a table whose further digits may have been cut off."""
         return replace(self, cut=True)

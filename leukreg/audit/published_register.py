@@ -13,7 +13,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leukreg.audit.published_table import Reported, paper_of
+from leukreg.audit.paper_file import paper_of
+from leukreg.audit.published_table import Reported
 from leukreg.errors import LeukregError, Problem, Problems
 from leukreg.text import did_you_mean
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from leukreg.audit.figures import (
+    AVERAGED,
     LABELLED,
     OF_CLASSES,
     RATES,
@@ -20,11 +20,6 @@ from leukreg.audit.printed_figure import Printed, printed
 from leukreg.errors import Problem, Problems
 from leukreg.text import did_you_mean
 
-if TYPE_CHECKING:
-    from leukreg.recipe.mistakes import Document, Mark
-    from leukreg.recipe.model import Recipe
-
-
 LOSSES = ("best_validation_loss", "final_validation_loss")
 COUNTS = ("images", "test_images", "best_epoch", "stopped_epoch", "folds", "runs")
 TALLIES = ("class_counts", "train_counts", "validation_counts", "test_counts", "synthetic_counts")
@@ -32,9 +27,16 @@ TALLIES = ("class_counts", "train_counts", "validation_counts", "test_counts", "
 NOT_OF_ONE = ("accuracy", "balanced_accuracy", "g_mean", "mcc", "kappa", "auc", "average_precision")
 """Figures of the whole that are no figures of its positive class."""
 TEXTS = ("title", "source", "note", "url", "positive", "model", "dataset", "split")
-KEYS = (*RATES, *LOSSES, *COUNTS, *TALLIES, *TEXTS, "classes", "confusion", "per_class", "report")
+KEYS = (*RATES, *LOSSES, *COUNTS, *TALLIES, *TEXTS, "classes", "confusion", "per_class", "report",
+        "fold_sizes")  # fmt: skip
 NO_RATES = frozenset(KEYS) - frozenset(RATES)
 LARGEST = 10_000_000
+
+SURELY_PER_CENT = 10
+"""From here on a figure without a sign is in per cent; between 1 and this it may be mistyped."""
+NO_SHARES = frozenset({"threshold", "brier"})
+IN_ONE_UNIT = frozenset(AVERAGED) - {"auc"} | {"accuracy", "balanced_accuracy", "error_rate"}
+"""Figures that a table prints in one unit; AUC, MCC and kappa stay fractions beside per cents."""
 
 T = TypeVar("T")
 Tally = tuple[tuple[str, int], ...]
@@ -76,6 +78,10 @@ class Reported:
     counts: tuple[tuple[str, int], ...] = ()
     """``images``, ``test_images``, ``best_epoch`` ..."""
     tallies: tuple[tuple[str, Tally], ...] = ()
+    fold_sizes: tuple[Tally, ...] = ()
+    """Images of each fold, per class; under "" where only their number is stated."""
+    assumed: tuple[str, ...] = ()
+    """How figures were read where the table does not say it, a sentence each."""
 
     @property
     def who(self) -> str:
@@ -160,6 +166,8 @@ class _Reader:
         self.at: KeyPath = () if number is None else (number,)
         self.problems: list[Problem] = []
         self.table = table
+        self.per_cent: list[str] = []
+        self.fractions: list[KeyPath] = []
 
     def pasted(self) -> Mapping[str, Any]:
         """The table with what its ``report`` says."""
@@ -203,9 +211,11 @@ class _Reader:
         tallies = tuple((key, self.tally(key)) for key in TALLIES if key in self.table)
         matrix = self.confusion()
         confusion, shares = (None, matrix) if isinstance(matrix, MatrixShares) else (matrix, None)
+        folds = tuple(self.fold_sizes())
+        in_folds = dict.fromkeys(c for fold in folds for c, _ in fold if c)
         counted = [c for key, tally in tallies if key != "synthetic_counts" for c, _ in tally]
         named = [c for c, _, _ in per_class] + [c for c, _ in supports]
-        classes = self.classes(dict.fromkeys([*named, *counted]))
+        classes = self.classes(dict.fromkeys([*named, *counted, *in_folds]))
         rows = shares.cells if shares else confusion
         if rows is not None and len(classes) != len(rows):
             hint = "name its classes in their order" if not classes else f"there are {len(classes)}"
@@ -225,7 +235,29 @@ class _Reader:
             shares=shares,
             counts=tuple(self.taken(_count, COUNTS)),
             tallies=tallies,
+            fold_sizes=folds,
+            assumed=tuple(self.units()),
         )
+
+    def rate(self, name: str, raw: object, *path: str | int) -> Printed | None:
+        """A figure; above ``SURELY_PER_CENT`` it is in per cent without its sign."""
+        value = self.take(_rate_of(name), raw, *path)
+        if value is not None and value.value is not None and "%" not in str(raw):
+            if "%" in value.text:
+                self.per_cent.append(f"{' '.join(map(str, path))} {raw}")
+            elif name in IN_ONE_UNIT and value.value > 0:
+                self.fractions.append(path)
+        return value
+
+    def units(self) -> Iterator[str]:
+        """What was taken for per cent; a mistake where other figures of the table are not."""
+        if self.per_cent:
+            listed = ", ".join(self.per_cent[:3]) + (" ..." if self.per_cent[3:] else "")
+            yield f"figures above {SURELY_PER_CENT} without a sign are in per cent: {listed}"
+            for path in self.fractions:
+                self.mistake(
+                    "per cent as others of its table, or a fraction? Write the % signs", *path
+                )
 
     def rates(self) -> Iterator[tuple[str, Printed]]:
         """Figures of the whole under their own names; a list is one figure stated several times."""
@@ -238,7 +270,7 @@ class _Reader:
                 self.mistake(f"means {name}, as {named[name]!r} does", str(key))
             named[name] = str(key)
             for stated in raw if isinstance(raw, list | tuple) and raw else [raw]:
-                if (rate := self.take(_rate_of(name), stated, str(key))) is not None:
+                if (rate := self.rate(name, stated, str(key))) is not None:
                     yield name, rate
 
     def per_class(self) -> tuple[tuple[tuple[str, str, Printed], ...], Tally]:
@@ -262,7 +294,7 @@ class _Reader:
                     self.mistake(f"no such figure; known are {known}", *path)
                 elif (str(label), meant) in {(owner, one) for owner, one, _ in figures}:
                     self.mistake(f"means {meant}, which stands there already", *path)
-                elif (rate := self.take(_rate_of(meant), raw, *path)) is not None:
+                elif (rate := self.rate(meant, raw, *path)) is not None:
                     figures.append((str(label), meant, rate))
         return tuple(figures), tuple(supports)
 
@@ -272,6 +304,17 @@ class _Reader:
             self.mistake("must be a table of class names and counts", key)
             return ()
         return tuple((str(c), self.take(_count, n, key, str(c)) or 0) for c, n in table.items())
+
+    def fold_sizes(self) -> Iterator[Tally]:
+        listed = self.table.get("fold_sizes", [])
+        if not isinstance(listed, list | tuple):
+            listed = []
+            self.mistake("must be a list: images of each fold, or a table per class", "fold_sizes")
+        if listed and self.table.get("folds", len(listed)) != len(listed):
+            self.mistake(f"there are {len(listed)}, not {self.table['folds']}", "fold_sizes")
+        for at, fold in enumerate(listed):
+            named = fold.items() if isinstance(fold, Mapping) else [("", fold)]
+            yield tuple((str(c), self.take(_count, n, "fold_sizes", at) or 0) for c, n in named)
 
     def confusion(self) -> tuple[tuple[int, ...], ...] | MatrixShares | None:
         rows = self.table.get("confusion")
@@ -319,6 +362,8 @@ class _Reader:
 def _rate_of(name: str) -> Callable[[object], Printed]:
     def rate(raw: object) -> Printed:
         value, low = printed(raw), least(name)
+        if value.value is not None and SURELY_PER_CENT <= value.value <= 100:
+            value = value if name in NO_SHARES else value.hundredth()
         if value.value is not None and not low <= value.value <= 1:
             per_cent = 1 < value.value <= 100
             hint = f'; for per cent write "{value.text} %"' if per_cent else ""
@@ -347,81 +392,3 @@ def _text(raw: object) -> str:
     if not isinstance(raw, str):
         raise ValueError("must be text")
     return raw
-
-
-RECIPE_KEYS = frozenset(
-    {"data", "model", "loss", "phase", "augmentation", "sampler", "training"}
-    | {"synthesis", "evaluate", "extends"}
-)
-"""A file with one of these is a recipe."""
-BESIDE = frozenset({"reported", "schema", "name", "title", "assumed", "source", "verdict"})
-"""Keys that may stand beside a paper's ``[reported]`` table."""
-
-
-def is_paper(text: str) -> bool:
-    """Whether a text is TOML with published figures, whatever is wrong with it."""
-    import tomllib
-
-    if re.search(r"^\s*\[\[?reported\b", text, re.MULTILINE):
-        return True
-    try:
-        return bool(tomllib.loads(text).keys() & set(KEYS))
-    except (ValueError, RecursionError):
-        return False
-
-
-def paper_of(document: Document, file: str) -> tuple[Mapping[str, Any], ...] | None:
-    """The tables of figures that a TOML file holds, checked; None where it is a recipe.
-
-    The figures stand under ``[reported]`` (``[[reported]]`` for several models or data sets), or as
-    the file's own keys.
-
-    Raises:
-        Problems: It holds neither figures nor a recipe, or keys of other kinds beside figures, or
-            they cannot be read.
-    """
-    tree: Mapping[str, Any] = document.tree
-    if RECIPE_KEYS & tree.keys():
-        return None
-    place = _placed(document.marks, ("reported",) if "reported" in tree else ())
-    if "reported" in tree:
-        stated: Any = tree["reported"]
-        outside = _placed(document.marks, ())
-        message = "{}: belongs to no paper; figures stand under [reported]"
-        others = [Problem(message.format(k), *outside((k,))) for k in tree if k not in BESIDE]
-        if others:
-            raise Problems(others, "nothing was checked.")
-    elif tree.keys() & set(KEYS):
-        stated = {key: value for key, value in tree.items() if key != "schema"}
-    else:
-        message = "holds neither published figures (a table [reported]) nor a recipe"
-        raise Problems([Problem(message, file)], "nothing was checked.")
-    Reported.read_all(stated, place)
-    return tuple(stated) if isinstance(stated, list) else (stated,)
-
-
-def reported_of(recipe: Recipe) -> tuple[Reported, ...]:
-    """The published figures that a recipe states.
-
-    Raises:
-        Problems: They cannot be read, each mistake with its place.
-    """
-    from leukreg.recipe.mistakes import dotted
-
-    if not recipe.reported:
-        return ()
-    where = ("reported",)
-    return Reported.read_all(recipe.reported, lambda path: recipe.place(dotted((*where, *path))))
-
-
-def _placed(marks: Mapping[KeyPath, Mark], prefix: KeyPath) -> Place:
-    """Places by the marks of a document; a key without one has that of the table it stands in."""
-
-    def place(path: KeyPath) -> tuple[str | None, str | None]:
-        full = (*prefix, *path)
-        while full and full not in marks:
-            full = full[:-1]
-        mark = marks.get(full)
-        return (None, None) if mark is None else (mark.where, mark.excerpt(on_value=True))
-
-    return place

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from leukreg.audit.audit_table import Understood, understand, with_pasted
-from leukreg.audit.published_table import Reported, is_paper, paper_of, reported_of
+from leukreg.audit.paper_file import is_paper, paper_of, reported_of
+from leukreg.audit.published_table import Reported
 from leukreg.audit.rules import audit, has_errors, spec_of
 from leukreg.audit.table_forms import TEXTS, text_of
 from leukreg.cli.arguments import run_named, runs_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from leukreg.audit.published_table import paper_of
+from leukreg.audit.paper_file import paper_of
 from leukreg.recipe.document import parse_document
 from leukreg.record import RunRecord
 
@@ -70,6 +70,7 @@ PAPERS = (
     """,
     """
     dataset = "all-taleqani"
+    accuracy = 94.2
     class_counts = { Benign = 500, Early = 500, Pre = 500, Pro = 500 }
     images = 2000
     train_counts = { Benign = 1400, Early = 1400, Pre = 1400, Pro = 1400 }

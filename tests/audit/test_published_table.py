@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leukreg.audit.examination import examine
+from leukreg.audit.printed_figure import printed
 from leukreg.audit.published_table import KEYS, Reported
 from leukreg.errors import Problems
 
@@ -37,7 +40,8 @@ def test_figures_counts_and_matrix_are_read() -> None:
     ("table", "words"),
     [
         ({"precision": 1.7}, "between 0 and 1"),
-        ({"accuracy": 81.02}, '"81.02 %"'),
+        ({"accuracy": 8.02}, '"8.02 %"'),
+        ({"accuracy": 81.02, "per_class": {"a": {"fnr": 0.8}}}, "a.fnr: per cent as others of"),
         ({"recal": ".5"}, "did you mean 'recall'"),
         ({"class_counts": {"a": -1}}, "class_counts.a: must lie between 0"),
         ({"class_counts": 7}, "must be a table"),
@@ -65,6 +69,17 @@ def test_absurd_tables_are_refused(table: dict[str, Any], words: str) -> None:
         Reported.read(table)
     assert words in str(caught.value)
     assert "nothing was checked" in str(caught.value)
+
+
+def test_per_cents_without_their_sign_are_read_and_said() -> None:
+    table = {"accuracy": "94.2", "recall": "93.10 ± 0.5", "auc": "0.98", "mcc": 0.91}
+    read = Reported.read(table | {"per_class": {"a": {"precision": 0}}})
+    assert (read.figure("accuracy"), read.figure("auc")) == (printed("94.2 %"), printed("0.98"))
+    assert read.figure("recall") == replace(printed("93.10 ± 0.5 %"), text="93.10 ± 0.5 %")
+    (said,) = read.assumed
+    assert said.endswith("are in per cent: accuracy 94.2, recall 93.10 ± 0.5")
+    assert said in examine(read).verdict.assumptions
+    assert Reported.read(table | {"accuracy": "94.2 %", "recall": ".9"}).assumed == ()
 
 
 def test_all_mistakes_come_at_once() -> None:

@@ -108,6 +108,19 @@ class FigureStatedTwice:
         return bool(max(low for low, _ in ends) <= min(high for _, high in ends))
 
 
+@plugin("unit-assumed")
+class UnitAssumed:
+    """Figures read as per cent though no sign says so.
+
+    Do: write the % sign.
+    """
+
+    def build(self, run: RunRecord) -> Iterable[Finding]:
+        for reported in published(run):
+            for text in reported.assumed:
+                yield note(self, f"{reported.who}: {text}")
+
+
 @plugin("matrix-of-shares")
 class MatrixOfShares:
     """A confusion matrix of shares, not of counts.

@@ -86,7 +86,7 @@ class ConsistentTable:
             if reading is not None:
                 said = f"{who}: the table is {verdict.headline}: {verdict.reason}"
                 yield (warning if reading.slip else note)(self, f"{said}{self._of(verdict)}")
-            elif reported.per_class or reported.figures:
+            elif reported.per_class or not all("loss" in name for name, _ in reported.figures):
                 yield note(self, f"{who}: the table is not checkable: {verdict.reason}")
 
     def _of(self, verdict: Any) -> str:
