@@ -33,6 +33,7 @@ from leukreg.types import Fold, Labels, Notice, Predictions
 if TYPE_CHECKING:
     from leukreg.data.image_store import ImageStore
     from leukreg.engine.classifier import Classifier
+    from leukreg.engine.fold_job import EpochWatch
     from leukreg.engine.unfreeze import PhasePlan
     from leukreg.patient_results import FoldPatients
     from leukreg.recipe.model import Recipe
@@ -266,8 +267,9 @@ def do_folds(
     progress: Progress = SILENT,
     data: OpenedData | None = None,
     only: int | None = None,
+    watch: EpochWatch | None = None,
 ) -> DoneFolds:
-    """The same up to the figures: every fold trained and predicted, or ``only`` this one."""
+    """The same up to the figures: every fold, or ``only`` this one; ``watch`` hears of epochs."""
     from leukreg.engine.distributed import first, leads
     from leukreg.engine.rehearsal import rehearse
     from leukreg.evaluate.feasibility import refuse_too_few
@@ -293,7 +295,7 @@ def do_folds(
             placed = synthesize(recipe, images, fold, synthetic, progress)
         images, record = placed.images, with_synthesis(record, placed)
         fold = placed.fold or fold
-        record, found, about = carry_out_fold(recipe, images, record, fold, folder, progress)
+        record, found, about = carry_out_fold(recipe, images, record, fold, folder, progress, watch)
         scored.append(found[0])
         watched += found[1:]
         patients += about
@@ -321,6 +323,7 @@ def carry_out_fold(
     fold: Fold,
     folder: RunFolder,
     progress: Progress = SILENT,
+    watch: EpochWatch | None = None,
 ) -> tuple[RunRecord, list[Predictions], list[FoldPatients]]:
     """Train one fold and predict its scored rows, then its validation rows where it has some, then
     its patients where the recipe asks for them; the record comes back with what training did."""
@@ -333,7 +336,7 @@ def carry_out_fold(
     place = folder.path / f"fold-{fold.index}"
     with first():
         folder.say_lost(place, progress)
-    outcome = train_fold(recipe, labels, images, fold, place, progress)
+    outcome = train_fold(recipe, labels, images, fold, place, progress, watch)
     model = functools.cache(
         lambda: outcome.model or opened_model(recipe, labels, outcome.model_path)
     )

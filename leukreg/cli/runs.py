@@ -71,7 +71,7 @@ def _print(found: Sequence[RunSummary], otherwise: str) -> None:
     cells = tuple(tuple(row[column] for column in chosen) for row in rows)
     print_table(Table(columns=tuple(chosen), rows=cells), console)
     for run in found:
-        if run.error:
+        if run.error and run.standing != "stopped":  # of a search, that is no error
             say(f"{run.name}: {run.error.splitlines()[0]}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.registry.kinds import Images
 from leukreg.registry.plugin_call import breach, call
 from leukreg.seeds import derive
-from leukreg.types import Fold, Labels
+from leukreg.types import EpochLog, Fold, Labels
+
+EpochWatch = Callable[[Sequence[EpochLog]], None]
+"""Told a fold's epochs so far after each; whatever it raises ends the training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,7 @@ class FoldJob:
     compute: Compute
     folder: Path
     progress: Progress
+    watch: EpochWatch | None = None
 
     def where(self, phase: PhaseSpec) -> str:
         """Fold and phase as people read them: folds are counted from 1, in files from 0."""

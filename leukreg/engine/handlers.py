@@ -131,6 +131,8 @@ def log_epochs(
             images=len(answers.targets),
         )
         state.epochs.append(log)
+        if job.watch is not None:  # before the epoch is kept, so that it is told again if need be
+            job.watch(state.epochs)
 
 
 def _mean_loss(steps: Sequence[Step]) -> float:

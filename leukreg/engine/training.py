@@ -10,7 +10,7 @@ from pathlib import Path
 from leukreg.engine.checkpoints import Checkpoints, FoldOutcome, read_outcome, remove_checkpoints
 from leukreg.engine.device import compute_for, reseed, session
 from leukreg.engine.distributed import from_first, leads
-from leukreg.engine.fold_job import FoldJob, setup_fold
+from leukreg.engine.fold_job import EpochWatch, FoldJob, setup_fold
 from leukreg.engine.mc_dropout import changes_buffers, mc_probabilities, stochastic
 from leukreg.engine.phases import run_phase
 from leukreg.engine.preprocessing import fitted, keep_pairs
@@ -38,6 +38,7 @@ def train_fold(
     fold: Fold,
     folder: Path,
     progress: Progress = SILENT,
+    watch: EpochWatch | None = None,
 ) -> FoldOutcome:
     """Train the recipe's model on a fold; the trained weights and the checkpoints go to ``folder``.
 
@@ -64,6 +65,7 @@ def train_fold(
     compute = compute_for(recipe.training)
     with session(compute):
         job = setup_fold(recipe, labels, images, fold, compute, folder, progress)
+        job = replace(job, watch=watch)
         keeper = Checkpoints(folder, fingerprint, job.model)
         # All have read what an earlier stretch left, before the first of them writes there.
         from_first(job.model)

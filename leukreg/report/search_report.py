@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leukreg.report.plot import STYLE
-from leukreg.report.sweep_tables import MOST, in_interval, seeds_in_words
+from leukreg.report.sweep_tables import MOST, in_interval, seeds_of
 from leukreg.section import Section, Table
 from leukreg.sweep.sweep_results import SweepResults, VariationFigures
 from leukreg.text import counted, rounded
@@ -42,10 +42,11 @@ def _known(results: SweepResults) -> dict[str, float]:
 def _said(results: SweepResults) -> Iterator[str]:
     search, chosen = results.record.search, results.chosen
     assert search is not None
-    seeds = seeds_in_words(sorted({run.seed for run in results.record.runs}))
+    stopped = [*results.standing.values()].count("stopped")
+    cut = f", {stopped} stopped early by validation curve ({search.prune})" if stopped else ""
     yield (
         f"{search.proposed} of {counted(search.trials, 'trial')} proposed (seed {search.seed}), "
-        f"{len(results.candidates)} went to their end{', seeds ' * bool(seeds)}{seeds}."
+        f"{len(results.candidates)} went to their end{cut}; {seeds_of(results.record)}."
     )
     if untrained := search.proposed - len(results.variations):
         yield (
@@ -78,16 +79,15 @@ def _trials(results: SweepResults, known: dict[str, float]) -> Table:
     order = sorted(
         results.variations, key=lambda one: (one.name not in known, sign * known.get(one.name, 0.0))
     )
-    rows = tuple(_row(one, known) for one in order[:MOST])
+    rows = tuple(_row(one, known, results.standing.get(one.name, "")) for one in order[:MOST])
     more = f"; {len(order) - MOST} more" if len(order) > MOST else ""
     caption = f"{results.figure.title} on validation rows, mean over folds and seeds{more}"
     return Table(columns=("trial", "validation", "folds", ""), rows=rows, caption=caption)
 
 
-def _row(one: VariationFigures, known: dict[str, float]) -> tuple[str, ...]:
-    ended = one.name in known
-    value = rounded(known[one.name]) if ended else ""
-    return one.name, value, str(len(one.folds)), "" if ended else "no figure"
+def _row(one: VariationFigures, known: dict[str, float], standing: str) -> tuple[str, ...]:
+    value = rounded(known[one.name]) if one.name in known else ""
+    return one.name, value, str(len(one.folds)), standing
 
 
 def _drawn(results: SweepResults, title: str) -> Figure:

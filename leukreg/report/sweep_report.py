@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leukreg.report.plot import STYLE
 from leukreg.report.search_report import search_sections
-from leukreg.report.sweep_tables import MOST, in_interval, seeds_in_words
+from leukreg.report.sweep_tables import MOST, in_interval, seeds_of
 from leukreg.section import Section, Table
 from leukreg.sweep.sweep_results import Difference, SweepResults, VariationFigures
 from leukreg.text import counted, rounded
@@ -50,20 +50,20 @@ def sweep_sections(results: SweepResults) -> tuple[Section, ...]:
 def _said(results: SweepResults) -> Iterator[str]:
     """What follows from the figures, and what does not."""
     record, title = results.record, results.figure.title
-    seeds = seeds_in_words(sorted({run.seed for run in record.runs}))
+    seeds = seeds_of(record)
     known = [one.mean for one in results.variations if one.mean]
     if len(results.variations) < 2 or not known:
-        yield f"{counted(len(results.variations), 'variation')}, seeds {seeds}"
+        yield f"{counted(len(results.variations), 'variation')}, {seeds}"
         return
     winner = results.winner
     stand = sum(one.stands for one in results.differences)
     every = len(results.differences)
     if winner is not None:
-        yield f"{winner} is ahead of every other variation ({title}, seeds {seeds})."
+        yield f"{winner} is ahead of every other variation ({title}, {seeds})."
     elif stand:
         yield f"{stand} of {counted(every, 'difference')} in {title} stand; none is best of all."
     else:
-        yield f"No difference in {title} between variations stands (seeds {seeds})."
+        yield f"No difference in {title} between variations stands ({seeds})."
     if max(one.count for one in known) < 2:
         yield (
             "! One fold of one seed: how much training itself varies is not known, so that no "

@@ -57,9 +57,10 @@ def _searched(search: SearchSpec, plan: SweepPlan, runs: int) -> str:
     """Such as "a search: 20 trials of 2 seeds, 40 runs of 5 folds, ..."."""
     folds = max(run.folds for run in plan.runs)
     hours = f", at most {search.hours} hours" if search.hours else ""
+    pruned = "" if search.prune == "none" else f", stopped early by pruner {search.prune}"
     once = f", {search.at_once} proposed together" if search.at_once > 1 else ""
     return (
-        f"search of {counted(search.trials, 'trial')}{hours}{once}, "
+        f"search of {counted(search.trials, 'trial')}{hours}{once}{pruned}, "
         f"{counted(len(plan.asked.seeds), 'seed')}: at most {counted(runs, 'run')} of "
         f"{counted(folds, 'fold')}, {counted(runs * folds, 'training')}; "
         f"{counted(len(plan.asked.variations), 'corner')} checked, of {len(plan.runs)} a step tried"
@@ -93,6 +94,12 @@ def _variations(plans: Sequence[PlannedRun]) -> Table:
     more = f"and {len(rows) - MOST} more" if len(rows) > MOST else ""
     columns = ("variation", "seeds", "trainings", "about")
     return Table(columns=columns, rows=tuple(rows[:MOST]), caption=more)
+
+
+def seeds_of(record: SweepRecord) -> str:
+    """Such as "seed 3", or "seeds 1 to 5"."""
+    seeds = sorted({run.seed for run in record.runs})
+    return f"seed{'s' if seeds[1:] else ''} {seeds_in_words(seeds)}"
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:

@@ -250,6 +250,8 @@ def unfinished(path: Path, state: str, error: str | None) -> str:
     if state == "failed":
         way = f"leukreg run --resume {path} goes on with it once that is mended outside the recipe"
         return f"{path}: this run failed: {error}\n{way}; a changed recipe needs a new run"
+    if state == "stopped":
+        return f"{path}: this run was {error}; it is a trial of a search that went on with others"
     return f"{path}: this run has not finished; leukreg run --resume {path} goes on if it was ended"
 
 

@@ -217,6 +217,10 @@ class RunFolder:
             if status.state != "finished":
                 write_failed(self.path, self._ended(status, state="failed", error=text))
 
+    def stop(self, why: str) -> None:
+        """Mark the run as stopped by its search."""
+        write_status(self.path, self._ended(self.status(), state="stopped", error=why))
+
     def finish(self) -> None:
         """List the checksums of all files, and mark the run as finished."""
         if self._log.stream is None:  # what an earlier, failed attempt left

@@ -18,7 +18,7 @@ from leukreg.types import Finding, Score
 
 EXPORTED = "contract.json"
 WHERE_DATA_LIE = {"data.root", "data.path"}
-Standing = Literal["finished", "running", "interrupted", "failed", "damaged"]
+Standing = Literal["finished", "running", "interrupted", "failed", "stopped", "damaged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 FILE = "status.json"
-State = Literal["running", "finished", "failed"]
+State = Literal["running", "finished", "failed", "stopped"]
+""""stopped": by the search that it is a trial of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,8 @@ class SearchRecord:
     hours: float | None = None
     """After these none begins."""
     seed: int
+    prune: Literal["median", "halving", "none"] = "none"
+    """What stops a trial by its validation curve."""
     at_once: int
     axes: Mapping[str, Any]
     """By dotted key: values, or a range."""

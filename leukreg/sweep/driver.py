@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from leukreg.errors import LeukregError
@@ -25,10 +26,12 @@ from leukreg.registry.kinds import Workers
 from leukreg.runs.folder import RunFolder
 from leukreg.runs.status import FILE as STATUS
 from leukreg.runs.status import read_status
+from leukreg.sweep.pruning import StopRule, is_stopped
 from leukreg.sweep.sweep_plan import PlannedRun
 from leukreg.sweep.unit import Done, Unit, do_unit, opened, versions
 from leukreg.sweep.unit_notes import Watch
 
+Rules = Mapping[str, Mapping[int, StopRule]]
 LOOK = 0.5
 """Seconds between two looks at what is done."""
 LIVES = 2
@@ -46,6 +49,8 @@ class SweptFolder:
     left: set[int | None]
     folder: RunFolder | None = None
     failed: bool = False
+    stopped: str = ""
+    """Why its search stopped it, or a run of the same trial."""
     over: bool = False
     """Concluded, now or before, or given up."""
 
@@ -72,10 +77,14 @@ class Drive:
     workers: Workers
     watch: Watch
     todo: deque[tuple[SweptFolder, int | None]]
+    rules: Rules
+    """When units of a search are stopped."""
     flying: dict[Future[Any], tuple[SweptFolder, int | None]] = field(default_factory=dict)
     lives: dict[str, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     versions: dict[str, str | None] = field(default_factory=versions)
+    stops: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By variation: the first unit, by number of its run and fold, that was stopped."""
 
     def to_the_end(self) -> tuple[Failure, ...]:
         while self.todo or self.flying:
@@ -91,6 +100,11 @@ class Drive:
 
     def _hand_over(self, run: SweptFolder, fold: int | None) -> None:
         label = run.label(fold)
+        if self._is_behind_a_stop(run, fold):
+            run.stopped = run.stopped or "stopped with its trial"
+            run.left.discard(fold)
+            self.watch.done(label)
+            return
         if run.folder is None and not run.failed:
             try:
                 run.folder = _opened_folder(run, self.place.name)
@@ -106,6 +120,7 @@ class Drive:
             fold=fold,
             note=str(note.resolve()),
             versions=self.versions,
+            rules=self._rules_of(run, fold),
         )
         self.watch.begin(label, note)
         self.flying[self.workers.submit(do_unit, unit)] = run, fold
@@ -131,10 +146,27 @@ class Drive:
         for text in done.mended:
             run.folder.mend(text)
         run.folder.count(done.seconds)
+        if done.stopped:
+            run.stopped = done.stopped
+            at, name = self._position(run, fold), run.plan.variation.name
+            self.stops[name] = min(at, self.stops.get(name, at))
         if done.error:
             self._fail(run, label, done.error)
         else:
             run.folder.checkpoint_time()
+
+    def _position(self, run: SweptFolder, fold: int | None) -> tuple[int, int]:
+        return self.runs.index(run), fold or 0
+
+    def _is_behind_a_stop(self, run: SweptFolder, fold: int | None) -> bool:
+        """Whether one of the same trial that comes before it was stopped: one after the other, it
+        would not have begun."""
+        first = self.stops.get(run.plan.variation.name)
+        return first is not None and first < self._position(run, fold)
+
+    def _rules_of(self, run: SweptFolder, fold: int | None) -> dict[int, StopRule]:
+        rules = self.rules.get(run.path.name, {})
+        return {n: rule for n, rule in rules.items() if fold in (None, n)}
 
     def _fail(self, run: SweptFolder, label: str, error: str) -> None:
         self.failures.append(Failure(label, error))
@@ -149,9 +181,11 @@ class Drive:
         if run is None or run.left:
             return False
         run.over = True
-        if run.folder is None and not run.failed:  # all its folds were there
+        if run.folder is None and not run.failed and not run.stopped:  # all its folds were there
             run.folder = _opened_folder(run, self.place.name)
-        if run.folder is not None and not run.failed:
+        if run.folder is not None and run.stopped and not run.failed:
+            run.folder.stop(run.stopped)
+        elif run.folder is not None and not run.failed:
             self._conclude_one(run, run.folder)
         if run.folder is not None:
             run.folder.close()
@@ -171,7 +205,12 @@ class Drive:
 
 
 def drive(
-    place: Path, plans: Mapping[str, PlannedRun], workers: Workers, progress: Progress = SILENT
+    place: Path,
+    plans: Mapping[str, PlannedRun],
+    workers: Workers,
+    progress: Progress = SILENT,
+    rules: Rules = MappingProxyType({}),
+    title: str = "",
 ) -> tuple[Failure, ...]:
     """Do what is left of some runs of a sweep; what failed comes back, the rest is done.
 
@@ -179,6 +218,8 @@ def drive(
         place: The sweep's folder; those of its runs lie, or come to lie, beside it.
         plans: What to do, by the names of the runs' folders.
         workers: Whoever made them stops them in the end; on an error here they are stopped.
+        rules: When folds are stopped, by the name of the run's folder.
+        title: Of the progress; by default the sweep's name.
 
     Raises:
         LeukregError: The driver itself cannot go on.
@@ -188,8 +229,9 @@ def drive(
     every = [(run, fold) for run in runs for fold in run.plan.units]
     todo = deque((run, fold) for run, fold in every if fold in run.left)
     try:
-        with Watch(progress, place.name, len(every), len(every) - len(todo)) as watch:
-            return Drive(place, runs, workers, watch, todo).to_the_end()
+        with Watch(progress, title or place.name, len(every), len(every) - len(todo)) as watch:
+            going = Drive(place, runs, workers, watch, todo, rules, stops=_stops(runs))
+            return going.to_the_end()
     except BaseException:
         workers.stop()
         raise
@@ -204,10 +246,20 @@ def drive(
 
 def _standing(path: Path, plan: PlannedRun) -> SweptFolder:
     """A run and those of its units that are not there yet."""
-    if (path / STATUS).is_file() and read_status(path).state == "finished":
+    if (path / STATUS).is_file() and read_status(path).state in ("finished", "stopped"):
         return SweptFolder(plan, path, set(), over=True)
     there = {n for n in range(plan.folds) if (path / f"fold-{n}" / "predictions.csv").is_file()}
     return SweptFolder(plan, path, set(plan.units) - (there if plan.apart else set()))
+
+
+def _stops(runs: Sequence[SweptFolder]) -> dict[str, tuple[int, int]]:
+    """The first unit of each variation that was stopped before a kill."""
+    found: dict[str, tuple[int, int]] = {}
+    for number, run in enumerate(runs):
+        for fold in range(run.plan.folds):
+            if is_stopped(run.path / f"fold-{fold}"):
+                found.setdefault(run.plan.variation.name, (number, fold))
+    return found
 
 
 def _opened_folder(run: SweptFolder, sweep: str) -> RunFolder:

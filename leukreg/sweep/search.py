@@ -25,6 +25,7 @@ from leukreg.runs.sweep_record import (
     write_sweep,
 )
 from leukreg.sweep.driver import Failure, drive
+from leukreg.sweep.pruning import StopRule, curves_of
 from leukreg.sweep.search_space import Axis, Range, distributions, shown, values_of
 from leukreg.sweep.search_study import (
     SECONDS,
@@ -152,9 +153,33 @@ class Search:
         of_these = [run for run in self.record.runs if run.trial in numbers]
         plans = {run.name: again(run, self.record) for run in of_these}
         if plans:
-            self.failures += drive(self.place, plans, self.workers, self.progress)
+            rules = {run.name: self._rules(run) for run in of_these}
+            to = f" to {numbers[-1]}" if numbers[1:] else ""
+            title = f"trial {numbers[0]}{to} of {self.spec.trials}"
+            self.failures += drive(self.place, plans, self.workers, self.progress, rules, title)
         for number in numbers:
             self._tell(number)
+
+    def _rules(self, run: SweptRun) -> dict[int, StopRule]:
+        """By fold, when a run is stopped: by curves of the trials that were proposed before its."""
+        if self.spec.prune == "none" or run.trial is None:
+            return {}
+        before = (run.trial - 1) // self.spec.at_once * self.spec.at_once
+        place = self._own(run.trial).index(run)
+        earlier = [dict(curves_of(self._folders(n))) for n in range(1, before + 1)]
+        return {
+            fold: StopRule(
+                self.spec.prune,
+                tuple(one[place, fold] for one in earlier if (place, fold) in one),
+            )
+            for fold in range(run.folds)
+        }
+
+    def _own(self, number: int) -> list[SweptRun]:
+        return [run for run in self.record.runs if run.trial == number]
+
+    def _folders(self, number: int) -> list[tuple[Path, int]]:
+        return [(self.place.parent / run.name, run.folds) for run in self._own(number)]
 
     def _tell(self, number: int) -> None:
         trials = trials_of(self.study)
@@ -166,9 +191,15 @@ class Search:
             else:
                 self.lost.add(number)
             return
-        own = [run for run in self.record.runs if run.trial == number]
+        own = self._own(number)
         if not own:
             tell(self.study, trial, None, self.refused.get(number, "no recipe comes of it"))
+            return
+        curves = [curve for _, curve in curves_of(self._folders(number))]
+        if curves and curves[-1].why:
+            epochs = sum(len(one.accuracy) for one in curves)
+            reached = epochs, curves[-1].accuracy[-1]
+            tell(self.study, trial, None, curves[-1].why, reached)
             return
         try:
             value = value_of(self.place.parent, own, self.record.figure)

@@ -114,13 +114,28 @@ def forget(study: Study, trial: FrozenTrial) -> None:
     study.tell(trial.number, state=TrialState.FAIL)
 
 
-def tell(study: Study, trial: FrozenTrial, value: float | None, why: str = "") -> None:
-    """What came of a trial; None: it was given up, which counts against points like it."""
+def tell(
+    study: Study,
+    trial: FrozenTrial,
+    value: float | None,
+    why: str = "",
+    reached: tuple[int, float] | None = None,
+) -> None:
+    """What came of a trial.
+
+    Args:
+        value: None: it was given up, which counts against points like it.
+        why: It was.
+        reached: Epochs, and validation accuracy, of one that was stopped: late is better.
+    """
     from optuna import Trial
     from optuna.trial import TrialState
 
+    under_way = Trial(study, trial._trial_id)
     if why:
-        Trial(study, trial._trial_id).set_user_attr(WHY, why)
+        under_way.set_user_attr(WHY, why)
+    if reached is not None:
+        under_way.report(reached[1], reached[0])
     state = TrialState.PRUNED if value is None else TrialState.COMPLETE
     study.tell(trial.number, value, state=state)
 

@@ -28,6 +28,7 @@ from leukreg.recipe.reference import toml
 from leukreg.recipe.schema import Called, Plugin, fields_of
 from leukreg.registry import installed
 from leukreg.registry.plugin_call import Choice
+from leukreg.sweep.pruning import Pruner
 from leukreg.sweep.search_space import Axis, Range, shown, spread
 
 MOST_CORNERS = 1024
@@ -56,6 +57,9 @@ class SearchSpec:
     the machine then."""
     seed: Annotated[int, Ge(0)] = 0
     """Of the proposals."""
+    prune: Pruner = "median"
+    """What stops a trial whose validation accuracy, epoch by epoch, falls behind that of earlier
+    trials in the same fold: Optuna's "median" (after five trials) or successive "halving"."""
     at_once: Annotated[int, Ge(1)] = 1
     """Trials that are proposed together, each without the others' figures, so that more workers
     have something to do; the number is the search's, not the machine's, for the same proposals

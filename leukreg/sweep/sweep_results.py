@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from leukreg.record import RunRecord
 from leukreg.registry import Registry, installed
 from leukreg.runs.contents import read
 from leukreg.runs.environment import ids_digest
+from leukreg.runs.run_list import Standing, summarise
 from leukreg.runs.sweep_record import SweepRecord, SweptRun, read_sweep_record
 from leukreg.sweep.resampled_t_test import CorrectedMean, corrected_mean, holm
 from leukreg.types import Figure, Predictions
@@ -99,6 +100,8 @@ class SweepResults:
     differences: tuple[Difference, ...]
     unfinished: tuple[str, ...]
     """Runs without a result, and why."""
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    """Of the variations that have such runs: where the first of these stands."""
 
     def _best(self, values: Mapping[str, float]) -> tuple[str, ...]:
         """The name of the best value, or of several that are equal."""
@@ -176,12 +179,13 @@ def results_of(record: SweepRecord, root: Path, registry: Registry) -> SweepResu
         root: The folder that holds its runs.
     """
     found: dict[str, list[tuple[SweptRun, RunRecord]]] = {name: [] for name in record.variations}
-    unfinished = []
+    unfinished, standing = [], dict[str, Standing]()
     for run in record.runs:
         try:
             found[run.variation].append((run, read(root / run.name)))
         except RunError as error:
             unfinished.append(str(error).splitlines()[0])
+            standing.setdefault(run.variation, summarise(root / run.name).standing)
     of_patients = any(result.patients is not None for own in found.values() for _, result in own)
     variations = tuple(
         variation_figures(name, own, record.figure, registry) for name, own in found.items()
@@ -194,6 +198,7 @@ def results_of(record: SweepRecord, root: Path, registry: Registry) -> SweepResu
         # Of a search, test figures of trials that are not chosen are not looked at.
         differences=() if record.search else differences(variations),
         unfinished=tuple(unfinished),
+        standing=standing,
     )
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from leukreg.errors import LeukregError, PluginFault, RunError
 from leukreg.files import write_file
 from leukreg.progress import SILENT, Advance, Progress
 from leukreg.registry.plugin_call import LOG, is_outer, traced
+from leukreg.sweep.pruning import Judge, Stopped, StopRule, stopped
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -46,6 +47,8 @@ class Unit:
     """The file that tells how far it is."""
     versions: Mapping[str, str | None]
     """Of Python and the libraries that the sweep works with."""
+    rules: Mapping[int, StopRule] = field(default_factory=dict)
+    """By fold: when a search stops it."""
 
     def parcel(self) -> Parcel:
         """The unit with all that it reads, for a worker that does not see the folders."""
@@ -64,6 +67,8 @@ class Done:
     said: tuple[str, ...] = ()
     """Warnings on the way."""
     error: str = ""
+    stopped: str = ""
+    """Why its search stopped it."""
 
 
 @dataclass(slots=True)
@@ -114,11 +119,13 @@ def do_unit(unit: Unit, images: bytes | None = None) -> Done:
     began = time.monotonic()
     folder, place = Path(unit.run), Path(unit.run) / f"fold-{unit.fold or 0}"
     progress, mended = ToFile(Path(unit.note)), list[str]()
-    error = ""
+    error, why = "", ""
     try:
         place.mkdir(exist_ok=True)
         with traced(place / "traceback.txt"):
             _do(unit, folder, place, progress, mended, images)
+    except Stopped as raised:
+        why = str(raised)
     except Exception as raised:  # a stranger's plugin may raise anything
         error = _told(raised, place)
     return Done(
@@ -126,6 +133,7 @@ def do_unit(unit: Unit, images: bytes | None = None) -> Done:
         mended=tuple(mended),
         said=tuple(progress.said),
         error=error,
+        stopped=why,
     )
 
 
@@ -137,6 +145,7 @@ def _do(
     mended: list[str],
     images: bytes | None,
 ) -> None:
+    from leukreg.engine.checkpoints import remove_checkpoints
     from leukreg.experiment import do_folds
     from leukreg.recipe import rebuild
     from leukreg.runs.folder import FoldFolder
@@ -154,7 +163,13 @@ def _do(
             data = opened(recipe, progress)
         else:
             recipe, data = settled(recipe, images)
-        do_folds(recipe, folder, (), progress, data, unit.fold)
+        try:
+            _refuse_stopped(path, unit.rules)
+            do_folds(recipe, folder, (), progress, data, unit.fold, Judge(unit.rules, path))
+        except Stopped:
+            for fold in unit.rules:
+                remove_checkpoints(path / f"fold-{fold}")
+            raise
         mended += folder.mended
     finally:
         lock.release()
@@ -169,6 +184,13 @@ def _lock(place: Path, progress: Progress) -> BaseFileLock:
     except RunError:
         with progress.task("Waiting for another process that trains it"):
             return lock_folder(place, wait=True)
+
+
+def _refuse_stopped(path: Path, folds: Iterable[int]) -> None:
+    """What was stopped before a kill is not trained again."""
+    for fold in folds:
+        if (curve := stopped(path / f"fold-{fold}")) is not None:
+            raise Stopped(curve.why)
 
 
 def _refuse_other_versions(wanted: Mapping[str, str | None]) -> None:
