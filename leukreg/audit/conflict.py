@@ -197,6 +197,12 @@ def _collapsed(puzzle: Puzzle, label: str) -> Puzzle:
     return replace(puzzle, classes=(label, "\0the others"), supports=supports, positive=label)
 
 
+def of_one_class(puzzle: Puzzle) -> Puzzle:
+    """All other classes as one, where every figure is of the same class."""
+    labels = {label for label, _, _ in puzzle.figures}
+    return _collapsed(puzzle, labels.pop()) if len(labels) == 1 else puzzle
+
+
 def _shrunk(puzzle: Puzzle, kept: list[int], purse: Purse) -> list[int]:
     """Figures are left out, those of a class together first, while the rest stays impossible."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from leukreg.audit.conflict import Conflict, shortest_conflict, told
+from leukreg.audit.conflict import Conflict, of_one_class, shortest_conflict, told
 from leukreg.audit.cp_sat import Purse
 from leukreg.audit.figures import said
 from leukreg.audit.means_over_folds import beyond_means, mean_of_scores, tests_of
@@ -126,7 +126,7 @@ class Examined:
         if self.reported.confusion is not None:
             return f"its matrix of {rows} gives every printed rate"
         if self.reported.test_total() is None:
-            return "one test can print all of it (its size is not stated)"
+            return "one test, whose size is not stated, can print all of it"
         if answer.unique:
             matrix = ", ".join(str(list(row)) for row in answer.matrix or ())
             return f"one matrix of {rows} prints so, [{matrix}]"
@@ -244,6 +244,8 @@ def _one_test(reported: Reported) -> Examined:
     puzzle = puzzle_of(reported)
     if isinstance(puzzle, str):
         return Examined(reported, why=puzzle)
+    if puzzle.rows is None:
+        puzzle = of_one_class(puzzle)
     purse = Purse(EFFORT)
     if recall_is_accuracy(puzzle):
         answer = solve(read_as(puzzle, "weighted"), effort=DECIDE, purse=purse)

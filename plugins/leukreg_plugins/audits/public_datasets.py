@@ -202,7 +202,7 @@ class ClassTooSmall:
                 listed = ", ".join(f"{name} {value}" for name, value in row.items())
                 text = f"{listed} of {label} print in no test of its {most:,} images or fewer"
                 if least := fewest_images(row, min(10 * most, MOST_TRIED)):
-                    text = f"{listed} of {label} need {least:,} images, but it has {most:,} images"
+                    text = f"{listed} of {label} need {least:,} images; it has {most:,} images"
                 if least := fewest_images({n: v.or_cut() for n, v in row.items()}, most):
                     cut = f"{text} (where digits are cut off, {least:,} print so)"
                     yield note(self, f"{reported.who}: {cut}")
