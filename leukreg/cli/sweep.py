@@ -72,6 +72,7 @@ def command(
             seeds=seeds,
             overrides=overrides,
             executor=given,
+            runs=root,
             progress=progress,
             soon=not plan_only,
         )

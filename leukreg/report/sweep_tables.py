@@ -35,22 +35,38 @@ def plan_section(plan: SweepPlan, workers: int) -> Section:
         runs = search.trials * len(plan.asked.seeds)
         times = runs / len(plans)
         first = _searched(search, plan, runs)
-    seconds = times * sum(one.seconds for one in plans)
-    size = times * sum(one.bytes for one in plans)
+    seconds = times * sum(one.estimate.seconds for one in plans)
+    size = times * sum(one.estimate.bytes for one in plans)
     alone = span(seconds)
     each = f"{span(seconds / workers)} with {counted(workers, 'worker')}" if workers > 1 else alone
     executor = plan.asked.spec.executor.name
     text = [
         first,
         f"executor {executor}: {counted(workers, 'training')} at once, {_threads(plans)} each",
-        f"about {each}, {size / 1e6:,.0f} MB of models: a rough guess from one step of each "
-        "variation on noise; early stopping, validation and metrics are not in it",
+        f"about {each}, {size / 1e6:,.0f} MB of models: {_basis(plans)}",
     ]
     if whole := sum(not one.apart for one in plans):
         which = f"the folds of {counted(whole, 'run')} hang together by synthetic images"
         text.append(f"{which}: one worker trains all of a run")
     text += [f"! Fallback {text}" for text in _fallbacks(plans)]
     return Section(title="Plan", text=tuple(text), tables=(_variations(plans),))
+
+
+def _basis(plans: Sequence[PlannedRun]) -> str:
+    """What the estimate is made from."""
+    known = [plan.estimate.run for plan in plans if plan.estimate.run]
+    step = (
+        "a rough guess from one step of each variation on noise; early stopping, validation and "
+        "metrics are not in it"
+    )
+    if not known:
+        return step
+    names = [*dict.fromkeys(known)]
+    more = f" and {len(names) - 1} more" if names[1:] else ""
+    base = f"as {names[0]}{more} took, with the same network, image size and layers in training"
+    if len(known) == len(plans):
+        return base
+    return f"for {len(known)} of {counted(len(plans), 'run')} {base}; for the rest {step}"
 
 
 def _searched(search: SearchSpec, plan: SweepPlan, runs: int) -> str:
@@ -87,7 +103,7 @@ def _variations(plans: Sequence[PlannedRun]) -> Table:
             name,
             seeds_in_words([plan.recipe.seed for plan in own]),
             str(sum(plan.folds for plan in own)),
-            span(sum(plan.seconds for plan in own)),
+            span(sum(plan.estimate.seconds for plan in own)),
         )
         for name, own in of.items()
     ]

@@ -64,6 +64,7 @@ def check_sweep(
     seeds: str | None = None,
     overrides: Sequence[str] = (),
     executor: Mapping[str, Any] | None = None,
+    runs: Path | str = "runs",
     progress: Progress = SILENT,
     soon: bool = False,
 ) -> SweepPlan:
@@ -77,6 +78,7 @@ def check_sweep(
         seeds: Such as "1:5", both ends included; by default the file's, or the recipe's own.
         overrides: Keys of every recipe, ``KEY=VALUE`` each, as ``--set`` takes them.
         executor: Who trains: ``{"use": NAME}`` and its options; by default the file's.
+        runs: The folder of runs: what those of the same kind took, these are estimated to take.
         progress: Told how far it is; by default nobody is.
         soon: It is carried out next: its executor may begin what takes seconds meanwhile.
 
@@ -89,7 +91,7 @@ def check_sweep(
     figure_of(asked)
     if soon:
         _begin_ahead(asked.spec.executor)
-    return SweepPlan(asked=asked, runs=planned(asked, progress))
+    return SweepPlan(asked=asked, runs=planned(asked, progress, Path(runs)))
 
 
 def run_sweep(
@@ -129,6 +131,7 @@ def run_sweep(
         seeds=seeds,
         overrides=overrides,
         executor=executor,
+        runs=root,
         progress=progress,
         soon=True,
     )

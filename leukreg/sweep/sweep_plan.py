@@ -6,9 +6,10 @@ Nothing of a sweep begins before all of it could.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukreg.errors import LeukregError, Problem, Problems
@@ -18,13 +19,13 @@ from leukreg.progress import SILENT, Progress
 from leukreg.recipe import check_task, load, take_fallbacks
 from leukreg.runs.environment import ids_digest
 from leukreg.runs.sweep_record import SweptRun
+from leukreg.sweep.estimate import NONE, Estimate, KnownRun, estimated, known_runs
 from leukreg.sweep.search_space import spread
 from leukreg.sweep.search_study import require_optuna
 from leukreg.sweep.unit import opened
 from leukreg.text import counted
 
 if TYPE_CHECKING:
-    from leukreg.engine.unfreeze import PhasePlan
     from leukreg.recipe.model import Recipe
     from leukreg.record import RunRecord
     from leukreg.sweep.sweep_file import AskedSweep, Variation
@@ -34,8 +35,6 @@ SAME = ("name", "title", "assumed")
 """Keys of a recipe in which the same experiment may differ."""
 MOST_TRIED = 16
 """Corners of a search's space of which a step is tried."""
-FORWARD = 1 / 3
-"""Of the time of a training step, what a pass without gradients takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +51,8 @@ class PlannedRun:
     validated: bool = True
     """Whether each fold has validation rows."""
     test_set: str = ""
-    seconds: float = 0.0
-    """Estimate of its training by one worker."""
-    bytes: int = 0
-    """Of its trained models."""
+    estimate: Estimate = NONE
+    """What its trainings take one worker."""
 
     @property
     def apart(self) -> bool:
@@ -92,8 +89,13 @@ class PlannedRun:
         )
 
 
-def planned(sweep: AskedSweep, progress: Progress = SILENT) -> tuple[PlannedRun, ...]:
+def planned(
+    sweep: AskedSweep, progress: Progress = SILENT, root: Path | None = None
+) -> tuple[PlannedRun, ...]:
     """Every run of a sweep, checked whole: recipes, data, splits, and a step of each variation.
+
+    Args:
+        root: Runs from which estimates are made where there are some of the same kind.
 
     Raises:
         Problems: Everything that is wrong, each with the variations that it is wrong in.
@@ -111,6 +113,7 @@ def planned(sweep: AskedSweep, progress: Progress = SILENT) -> tuple[PlannedRun,
             advance()
     mistakes.stop()
     _refuse_same(runs)
+    known = {} if root is None else known_runs(root)
     tried = sweep.variations
     if search:
         tried = tuple(spread(iter(tried), len(tried), MOST_TRIED))
@@ -118,7 +121,7 @@ def planned(sweep: AskedSweep, progress: Progress = SILENT) -> tuple[PlannedRun,
     with progress.task("Trying variations", len(tried)) as advance:
         for variation in tried:
             with mistakes.of(variation):
-                own = _looked_at([r for r in runs if r.variation == variation], progress)
+                own = _looked_at([r for r in runs if r.variation == variation], known, progress)
                 if search and not all(run.validated for run in own):
                     raise LeukregError(
                         "a search chooses on validation rows, and a fold has none; set "
@@ -206,7 +209,9 @@ def _refuse_same(runs: Sequence[PlannedRun]) -> None:
         raise Problems(problems)
 
 
-def _looked_at(runs: Sequence[PlannedRun], progress: Progress) -> list[PlannedRun]:
+def _looked_at(
+    runs: Sequence[PlannedRun], known: Mapping[str, KnownRun], progress: Progress
+) -> list[PlannedRun]:
     """Runs of one variation with their folds, and what a training is estimated to take."""
     from leukreg.engine.rehearsal import rehearse
 
@@ -216,13 +221,9 @@ def _looked_at(runs: Sequence[PlannedRun], progress: Progress) -> list[PlannedRu
     found = []
     for run in runs:
         record = _split(run.recipe, data, progress)
-        seconds = sum(
-            _seconds(run.recipe, rehearsed.phases, len(fold.train), rehearsed.seconds)
-            for fold in record.folds
-        )
-        parameters = max((phase.total for phase in rehearsed.phases), default=0)
-        size = 4 * parameters * len(record.folds)
-        found.append(replace(_divided(run, record), seconds=seconds, bytes=size))
+        rows = [len(fold.train) for fold in record.folds]
+        taken = estimated(run.recipe, rows, known, rehearsed.phases, rehearsed.seconds)
+        found.append(replace(_divided(run, record), estimate=taken))
     return found
 
 
@@ -261,21 +262,6 @@ def _test_set(recipe: Recipe, record: RunRecord) -> str:
         every = [r for f in record.folds for r in sorted({*f.train, *f.validation, *f.test})]
     names = (record.samples.rows[row].id for row in every)
     return ids_digest(record.pixels.get(name, name) for name in names)
-
-
-def _seconds(recipe: Recipe, phases: Sequence[PhasePlan], rows: int, step: float) -> float:
-    """A fold's training from the seconds that a step took per image: rough, and on the safe side.
-
-    Frozen layers see each image once in a phase, or once in each kept view of it.
-    """
-    views = recipe.training.feature_views
-    if views is None:
-        views = 1 if recipe.augmentation is None else 4
-    passes = 0.0
-    for phase in phases:
-        frozen = not phase.unfrozen
-        passes += FORWARD * (views or phase.epochs) if frozen else phase.epochs
-    return rows * passes * step
 
 
 def units_of(runs: Iterable[PlannedRun]) -> int:

@@ -131,7 +131,8 @@ def test_the_plan_counts_runs_folds_and_trainings(recipe: Path) -> None:
     plans = planned(sweep(recipe, "seeds = [1, 2]\n"))
     assert [plan.units for plan in plans] == [(0, 1), (0, 1)]
     assert len({plan.test_set for plan in plans}) == 1
-    assert all(plan.seconds > 0 and plan.bytes > 0 for plan in plans)
+    assert all(one.estimate.seconds > 0 and one.estimate.bytes > 0 for one in plans)
+    assert {one.estimate.run for one in plans} == {""}
 
 
 def test_folds_that_hang_together_by_synthetic_rows_are_one_unit(recipe: Path) -> None:
