@@ -236,15 +236,17 @@ def cached_images(
         except Unreadable as error:
             yield error
             continue
+        raw = image.tobytes()
+        native = np.frombuffer(raw, np.uint8).reshape(image.height, image.width, 3)
         facts = Facts(
             content=content_of(content, box),
-            pixels=pixel_digest(image),
+            pixels=_digest_of(raw, image.size),
             format=decoded.format,
             width=image.width,
             height=image.height,
             # A field's bytes say nothing of one of its cells.
             bytes=len(data) if box is None else 3 * image.width * image.height,
-            colour=(*_moments(image), *_border_mean(np.asarray(image))),
+            colour=(*_moments(image), *_border_mean(native)),
             notes=decoded.notes,
             peak=decoded.peak,
         )
@@ -253,7 +255,11 @@ def cached_images(
 
 def pixel_digest(image: Image.Image) -> str:
     """Digest of decoded pixels: equal for a PNG and a BMP of one picture."""
-    return digest(f"{image.width}x{image.height} ".encode() + image.tobytes())
+    return _digest_of(image.tobytes(), image.size)
+
+
+def _digest_of(raw: bytes, size: tuple[int, int]) -> str:
+    return digest(f"{size[0]}x{size[1]} ".encode() + raw)
 
 
 def thumbnail(image: Image.Image) -> bytes:
@@ -261,13 +267,14 @@ def thumbnail(image: Image.Image) -> bytes:
     return squash(image, THUMB).convert("L").tobytes()
 
 
+_POWERS = np.stack([np.arange(256.0), np.arange(256.0) ** 2], axis=1)
+
+
 def _moments(image: Image.Image) -> tuple[float, ...]:
     """Mean of R, G, B, then deviation; from the histogram, which is exact and fast."""
-    counts = np.asarray(image.histogram(), np.float64).reshape(3, 256)
-    levels = np.arange(256)
-    share = counts / (image.width * image.height)
-    mean = share @ levels
-    deviation = np.sqrt(np.maximum(share @ levels**2 - mean**2, 0))
+    counts = np.array(image.histogram(), np.float64).reshape(3, 256)
+    mean, square = (counts @ _POWERS / (image.width * image.height)).T
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
     return tuple(round(float(value), 4) for value in (*mean, *deviation))
 
 

@@ -32,6 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from leukreg.data.decode import THUMB
 from leukreg.data.image_store import threads
+from leukreg.data.pair_cache import keep_pairs, known_pairs
 from leukreg.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -106,8 +107,13 @@ def find_near_duplicates(
         rows.setdefault(pixels, row)
         ids.setdefault(pixels, {})[sample.id] = None
     distinct = list(rows)
-    own = np.array([rows[pixels] for pixels in distinct], dtype=np.int64)
-    pairs = near_duplicate_pairs(ReadThumbs(images.thumbs, own), progress)
+    known = known_pairs(distinct)
+    if known is None:
+        own = np.array([rows[pixels] for pixels in distinct], dtype=np.int64)
+        pairs = near_duplicate_pairs(ReadThumbs(images.thumbs, own), progress)
+        keep_pairs(distinct, pairs)
+    else:
+        pairs = [(a, b) for a, b in known.tolist()]
     return tuple(
         sorted(
             (min(one, other), max(one, other))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ FORMATS = (
 ORIENTATION = 274
 """The tag that says how a picture is turned, in Exif and in TIFF."""
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PLAIN = {b"IHDR", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"tIME", b"bKGD"}
+"""Parts of a PNG that say neither how it is turned nor what of it is transparent."""
 _DEPTH = 24
 """Where a PNG says how many bits its values have."""
 MAX_PIXELS = 89_478_485
@@ -81,9 +84,10 @@ def read_other(data: bytes) -> Decoded:
     Raises:
         Unreadable: Damaged, an animation, too large, or of unknown scale.
     """
-    if data.startswith(_PNG):
-        _check_png(data)
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    png = data.startswith(_PNG)
+    if png and _check_png(data) <= _PLAIN and (plain := _plain_png(data)) is not None:
+        return Decoded(plain, "PNG")
+    with Image.open(io.BytesIO(data), formats=("PNG",) if png else FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Unreadable(BOMB)
         frames = getattr(image, "n_frames", 1)
@@ -124,9 +128,23 @@ def upright(image: Image.Image) -> Decoded:
     return Decoded(image.convert("RGB"), "", (CMYK,) if image.mode == "CMYK" else ())
 
 
-def _check_png(data: bytes) -> None:
-    """Refuse a PNG of which a part that pixels depend on is damaged: Pillow skips its checksums."""
-    at, kind = len(_PNG), b""
+def _plain_png(data: bytes) -> Image.Image | None:
+    """A PNG of 8-bit RGB by libpng, in half of Pillow's time; None for others and damaged ones."""
+    width, height = struct.unpack_from(">II", data, _DEPTH - 8)
+    if data[_DEPTH : _DEPTH + 2] != b"\x08\x02" or width * height > MAX_PIXELS:
+        return None
+    import imagecodecs
+
+    try:
+        return Image.fromarray(imagecodecs.png_decode(data))
+    except imagecodecs.PngError:
+        return None  # Pillow says why
+
+
+def _check_png(data: bytes) -> set[bytes]:
+    """The parts of a PNG by name; one that pixels depend on may not be damaged (Pillow skips its
+    checksums)."""
+    at, kind, found = len(_PNG), b"", set()
     while kind != b"IEND":
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         end = at + 8 + length
@@ -135,4 +153,6 @@ def _check_png(data: bytes) -> None:
         needed = kind[:1].isupper() or kind in (b"tRNS", b"fdAT", b"fcTL", b"acTL")
         if needed and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise Unreadable(f"damaged (the checksum of its part {kind.decode('latin-1')} differs)")
+        found.add(kind)
         at = end + 4
+    return found

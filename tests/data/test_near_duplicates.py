@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukreg.data import near_duplicates
+from leukreg.data import near_duplicates, pair_cache
+from leukreg.data.cache_folder import cache_root
 from leukreg.data.decode import THUMB
 from leukreg.data.folds import make_folds
 from leukreg.data.image_store import open_images
@@ -162,3 +163,24 @@ def test_thumbnails_that_are_read_when_asked_for_give_the_same_and_few_are_held(
     assert found == near_duplicates_between(thumbs[40:], thumbs[:40])
     assert [(new, known) for new, known, _ in found] == [(n, n) for n in range(10)]
     assert 1 in held  # one picture alone, where two are laid over each other
+
+
+def test_a_search_among_many_is_made_once_for_the_same_pictures(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair_cache, "KEPT", 3)
+    samples = write(["a"] * 6)
+    path = Path(samples.rows[0].path).with_name("near.png")
+    stained(picture(0)).save(path)
+    samples = samples.extended((Sample(id="a/near.png", path=str(path), label="a"),))
+    images = open_images(samples, ImageSpec(size=32))
+    found = searched(images).near_duplicates
+    assert found == (("a/0000.png", "a/near.png"),)
+    kept = list(cache_root().glob("near-duplicates/*/*.npz"))
+    with monkeypatch.context() as second:
+        second.setattr(near_duplicates, "near_duplicate_pairs", None)
+        assert searched(images).near_duplicates == found
+    assert len(kept) == 1
+    kept[0].write_bytes(kept[0].read_bytes()[:-30])  # damaged: looked for once more
+    assert searched(images).near_duplicates == found
+    assert searched(images.only(range(6))).near_duplicates == ()

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from leukreg import (
@@ -164,16 +164,16 @@ class _Rows:
         left: dict[str, list[str]] = {}
         problems: list[Problem] = []
         missing: list[Problem] = []
+        where = self.table.where
         for index, cell in enumerate(cells):
             if not any(cell.values()):
                 continue  # an empty line
-            where = self.table.where(index)
             if patient := cell.get("patient"):
                 self.patients.add(patient)
                 if label := cell.get("patient_label"):
-                    self.told.append(Told(patient, label, where))
+                    self.told.append(Told(patient, label, where(index)))
             if faults := [*_faults(cell), *_lineage_faults(cell)]:
-                problems += [Problem(fault, where) for fault in faults]
+                problems += [Problem(fault, where(index)) for fault in faults]
                 continue
             if self.classes is not None and cell["label"] not in self.to_class:
                 left.setdefault(cell["label"], []).append(cell["path"])
@@ -182,13 +182,13 @@ class _Rows:
             if path is None:
                 there = self.base / cell["path"]
                 what = f"{there} is no file" if there.exists() else f"there is no file {there}"
-                missing.append(Problem(what, where))
+                missing.append(Problem(what, where(index)))
                 continue
             row = self._sample(cell, path)
             before, known = first.setdefault(row.id, (index, row))
             if known != row:
                 said = f"contradicts {self.table.where(before)} on {row.id!r}"
-                problems.append(Problem(said, where))
+                problems.append(Problem(said, where(index)))
             rows.append(row)
         problems += self._unknown({cell.get("label", "") for cell in cells})
         if problems or not rows:  # a table without one file of its own lies in the wrong place
@@ -210,12 +210,11 @@ class _Rows:
         return self.table.rows({**named, **more}, _own_text if more else str)
 
     def _sample(self, cell: Mapping[str, str], path: Path) -> Sample:
-        inside = path.is_relative_to(self.base)
-        below = PurePosixPath(path.relative_to(self.base).as_posix() if inside else path)
+        below = path.as_posix().removeprefix(f"{self.base.as_posix().rstrip('/')}/")
         split = cell.get("split", "")
         label = cell.get("label", "")
         return Sample(
-            id=nfc(str(below).lstrip("/").replace("\\", "/")),
+            id=nfc(below.lstrip("/").replace("\\", "/")),
             path=str(path),
             label=self.to_class.get(label, label),
             patient=cell.get("patient") or None,
@@ -254,8 +253,9 @@ def _faults(cell: Mapping[str, str]) -> Iterator[str]:
 
 def _locate(base: Path, text: str) -> Path | None:
     """The image file, whichever Unicode form and separator the disk has its name in."""
-    for form in (text, unicodedata.normalize("NFD", text), text.replace("\\", "/")):
-        path = base / expanded(form)
+    forms = (str, lambda name: unicodedata.normalize("NFD", name), lambda n: n.replace("\\", "/"))
+    for form in forms:  # nearly always the first
+        path = base / expanded(form(text))
         try:
             if path.is_file():
                 return path
