@@ -68,7 +68,9 @@ def command(
             page = published_page(Path(names[0]), f"{path.stem}_files", progress)
         elif sweep is not None:
             path = out or sweep / "report.html"
-            page = sweep_page(sweep.name, sweep_of(sweep), f"{path.stem}_files", progress)
+            page = sweep_page(
+                sweep.resolve().name, sweep, sweep_of(sweep), f"{path.stem}_files", progress
+            )
         elif len(names) == 1:
             result = read(run_named(names[0], root))
             path = out or result.folder / "report.html"

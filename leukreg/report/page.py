@@ -105,10 +105,15 @@ def comparison_page(
 
 
 def sweep_page(
-    name: str, sections: Sequence[Section], folder: str, progress: Progress = SILENT
+    name: str, place: Path, sections: Sequence[Section], folder: str, progress: Progress = SILENT
 ) -> Page:
-    """The variations of a sweep side by side."""
-    head = PageHead(title=f"Sweep {name}", lines=(name,), of=f"sweep {name}", folder=folder)
+    """The variations of a sweep side by side.
+
+    Args:
+        place: The sweep's folder.
+    """
+    lines = (f"Sweep folder: {place}",)
+    head = PageHead(title=f"Sweep {name}", lines=lines, of=f"sweep {name}", folder=folder)
     return page_of(head, sections, Album(), progress)
 
 

@@ -82,12 +82,12 @@ def _trials(results: SweepResults, known: dict[str, float]) -> Table:
     rows = tuple(_row(one, known, results.standing.get(one.name, "")) for one in order[:MOST])
     more = f"; {len(order) - MOST} more" if len(order) > MOST else ""
     caption = f"{results.figure.title} on validation rows, mean over folds and seeds{more}"
-    return Table(columns=("trial", "validation", "folds", ""), rows=rows, caption=caption)
+    return Table(columns=("trial", "validation", "folds", "status"), rows=rows, caption=caption)
 
 
 def _row(one: VariationFigures, known: dict[str, float], standing: str) -> tuple[str, ...]:
     value = rounded(known[one.name]) if one.name in known else ""
-    return one.name, value, str(len(one.folds)), standing
+    return one.name, value, str(len(one.folds)), standing or "finished"
 
 
 def _drawn(results: SweepResults, title: str) -> Figure:

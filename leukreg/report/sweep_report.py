@@ -42,7 +42,7 @@ def sweep_sections(results: SweepResults) -> tuple[Section, ...]:
     shown = sorted(results.differences, key=lambda one: (one.adjusted is None, one.adjusted or 0))
     more = f"and {len(shown) - MOST} more" if len(shown) > MOST else ""
     rows = tuple(_row(one) for one in shown[:MOST])
-    columns = ("first", "second", "first less second", "95 % interval", "p", "folds", "")
+    columns = ("first", "second", "first less second", "95 % interval", "p (Holm)", "folds", "")
     table = Table(columns=columns, rows=rows, caption=more)
     return (figures, Section(title="Differences", text=(TESTED,), tables=(table,)))
 

@@ -48,6 +48,9 @@ def plan_section(plan: SweepPlan, workers: int) -> Section:
     if whole := sum(not one.apart for one in plans):
         which = f"the folds of {counted(whole, 'run')} hang together by synthetic images"
         text.append(f"{which}: one worker trains all of a run")
+        text.append(
+            "a generator that learns is fitted once for runs that do not differ in what it sees"
+        )
     text += [f"! Fallback {text}" for text in _fallbacks(plans)]
     return Section(title="Plan", text=tuple(text), tables=(_variations(plans),))
 

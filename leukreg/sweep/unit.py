@@ -76,18 +76,21 @@ class ToFile:
     """Progress that leaves a note in a file, for a driver that may be elsewhere."""
 
     path: Path
+    known: str = ""
+    """How titles begin that say what the unit's label does."""
     said: list[str] = field(default_factory=list)
     _last: float = 0.0
 
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
-        done = 0
+        title, done = title.removeprefix(self.known), 0
 
         def advance(steps: int = 1, note: str = "") -> None:
             nonlocal done
             done += steps
             part = f" {100 * done // total} %" if total else ""
-            self._note(f"{title}{part}{', ' if note else ''}{note}")
+            first = note.partition(", ")[0]  # many units share a screen
+            self._note(f"{title}{part}{', ' if note else ''}{first}")
 
         self._note(title)
         yield advance
@@ -118,7 +121,8 @@ def do_unit(unit: Unit, images: bytes | None = None) -> Done:
     """
     began = time.monotonic()
     folder, place = Path(unit.run), Path(unit.run) / f"fold-{unit.fold or 0}"
-    progress, mended = ToFile(Path(unit.note)), list[str]()
+    known = "" if unit.fold is None else f"fold {unit.fold + 1}, "
+    progress, mended = ToFile(Path(unit.note), known), list[str]()
     error, why = "", ""
     try:
         place.mkdir(exist_ok=True)

@@ -185,7 +185,7 @@ def test_the_command_searches_and_shows_test_figures_of_the_chosen_alone(
     assert main(["runs", "last", "--runs", root]) == 0
     assert "These are figures on test rows" in capsys.readouterr().out
     table = sweep_sections(results)[0].tables[0]
-    assert table.columns == ("trial", "validation", "folds", "")
+    assert table.columns == ("trial", "validation", "folds", "status")
 
 
 RANGE = "{ low = 1e-4, high = 1e-1, log = true }"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from leukreg.report.sweep_report import sweep_sections
 from leukreg.runs.sweep_record import SweepRecord, SweptRun
 from leukreg.sweep.sweep_results import (
@@ -108,3 +111,22 @@ def test_equal_figures_choose_nothing() -> None:
     found = results({"a": GOOD, "b": BAD}, {"a": 0.5, "b": 0.5})
     assert "Nothing is chosen: a and b are equal on validation rows." in said(found)
     assert "not every variation has a figure" in said(results({"a": GOOD, "b": BAD}))
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=FOLDS, max_size=FOLDS), min_size=2, max_size=4))
+def test_a_winner_is_named_only_where_every_interval_carries_it(figures: list[list[float]]) -> None:
+    found = results(dict(zip("abcd", figures, strict=False)))
+    if found.winner is None:
+        assert " is ahead of every other" not in said(found)
+        return
+    own = [one for one in found.differences if found.winner in (one.first, one.second)]
+    assert len(own) == len(figures) - 1
+    for one in own:
+        sign = 1 if one.first == found.winner else -1
+        assert one.mean is not None
+        assert one.mean.low is not None
+        assert one.mean.high is not None
+        assert sign * one.mean.low > 0
+        assert sign * one.mean.high > 0
+        assert one.adjusted is not None
+        assert one.adjusted < 0.05
