@@ -97,6 +97,12 @@ def _validation(folds: Mapping[str, Any]) -> str:
 
 
 FINE_TUNING = {
+    "bags": (
+        "learned from patients",
+        "at most {:,} cells of one a step, drawn anew every epoch; batch norm keeps its"
+        " statistics, the head waits, and the aggregator is not that of the answers, which learns"
+        " afterwards",
+    ),
     "mixup": ("mixed images", "mixup, alpha {:g}"),
     "cutmix": ("mixed images", "cutmix, alpha {:g}"),
     "layer_decay": ("learning rates", "each stage {:g} times that of the one behind it"),

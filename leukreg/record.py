@@ -352,6 +352,12 @@ class RunRecord(ScoredRows):
         return tuple(table for table in several if isinstance(table, Mapping))
 
     @property
+    def validation_losses(self) -> tuple[float, ...]:
+        """Those of images, epoch by epoch; a loss of patients is another figure."""
+        own = (e.validation_loss for e in self.epochs if not e.of_patients)
+        return tuple(loss for loss in own if loss is not None)
+
+    @property
     def positive(self) -> Positive | None:
         """The positive class, and whether the recipe says which it is; None unless there are
         predictions of two classes."""

@@ -247,6 +247,13 @@ class EpochLog:
     """Time it took."""
     images: int
     """Images trained on."""
+    learned_from: Literal["images", "patients"] = "images"
+    """What losses and accuracy are of."""
+
+    @property
+    def of_patients(self) -> bool:
+        """Whether losses and accuracy are of patients, not of images."""
+        return self.learned_from == "patients"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

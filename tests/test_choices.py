@@ -42,3 +42,10 @@ def test_what_it_says_is_said_too() -> None:
     assert "; last: the last" in said["epoch kept"]
     assert "30 passes of MC dropout, calibrated on validation images" in said["probabilities"]
     assert said["intervals"] == "none asked for"
+
+
+def test_phases_that_learn_from_patients_say_what_they_leave() -> None:
+    recipe = {"phase": [PHASE | {"bags": 1200}], "data": {}, "evaluate": {}}
+    said = dict(choices(recipe, ("all", "hem")))["learned from patients"]
+    assert said.startswith("phase all: at most 1,200 cells of one a step")
+    assert "the head waits" in said

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leukreg.choices import positive_of
-from leukreg.engine.assembly import built
+from leukreg.engine.bags import (
+    Bags,
+    FoldAggregator,
+    build_aggregator,
+    by_patient,
+    class_labels,
+    reads_features,
+    require_each_class,
+    width_of_cells,
+)
 from leukreg.engine.batches import rows_of
 from leukreg.engine.checkpoints import load, save
 from leukreg.engine.classifier import Classifier, Pooled
@@ -39,78 +47,15 @@ from leukreg.patient_results import (
     patient_labels_of,
 )
 from leukreg.progress import SILENT, Progress
-from leukreg.recipe.model import PatientsSpec, Recipe
+from leukreg.recipe.model import Recipe
 from leukreg.registry.kinds import Images
-from leukreg.registry.plugin_call import blamed, breach, call
+from leukreg.registry.plugin_call import blamed, call
 from leukreg.seeds import derive
 from leukreg.types import Fold, Labels, Predictions, Samples
 
 STATE = "aggregator.pt"
 CellsOf = Callable[[Sequence[int]], Tensor]
 """From row numbers to what the aggregator reads of these cells, ``(n, width)``."""
-Bags = dict[str, list[int]]
-"""The rows of each patient."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoldAggregator:
-    """A fold's aggregator, in eval mode on the CPU."""
-
-    spec: PatientsSpec
-    module: nn.Module
-    classes: int
-
-    @property
-    def learns(self) -> bool:
-        """Whether there is anything to train."""
-        return any(p.requires_grad for p in self.module.parameters())
-
-    @torch.no_grad()
-    def answer(self, cells: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """A patient's probabilities ``(k,)`` and the cells' weights ``(n,)``.
-
-        Raises:
-            PluginFault: The aggregator fails or gives what is no answer.
-        """
-        choice = self.spec.aggregator
-        with blamed(choice, f"fails on {len(cells)} cells"):
-            logits = self.module(cells)
-            weights = self.module.weights(cells)  # type: ignore[operator]
-        p = logits.double().softmax(-1)
-        if not p.isfinite().all():
-            raise breach(choice, f" gives logits that are no finite numbers for {len(cells)} cells")
-        if p.shape != (self.classes,) or weights.shape != (len(cells),):
-            shapes = f"{tuple(logits.shape)} and {tuple(weights.shape)}"
-            said = f"{len(cells)} cells and {self.classes} classes"
-            raise breach(choice, f" gives logits and weights {shapes} for {said}")
-        if not ((weights >= 0).all() and abs(float(weights.sum()) - 1) < 1e-3):
-            said = f"from {float(weights.min()):.3g} on, of sum {float(weights.sum()):.3g}"
-            raise breach(choice, f" gives weights {said}; they must be shares, from 0 on, of sum 1")
-        return p.numpy(), weights.double().numpy()
-
-
-def class_labels(recipe: Recipe, samples: Samples, patients: Iterable[str] = ()) -> Labels:
-    """The classes of patients with the counts of these."""
-    known = patient_labels_of(samples)
-    said = [known.labels[patient] for patient in patients]
-    found = positive_of(known.classes, recipe.evaluate.positive)
-    return Labels(
-        names=known.classes,
-        counts=tuple(said.count(name) for name in known.classes),
-        positive=found.name if found else None,
-    )
-
-
-def build_aggregator(recipe: Recipe, labels: Labels, width: int) -> FoldAggregator:
-    """A fresh aggregator, its first weights drawn from the recipe's seed.
-
-    Raises:
-        PluginFault: It builds no module.
-    """
-    assert recipe.patients is not None
-    reseed(derive(recipe.seed, "model", "aggregator"))
-    module = built(recipe.patients.aggregator, width, labels)
-    return FoldAggregator(recipe.patients, module.eval(), len(labels.names))
 
 
 def load_aggregator(recipe: Recipe, samples: Samples, path: Path) -> FoldAggregator:
@@ -130,16 +75,6 @@ def load_aggregator(recipe: Recipe, samples: Samples, path: Path) -> FoldAggrega
     except (KeyError, RuntimeError) as error:
         raise RunError(f"{path} does not fit the recipe's aggregator: {error}") from error
     return found
-
-
-def by_patient(samples: Samples, rows: Iterable[int]) -> Bags:
-    """The rows of each patient, in the order of first rows; synthetic cells are nobody's."""
-    bags: Bags = {}
-    for row in rows:
-        sample = samples.rows[row]
-        if sample.patient is not None and sample.origin != "synthetic":
-            bags.setdefault(sample.patient, []).append(row)
-    return bags
 
 
 def aggregate(
@@ -173,9 +108,10 @@ def aggregate(
     watched = None
     with session(compute_for(recipe.training)):
         width = width_of_cells(labels, model() if reads_features(recipe) else None)
-        own = build_aggregator(recipe, class_labels(recipe, samples, train), width)
+        of_patients = class_labels(recipe, samples, train)
+        own = build_aggregator(recipe, of_patients, width)
         if own.learns:
-            _require_each_class(known.classes, [known.labels[one] for one in train], fold.index)
+            require_each_class(of_patients, fold.index)
         asked = (train if own.learns else {}, held, tested)
         rows = [row for bags in asked for bag in bags.values() for row in bag]
         with _cells(recipe, labels, images, fold, model, place, rows, predicted, progress) as cells:
@@ -192,26 +128,6 @@ def aggregate(
             if held and validation is not None:
                 watched, _ = _answers(own, cells, held, samples, validation, fold.index)
     return FoldPatients(scored=answers, validation=watched, cells=deciding, training=logged)
-
-
-def _require_each_class(classes: Sequence[str], found: Sequence[str], fold: int) -> None:
-    lacking = [name for name in classes if name not in found]
-    if lacking:
-        raise TrainingError(
-            f"fold {fold + 1}: no training patient is {' or '.join(map(repr, lacking))}; an "
-            "aggregator learns from real cells of patients of each class"
-        )
-
-
-def width_of_cells(labels: Labels, model: Classifier | None) -> int:
-    """Figures of a cell: its probabilities, or the features that a model makes of it."""
-    return len(labels) if model is None else int(model.backbone.channels)  # type: ignore[arg-type]
-
-
-def reads_features(recipe: Recipe) -> bool:
-    """Whether the recipe's aggregator reads features of cells, not their probabilities."""
-    assert recipe.patients is not None
-    return bool(getattr(recipe.patients.aggregator.plugin, "reads", "") == "features")
 
 
 @contextmanager

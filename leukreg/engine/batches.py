@@ -24,6 +24,8 @@ AT_ONCE = 256
 """Images that are put on the device at once."""
 Positions = NDArray[np.int64]
 Augment = Callable[[Tensor], Tensor]
+Part = tuple[Positions, Tensor]
+"""The positions of a batch, and its targets."""
 Feed = Callable[[Positions], Tensor]
 """From the positions of a batch to its inputs, asked for in the order of an epoch."""
 
@@ -167,10 +169,8 @@ class Mixing:
 class EpochBatches:
     """The batches of one epoch, made when they are asked for."""
 
-    order: Positions
-    rows: Rows
+    parts: Sequence[Part]
     feed: Feed
-    size: int
     compute: Compute
     mixing: Mixing | None = None
     front: Augment | None = None
@@ -179,14 +179,11 @@ class EpochBatches:
     """Deal out whole batches among the processes, not each batch's images."""
 
     def __len__(self) -> int:
-        return len(bounds(len(self.order), self.size))
+        return len(self.parts)
 
     def __iter__(self) -> Iterator[Batch]:
-        limits = bounds(len(self.order), self.size)
-        for start, end in dealt(limits) if self.whole else limits:
-            positions = self.order[start:end]
-            targets = self.compute.put(self.rows.targets[torch.from_numpy(positions)])
-            batch = Batch(positions, self.feed(positions), targets)
+        for positions, targets in dealt(self.parts) if self.whole else self.parts:
+            batch = Batch(positions, self.feed(positions), self.compute.put(targets))
             if self.mixing is not None:
                 batch = self.mixing(batch)
             if not self.whole:  # all draw alike for all images, then each goes on with its own
@@ -198,6 +195,12 @@ class EpochBatches:
         batches = iter(self)
         while step := tuple(itertools.islice(batches, accumulate)):
             yield step
+
+
+def in_batches(order: Positions, rows: Rows, size: int) -> list[Part]:
+    """The rows in this order, so many at once."""
+    parts = (order[start:end] for start, end in bounds(len(order), size))
+    return [(part, rows.targets[torch.from_numpy(part)]) for part in parts]
 
 
 def bounds(n: int, size: int) -> tuple[tuple[int, int], ...]:

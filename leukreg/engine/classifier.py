@@ -70,6 +70,8 @@ class Classifier(nn.Module):
         self.backbone = backbone
         self.attention = attention
         self.head = head
+        self.aggregator: nn.Module | None = None
+        """Learns with the backbone in phases with ``bags``; no part of a trained model."""
 
     @property
     def stages(self) -> nn.Sequential:

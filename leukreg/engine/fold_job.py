@@ -7,10 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from leukreg.engine.assembly import Criterion, assemble
+from leukreg.engine.bags import (
+    LabelledBags,
+    PatientLoss,
+    build_aggregator,
+    by_patient,
+    class_labels,
+    labelled_bags,
+    patient_chain,
+    require_each_class,
+    width_of_cells,
+)
 from leukreg.engine.batches import Augment, Rows, checked, rows_of
-from leukreg.engine.classifier import Classifier
+from leukreg.engine.classifier import Classifier, Link
 from leukreg.engine.device import Compute
 from leukreg.engine.preprocessing import FITTED_ON, preprocessed
 from leukreg.engine.unfreeze import PhasePlan, phase_plans
@@ -40,6 +52,9 @@ class FoldJob:
     train: Rows
     """With pixels as preprocessing leaves them, as those of validation."""
     validation: Rows | None
+    train_bags: LabelledBags | None
+    """The training patients, where a phase learns from these."""
+    validation_bags: LabelledBags | None
     augment: Augment | None
     compute: Compute
     folder: Path
@@ -49,6 +64,14 @@ class FoldJob:
     def where(self, phase: PhaseSpec) -> str:
         """Fold and phase as people read them: folds are counted from 1, in files from 0."""
         return f"fold {self.fold + 1}, phase {phase.name!r}"
+
+    def chain(self, phase: PhaseSpec) -> list[Link]:
+        """From images to the logits that a phase learns by: of cells, or with bags of a patient."""
+        return self.model.chain() if phase.bags is None else patient_chain(self.model)
+
+    def criterion_of(self, phase: PhaseSpec) -> Criterion | PatientLoss:
+        """The loss of those logits."""
+        return self.criterion if phase.bags is None else PatientLoss()
 
     def seed(self, phase: PhaseSpec, *what: str | int) -> int:
         return derive(self.recipe.seed, "fold", self.fold, "phase", phase.name, *what)
@@ -82,6 +105,11 @@ def setup_fold(
             model.preprocessing.fit(images, fold.train, fitted_on)
     images = preprocessed(images, model.preprocessing)
     train = rows_of(images, fold.train, labels)
+    validation = rows_of(images, fold.validation, labels) if fold.validation else None
+    bags, held = None, None
+    if any(phase.bags is not None for phase in recipe.phases):
+        model.aggregator = _aggregator(recipe, model, labels, train, fold.index)
+        bags, held = labelled_bags(train), labelled_bags(validation) if validation else None
     plans = phase_plans(recipe, model)
     model.to(compute.device)
     model.set_channels_last(compute.channels_last)
@@ -96,12 +124,24 @@ def setup_fold(
         plans=plans,
         criterion=criterion,
         train=train,
-        validation=rows_of(images, fold.validation, labels) if fold.validation else None,
+        validation=validation,
+        train_bags=bags,
+        validation_bags=held,
         augment=augment,
         compute=compute,
         folder=folder,
         progress=progress,
     )
+
+
+def _aggregator(
+    recipe: Recipe, model: Classifier, labels: Labels, train: Rows, fold: int
+) -> nn.Module:
+    """A fresh one, for patients as the training rows have them."""
+    samples = train.images.samples
+    of_patients = class_labels(recipe, samples, by_patient(samples, train.rows.tolist()))
+    require_each_class(of_patients, fold)
+    return build_aggregator(recipe, of_patients, width_of_cells(labels, model)).module
 
 
 def _weighted(recipe: Recipe, labels: Labels, train: Rows) -> Labels:

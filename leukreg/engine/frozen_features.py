@@ -148,7 +148,7 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
         facts = FrozenFeatures(why="images are mixed anew in every step")
     else:
         pixels, batch = recipe.image.size, recipe.training.batch_size
-        prefix = frozen_prefix(job.model.chain(), pixels, batch, compute)
+        prefix = frozen_prefix(job.chain(phase), pixels, batch, compute)
     if prefix is not None:
         views, bytes_, why = _affordable_views(prefix, job, phase.epochs)
         frozen = tuple(name for name, _ in prefix.links)
@@ -156,7 +156,7 @@ def setup_feeds(job: FoldJob, phase: PhaseSpec) -> Iterator[Feeds]:
             frozen=frozen, chunk=prefix.chunk, views=views, bytes=bytes_, why=why
         )
     begun = len(prefix.links) if prefix else 0
-    tail: nn.Module = as_module(job.model.chain()[begun:])
+    tail: nn.Module = as_module(job.chain(phase)[begun:])
     if compute.compile:
         tail = torch.compile(tail)  # type: ignore[assignment]
     if prefix is None or not views:

@@ -84,19 +84,19 @@ def log_epochs(
     Args:
         validate: Gives loss and accuracy on the validation rows, where there are any.
     """
-    state = keeper.state
+    state, criterion = keeper.state, job.criterion_of(phase)
     # Every batch's answers as they were before its step: an epoch's loss is that of all.
     seen: list[Step] = []
-    began = 0.0
+    began, images = 0.0, 0
 
     def rates() -> tuple[float, ...]:
         return tuple(float(group["lr"]) for group in optimizer.param_groups)
 
     @trainer.on(Events.EPOCH_STARTED)
     def begin() -> None:
-        nonlocal began
+        nonlocal began, images
         seen.clear()
-        began = time.monotonic()
+        began, images = time.monotonic(), 0
 
     @trainer.on(Events.ITERATION_STARTED(once=1))
     def first() -> None:
@@ -105,8 +105,10 @@ def log_epochs(
 
     @trainer.on(Events.ITERATION_COMPLETED)
     def add(engine: Engine) -> None:
-        output: Any = engine.state.output
-        seen.append(output)
+        nonlocal images
+        state: Any = engine.state
+        seen.append(state.output)
+        images += sum(len(batch.positions) for batch in state.batch)
 
     @trainer.on(Events.EPOCH_COMPLETED)
     def end(engine: Engine) -> None:
@@ -124,11 +126,12 @@ def log_epochs(
             epoch=epoch,
             lr=lr,
             # The loss of mixed images is not that of their answers to one target.
-            train_loss=_mean_loss(seen) if phase.mixes else loss_of(job.criterion, answers),
+            train_loss=_mean_loss(seen) if phase.mixes else loss_of(criterion, answers),
             validation_loss=loss,
             validation_accuracy=accuracy,
             seconds=time.monotonic() - began,
-            images=len(answers.targets),
+            images=images,
+            learned_from="images" if phase.bags is None else "patients",
         )
         state.epochs.append(log)
         if job.watch is not None:  # before the epoch is kept, so that it is told again if need be

@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from leukreg.engine import handlers
-from leukreg.engine.batches import EpochBatches, Mixing, sampled_order
+from leukreg.engine.batches import EpochBatches, Mixing, in_batches, sampled_order
 from leukreg.engine.checkpoints import Checkpoints, PhaseState, digests
 from leukreg.engine.device import reseed
 from leukreg.engine.distributed import mean_statistics
@@ -32,8 +32,8 @@ def run_phase(job: FoldJob, index: int, keeper: Checkpoints) -> None:
     """Train a phase to its end, from the keeper's state, and append its log to it."""
     phase, plan, state = job.recipe.phases[index], job.plans[index], keeper.state
     monitor = monitor_of(job, phase)
-    unfreeze(job.model, plan.unfrozen)
-    train_mode(job.model)
+    unfreeze(job.model, plan.unfrozen, phase.bags is not None)
+    train_mode(job.model, phase.bags is not None)
     state.touched |= touched(job.model)
     now = state.phase = state.phase or PhaseState(start=digests(job.model, state.touched))
     if now.epoch < phase.epochs and not now.stopped:
@@ -89,12 +89,12 @@ def _train(
     parts = stepping_parts(job, phase, steps * phase.epochs)
     average = None
     if phase.ema is not None:
-        average = parts["average"] = Average(job.model.chain()[feeds.begun :], phase.ema)
+        average = parts["average"] = Average(job.chain(phase)[feeds.begun :], phase.ema)
     for name, content in keeper.parts.items():
         parts[name].load_state_dict(content)
     optimizer, scaler = parts["optimizer"], parts.get("scaler")
     trainer = setup_trainer(
-        feeds.tail, job.criterion, optimizer, phase.optimizer, job.compute, scaler
+        feeds.tail, job.criterion_of(phase), optimizer, phase.optimizer, job.compute, scaler
     )
     with job.progress.task(job.where(phase), phase.epochs * steps) as advance:
         advance(now.epoch * steps)
@@ -108,7 +108,7 @@ def _train(
         trainer.add_event_handler(
             Events.EPOCH_COMPLETED, lambda: mean_statistics(job.model, of_average)
         )
-        validate = _validation(job, feeds, average)
+        validate = _validation(job, phase, feeds, average)
         handlers.log_epochs(trainer, job, phase, keeper, optimizer, validate)
         if "schedule" in parts:
             handlers.step_schedule(trainer, parts["schedule"], state.epochs)
@@ -161,10 +161,15 @@ def optimizer_of(job: FoldJob, phase: PhaseSpec) -> torch.optim.Optimizer:
 def epoch_batches(job: FoldJob, phase: PhaseSpec, feeds: Feeds, epoch: int) -> EpochBatches:
     """The training batches of an epoch: the same ones whenever they are asked for."""
     seed = job.seed(phase, "epoch", epoch)
+    feed = feeds.train(derive(seed, "views"))
+    if phase.bags is not None:
+        assert job.train_bags is not None
+        parts = job.train_bags.drawn(phase.bags, derive(seed, "bags"))
+        return EpochBatches(parts, feed, job.compute, front=feeds.front)
     order = sampled_order(job.recipe.sampler, job.train, derive(seed, "sampler"))
-    feed, size = feeds.train(derive(seed, "views")), job.recipe.training.batch_size
+    parts = in_batches(order, job.train, job.recipe.training.batch_size)
     mixing = Mixing(phase.mixup, phase.cutmix) if phase.mixes else None
-    return EpochBatches(order, job.train, feed, size, job.compute, mixing, feeds.front)
+    return EpochBatches(parts, feed, job.compute, mixing, feeds.front)
 
 
 def _set_data(trainer: Engine, job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> None:
@@ -183,24 +188,27 @@ def _set_data(trainer: Engine, job: FoldJob, phase: PhaseSpec, feeds: Feeds) -> 
                 "make as many every epoch",
             )
         reseed(job.seed(phase, "epoch", epoch))
-        train_mode(job.model)
+        train_mode(job.model, phase.bags is not None)
         engine.set_data(batches.steps(accumulate))
 
 
 def _validation(
-    job: FoldJob, feeds: Feeds, average: Average | None
+    job: FoldJob, phase: PhaseSpec, feeds: Feeds, average: Average | None
 ) -> Callable[[], tuple[float, float]] | None:
+    """Loss and accuracy over all validation rows; with bags over the first cells of patients."""
     if job.validation is None or feeds.validation is None:
         return None
-    order = np.arange(len(job.validation), dtype=np.int64)
-    size = job.recipe.training.batch_size
-    batches = EpochBatches(
-        order, job.validation, feeds.validation, size, job.compute, front=feeds.front, whole=True
-    )
+    if phase.bags is not None:
+        assert job.validation_bags is not None
+        parts = job.validation_bags.first(phase.bags)
+    else:
+        order = np.arange(len(job.validation), dtype=np.int64)
+        parts = in_batches(order, job.validation, job.recipe.training.batch_size)
+    batches = EpochBatches(parts, feeds.validation, job.compute, front=feeds.front, whole=True)
 
     def validate() -> tuple[float, float]:
         job.model.eval()
         tail = feeds.tail if average is None else average.module
-        return evaluate(tail, job.criterion, batches, job.compute)
+        return evaluate(tail, job.criterion_of(phase), batches, job.compute)
 
     return validate

@@ -71,8 +71,9 @@ def range_test(
     compute = compute_for(recipe.training)
     with session(compute):
         job = setup_fold(recipe, labels, images, fold, compute, folder, progress)
-        unfreeze(job.model, job.plans[recipe.phases.index(phase)].unfrozen)
-        train_mode(job.model)
+        plan, of_patients = job.plans[recipe.phases.index(phase)], phase.bags is not None
+        unfreeze(job.model, plan.unfrozen, of_patients)
+        train_mode(job.model, of_patients)
         with setup_feeds(job, phase) as feeds:
             return _test(job, phase, feeds, steps)
 
@@ -80,7 +81,8 @@ def range_test(
 def _test(job: FoldJob, phase: PhaseSpec, feeds: Feeds, steps: int) -> RangeTest:
     chosen = phase.optimizer
     optimizer = optimizer_of(job, phase)
-    trainer = setup_trainer(feeds.tail, job.criterion, optimizer, chosen, job.compute)
+    criterion = job.criterion_of(phase)
+    trainer = setup_trainer(feeds.tail, criterion, optimizer, chosen, job.compute)
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     shares = [rate / max(rates) if max(rates) > 0 else 1.0 for rate in rates]
     finder = FastaiLRFinder()

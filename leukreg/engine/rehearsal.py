@@ -56,7 +56,7 @@ class Rehearsal:
     phases: tuple[PhasePlan, ...]
     """What each phase would train."""
     seconds: float
-    """Per image, of the step that trains most: a first step, slower than those to come."""
+    """Per image, of the slowest step: a first one, slower than those to come."""
 
 
 def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> Rehearsal:
@@ -76,14 +76,16 @@ def rehearse(recipe: Recipe, labels: Labels, samples: Samples) -> Rehearsal:
     with session(compute):
         job = setup_fold(recipe, labels, noise, everything, compute, Path(), SILENT, MOST)
         batch = _batch(job)
-        most = max(job.plans, key=lambda plan: plan.trainable)
+        # Of the phases that learn from cells and of those that learn from patients one each.
+        kinds = [[p for p in job.plans if (p.bags is None) == cells] for cells in (True, False)]
+        most = [max(own, key=lambda plan: plan.trainable) for own in kinds if own]
         for phase, plan in zip(recipe.phases, job.plans, strict=True):
-            unfreeze(job.model, plan.unfrozen)
+            unfreeze(job.model, plan.unfrozen, phase.bags is not None)
             parts = stepping_parts(job, phase, phase.epochs)
-            if plan is most:
+            if plan in most:
                 began = time.perf_counter()
                 _step(job, phase, parts, batch)
-                seconds = (time.perf_counter() - began) / len(batch.targets)
+                seconds = max(seconds, (time.perf_counter() - began) / len(batch.targets))
         if recipe.patients is not None:
             try_aggregator(recipe, labels, samples, job.model)
     return Rehearsal(phases=job.plans, seconds=seconds)
@@ -103,18 +105,21 @@ def _batch(job: FoldJob) -> Batch:
 
 
 def _step(job: FoldJob, phase: PhaseSpec, parts: dict[str, Any], batch: Batch) -> None:
-    tail, choice, schedule = as_module(job.model.chain()), phase.schedule, parts.get("schedule")
-    train_mode(job.model)
+    tail, choice, schedule = as_module(job.chain(phase)), phase.schedule, parts.get("schedule")
+    criterion = job.criterion_of(phase)
+    train_mode(job.model, phase.bags is not None)
     trainer = setup_trainer(
-        tail, job.criterion, parts["optimizer"], phase.optimizer, job.compute, parts.get("scaler")
+        tail, criterion, parts["optimizer"], phase.optimizer, job.compute, parts.get("scaler")
     )
     where = f"phase {phase.name!r}, a batch of {len(batch.targets)} images of noise"
+    if job.train_bags is not None and phase.bags is not None:
+        batch = batch._replace(targets=job.compute.put(job.train_bags.targets[:1]))
     with training_errors(lambda: where, job.recipe, job.model, phase):
         trainer.run([(batch,)], max_epochs=1)
         if choice is not None and not isinstance(schedule, ReduceLROnPlateau):
             call(choice, schedule.step)  # type: ignore[union-attr]
         job.model.eval()
-        evaluate(tail, job.criterion, [batch], job.compute)
+        evaluate(tail, criterion, [batch], job.compute)
     state: Any = trainer.state
     if not math.isfinite(state.output.loss):
         raise TrainingError(

@@ -13,6 +13,7 @@ from ignite.engine import Engine
 from torch import Tensor, nn
 
 from leukreg.engine.assembly import Criterion
+from leukreg.engine.bags import PatientLoss
 from leukreg.engine.batch_norm import Synchronised
 from leukreg.engine.batches import Batch
 from leukreg.engine.classifier import Classifier
@@ -60,7 +61,7 @@ class Step(NamedTuple):
 
 def setup_trainer(
     tail: nn.Module,
-    criterion: Criterion,
+    criterion: Criterion | PatientLoss,
     optimizer: torch.optim.Optimizer,
     chosen: Choice,
     compute: Compute,
@@ -171,7 +172,8 @@ def training_errors(
     except Exception as error:
         text = f"{where()}: {type(error).__name__}: {error}"
         if plugin_call.out_of_memory(error):
-            text += ". A smaller training.batch_size or image.size needs less"
+            size = "training.batch_size" if phase.bags is None else f"phase {phase.name!r}: bags"
+            text += f". A smaller {size} or image.size needs less"
         elif "more than 1 value per channel" in str(error):
             text += ". Batch norm needs training.batch_size = 2 or more"
         elif not plugin_call.is_outer(error) and (
@@ -195,6 +197,7 @@ def _suspects(
         (spec.backbone, model.backbone),
         (spec.attention, model.attention),
         (spec.head, model.head),
+        (recipe.patients.aggregator if recipe.patients else None, model.aggregator),
         (phase.schedule, None),
     ]
     mine = [(c, m) for c, m in parts if c is not None and place_of(error, module_of(c.plugin))]

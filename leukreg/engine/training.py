@@ -15,6 +15,7 @@ from leukreg.engine.mc_dropout import changes_buffers, mc_probabilities, stochas
 from leukreg.engine.phases import run_phase
 from leukreg.engine.preprocessing import fitted, keep_pairs
 from leukreg.errors import DataError
+from leukreg.patient_results import patient_labels_of
 from leukreg.progress import SILENT, Progress
 from leukreg.recipe.model import PhaseSpec, Recipe
 from leukreg.record import FoldTraining
@@ -76,6 +77,7 @@ def train_fold(
             keep_pairs(job.model.preprocessing, images, fold, folder)
         for index in range(len(keeper.state.phases), len(recipe.phases)):
             run_phase(job, index, keeper)
+        job.model.aggregator = None  # [patients] learns its own, on features that move no more
         keeper.state.facts = _measured(job, keeper.state.facts)
     return keeper.conclude(labels.names)
 
@@ -116,6 +118,7 @@ def fingerprint_of(recipe: Recipe, labels: Labels, images: Images, fold: Fold) -
         *(_told_phase(phase) for phase in recipe.phases),
         *([images.samples.rows[row].id for row in side] for side in (fold.train, fold.validation)),
         *_made(images, (*fold.train, *fold.validation)),
+        *_of_patients(recipe, images, (*fold.train, *fold.validation)),
     ]
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
@@ -127,6 +130,16 @@ def _made(images: Images, rows: Sequence[int]) -> list[str]:
     for start in range(0, len(made), AT_ONCE):
         digest.update(images.pixels(made[start : start + AT_ONCE]).tobytes())
     return [digest.hexdigest()] if made else []
+
+
+def _of_patients(recipe: Recipe, images: Images, rows: Sequence[int]) -> list[object]:
+    """What phases that learn from patients learn: whose cells are whose, and their labels."""
+    if recipe.patients is None or all(phase.bags is None for phase in recipe.phases):
+        return []
+    known = patient_labels_of(images.samples)
+    whose = [images.samples.rows[row].patient for row in rows]
+    labels = [known.labels.get(str(patient)) for patient in whose]
+    return [_told(recipe.patients.aggregator), known.classes, whose, labels]
 
 
 def _told(choice: Choice | None) -> object:

@@ -31,6 +31,8 @@ class PhasePlan:
     epochs: int
     lr: float | None
     """The optimizer's ``lr`` option, or None where it has none."""
+    bags: int | None = None
+    """Cells of a patient that a step is of, where it learns from patients."""
 
 
 def plan(recipe: Recipe, labels: Labels) -> tuple[PhasePlan, ...]:
@@ -60,14 +62,16 @@ def phase_plans(recipe: Recipe, model: Classifier) -> tuple[PhasePlan, ...]:
         except ValueError as error:
             refuse(index, str(error))
             continue
-        if plans and plans[-1].unfrozen == names:
+        of_patients = phase.bags is not None
+        before = (plans[-1].unfrozen, plans[-1].bags is not None) if plans else None
+        if before == (names, of_patients):
             trains = f"{len(names)} backbone layers" if names else "no backbone layer"
             refuse(
                 index,
                 f"unfreezes nothing new: with unfreeze = {phase.unfreeze!r} it trains {trains}, as "
                 f"phase {plans[-1].name!r} before it does; join the two, or unfreeze more",
             )
-        unfreeze(model, names)
+        unfreeze(model, names, of_patients)
         lr = phase.optimizer.options.get("lr")
         plans.append(
             PhasePlan(
@@ -77,6 +81,7 @@ def phase_plans(recipe: Recipe, model: Classifier) -> tuple[PhasePlan, ...]:
                 total=sum(parameter.numel() for parameter in model.parameters()),
                 epochs=phase.epochs,
                 lr=float(lr) if isinstance(lr, int | float) else None,
+                bags=phase.bags,
             )
         )
     if problems:
@@ -114,27 +119,37 @@ def chosen(model: Classifier, unfreeze: int | float | Literal["all"]) -> tuple[s
     return tuple(name for name in names if name.split(".")[1] in last)
 
 
-def unfreeze(model: Classifier, names: Iterable[str]) -> None:
-    """Let these backbone layers, the attention and the head train, and nothing else."""
+def unfreeze(model: Classifier, names: Iterable[str], of_patients: bool = False) -> None:
+    """Let these backbone layers, the attention and the head train, and nothing else.
+
+    With ``of_patients`` it is the aggregator, where there is one yet, in place of the head.
+    """
     model.requires_grad_(False)
     model.attention.requires_grad_(True)
-    model.head.requires_grad_(True)
+    if (learner := model.aggregator if of_patients else model.head) is not None:
+        learner.requires_grad_(True)
     for name in names:
         for parameter in model.backbone.get_submodule(name).parameters(recurse=False):
             parameter.requires_grad_(True)
 
 
-def train_mode(model: Classifier) -> None:
+def train_mode(model: Classifier, of_patients: bool = False) -> None:
     """Put what trains into train mode and the frozen rest into eval mode.
 
     A layer with frozen parameters is in eval mode, batch norm included; a layer without any (such
-    as dropout) follows the block it stands in.
+    as dropout) follows the block it stands in. With ``of_patients`` batch norm keeps its statistics
+    everywhere: a batch is of one patient, perhaps of one cell, and what is made of a cell must not
+    depend on the patient's others.
     """
     model.eval()
     for stage in model.stages.children():
         _set_mode(stage, False)
     model.attention.train()
-    model.head.train()
+    if (learner := model.aggregator if of_patients else model.head) is not None:
+        learner.train()
+    for part in model.modules() if of_patients else ():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
 
 
 def _set_mode(module: nn.Module, above: bool) -> None:
@@ -152,20 +167,22 @@ def trainable(model: nn.Module) -> int:
 
 
 def groups(model: Classifier, layer_decay: float | None = None) -> list[dict[str, object]]:
-    """Parameter groups for the optimizer, named "backbone", "attention" and "head".
+    """Parameter groups for the optimizer, named "backbone", "attention", "head", "aggregator".
 
     With ``layer_decay`` each stage of the backbone is one, such as "backbone.stages.layer4", and
     all say at what ``scale`` of the optimizer's learning rate they train.
     """
-    scales = {"backbone": 1.0, "attention": 1.0, "head": 1.0}
+    behind = dict.fromkeys(("attention", "head", "aggregator"), 1.0)
+    scales = {"backbone": 1.0} | behind
     if layer_decay is not None:
         stages = [name for name, _ in model.stages.named_children()]
         decays = [layer_decay ** (len(stages) - number) for number in range(len(stages))]
         own = (f"backbone.stages.{name}" for name in stages)
-        scales = dict(zip(own, decays, strict=True)) | {"attention": 1.0, "head": 1.0}
+        scales = dict(zip(own, decays, strict=True)) | behind
     found: list[dict[str, object]] = []
     for name, scale in scales.items():
-        params = [p for p in model.get_submodule(name).parameters() if p.requires_grad]
+        named = model.named_parameters()
+        params = [p for key, p in named if key.startswith(f"{name}.") and p.requires_grad]
         if params:
             more = {} if layer_decay is None else {"scale": scale}
             found.append({"params": params, "name": name, **more})

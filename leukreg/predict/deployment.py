@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from leukreg.engine.aggregation import build_aggregator, class_labels, reads_features
 from leukreg.engine.assembly import assemble
+from leukreg.engine.bags import build_aggregator, class_labels, reads_features
 from leukreg.engine.classifier import Classifier, Pooled, run
 from leukreg.engine.mc_dropout import views
 from leukreg.errors import LeukregError, NotAvailable, RunError

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from leukreg.choices import positive_of
 from leukreg.data.groups import grouped
-from leukreg.engine.aggregation import by_patient, deciding_cells, patient_predictions
+from leukreg.engine.aggregation import deciding_cells, patient_predictions
+from leukreg.engine.bags import by_patient
 from leukreg.errors import DataError, LeukregError
 from leukreg.evaluate.patient_scores import spec_for
 from leukreg.evaluate.scoring import score

@@ -9,13 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from leukreg.choices import positive_of
-from leukreg.engine.aggregation import (
-    STATE,
-    FoldAggregator,
-    cells_at,
-    load_aggregator,
-    reads_features,
-)
+from leukreg.engine.aggregation import STATE, cells_at, load_aggregator
+from leukreg.engine.bags import FoldAggregator, reads_features
 from leukreg.errors import DataError, LeukregError
 from leukreg.evaluate.calibration import entropy, tempered
 from leukreg.patient_results import PatientResults

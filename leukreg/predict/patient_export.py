@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from leukreg.choices import positive_of
-from leukreg.engine.aggregation import reads_features
+from leukreg.engine.bags import reads_features
 from leukreg.predict.patient_answers import require_patients
 from leukreg.predict.trained_run import Trained
 

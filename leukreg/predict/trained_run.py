@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukreg.choices import positive_of
-from leukreg.engine.aggregation import reads_features
+from leukreg.engine.bags import reads_features
 from leukreg.engine.trained_backbone import trained_backbone
 from leukreg.errors import DataError, NotAvailable, Problem, Problems
 from leukreg.predict.ensemble import FoldModel, Scan, load_models, model_paths, scan, together
@@ -46,7 +46,7 @@ from leukreg.text import middle_cut
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leukreg.engine.aggregation import FoldAggregator
+    from leukreg.engine.bags import FoldAggregator
 
 LINE = 79
 """Characters of a line."""

@@ -15,6 +15,7 @@ from leukreg.recipe.model import (
     EvaluateSpec,
     FoldsSpec,
     LossSpec,
+    PatientsSpec,
     PhaseSpec,
     Recipe,
     SynthesisSpec,
@@ -42,6 +43,8 @@ def check_tables(parts: Mapping[str, Any], tree: Table, stated: Table, mistakes:
     waived = waived.get("waive") if isinstance(waived, dict) else None
     _each_once(waived, "rule", ("audit", "waive"), mistakes)
     check_layers(phases, training, mistakes)
+    if (patients := parts.get("patients")) is not WRONG:
+        check_bags(phases, patients, mistakes)
     if data is not None:
         check_folds(data.folds, _inner(_inner(stated, "data"), "folds"), mistakes)
         check_phases(phases, data.folds, mistakes)
@@ -141,6 +144,34 @@ def check_layers(
                     "images; unfreeze a stage, or write training.feature_views = 0 to compute them "
                     "anew in every epoch",
                 )
+
+
+def check_bags(
+    phases: Sequence[PhaseSpec], patients: PatientsSpec | None, mistakes: Mistakes
+) -> None:
+    """Phases that learn from patients, through an aggregator that is given features."""
+    plain = [number for number, phase in enumerate(phases) if phase is WRONG or phase.bags is None]
+    for number, phase in enumerate(phases):
+        if phase is WRONG or phase.bags is None:
+            continue
+        path: KeyPath = ("phase", number, "bags")
+        choice = None if patients is None else patients.aggregator
+        if choice is None:
+            message = "learns from patients, and there is no [patients]; name an aggregator there"
+            mistakes.add(path, f"{message} that reads features, such as attention")
+        elif getattr(choice.plugin, "reads", "") != "features":
+            message = f"needs an aggregator that reads features, and {show(choice.name)} does not"
+            mistakes.add(path, message + mistakes.origin(("patients", "aggregator"), path))
+        if phase.unfreeze == 0:
+            message = "opens nothing: this phase unfreezes none of the backbone; unfreeze a stage"
+            mistakes.add(path, f"{message}, or leave bags away: [patients] learns on it as it is")
+        elif not any(other > number for other in plain):
+            message = "moves what the head is given, and the head learns from no patient; let a"
+            mistakes.add(path, f"{message} phase without bags follow (unfreeze = 0 will do)")
+        for key in ("mixup", "cutmix"):
+            if getattr(phase, key) is not None:
+                message = "mixes labels, and with bags a step has one; leave one of them away"
+                mistakes.add(("phase", number, key), message)
 
 
 def check_evaluate(

@@ -176,6 +176,11 @@ class PhaseSpec:
     """Decay, per step, of a moving average of the weights and batch-norm statistics. It is what is
     validated, compared between epochs and kept at the end of the phase; training itself goes on
     from the weights under way, and begins anew from the average in the next phase."""
+    bags: Annotated[int, Ge(1)] | None = None
+    """Learn from patients (Ilse et al., 2018): a step is one training patient by at most so many
+    cells, drawn anew every epoch; cross-entropy of an aggregator's answer reaches the unfrozen
+    layers. Validation is by patients' first cells. Batch norm keeps its statistics, the head waits
+    for a phase without. ``[patients]`` then learns anew, by an aggregator that reads features."""
     mixup: Annotated[float, Gt(0)] | None = None
     """Mix every training image with another of its batch, lambda to 1 - lambda, and their losses
     alike; lambda is drawn for each batch from Beta(alpha, alpha), and this is alpha (Zhang et al.,

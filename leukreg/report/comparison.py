@@ -289,7 +289,7 @@ def _cell(column: Column, name: str, label: str | None) -> str:
     result, score = column.result, _score(column, name, label)
     assert result is not None
     if name == "best_validation_loss":
-        losses = [log.validation_loss for log in result.epochs if log.validation_loss is not None]
+        losses = result.validation_losses
         score = Score(name=name, value=min(losses)) if losses else None
     told = result.scores or not result.samples.weak
     if name == "threshold" and score is None and result.threshold is not None and told:

@@ -88,7 +88,7 @@ def _phase_table(phases: Sequence[PhasePlan]) -> Table:
                 f"{phase.epochs:,}",
                 "-" if phase.lr is None else f"{phase.lr:g}",
                 f"{phase.trainable:,} of {phase.total:,}",
-                layers or "none: frozen",
+                (layers or "none: frozen") + ("; by patients" if phase.bags else ""),
             )
         )
     columns = ("phase", "epochs", "learning rate", "trainable parameters", "backbone layers")

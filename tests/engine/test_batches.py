@@ -14,6 +14,7 @@ from leukreg.engine.batches import (
     EpochBatches,
     bounds,
     checked,
+    in_batches,
     on_device,
     pixel_feed,
     rows_of,
@@ -41,7 +42,8 @@ def test_batches_carry_the_rows_they_name() -> None:
     images = fakes.images()
     rows = rows_of(images, (5, 9, 2, 7), fakes.LABELS)
     order = np.array([3, 0, 1, 2, 3, 3])
-    batches = list(EpochBatches(order, rows, pixel_feed(rows, CPU), 4, CPU))
+    parts = in_batches(order, rows, 4)
+    batches = list(EpochBatches(parts, pixel_feed(rows, CPU), CPU))
     assert [len(batch.targets) for batch in batches] == [4, 2]
     inputs = torch.cat([batch.inputs for batch in batches])
     assert np.array_equal(inputs.permute(0, 2, 3, 1).numpy(), images.array[[7, 5, 9, 2, 7, 7]])

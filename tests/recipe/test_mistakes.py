@@ -118,6 +118,7 @@ def test_all_at_once_in_the_order_of_the_file(good: str, registry: Registry) -> 
         (("unfreeze = 0", "unfreeze = 0\nmixup = 0.2"), "0.2", "features that were computed of"),
         (("unfreeze = 0", "unfreeze = 0.0\ncutmix = 1.0"), "1.0", "features that were computed of"),
         (("patience = 3", 'ema = 0.99\nmonitor = "train_loss"'), "0.99", "restore_best = false"),
+        (("unfreeze = 0", "unfreeze = 0\nbags = 0"), "0", "must be an integer at least 1"),
         (("k = 5", "k = 5, validation = 0"), "threshold", "no validation rows"),
         # missing
         (('[synthesis]\nuse = "warp"\n', "[synthesis]\n"), "synthesis", "plugins are"),

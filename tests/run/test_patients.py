@@ -376,3 +376,66 @@ def test_an_aggregator_that_is_killed_while_it_learns_ends_with_the_same_answers
             for run in (folder, whole)
         )
         assert all(torch.equal(one[name], other[name]) for name in (one | other))
+
+
+BAGS = """
+[[phase]]
+name = "open"
+unfreeze = 1
+epochs = 2
+bags = 3
+optimizer = { use = "adamw", lr = 1e-3 }
+
+[[phase]]
+name = "last"
+epochs = 1
+optimizer = { use = "adamw", lr = 1e-3 }
+
+[evaluate]
+"""
+
+
+def test_a_run_whose_backbone_learns_from_patients_says_so(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(recipe.read_text().replace("[evaluate]\n", BAGS))
+    open_ = leukreg.check(recipe).phases[1]
+    assert open_.bags == 3
+    run = leukreg.run(recipe, runs=tmp_path / "runs", overrides=["data.folds.k=2"])
+    assert run.patients is not None
+    assert len(run.patients.predictions) == 16
+    assert {log.phase for log in run.epochs if log.of_patients} == {"open"}
+    assert len(run.validation_losses) == 4  # of two folds: the first phase and the last
+    told = " ".join(page_lines(run))
+    assert "In phase 'open' the backbone itself learned from training patients" in told
+    assert "at most 3 cells of one a step" in dict(run.choices)["learned from patients"]
+    assert {finding.rule for finding in run.findings}.isdisjoint({"idle-phase", "bag"})
+    same(read(run.folder), run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({'"attention"': '"mean"'}, [(39, 'reads features, and "mean" does not')]),
+        ({"[patients]": "[patients_]"}, [(39, "learns from patients, and there is no [patients]")]),
+        ({"unfreeze = 1": "unfreeze = 0"}, [(39, "opens nothing: this phase unfreezes none")]),
+        ({"bags = 3": "bags = 0"}, [(39, "must be an integer at least 1, not 0")]),
+        ({"bags = 3": "bags = 3\nmixup = 0.2\ncutmix = 1.0"},
+         [(40, "mixes labels, and with bags"), (41, "mixes labels, and with bags")]),
+        ({'epochs = 1\noptimizer = { use = "adamw", lr = 1e-3 }\n\n[evaluate]':
+          'unfreeze = 2\nbags = 2\noptimizer = { use = "adamw", lr = 1e-3 }\n\n[evaluate]'},
+         [(39, "let a phase without bags follow"), (45, "let a phase without bags follow")]),
+        ({'"attention"': '"mean"', "unfreeze = 1": "unfreeze = 0", "bags = 3": "bags = 3\nmixup=1"},
+         [(39, "reads features"), (39, "opens nothing"), (40, "mixes labels, and with bags")]),
+    ],
+)  # fmt: skip
+def test_bags_that_cannot_be_are_refused_all_at_once(
+    changes: dict[str, str], said: list[tuple[int, str]]
+) -> None:
+    text = RECIPE.format(root="data", aggregator="attention").replace("[evaluate]\n", BAGS)
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    with pytest.raises(Problems) as caught:
+        parse(text)
+    found = [str(one) for one in caught.value.problems]
+    for line, words in said:
+        assert any(f":{line} " in one and words in one for one in found), found

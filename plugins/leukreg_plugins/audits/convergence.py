@@ -52,12 +52,13 @@ class NoBetterThanStart:
     def build(self, run: RunRecord) -> Iterable[Finding]:
         logs = sorted(run.epochs, key=lambda e: e.fold)
         first: list[int] = []
-        for fold, course in itertools.groupby(logs, key=lambda e: e.fold):
+        # Losses of patients and of images are no course of one figure.
+        for (fold, _), course in itertools.groupby(logs, key=lambda e: (e.fold, e.of_patients)):
             losses = [e.validation_loss for e in course if e.validation_loss is not None]
             if len(losses) < self.least:
                 continue
             best = min(losses)
-            first += [fold + 1] if losses[0] == best else []
+            first += [fold + 1] if losses[0] == best and fold + 1 not in first else []
             for rose in self._rose(best, losses[-1]):
                 yield warning(self, f"fold {fold + 1}: {rose}")
         if first:
@@ -94,7 +95,7 @@ class BelowChance:
     def build(self, run: RunRecord) -> Iterable[Finding]:
         classes, folds = len(run.samples.classes), defaultdict[int, list[float]](list)
         for epoch in run.epochs:
-            if epoch.validation_accuracy is not None:
+            if epoch.validation_accuracy is not None and not epoch.of_patients:
                 folds[epoch.fold].append(epoch.validation_accuracy)
         low = [f for f, v in folds.items() if classes > 1 and v[-1] < self.share / classes]
         if low:
@@ -134,7 +135,7 @@ class ChanceLoss:
             if printed is not None and classes > 1:
                 who = f"{reported.who}: best validation loss"
                 yield from self._said(who, float(printed), classes)
-        losses = [e.validation_loss for e in run.epochs if e.validation_loss is not None]
+        losses = run.validation_losses
         # Other losses than cross-entropy have other values at chance.
         plain = option(run.recipe, "loss", "use") == "cross-entropy"
         if losses and plain and run.samples and not option(run.recipe, "loss", "smoothing"):

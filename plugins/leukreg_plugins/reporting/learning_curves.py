@@ -40,8 +40,13 @@ class Training:
             page=50,
             figure=partial(figure, result) if result.epochs else None,
             caption="Losses and accuracy by epoch; a line for each fold, phases parted by "
-            "upright lines.",
+            f"upright lines.{_of_patients(result)}",
         )
+
+
+def _of_patients(result: RunRecord) -> str:
+    names = dict.fromkeys(repr(log.phase) for log in result.epochs if log.of_patients)
+    return f" Those of {listed([*names])} are of patients, not of images." if names else ""
 
 
 def lines(result: RunRecord) -> Iterator[str]:

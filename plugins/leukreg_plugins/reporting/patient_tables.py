@@ -78,6 +78,13 @@ def lines(run: RunRecord, of: record.PatientResults) -> Iterator[str]:
         yield f"Temperature: fitted on {held}."
     if run.predictions.sets is None and option(run.recipe, "evaluate", "conformal"):
         yield "Prediction sets are of cells alone: their coverage needs many validation patients."
+    for phase in option(run.recipe, "phase") or ():
+        if most := option(phase, "bags"):
+            yield (
+                f"In phase {phase['name']!r} the backbone itself learned from training patients, by"
+                f" at most {counted(most, 'cell')} of one a step; the aggregator was then trained"
+                " anew, on the features that came of it."
+            )
     for one in of.training:
         yield (
             f"Fold {one.fold + 1}: trained on {counted(one.patients, 'patient')}, epoch"

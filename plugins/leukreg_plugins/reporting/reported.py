@@ -68,7 +68,7 @@ def _facts(result: RunRecord, read: Reported) -> Iterator[tuple[str, ...]]:
         if (count := read.count(name)) is not None:
             yield name.replace("_", " "), f"{count:,}", f"{own:,}", "", ""
     if (printed := read.figure("best_validation_loss")) is not None:
-        losses = [log.validation_loss for log in result.epochs if log.validation_loss is not None]
+        losses = result.validation_losses
         best = rounded(min(losses), max(3, _digits(printed))) if losses else "not recorded"
         yield "best validation loss", printed.text, best, "", ""
 
