@@ -17,6 +17,7 @@ AUDITS = (
     "audits.convergence",
     "audits.fidelity",
     "audits.file_listing",
+    "audits.implied_test",
     "audits.leakage",
     "audits.lineage",
     "audits.patient_claims",

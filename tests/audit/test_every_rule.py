@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import leukreg_plugins
 import pytest
 
 import leukreg
@@ -51,6 +53,13 @@ def fired(evidence: list[RunRecord]) -> set[str]:
 @pytest.mark.parametrize("rule", RULES)
 def test_it_fires_in_some_real_run(rule: str, fired: set[str]) -> None:
     assert rule in fired, f"no real run makes {rule!r} fire: add one to real_runs, or drop the rule"
+
+
+def test_no_rule_is_written_and_never_asked() -> None:
+    folder = Path(leukreg_plugins.__file__).parent / "audits"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
+    written = {name for text in texts for name in re.findall(r'^@plugin\("(.+?)"\)', text, re.M)}
+    assert written <= set(RULES)
 
 
 class Asked:
