@@ -126,9 +126,12 @@ def shortest_conflict(puzzle: Puzzle, plain: Puzzle, purse: Purse) -> Conflict:
         puzzle: The impossible one, in which every figure may be all that it can be.
         plain: The same figures, in the same order, read in the plainest way.
     """
-    if beyond := _beyond_rows(puzzle):
+    beyond = _beyond_rows(puzzle)
+    if beyond is not None and len(beyond.figures) == 2:
         return beyond
     kept, rows = _within_class(puzzle, purse), None
+    if kept is None and beyond is not None:
+        return beyond
     if kept is None:
         everything = list(range(len(puzzle.figures)))
         unsized = replace(puzzle, rows=None, supports=())

@@ -14,9 +14,13 @@ Expression = Any
 """A whole number, or a variable, or sums and multiples of them; compared, an inequality."""
 
 
+BUILDING = 3e-5
+"""What each constraint of a model costs a purse besides its search."""
+
+
 class Purse:
-    """What all searches for one table may take together: CP-SAT's deterministic time, so that an
-    answer does not depend on the machine."""
+    """What all searches for one table may take together: CP-SAT's deterministic time (a second of
+    it is some four of a processor), so that an answer does not depend on the machine."""
 
     def __init__(self, full: float) -> None:
         self.left = full
@@ -30,6 +34,7 @@ class Model:
 
         self._compiled: Any = cp_model_helper
         self._base: Any = cp_model_helper.CpBaseModel(None)
+        self._held = 0
 
     def number(self, low: int, high: int) -> Expression:
         """A number between two others, both included."""
@@ -42,6 +47,7 @@ class Model:
         value = self.number(0, most)
         kind = self._compiled.LinearArgumentConstraint.prod
         self._base._add_linear_argument_constraint(kind, value, [a, b])
+        self._held += 1
         return value
 
     def hold(self, *inequalities: Expression, when: Expression | None = None) -> None:
@@ -50,6 +56,7 @@ class Model:
             if isinstance(one, bool):  # of whole numbers alone
                 one = self.number(0, 0) == int(not one)
             constraint = self._base._add_bounded_linear_expression(one)
+            self._held += 1
             if when is not None:
                 constraint.only_enforce_if(when)
 
@@ -59,9 +66,12 @@ class Model:
         """At most so many values of these numbers, and whether there are no others.
 
         Args:
-            effort: At most so much deterministic time; a second of it is about a second.
+            effort: At most so much deterministic time.
             purse: What is left for all searches; what is taken is taken from it.
         """
+        purse = Purse(effort) if purse is None else purse
+        if purse.left <= 0:
+            return [], False
         found: list[tuple[int, ...]] = []
         compiled: Any = self._compiled
         callback: Any = compiled.SolutionCallback
@@ -74,9 +84,7 @@ class Model:
 
         parameters: Any = compiled.SatParameters()
         parameters.num_workers = 1  # several give other answers every time
-        if purse is not None and purse.left <= 0:
-            return [], False
-        parameters.max_deterministic_time = effort if purse is None else min(effort, purse.left)
+        parameters.max_deterministic_time = min(effort, purse.left)
         parameters.cp_model_presolve = False  # it takes up to 100 times as long as the search
         parameters.enumerate_all_solutions = most > 1
         # Its handler would outlive the solver: the next Ctrl-C ended in a segmentation fault.
@@ -86,8 +94,7 @@ class Model:
         collect = Collect()  # the solver does not keep it alive
         solver.add_solution_callback(collect)
         response = solver.solve(self._base.model_proto)
-        if purse is not None:
-            purse.left -= response.deterministic_time
+        purse.left -= response.deterministic_time + BUILDING * self._held
         solver.clear_solution_callback(collect)
         ended = (compiled.CpSolverStatus.OPTIMAL, compiled.CpSolverStatus.INFEASIBLE)
         return found, len(found) < most and response.status in ended

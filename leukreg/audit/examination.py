@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from leukreg.audit.readings import Marginals
     from leukreg.audit.system import Puzzle
 
-EFFORT = 2.0
-"""What all searches for one table may take: CP-SAT's deterministic time."""
+EFFORT = 1.2
+"""What all searches for a reading may take, and half of it those for a conflict, some 8 seconds of
+a processor together: CP-SAT's deterministic time."""
 UNDECIDED = Reconstruction(status="undecided")
 AVERAGED_TOGETHER = frozenset({"precision", "recall", "f1"})
 WEIGHTED = "the recall is the accuracy, as a weighted average of recalls always is"

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from leukreg.audit.published_table import Reported
     from leukreg.audit.reconstruct import Matrix
 
+MOST_CUT = 3
+"""So many truncated figures are named; more are "truncated figures"."""
+LIKELY = 20_000
+"""A reading in which only a larger test prints a table comes after those with a smaller one."""
 COLUMNS = ("precision", "recall", "f1", "specificity")
 """Two of these may have been swapped."""
 MIXED = "a mix, as no single reading fits: "
@@ -68,23 +72,30 @@ def of_test(
 ) -> tuple[FigureReading | None, str]:
     """The first reading that fits, or why that is undecided; neither where none fits.
 
+    A slip is none while a reading without it is undecided.
+
     Args:
         only_plain: Only those that take every figure as labelled and rounded.
     """
-    bounded: FigureReading | None = None
-    open_ = ""
+    second: FigureReading | None = None
+    open_, loose = "", None
     for name, trial in _as_labelled(puzzle):
         answer = solve(trial, effort=DECIDE, purse=purse)
         reading = FigureReading(name, answer)
-        if answer.status == "fits" and not answer.bounded:
+        likely = puzzle.rows is not None or (answer.rows or 0) <= LIKELY
+        if answer.status == "fits" and likely and not answer.bounded:
             return _named(reading, puzzle), ""
-        bounded = bounded or (reading if answer.status == "fits" else None)
+        sure = second is not None and not (second.answer.bounded and not answer.bounded)
+        second = reading if answer.status == "fits" and not sure else second
         open_ = open_ or answer.why
-        if trial is not puzzle and not name and _none(puzzle.loosened(), purse):
-            break  # no reading of these labels fits
-    if bounded is not None or only_plain:
-        return bounded, open_
-    for reading in _as_slips(puzzle, purse):
+        if trial is not puzzle and not name:
+            loose = solve(puzzle.loosened(), 1, BRIEFLY, purse)
+            if loose.status == "impossible":
+                open_ = ""
+                break  # no reading of these labels fits
+    if second is not None or only_plain or open_:
+        return second and _named(second, puzzle), open_
+    for reading in _as_slips(puzzle, purse, loose):
         if reading.answer.status == "fits":
             return reading, ""
         open_ = open_ or reading.answer.why
@@ -134,14 +145,17 @@ def _ways_said(puzzle: Puzzle, found: Marginals) -> str:
     return f"{MIXED}{', '.join(listed)}"
 
 
-def _none(puzzle: Puzzle, purse: Purse) -> bool:
-    return solve(puzzle, 1, BRIEFLY, purse).status == "impossible"
+def _as_slips(
+    puzzle: Puzzle, purse: Purse, loose: Reconstruction | None
+) -> Iterator[FigureReading]:
+    """Figures cut off where they should be rounded, and columns that are swapped.
 
-
-def _as_slips(puzzle: Puzzle, purse: Purse) -> Iterator[FigureReading]:
-    """Figures cut off where they should be rounded, and columns that are swapped."""
-    loose = puzzle.loosened()
-    answer = solve(loose, 1, DECIDE, purse)
+    Args:
+        loose: What is known already of all figures cut off.
+    """
+    answer = loose
+    if answer is None or answer.status == "undecided":
+        answer = solve(puzzle.loosened(), 1, DECIDE, purse)
     if answer.status == "fits":
         yield _cut(puzzle, answer, purse)
     elif answer.status == "undecided":
@@ -165,21 +179,38 @@ def _cut(puzzle: Puzzle, answer: Reconstruction, purse: Purse) -> FigureReading:
         if found.status == "fits":
             plain, answer = one, found
             break
-    figures = list(plain.loosened().figures)
+    figures = _rounded_by(answer, plain, plain.loosened().figures)
+    needed = 0
     for i, figure in enumerate(plain.figures):
+        if not figures[i][2].cut or needed > MOST_CUT:
+            continue
         trial = replace(plain, figures=(*figures[:i], figure, *figures[i + 1 :]))
         found = solve(trial, 1, BRIEFLY, purse)
-        if found.status == "fits":
-            figures[i], answer = figure, found
+        if found.status == "fits" and not found.bounded:
+            answer, figures = found, _rounded_by(found, plain, trial.figures)
+        else:
+            needed += 1
     listed = [told(puzzle.figures[i]) for i, one in enumerate(figures) if one[2].cut]
-    chosen = replace(plain, figures=tuple(figures))
-    found = solve(chosen, effort=BRIEFLY, purse=purse)
+    found = solve(replace(plain, figures=figures), effort=BRIEFLY, purse=purse)
     answer = found if found.status == "fits" else answer
     also = _ways_said(replace(puzzle, figures=tuple(
         (a, b, one[2]) for (a, b, _), one in zip(puzzle.figures, figures, strict=True))),
         answer.answers[0])  # fmt: skip
-    which = "truncated figures" if len(listed) > 3 else f"truncated ({', '.join(listed)})"
+    many = len(listed) > MOST_CUT
+    which = "truncated figures" if many else f"truncated ({', '.join(listed)})"
     return FigureReading(f"{which}, {also}" if also else which, answer)
+
+
+def _rounded_by(
+    answer: Reconstruction, plain: Puzzle, figures: Sequence[Figure]
+) -> tuple[Figure, ...]:
+    """The figures, those held to be rounded that an answer prints so."""
+    return tuple(
+        rounded
+        if one[2].cut and found_way(rounded, plain.ways(rounded), plain.classes, answer.answers[0])
+        else one
+        for rounded, one in zip(plain.figures, figures, strict=True)
+    )
 
 
 def _swapped(puzzle: Puzzle) -> Iterator[tuple[str, Puzzle]]:

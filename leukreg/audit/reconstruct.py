@@ -31,16 +31,19 @@ Matrix = tuple[tuple[int, ...], ...]
 
 MOST_ANSWERS, MOST_LISTED = 1_000, 200
 """So many answers are given at most; so many are listed where averages are held against them."""
+SMALL_TEST, MOST_OF_SMALL = 30, 20_000
+"""In a test so small as many more are listed."""
 LARGEST_TEST = 200_000
 """Tests with more rows are not searched."""
 TRIED = (100, 1_000, 10_000)
 """Sizes of a test to be tried where none is stated."""
+TRIED_OF_RATIOS = (*TRIED, 100_000)
+"""The same, where no figure is an average, whose products make large tests slow to search."""
 MOST_CLASSES = 40
 DECIDE, BRIEFLY = 0.5, 0.1
 """What is spent on finding whether anything fits, and then on listing all that does: CP-SAT's
-deterministic time (a second of it may take some seconds), so that an answer does not depend on the
-machine."""
-UNDECIDED = "undecided within the time allowed: the figures leave too much to search"
+deterministic time, so that an answer does not depend on the machine."""
+UNDECIDED = "undecided: the search ends after a set effort, and the figures leave more to search"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +135,8 @@ def solve(
     open_ = bounded(puzzle, found[0])
     listed, complete = list[Marginals](), False
     if limit > 1 or open_:
-        most = max(limit, MOST_LISTED)
+        small = open_ and (puzzle.rows or 0) <= SMALL_TEST
+        most = MOST_OF_SMALL if small else max(limit, MOST_LISTED)
         every, complete = System(puzzle, plainly=True).solutions(most + 1, BRIEFLY, purse)
         listed = sorted({one for one in every if not bounded(puzzle, one)})
         if complete and not listed:
@@ -152,9 +156,11 @@ def _of_any_size(puzzle: Puzzle, effort: float, purse: Purse | None) -> Reconstr
     if ended and not large:
         return Reconstruction(status="impossible")
     tests = large
-    for rows in TRIED:
+    ratios = all(linear(way) for one in puzzle.figures for way in puzzle.ways(one))
+    for rows in TRIED_OF_RATIOS if ratios else TRIED:
         sized = replace(puzzle, rows=rows)
-        shown, _ = System(sized, exact=True, defined=True).solutions(1, BRIEFLY, purse)
+        model = System(sized, exact=True, defined=True)
+        shown, _ = model.solutions(1, min(effort, BRIEFLY), purse)
         if shown and not bounded(sized, shown[0]):
             return Reconstruction(status="fits", rows=rows, answers=(shown[0],))
         tests = [*shown, *tests]

@@ -26,10 +26,11 @@ from leukreg.audit.readings import (
 )
 
 STEPS = 10**7
-"""An average's parts are known to the solver in so many steps from 0 to 1."""
+"""An average's parts are known to the solver in so many steps from 0 to 1, fewer in large tests."""
 PARTS = 10**6
 """Ends of intervals are rounded outwards to fractions with about so large parts."""
 BITS = 2**62
+"""Every sum of the solver must stay below; a model with a larger one is not searched at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,19 @@ def linear(way: Way) -> bool:
     )
 
 
+def linear_parts(
+    way: Way, classes: Sequence[str], found: Sequence[tuple[Any, Any, Any]], n: Any
+) -> tuple[Any, Any]:
+    """Numerator and denominator of a linear figure, of counts or a solver's variables."""
+    if way.kind in ("of", "but"):
+        triple = found[classes.index(way.label)]
+        return ratio(way.name, complement(triple, n) if way.kind == "but" else triple, n)
+    if way.kind == "micro":
+        pairs = [ratio(way.name, triple, n) for triple in found]
+        return sum(top for top, _ in pairs), sum(bottom for _, bottom in pairs)
+    return whole({"recall": "accuracy", "fnr": "error_rate"}.get(way.name, way.name), found, n)
+
+
 class System:
     """The solver's model of a puzzle.
 
@@ -88,6 +102,8 @@ class System:
         self.most = puzzle.rows or LARGEST
         self.known = dict(puzzle.supports)
         self.tested = puzzle.tested()
+        factors = 1 if self.known.keys() >= set(puzzle.classes) else len(puzzle.classes)
+        self.steps = min(STEPS, BITS // (PARTS * self.most * (factors + 1)))
         self.n: Any = self.model.number(puzzle.rows or 1, self.most)
         self.classes: list[tuple[Any, Any, Any]] = []
         self.parts: dict[tuple[str, int], Any] = {}
@@ -148,20 +164,12 @@ class System:
                 self._hold_exactly(way, printed, when)
 
     def _hold_linear(self, way: Way, printed: Printed, when: Any) -> None:
-        classes, n = self.classes, self.n
-        if way.kind in ("of", "but"):
-            triple = classes[self.puzzle.classes.index(way.label)]
-            if way.name == "f1" and printed.undefined:  # as recall is, or precision
-                self.model.product(triple[0], triple[2], 0)
-                return
-            parts = ratio(way.name, complement(triple, n) if way.kind == "but" else triple, n)
-        elif way.kind == "micro":
-            pairs = [ratio(way.name, triple, n) for triple in classes]
-            parts = sum(top for top, _ in pairs), sum(bottom for _, bottom in pairs)
-        else:
-            name = {"recall": "accuracy", "fnr": "error_rate"}.get(way.name, way.name)
-            parts = whole(name, classes, n)
-        self._prints(parts, printed, len(classes) * 2 * self.most, when)
+        if way.kind == "of" and way.name == "f1" and printed.undefined:  # as recall, or precision
+            s, _, p = self.classes[self.puzzle.classes.index(way.label)]
+            self.model.product(s, p, 0)
+            return
+        parts = linear_parts(way, self.puzzle.classes, self.classes, self.n)
+        self._prints(parts, printed, len(self.classes) * 2 * self.most, when)
 
     def _prints(self, parts: tuple[Any, Any], value: Printed, most: int, when: Any) -> None:
         """The ratio prints so; its denominator is at most ``most``."""
@@ -211,11 +219,11 @@ class System:
         else:
             weights = [self.known.get(label, s) for label, (s, _, _)
                        in zip(self.puzzle.classes, self.classes, strict=True)]  # fmt: skip
-            total = sum(w * v if isinstance(w, int) else self._product(w, v, self.most * STEPS)
+            total = sum(w * v if isinstance(w, int) else self._product(w, v, self.most * self.steps)
                         for w, v in zip(weights, values, strict=True))  # fmt: skip
             share, lost = self.puzzle.rows or 0, n
-        self.model.hold(PARTS * (total + lost) >= _whole(low) * STEPS * share, when=when)
-        self.model.hold(PARTS * total <= _whole(high) * STEPS * share, when=when)
+        self.model.hold(PARTS * (total + lost) >= _whole(low) * self.steps * share, when=when)
+        self.model.hold(PARTS * total <= _whole(high) * self.steps * share, when=when)
 
     def _part(self, name: str, c: int) -> Any:
         """A class's figure in steps, rounded down; anything where it is 0/0 or untested."""
@@ -225,22 +233,22 @@ class System:
         top, bottom = ratio(name, (s, t, p), self.n)
         label = self.puzzle.classes[c]
         low, high = row_bounds(self.puzzle.figures, label, name, self.tested)
-        value = model.number(math.floor(low * STEPS), math.floor(high * STEPS))
+        value = model.number(math.floor(low * self.steps), math.floor(high * self.steps))
         support = self.known.get(label)
         if name in ("recall", "fnr") and support:
             over = support * value
         else:
             bound = model.number(0, 2 * self.most)
             model.hold(bound == bottom)
-            over = self._product(value, bound, 2 * self.most * STEPS)
+            over = self._product(value, bound, 2 * self.most * self.steps)
         if self.defined or (low, high) != ANY:
-            model.hold(bottom >= 1, over <= STEPS * top, STEPS * top <= over + bottom)
+            model.hold(bottom >= 1, over <= self.steps * top, self.steps * top <= over + bottom)
         else:
             empty, untested, strict = (model.number(0, 1) for _ in range(3))
             model.hold(bottom == 0, when=empty)
             model.hold(s == 0, when=untested)
             model.hold(empty + untested + strict >= 1)
-            model.hold(over <= STEPS * top, STEPS * top <= over + bottom, when=strict)
+            model.hold(over <= self.steps * top, self.steps * top <= over + bottom, when=strict)
         self.parts[name, c] = value
         return value
 

@@ -10,10 +10,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from leukreg.audit.audit_table import understand
+from tests.audit.printed_tables import FORMS as TEXT_FORMS
+
 FORMS = (
     "of the positive class", "of the other class", "macro", "weighted", "micro", "per class",
     "per class and averages", "truncated", "percent", "transposed", "swapped", "means over folds",
-    "means with spread", "without a size", "kappa and mcc",
+    "means with spread", "without a size", "kappa and mcc", "pasted",
 )  # fmt: skip
 RATES = ("precision", "recall", "f1")
 Matrix = list[list[int]]
@@ -100,6 +103,8 @@ def printed_as(form: str, draw: Draw) -> dict[str, Any]:
     table: dict[str, Any] = {"classes": names}
     if form != "without a size":
         table["test_counts"] = {c: sum(row) for c, row in zip(names, matrix, strict=True)}
+    if form == "pasted":
+        return _pasted(draw)
     averages = {"macro": "macro", "weighted": "weighted", "micro": "micro"}
     kind = averages.get(form, "macro" if k > 2 else "")
     if form.startswith("means"):
@@ -125,6 +130,18 @@ def printed_as(form: str, draw: Draw) -> dict[str, Any]:
     return table | {
         name: text(one) for name, one in (whole | {"accuracy": true["accuracy"]}).items()
     }
+
+
+def _pasted(draw: Draw) -> dict[str, Any]:
+    """A report of the classes as text, in one form after the other, as it is read back."""
+    true, matrix = figures(draw.whole), draw.whole
+    rows = [["class", *RATES, "support"]]
+    for c, row in enumerate(matrix):
+        cells = [shown(true[name][c], draw.digits, draw.rounding) for name in RATES]
+        rows.append([f"c{c}", *cells, str(sum(row))])
+    texts = list(TEXT_FORMS.values())
+    (table,) = understand(texts[sum(map(sum, matrix)) % len(texts)](rows)).tables
+    return dict(table)
 
 
 def _means(draw: Draw, form: str) -> dict[str, Any]:

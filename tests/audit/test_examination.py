@@ -116,6 +116,20 @@ def test_of_ten_classes_three_figures_are_named() -> None:
     assert reason.startswith("c3 precision 0.7597, c3 recall 0.8345, c3 F1 0.7951 cannot be true")
 
 
+def test_two_figures_are_named_where_an_average_misses_its_rows_too() -> None:
+    row = {"precision": "0.95", "recall": "0.91", "f1": "0.93"}
+    table = {f"c{i}": row | ({"precision": "0.55"} if i == 3 else {}) for i in range(8)}
+    reason = verdict(per_class=table, macro_precision="0.95").reason
+    assert reason.startswith("c3 precision 0.55, c3 F1 0.93 cannot be true together")
+
+
+def test_no_slip_is_named_while_the_plain_reading_is_open() -> None:
+    row = {"precision": "0.987", "recall": "0.993", "f1": "0.989"}  # in very large tests alone
+    found = verdict(classes=list("abcd"), per_class={"d": row})
+    assert not found.reading
+    assert found.status == "consistent" or "set effort" in found.reason
+
+
 def test_a_verdict_lists_what_it_rests_on_and_what_it_could_not_use() -> None:
     found = verdict(**SIZED, accuracy="0.8631", recall="0.9663", auc="0.91", top_3="1.00")
     assert found.rests_on == ("accuracy 86.31 %", "recall 0.9663")
