@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,13 +172,13 @@ class FittedGenerator:
     ) -> Fitted:
         """From the cache, or trained now; file, log and sample grids are copied to ``folder``."""
         job, card = self._job(images, seed, folder, progress)
-        found = self._known(job.folder / FILE, progress)
-        if found is None:
-            found = _train(job, card, progress)
-        else:
+        with _alone(job.folder, progress):
+            known = self._known(job.folder / FILE, progress)
+            found = known or _train(job, card, progress)
+        if known is not None:
             # In no key: what this recipe says of the same images in other words.
             own = {name: getattr(card, name) for name in ("classes", "plan", "attribution")}
-            found = found[0], replace(found[1], **own)
+            found = known[0], replace(known[1], **own)
             self._say(
                 progress,
                 "these very images were trained on before with these options "
@@ -268,6 +269,27 @@ def _held(
     own = zip(rows, digests, strict=True)
     groups = [row.patient or row.field or whose.get(d, d) for row, d in own]
     return held_out(conditions.labels[: len(rows)].tolist(), groups, seed)
+
+
+@contextmanager
+def _alone(home: Path, progress: Progress) -> Iterator[None]:
+    """The right to train a generator: of two runs that need the same, one waits for the other."""
+    from filelock import FileLock, Timeout
+
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{home} cannot be written: {error.strerror or error}") from error
+    lock = FileLock(home / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with progress.task("Waiting for another process that trains the same generator"):
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _train(job: Job, card: Card, progress: Progress) -> Fitted:

@@ -183,6 +183,26 @@ def test_a_damaged_file_in_the_cache_is_trained_anew(
     assert read_archive(path, "cgan")[1].classes == ("red", "blue")
 
 
+def test_of_two_runs_that_need_the_same_generator_one_waits(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from filelock import FileLock, Timeout
+
+    fitted(few())
+    [path] = own_cache.glob("generators/*/generator.safetensors")
+    path.unlink()
+    train = training.train
+
+    def held(*args: Any) -> Any:
+        with pytest.raises(Timeout):
+            FileLock(path.parent / ".lock", timeout=0, is_singleton=False).acquire()
+        return train(*args)
+
+    monkeypatch.setattr(training, "train", held)
+    fitted(few())
+    FileLock(path.parent / ".lock", timeout=0).acquire().lock.release()
+
+
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
 ) -> None:
