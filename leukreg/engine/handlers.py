@@ -211,4 +211,4 @@ def summary(log: EpochLog) -> str:
     if log.validation_loss is not None and log.validation_accuracy is not None:
         text += f", validation loss {log.validation_loss:.3f}"
         text += f", validation accuracy {log.validation_accuracy:.3f}"
-    return text
+    return f"{text} (of patients)" if log.of_patients else text

@@ -317,7 +317,8 @@ class Aggregator(Protocol):
         of sum 1. The order of cells does not matter, and one cell will do. ``labels`` are those of
         patients. With "probabilities" they are also those of the cells, ``width`` is their number,
         cells are float64, and the softmax of the logits is the answer. What has parameters is
-        trained on the fold's training patients, by cross-entropy.
+        trained on the fold's training patients, by cross-entropy; in phases with ``bags`` another
+        one is, and its gradient goes on to the cells' features.
 
         One that treats the positive class of two apart has ``needs_positive`` that is true: then no
         recipe runs that does not name this class.

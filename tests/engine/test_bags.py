@@ -19,6 +19,7 @@ from leukreg.engine.aggregation import aggregate
 from leukreg.engine.bags import labelled_bags
 from leukreg.engine.batches import rows_of
 from leukreg.engine.checkpoints import FoldOutcome
+from leukreg.engine.handlers import summary
 from leukreg.engine.inference import predict_rows
 from leukreg.engine.range_test import range_test
 from leukreg.engine.training import fingerprint_of, train_fold
@@ -172,6 +173,8 @@ def test_what_is_logged_is_of_patients(tmp_path: Path) -> None:
     assert by_phase["open"].images == sum(min(4, whose.count(one)) for one in set(whose))
     accuracy = by_phase["open"].validation_accuracy
     assert accuracy is not None
+    assert summary(by_phase["open"]).endswith(" (of patients)")
+    assert not summary(by_phase["head"]).endswith(" (of patients)")
     assert accuracy * 4 == pytest.approx(round(accuracy * 4))
     (open_, head) = outcome.phases
     assert open_.changed > 0
