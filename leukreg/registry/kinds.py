@@ -380,7 +380,10 @@ class Workers(Protocol):
     def submit(self, work: Callable[[Any], Any], unit: Any) -> Future[Any]:
         """Have ``work(unit)`` done; all three are values that pickle, and ``work`` may be imported.
 
-        A worker that dies is an exception of its future, and of no other.
+        A worker that dies is an exception of its future, and of no other. Where workers do not see
+        the folders of a sweep's unit, ``unit.parcel()`` holds the files that it reads: its ``do``
+        takes the bytes of ``images()``, the same for all parcels of one ``content``, and what it
+        gives back goes to ``unpack``, which returns what ``work(unit)`` would have.
         """
         ...
 
@@ -399,10 +402,11 @@ class Executor(Protocol):
     def build(self, units: int, threads: int, folder: Path) -> Workers:
         """Workers for so many units, each of which computes with so many CPU threads.
 
-        They see the folders of runs and data under the same paths; ``folder`` is that of the runs,
-        and may be left out. Raises NotAvailable where there are none, within ten seconds. A plugin
-        that needs seconds to start may have ``ahead(module)``, which is called before a sweep is
-        planned: a worker that has imported ``module`` has most of what units need.
+        They see the folders of runs and data under the same paths, or are sent parcels; ``folder``
+        is that of the runs, and may be left out. Raises NotAvailable where there are none, within
+        ten seconds. A plugin that needs seconds to start may have ``ahead(module)``, which is
+        called before a sweep is planned: a worker that has imported ``module`` has most of what
+        units need.
         """
         ...
 

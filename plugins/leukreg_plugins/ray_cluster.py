@@ -40,10 +40,12 @@ def _do(work: Callable[[Any], Any], unit: Any, threads: int, folder: str) -> Tri
 class RayTasks:
     """A task for each unit; workers live from task to task."""
 
-    def __init__(self, ray: Any, task: Any, count: int, threads: int, shared: bool) -> None:
+    def __init__(
+        self, ray: Any, task: Any, count: int, threads: int, *, local: bool, shared: bool
+    ) -> None:
         self.count = count
         self._ray, self._task, self._threads = ray, task, threads
-        self._shared = shared
+        self._local, self._shared = local, shared
         self._sent: dict[str, Any] = {}
         """What all units with the same images need: sent once, not with every unit."""
         self._flying: dict[Future[Any], Any] = {}
@@ -76,7 +78,7 @@ class RayTasks:
         return future
 
     def stop(self) -> None:
-        for ref in [*self._flying.values()]:
+        for ref in [] if self._local else [*self._flying.values()]:
             with suppress(Exception):  # it may have ended, with its node
                 self._ray.cancel(ref, force=True)
         self._ray.shutdown()
@@ -108,14 +110,16 @@ class Ray:
             try:
                 _begin(ray, self.address, room * cpus)
                 count = self._count(ray, units, cpus)
-                shared = self.address is None or _all_see(ray, folder)
-                return RayTasks(ray, self._task(ray, cpus), count, threads, shared)
+                local = self.address is None
+                shared = local or _all_see(ray, folder)
+                task = self._task(ray, cpus)
+                return RayTasks(ray, task, count, threads, local=local, shared=shared)
             except BaseException as error:
                 ray.shutdown()
                 known = (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError)
                 if not isinstance(error, known):
                     raise
-                raise NotAvailable(f"Ray: {str(error).strip().splitlines()[0]}") from error
+                raise NotAvailable(_told(error)) from error
 
     def _task(self, ray: Any, cpus: float) -> Any:
         # The driver does a unit again that was lost, and says so.
@@ -128,7 +132,7 @@ class Ray:
             there = [node.get(name, 0.0) for node in nodes]
             if asked > max(there, default=0.0):
                 most = f"no node has more than {max(there, default=0.0):g}"
-                raise NotAvailable(f"a training asks for {asked:g} {name}s of the cluster; {most}")
+                raise NotAvailable(f"a training asks for {asked:g} {name} of the cluster; {most}")
             if asked:
                 room = min(room, sum(int(one / asked + 1e-9) for one in there))
         return min(room, self.workers or room)
@@ -146,6 +150,13 @@ def _all_see(ray: Any, folder: Path) -> bool:
         pinned = (NodeAffinitySchedulingStrategy(one, soft=False) for one in nodes)
         asked = [ask.options(scheduling_strategy=each).remote(token.name) for each in pinned]
         return all(ray.get(asked, timeout=ASKED))
+
+
+def _told(error: BaseException) -> str:
+    first = f"Ray: {str(error).strip().splitlines()[0]}"
+    if "AuthToken" in str(error.__cause__):
+        return f"{first}; it asks for a token: set RAY_AUTH_MODE=token, with the token's file"
+    return first
 
 
 def _imported() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -157,6 +158,28 @@ def test_a_worker_with_other_versions_is_refused_with_both_named(
     failures = drive(place, plans, InTurn())
     assert len(failures) == 4
     assert f"this worker has torch 1.0 in place of {here}" in failures[0].error
+
+
+def test_a_full_disk_stops_no_other_run_and_is_gone_on_with(
+    begun: tuple[Path, dict[str, PlannedRun]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, plans = begun
+    full, whole = place.parent / next(iter(plans)) / "fold-1" / "model.pt", Path.replace
+
+    def no_room(self: Path, target: Path) -> Path:
+        if Path(target) == full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", no_room)
+        failures = drive(place, plans, InTurn())
+    assert [one.what for one in failures] == ["widths=[4], seed 3, fold 2"]
+    assert "model.pt cannot be written: No space left on device" in failures[0].error
+    assert [one.standing for one in list_runs(place.parent)] == ["failed", "finished"]
+    workers = InTurn()
+    assert drive(place, taken_up(place), workers) == ()
+    assert workers.given == 1
 
 
 def test_what_changed_under_way_is_refused(
