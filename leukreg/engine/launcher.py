@@ -51,9 +51,10 @@ def launch(words: Sequence[str], count: int) -> int:
     with tempfile.TemporaryDirectory(prefix="leukreg-devices-") as said:
         common = _environment(count, said)
         children = [_start(words, common, number) for number in range(count)]
+        first = 0
         try:
             try:
-                _wait(children)
+                first = _wait(children)
             except KeyboardInterrupt:  # Ctrl-C has reached them, a SIGTERM has not
                 _end(children)
         finally:
@@ -62,7 +63,7 @@ def launch(words: Sequence[str], count: int) -> int:
                 child.communicate()
         code = children[0].returncode
         if code < 0:
-            raise LostProcess(last_words(said) or _killed(children))
+            raise LostProcess(_killed(children, first) or last_words(said) or _killed(children, 0))
         return code
 
 
@@ -110,16 +111,17 @@ def _follow() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _wait(children: Sequence[Child]) -> None:
-    """Until all have ended, or the others have had their time since one failed."""
-    failed: float | None = None
+def _wait(children: Sequence[Child]) -> int:
+    """Until all have ended, or the others have had their time since one failed; which it was."""
+    failed, first = None, 0
     while None in (codes := [child.poll() for child in children]):
         if failed is None and any(codes):
-            failed = time.monotonic()
+            failed, first = time.monotonic(), next(n for n, code in enumerate(codes) if code)
         if codes[0] or (failed and time.monotonic() - failed > GRACE):
             _end(children)
-            return
+            return first
         time.sleep(PAUSE)
+    return first
 
 
 def _end(children: Sequence[Child]) -> None:
@@ -131,11 +133,13 @@ def _end(children: Sequence[Child]) -> None:
             child.wait(max(0.0, last - time.monotonic()))
 
 
-def _killed(children: Sequence[Child]) -> str:
-    """The sentence about processes that were killed before they could say anything."""
-    by = [child.returncode for child in children]
-    number, code = next((pair for pair in enumerate(by, 1) if pair[1] == -9), (1, by[0]))
+def _killed(children: Sequence[Child], number: int) -> str:
+    """The sentence about a process that was killed before it could say anything; none where it
+    could."""
+    code = children[number].returncode
+    if code >= 0:
+        return ""
     return (
-        f"process {number} of {len(by)} of the training was ended by "
+        f"process {number + 1} of {len(children)} of the training was ended by "
         f"{signal.Signals(-code).name}, and so all were; leukreg run --resume last goes on with it"
     )

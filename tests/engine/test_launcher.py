@@ -44,6 +44,18 @@ def test_a_killed_process_ends_all_with_a_sentence(dead: int, capfd: Capture) ->
 
 
 @pytest.mark.usefixtures("program")
+def test_what_a_survivor_says_of_the_end_is_not_taken_for_its_cause(capfd: Capture) -> None:
+    told = "signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by SIGTERM'))"
+    kill = "time.sleep(60) if number else (time.sleep(1), os.kill(os.getpid(), signal.SIGKILL))"
+    with pytest.raises(LostProcess, match="process 1 of 2 of the training was ended by SIGKILL"):
+        launcher.launch([f"{told}; {kill}"], 2)
+    failing = "time.sleep(60) if number == 0 else sys.exit('out of memory')"
+    with pytest.raises(LostProcess, match="on device 2: out of memory"):
+        launcher.launch([failing], 2)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("program")
 def test_those_after_the_first_are_not_heard(capfd: Capture) -> None:
     said = "print(number); print('heard' if number == 0 else 'unheard', file=sys.stderr)"
     assert launcher.launch([said], 2) == 0
