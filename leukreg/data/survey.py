@@ -163,12 +163,14 @@ def layout(root: Path) -> tuple[str, ...]:
     second = sorted({parts[0] for parts in inside})
     if _are_ids(list(first)) and len(first) > 1:
         if not inside:
-            example = next(iter(first))
             return (
-                "it looks like PATH/patient/image, and no folder says what class an image is;",
-                f"write a table with the columns path, label and patient ({example}), and say:",
-                'use = "table"',
-                'path = "TABLE.csv"',
+                "it looks like PATH/patient/image; where patients have diagnoses:",
+                "weak = true",
+                'patients = { path = "DIAGNOSES.csv" }  '
+                f"# columns patient ({next(iter(first))}) and label",
+                "# where each cell has a label: a table of path, label and patient",
+                '# use = "table"',
+                '# path = "CELLS.csv"',
             )
         known = len(inside) <= MOST and not _are_ids([parts[-1] for parts in inside])
         return tuple(_patient_class(inside)) if known else ()

@@ -43,14 +43,17 @@ def check_tables(parts: Mapping[str, Any], tree: Table, stated: Table, mistakes:
     waived = waived.get("waive") if isinstance(waived, dict) else None
     _each_once(waived, "rule", ("audit", "waive"), mistakes)
     check_layers(phases, training, mistakes)
-    if (patients := parts.get("patients")) is not WRONG:
+    patients = parts.get("patients")
+    if patients is not WRONG:
         check_bags(phases, patients, mistakes)
     if data is not None:
         check_folds(data.folds, _inner(_inner(stated, "data"), "folds"), mistakes)
         check_phases(phases, data.folds, mistakes)
         classes = data.source.options.get("classes")
         if isinstance(classes, Mapping):  # a source that maps its classes has named them all
-            check_classes(list(classes), evaluate, synthesis, mistakes)
+            # Patients may have two classes where cells have more; only their labels tell.
+            of_cells = evaluate if patients is None else None
+            check_classes(list(classes), of_cells, synthesis, mistakes)
     if evaluate is not None:
         check_evaluate(evaluate, _inner(stated, "evaluate"), data, mistakes)
     if synthesis is not None:

@@ -81,9 +81,10 @@ def test_class_then_patient(tmp_path: Path) -> None:
     assert layout(root)[1:] == ("patient_level = 1",)
 
 
-def test_patients_alone_need_a_table(tmp_path: Path) -> None:
-    said = " ".join(layout(touch(tmp_path, "Patient 1/a.png", "Patient 2/b.png")))
-    assert 'use = "table"' in said
+def test_patients_alone_need_a_table_of_patients_or_of_cells(tmp_path: Path) -> None:
+    _, *lines = layout(touch(tmp_path, "Patient 1/a.png", "Patient 2/b.png"))
+    assert tomllib.loads("\n".join(lines)) == {"weak": True, "patients": {"path": "DIAGNOSES.csv"}}
+    assert '# use = "table"' in lines
 
 
 def test_ids_in_names_are_proposed_where_they_repeat(tmp_path: Path) -> None:

@@ -160,6 +160,20 @@ def test_more_than_two_classes(good: str, registry: Registry) -> None:
     assert all('there are "Benign", "AML", "ALL"' in problem.message for problem in found)
 
 
+def test_patients_may_have_two_classes_where_cells_have_three() -> None:
+    three = """
+schema = 1
+loss = "cross-entropy"
+phase = [{ name = "head", unfreeze = 0, epochs = 1, optimizer = "adamw" }]
+model = { backbone = { use = "cellnet", weights = "random" }, head = "linear" }
+data = { use = "folder", root = "x", classes = { a = ["a"], b = ["b"], c = ["c"] } }
+evaluate = { positive = "ill", threshold = { rule = "youden" } }
+"""
+    assert parse(three + 'patients = { aggregator = "attention" }').evaluate.positive == "ill"
+    with pytest.raises(Problems, match="only a task of two classes"):
+        parse(three)
+
+
 def test_missing_tables(registry: Registry) -> None:
     shown = "\n".join(str(problem) for problem in problems("schema = 1\n", registry))
     for table in ("data", "model", "loss", "phase"):
