@@ -53,7 +53,8 @@ def _latex_tables(nodes: Sequence[Any], outer: str = "") -> Iterator[Grid]:
 def _tabular(nodes: Sequence[Any], caption: str) -> Grid:
     rows: list[list[str]] = [[]]
     below: list[tuple[int, int, int]] = []
-    """Row, column and height of cells that reach down; those they cover are left empty."""
+    """Row, column and height of cells that reach down, or up where the height is negative; those
+    they cover are left empty."""
     cell: list[Any] = []
     if len(nodes) > 4 * MOST_CELLS:
         return Grid(())
@@ -63,28 +64,30 @@ def _tabular(nodes: Sequence[Any], caption: str) -> Grid:
         if not ends_row and getattr(node, "specials_chars", "") != "&":
             cell.append(node)
             continue
-        across, down = _latex_span(cell, "multicolumn"), _latex_span(cell, "multirow")
+        across, down = abs(_latex_span(cell, "multicolumn")), _latex_span(cell, "multirow")
         below.append((len(rows) - 1, len(rows[-1]), down))
         rows[-1] += [_said(cell)] * across
         cell = []
         if ends_row:
             rows.append([])
     for row, column, down in below:
-        for covered in rows[row + 1 : row + down]:
+        places = (row + 1, row + down) if down > 0 else (max(0, row + down + 1), row)
+        for covered in rows[slice(*places)]:
             if column < len(covered) and not covered[column].strip():
                 covered[column] = rows[row][column]
     return grid_of(rows, caption)
 
 
 def _latex_span(nodes: Sequence[Any], macro: str) -> int:
-    """Columns or rows that a cell covers, by a macro that may stand within another."""
+    """Columns or rows that a cell covers, by a macro that may stand within another; negative where
+    it covers those above it."""
     for node in nodes:
         arguments = [a for a in getattr(getattr(node, "nodeargd", None), "argnlist", ()) or () if a]
         if getattr(node, "macroname", "") == macro:
-            digits = re.search(r"\d{1,3}", _said(arguments[:1]))
-            return min(max(int(digits[0]), 1), 100) if digits else 1
+            digits = re.search(r"-?\d{1,3}", _said(arguments[:1]))
+            return (min(max(int(digits[0]), -100), 100) or 1) if digits else 1
         inner = [n for a in arguments for n in (getattr(a, "nodelist", None) or ())]
-        if (found := _latex_span(inner, macro)) > 1:
+        if (found := _latex_span(inner, macro)) != 1:
             return found
     return 1
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from leukreg.audit.table_axes import Unclear
+from leukreg.audit.table_axes import Unclear, listed
 from leukreg.audit.table_forms import Grid
 from leukreg.audit.table_headings import is_figure
 from leukreg.audit.table_reading import MISSING, TableReading
@@ -25,8 +25,17 @@ _BESIDE_NAME = re.compile(
     rf"|\W*\b(?:{_TRUE}|{_PREDICTED})\b\W*$",
     re.IGNORECASE,
 )
+_SIDE_SAID = re.compile(
+    rf"\b(rows?|columns?)[\s:=]*(?:(?:are|is|show|give|hold|mean)\s+)?(?:the\s+)?"
+    rf"(?:({_TRUE})|({_PREDICTED}))\b",
+    re.IGNORECASE,
+)
+"""A sentence such as "rows are the true classes"."""
+_POLES = frozenset({"positive", "negative", "pos", "neg", "+", "-"})
+_WHOLE = re.compile(r"[1-9]\d{0,2}(?:[ ,]\d{3})+|\d+")
+"""Not "0,931"."""
 _NUMBER = re.compile(
-    r"(\d{1,3}(?:[ ,]\d{3})+|\d*[.,]?\d+)\s*(%?)(\s*[(\[]\s*[\d.,]+\s*%?\s*[)\]])?"
+    r"([1-9]\d{0,2}(?:[ ,]\d{3})+|\d*[.,]?\d+)\s*(%?)(\s*[(\[]\s*[\d.,]+\s*%?\s*[)\]])?"
 )
 _SUMS = frozenset({"total", "sum", "totals", "sums", "overall", "support", "σ", "∑", "count"})
 """Not "all": that is a leukemia."""
@@ -46,7 +55,7 @@ def read_matrix(grid: Grid) -> TableReading | None:
     left = next((c for c, cell in enumerate(grid.rows[first]) if _number(cell)), 0)
     if not 0 < left < 3 or sum(map(is_figure, grid.rows[first - 1][left:])) > 1:
         return None
-    return _labelled(grid.rows, first, left)
+    return _labelled(grid.rows, first, left, grid.caption)
 
 
 def _number(cell: str) -> bool:
@@ -58,19 +67,27 @@ def _bare(rows: Sequence[Sequence[str]]) -> TableReading | None:
         return None
     if not all(_number(cell) for row in rows for cell in row):
         return None
+    if _ends_in_sums(rows):
+        raise Unclear("last row and column of the matrix are sums of the others; leave them out")
     classes = [f"class {i}" for i in range(len(rows))]
     said = "the matrix names no classes: they are class 0, class 1 ...; its rows are the true ones"
     return TableReading([{"classes": classes, "confusion": _values(rows)}], [said])
 
 
-def _labelled(rows: Sequence[Sequence[str]], first: int, left: int) -> TableReading | None:
+def _labelled(
+    rows: Sequence[Sequence[str]], first: int, left: int, caption: str
+) -> TableReading | None:
     names = [row[left - 1] for row in rows[first:]]
     heads = list(rows[first - 1][left:])
-    names, body = names[:], [list(row[left:]) for row in rows[first:]]
+    body = [list(row[left:]) for row in rows[first:]]
     kept_rows = [i for i, name in enumerate(names) if not _is_sum(name)]
     kept_columns = [i for i, head in enumerate(heads) if not _is_sum(head)]
     names, heads = [names[i] for i in kept_rows], [heads[i] for i in kept_columns]
     cells = [[body[r][c] for c in kept_columns] for r in kept_rows]
+    assumed = []
+    if _ends_in_sums(cells):
+        assumed.append(f"{names[-1]} is no class: its row and column are the sums of the others")
+        names, heads, cells = names[:-1], heads[:-1], [row[:-1] for row in cells[:-1]]
     n = len(names)
     if n < 2 or len(heads) != n or not all(_cell(cell) for row in cells for cell in row):
         return None
@@ -80,11 +97,13 @@ def _labelled(rows: Sequence[Sequence[str]], first: int, left: int) -> TableRead
     across, down = _side(above), _side(beside)
     is_matrix = bool(across or down or _side(corner))
     classes = [_bared(name) for name in names]
-    order = _order(classes, [_bared(head) for head in heads], is_matrix)
+    columns = [_bared(head) for head in heads]
+    order = _order(classes, columns, is_matrix)
     if order is None or not all(classes) or len(set(classes)) != n or _correlations(cells):
         return None
-    assumed = []
-    rows_are, said = _rows_are(across, down, " ".join(dict.fromkeys(corner)))
+    assumed += _named_apart(classes, columns)
+    words = " ".join(dict.fromkeys(corner))
+    rows_are, said = _told(" ".join((caption, words, *above))) or _rows_are(across, down, words)
     if said:
         assumed.append(said)
     if order != list(range(n)):
@@ -110,6 +129,15 @@ def _side(cells: Sequence[str]) -> Side:
     """What the words of one side say it is; "" where none or both."""
     sides = {"true" if true else "predicted" for cell in cells for true, _ in _WORDS.findall(cell)}
     return "" if len(sides) != 1 else "true" if "true" in sides else "predicted"
+
+
+def _told(text: str) -> tuple[Side, str] | None:
+    """What a sentence about the rows, or the columns, says the rows are."""
+    if (said := _SIDE_SAID.search(text)) is None:
+        return None
+    side: Side = "true" if said[2] else "predicted"
+    rows_are = side if said[1].lower().startswith("row") else _other(side)
+    return rows_are, f"the rows of the matrix are the {rows_are} classes, as is said: {said[0]}"
 
 
 def _rows_are(across: Side, down: Side, corner: str) -> tuple[Side, str]:
@@ -153,6 +181,34 @@ def _order(classes: Sequence[str], heads: Sequence[str], is_matrix: bool) -> lis
     return list(range(len(small))) if short or (is_matrix and not set(small) & set(found)) else None
 
 
+def _named_apart(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """What is assumed where the columns have other names than the rows.
+
+    Raises:
+        Unclear: One side says positive and negative, the other does not.
+    """
+    rows_said, columns_said = ({name.lower() for name in names} for names in (classes, columns))
+    if rows_said & columns_said:
+        return []
+    both = f"{listed(classes)} beside the rows, {listed(columns)} over the columns"
+    if (rows_said & _POLES) != (columns_said & _POLES):
+        raise Unclear(f"which class of the matrix is which? {both}; write the same names on both")
+    return [f"the same classes in the same order: {both}"]
+
+
+def _ends_in_sums(cells: Sequence[Sequence[str]]) -> bool:
+    """Whether the last row and column are the sums of the others, whatever they are called."""
+    if len(cells) < 3 or any(len(row) != len(cells) for row in cells):
+        return False
+    if not all(_cell(cell) for row in cells for cell in row):
+        return False
+    values = _values(cells)
+    if not all(isinstance(value, int) for row in values for value in row) or not values[-1][-1]:
+        return False
+    ways = (values, zip(*values, strict=True))
+    return all(line[-1] == sum(line[:-1]) for way in ways for line in way)
+
+
 def _correlations(cells: Cells) -> bool:
     """Whether this is a symmetric table of ones along the diagonal."""
     n = range(len(cells))
@@ -175,5 +231,5 @@ def _values(cells: Sequence[Sequence[str]]) -> list[list[Any]]:
 def _count(cell: str) -> int | None:
     """Of "1,234" and of "45 (90 %)" too."""
     match = _NUMBER.fullmatch(cell)
-    digits = re.sub(r"[ ,](?=\d{3}\b)", "", match[1]) if match and not match[2] else ""
-    return int(digits) if digits.isdecimal() else None
+    whole = match and not match[2] and _WHOLE.fullmatch(match[1])
+    return int(re.sub(r"[ ,]", "", whole[0])) if whole else None

@@ -24,6 +24,8 @@ _PAIR = re.compile(
 )
 """A line such as "Test accuracy: 0.94 (112 of 119)"; the remark is dropped."""
 LONGEST_LINE = 1_000
+MOST_WORDS = 4
+"""Of what is said over the columns of a matrix."""
 _TORN = re.compile(r"\d\s+\d")
 """What a comma leaves behind that was no delimiter but a decimal comma."""
 
@@ -171,8 +173,14 @@ def _squares(lines: Sequence[str], caption: str) -> Iterator[Grid]:
         if not any(row[0] for row in cells):
             yield grid_of([row[1:] for row in cells], caption, labelled=False)
         elif at and (head := _heads_of(lines[at - 1], size)):
-            above = lines[at - 2] if at > 1 else ""
-            yield grid_of([["", *[above.strip()] * size], head, *cells], caption)
+            above = lines[at - 2].strip() if at > 1 else ""
+            if len(above.split()) > MOST_WORDS:  # a sentence, no heading of the columns
+                yield grid_of([head, *cells], above)
+            else:
+                yield grid_of([["", *[above] * size], head, *cells], caption)
+        elif at > 1 and len(names := lines[at - 2].split()) == size + 1:  # as pandas crosses two
+            heads = [["", *names[:1] * size], [lines[at - 1].strip(), *names[1:]]]
+            yield grid_of([*heads, *cells], caption)
         at += size
 
 

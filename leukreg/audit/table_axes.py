@@ -96,8 +96,7 @@ def axes_of(table: Upright, left_out: list[str]) -> tuple[list[Axis], list[Axis]
     others = [head[c] for c in range(len(head)) if c not in (*spoken, *table.figures) and head[c]]
     left_out += others
     if len(beside) > 1:
-        for _, labels in beside:
-            _carried_down(labels)
+        _carried_down(beside, table)
     if section := _sections(body):
         beside.append(("", section))
     above = [("", labels) for labels in _groups(table)]
@@ -117,10 +116,25 @@ def _label_columns(table: Upright) -> Iterator[int]:
             yield c
 
 
-def _carried_down(labels: dict[int, str]) -> None:
-    last = ""
-    for r, label in labels.items():
-        last = labels[r] = label or last
+def _carried_down(beside: Sequence[tuple[str, dict[int, str]]], table: Upright) -> None:
+    """Labels that stand for the rows below them too, such as a model's over its classes.
+
+    Raises:
+        Unclear: The first row with figures has none, as where a label stands in its rows' middle.
+    """
+    filled = (r for r, row in enumerate(table.body) if any(row[c] for c in table.figures))
+    first = next(filled, 0)
+    begun: set[int] = set()
+    for heading, labels in beside:
+        is_class = kind_of(heading, [label for label in labels.values() if label]) == "class"
+        if any(labels.values()) and not any(labels[r] for r in range(first + 1)):
+            raise Unclear(f"no label stands under {heading!r} in its first row; write one there")
+        last = ""
+        for r, label in labels.items():
+            # A new model without a class: figures of the whole, not of the class above.
+            last = labels[r] = label or ("" if is_class and r in begun else last)
+            if label and not is_class:
+                begun.add(r)
 
 
 def _sections(body: Sequence[tuple[str, ...]]) -> dict[int, str]:

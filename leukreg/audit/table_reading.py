@@ -27,7 +27,8 @@ from leukreg.audit.table_headings import (
 MISSING = frozenset(
     {"", "-", "--", "---", "–", "—", "n/a", "na", "none", "/", "n.a.", "nr", "n.r."}
 )
-_COUNT = re.compile(r"\d{1,3}(?:[ ,]\d{3})+|\d+(?:\.0+)?")
+_COUNT = re.compile(r"[1-9]\d{0,2}(?:[ ,]\d{3})+|(?![1-9]\d{0,2}\.000$)\d+(?:\.0+)?")
+"""Not "1.000", which is a thousand to some."""
 _WORD = re.compile(r"[^\W\d]{3}")
 _IN_PERCENT = re.compile(r"(?<!\b95)(?<!\b95 )%|per ?cent", re.IGNORECASE)
 

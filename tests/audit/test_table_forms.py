@@ -139,3 +139,68 @@ def test_models_side_by_side_are_a_table_each(form: str) -> None:
         "VGG16",
         "ResNet-50",
     ]
+
+
+SAME = "[[56, 4], [3, 56]]"
+WRONG_BEFORE = {
+    "shares with a decimal comma are no thousands": (
+        "\tALL\tNormal\nALL\t0,931\t0,069\nNormal\t0,050\t0,950\n",
+        'confusion = [["0,931", "0,069"], ["0,050", "0,950"]]',
+    ),
+    "a sentence over a matrix is no heading of its columns": (
+        "Rows are the true classes\n        ALL  Normal\nALL      56    4\nNormal    3   56\n",
+        f"confusion = {SAME}",
+    ),
+    "a caption says what the rows are": (
+        "<table><caption>Rows: predicted, columns: true</caption><tr><th></th><th>ALL</th><th>"
+        "Normal</th></tr><tr><th>ALL</th><td>56</td><td>3</td></tr><tr><th>Normal</th><td>4</td><td>56",
+        f"confusion = {SAME}",
+    ),
+    "sums of any name are no class": (
+        ",ALL,Normal,Gesamt\nALL,56,4,60\nNormal,3,56,59\nGesamt,59,60,119\n",
+        f'classes = ["ALL", "Normal"]\nconfusion = {SAME}',
+    ),
+    "as pandas crosses two columns": (
+        "pred  ALL  Normal  All\nactual\nALL   56  4  60\nNormal  3  56  59\nAll  59  60  119\n",
+        f'classes = ["ALL", "Normal"]\nconfusion = {SAME}',
+    ),
+    "other names over the columns are said": (
+        "Actual,Predicted c1,Predicted c2\nALL,56,4\nNormal,3,56\n",
+        "same order: ALL, Normal beside the rows, c1, c2 over the columns",
+    ),
+    "1.000 images may be a thousand": (
+        "Class;Precision;Support\nALL;0,95;1.000\nNormal;0,93;2.000\n",
+        "# left out: support '1.000', support '2.000'",
+    ),
+    "a cell of LaTeX may reach up": (
+        "\\begin{tabular}{llcc}\nModel & Class & Precision & Recall \\\\\n & ALL & .95 & .93 \\\\\n"
+        "\\multirow{-2}{*}{ResNet} & Normal & .94 & .92 \\\\\n & ALL & .85 & .83 \\\\\n"
+        "\\multirow{-2}{*}{VGG} & Normal & .84 & .82 \\\\\n\\end{tabular}\n",
+        'model = "ResNet"\n[reported.per_class]\nALL = { precision = ".95", recall = ".93" }\n'
+        'Normal = { precision = ".94", recall = ".92" }\n\n[[reported]]\nmodel = "VGG"',
+    ),
+    "a model's own row is not of the class above it": (
+        "Model,Class,Recall\nResNet,ALL,0.91\n,Normal,0.92\nVGG,,0.81\n",
+        'model = "VGG"\nrecall = "0.81"',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_BEFORE)
+def test_what_was_once_read_wrongly_is_read_rightly(case: str) -> None:
+    text, said = WRONG_BEFORE[case]
+
+    assert said in understand(text).toml()
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("[[56 4 60]\n [3 56 59]\n [59 60 119]]", "sums of the others"),
+        ("Actual,Predicted negative,Predicted positive\nALL,4,56\nN,56,3\n", "which class"),
+        ("Model,Class,Recall\n,ALL,.95\nResNet,AML,.85\n,Normal,.93\n", "no label stands"),
+    ],
+)
+def test_what_may_mean_two_things_is_asked(text: str, question: str) -> None:
+    with pytest.raises(Problems, match=question):
+        understand(text)
