@@ -19,10 +19,10 @@ _NUMBER = (
 )
 _TAIL = re.compile(rf"(?:^|(?<=\s)){_NUMBER}\s*$", re.IGNORECASE)
 _PAIR = re.compile(
-    rf"[^\w]*([^\d\W][^:=|\t,;]{{0,50}}?)\s*[:=]\s*({_NUMBER})[\s.*`]*(?:\([^()]*\)\s*)?",
+    rf"[^\w]*([^\d\W][^:=|\t,;]{{0,50}}?)\s*[:=]\s*({_NUMBER})[\s.*`]*(?:\(([^()]*)\)\s*)?",
     re.IGNORECASE,
 )
-"""A line such as "Test accuracy: 0.94 (112 of 119)"; the remark is dropped."""
+"""A line such as "Test accuracy: 0.94 (112 of 119)"."""
 LONGEST_LINE = 1_000
 MOST_WORDS = 4
 """Of what is said over the columns of a matrix."""
@@ -51,7 +51,9 @@ def plain_tables(text: str, caption: str = "") -> Iterator[Grid]:
         while end < len(lines) and _kind(lines[end]) == kind and not _report_header(lines[end]):
             end += 1
         if kind == "pair":
-            pairs += [m.groups() for line in lines[at:end] if (m := _PAIR.fullmatch(line))]
+            pairs += [
+                _pair(*m.groups("")) for line in lines[at:end] if (m := _PAIR.fullmatch(line))
+            ]
         elif kind == "bars":
             yield from _bars(lines[at:end], caption)
         elif kind == "text":
@@ -67,6 +69,12 @@ def _kind(line: str) -> str:
     if "|" in line or (_BAR_RULE.fullmatch(line) and "+" in line):
         return "bars"
     return "pair" if _PAIR.fullmatch(line) else "text"
+
+
+def _pair(name: str, value: str, remark: str) -> tuple[str, str]:
+    """Name and value; a remark of one word, "macro" or "validation", says which figure it is."""
+    is_word = re.fullmatch(r"[^\W\d_]+", remark) and remark.lower() != "test"
+    return (f"{remark} {name}" if is_word else name), value
 
 
 def _bars(lines: Sequence[str], caption: str) -> Iterator[Grid]:

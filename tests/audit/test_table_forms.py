@@ -179,6 +179,11 @@ WRONG_BEFORE = {
         'model = "ResNet"\n[reported.per_class]\nALL = { precision = ".95", recall = ".93" }\n'
         'Normal = { precision = ".94", recall = ".92" }\n\n[[reported]]\nmodel = "VGG"',
     ),
+    "a word behind a figure says which it is": (
+        "Accuracy: 0.95 (validation)\nF1: 0.93 (macro)\nRecall: 0.99 (training)\n"
+        "AUC: 0.98 (112 of 119)\n",
+        '[reported]\nvalidation_accuracy = "0.95"\nmacro_f1 = "0.93"\nauc = "0.98"\n',
+    ),
     "a model's own row is not of the class above it": (
         "Model,Class,Recall\nResNet,ALL,0.91\n,Normal,0.92\nVGG,,0.81\n",
         'model = "VGG"\nrecall = "0.81"',
