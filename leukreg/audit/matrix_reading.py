@@ -102,6 +102,7 @@ def _labelled(
     if order is None or not all(classes) or len(set(classes)) != n or _correlations(cells):
         return None
     assumed += _named_apart(classes, columns)
+    _decided_commas(cells)
     words = " ".join(dict.fromkeys(corner))
     rows_are, said = _told(" ".join((caption, words, *above))) or _rows_are(across, down, words)
     if said:
@@ -194,6 +195,18 @@ def _named_apart(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
     if (rows_said & _POLES) != (columns_said & _POLES):
         raise Unclear(f"which class of the matrix is which? {both}; write the same names on both")
     return [f"the same classes in the same order: {both}"]
+
+
+def _decided_commas(cells: Cells) -> None:
+    """
+    Raises:
+        Unclear: "93,125" and "6,875" in a row: 100 % or a hundred thousand images.
+    """
+    commas = all(re.fullmatch(r"\d{1,3},\d{3}", cell) for row in cells for cell in row)
+    if commas and all(
+        abs(sum(int(c.replace(",", "")) for c in row) - 100_000) < 9 for row in cells
+    ):
+        raise Unclear(f"{cells[0][0]}: per cent or thousands? Write a % sign, or no comma")
 
 
 def _ends_in_sums(cells: Sequence[Sequence[str]]) -> bool:

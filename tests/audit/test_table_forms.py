@@ -202,6 +202,7 @@ def test_what_was_once_read_wrongly_is_read_rightly(case: str) -> None:
     ("text", "question"),
     [
         ("[[56 4 60]\n [3 56 59]\n [59 60 119]]", "sums of the others"),
+        (";ALL;N\nALL;93,125;6,875\nN;5,000;95,000\n", "per cent or thousands"),
         ("Actual,Predicted negative,Predicted positive\nALL,4,56\nN,56,3\n", "which class"),
         ("Model,Class,Recall\n,ALL,.95\nResNet,AML,.85\n,Normal,.93\n", "no label stands"),
     ],
