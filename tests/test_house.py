@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = 335
-LINES = 59_500
+FILES = 325
+LINES = 58_850
 """Of the three packages, blank ones and docstrings too. Who raises this has looked for what to
-take out: eyes, preprocessing, stress and patients came to 41,000 lines with 5,400 of their own."""
+take out: eyes, preprocessing, stress and patients came to 41,000 lines with 5,400 of their own;
+tables in any form are 2,200 of today's, sweeps and several devices 3,500."""
 LONGEST = 450
 """Lines of one file."""
 
