@@ -89,6 +89,7 @@ def data_record(
     """
     from leukreg.data.decode import readings
     from leukreg.data.folds import make_folds
+    from leukreg.data.near_duplicates import assumed_of_search
 
     spec = recipe.synthesis
     record = RunRecord(
@@ -98,7 +99,11 @@ def data_record(
             files_found=count_files(recipe.data.source, listed, images.samples, dropped),
             passed_over=images.samples.passed,
             passed_over_by_generator=beside.passed,
-            assumed_of_list=(*images.samples.assumed, *beside.assumed),
+            assumed_of_list=(
+                *images.samples.assumed,
+                *beside.assumed,
+                *assumed_of_search(0 if images.pairs is None else len({*images.digests.values()})),
+            ),
             dropped=dropped,
             readings=readings(images.facts.values()),
         ),

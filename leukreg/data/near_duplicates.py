@@ -123,6 +123,14 @@ def find_near_duplicates(
     )
 
 
+def assumed_of_search(pictures: int) -> tuple[str, ...]:
+    """What is to be said where not all of so many different pictures are compared with all."""
+    if pictures <= MANY:
+        return ()
+    trees = f"only those that {TREES} random trees put together are compared"
+    return (f"near duplicates among {pictures:,} pictures: {trees} (up to {MANY:,} all are)",)
+
+
 def near_duplicate_pairs(thumbs: Thumbs, progress: Progress = SILENT) -> list[tuple[int, int]]:
     """Index pairs of near duplicates among grey thumbnails of shape ``(n, 64, 64)``."""
     total = len(thumbs)

@@ -6,12 +6,12 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leukreg.data.decode import Facts, readings
 from leukreg.data.image_store import open_images
-from leukreg.data.near_duplicates import find_near_duplicates
+from leukreg.data.near_duplicates import assumed_of_search, find_near_duplicates
 from leukreg.data.walk import Parts, walk
 from leukreg.errors import Problems
 from leukreg.progress import SILENT, Progress
@@ -97,8 +97,9 @@ def survey(samples: Samples, progress: Progress = SILENT) -> Survey:
     for row in rows.values():
         same[images.facts[row.id].pixels].append(row)
     pairs = find_near_duplicates(images, progress)
+    assumed = (*samples.assumed, *assumed_of_search(len(same)))
     return Survey(
-        samples=samples,
+        samples=replace(samples, assumed=assumed),
         classes=_classes(samples, images.facts, images.samples.broken),
         broken=images.samples.broken,
         exact=tuple(Copies(tuple(files), exact=True) for files in same.values() if len(files) > 1),

@@ -81,7 +81,9 @@ class Judge:
 
 
 def _accuracy(epochs: Iterable[EpochLog]) -> tuple[float, ...]:
-    return tuple(one.validation_accuracy or 0.0 for one in epochs)
+    """Of images: in phases with ``bags`` an accuracy is of patients, and no part of this curve."""
+    own = (one.validation_accuracy for one in epochs if not one.of_patients)
+    return tuple(accuracy for accuracy in own if accuracy is not None)
 
 
 def _prunes(trial: Trial, accuracy: float, epoch: int) -> bool:
@@ -146,7 +148,8 @@ def curve_of(place: Path) -> Curve | None:
         return found
     try:
         epochs = read_json(path)["epochs"]
-        return Curve(tuple(float(one["validation_accuracy"]) for one in epochs))
+        own = [one for one in epochs if one.get("learned_from", "images") == "images"]
+        return Curve(tuple(float(one["validation_accuracy"]) for one in own))
     except (KeyError, TypeError) as error:
         raise damaged(path, f"no epochs ({error})") from error
 

@@ -133,7 +133,7 @@ def test_mistakes(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_published_figures_are_checked(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe.write_text(RECIPE.replace('"0.84"', '"84"'))
+    recipe.write_text(RECIPE.replace('"0.84"', '"184"'))
     assert main(["check", str(recipe), "--no-plan"]) == 2
     assert "reported.accuracy" in capsys.readouterr().err
 

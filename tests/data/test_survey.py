@@ -5,6 +5,9 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from leukreg.data import near_duplicates
 from leukreg.data.listing import list_folder
 from leukreg.data.survey import layout, survey
 from leukreg.types import Sample, Samples
@@ -42,6 +45,13 @@ def test_copies_and_whether_they_cross_classes(write: Write, tmp_path: Path) -> 
     assert {file.id for file in near.files} == {"b/0010.png", "b/near.jpg"}
     assert not near.crosses
     assert found.faulty
+
+
+def test_a_search_by_trees_is_told(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert survey(write("ab")).samples.assumed == ()
+    monkeypatch.setattr(near_duplicates, "MANY", 1)
+    (said,) = survey(write("ab")).samples.assumed
+    assert said.startswith("near duplicates among 2 pictures: only those that 40 random trees")
 
 
 def test_broken_files_do_not_stop_it(write: Write, tmp_path: Path) -> None:

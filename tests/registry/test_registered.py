@@ -37,6 +37,8 @@ def _ready(entry: Entry, folder: Path) -> Any:
         return entry.cls(path=str(folder / "table.csv"))
     if entry.kind == "backbone" and "weights" in options:
         return entry.cls(weights="random")
+    if (entry.kind, entry.name) == ("executor", "slurm"):
+        return entry.cls(cluster="local")
     if (entry.kind, entry.name) == ("generator", "cgan"):
         return entry.cls(steps=2, batch=4, channels=4, latent=8)
     if entry.kind == "generator" and options.get("donor") == "str":
