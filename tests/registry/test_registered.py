@@ -37,6 +37,8 @@ def _ready(entry: Entry, folder: Path) -> Any:
         return entry.cls(path=str(folder / "table.csv"))
     if entry.kind == "backbone" and "weights" in options:
         return entry.cls(weights="random")
+    if (entry.kind, entry.name) == ("executor", "ray"):
+        pytest.importorskip("ray")  # an extra of 250 MB that the tests do not need
     if (entry.kind, entry.name) == ("executor", "slurm"):
         return entry.cls(cluster="local")
     if (entry.kind, entry.name) == ("generator", "cgan"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +66,6 @@ def test_the_same_bits_and_the_contract_on_every_executor(
 ) -> None:
     if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed")
-    # Workers that start now know of no plugin that another test has laid into a folder of its own.
-    lasting = [path for path in sys.path if "pytest-of-" not in path]
-    monkeypatch.setattr(sys, "path", lasting)
     executor: Any = WITHOUT_SERVICES[name]
     build = executor.build
     workers = build(3, 1, **taken(build, folder=tmp_path / name))
