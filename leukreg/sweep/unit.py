@@ -7,7 +7,6 @@ back: so its figures are the same to the last bit, whoever trained them.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import platform
@@ -105,7 +104,6 @@ class ToFile:
             write_file(self.path, text.encode("utf-8", "replace"), sync=False)
 
 
-@functools.cache
 def versions() -> dict[str, str | None]:
     """Of Python, the libraries on which figures depend, and plugins."""
     from leukreg.runs.environment import library_versions, plugin_versions

@@ -104,7 +104,13 @@ class Jobs:
         looks = 0
         while not self._over.wait(LOOK):
             for nth, (future, (job, place)) in enumerate([*self._flying.items()]):
-                if job.done(force_check=nth == 0 and looks % ASK == 0):  # of one it hears of all
+                try:
+                    ended = job.done(force_check=nth == 0 and looks % ASK == 0)  # tells of all
+                except Exception as error:  # else the sweep would wait for it without end
+                    del self._flying[future]
+                    future.set_exception(RuntimeError(f"job {job.job_id} is out of sight: {error}"))
+                    continue
+                if ended:
                     del self._flying[future]
                     self._take(future, job, place)
             looks += 1

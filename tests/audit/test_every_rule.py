@@ -16,7 +16,6 @@ import leukreg
 from leukreg.audit.rules import audit
 from leukreg.record import RunRecord
 from leukreg.registry import installed
-from leukreg.sweep.unit import versions
 from tests.audit.papers import papers
 from tests.audit.real_runs import (
     Bench,
@@ -44,7 +43,6 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunRecor
         runs += [evaluated(bench, runs[2]), stressed(bench), of_patients(bench)]
         runs.append(swept(bench))
         yield [*papers(), *runs]
-    versions.cache_clear()  # those of the strangers above were known
 
 
 @pytest.fixture(scope="module")

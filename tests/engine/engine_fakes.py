@@ -143,6 +143,24 @@ class FakeImages:
         return self.array[list(rows)]
 
 
+class Killed(BaseException):
+    """As sudden as a signal: nothing on the way handles it."""
+
+
+class Mortal(FakeImages):
+    """Images that end the process when they are read for the ``left``-th time."""
+
+    def __init__(self, whole: FakeImages, left: int) -> None:
+        super().__init__(whole.samples, whole.array)
+        object.__setattr__(self, "left", left)
+
+    def pixels(self, rows: Sequence[int]) -> np.ndarray:
+        object.__setattr__(self, "left", self.left - 1)  # type: ignore[has-type]
+        if self.left == 0:
+            raise Killed
+        return super().pixels(rows)
+
+
 def images(n: int = 42, size: int = SIZE, seed: int = 0) -> FakeImages:
     """``n`` noisy images whose mean colour tells their class; patients of two images each."""
     rng = np.random.default_rng(seed)

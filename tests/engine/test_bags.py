@@ -33,10 +33,6 @@ LABELS = Labels(names=CLASSES, counts=(0, 0))
 SIZE = 12
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: nothing may catch it."""
-
-
 class Attention:
     """The plugin."""
 
@@ -212,29 +208,16 @@ def long_recipe() -> Recipe:
     return fakes.training(recipe, accumulate=3)
 
 
-class Mortal(fakes.FakeImages):
-    """Images that end the process when they are read for the ``left``-th time."""
-
-    def __init__(self, left: int) -> None:
-        whole = smears()
-        super().__init__(whole.samples, whole.array)
-        object.__setattr__(self, "left", left)
-
-    def pixels(self, rows: Any) -> np.ndarray:
-        object.__setattr__(self, "left", self.left - 1)  # type: ignore[has-type]
-        if self.left == 0:
-            raise Killed
-        return super().pixels(rows)
-
-
 def test_a_kill_at_any_epoch_changes_no_bit(tmp_path: Path) -> None:
     whole = train(long_recipe(), tmp_path / "whole")
     rng, deaths = random.Random(1), 0
     while True:
         try:
-            resumed = train(long_recipe(), tmp_path / "resumed", Mortal(rng.randrange(15, 30)))
+            resumed = train(
+                long_recipe(), tmp_path / "resumed", fakes.Mortal(smears(), rng.randrange(15, 30))
+            )
             break
-        except Killed:
+        except fakes.Killed:
             deaths += 1
     assert deaths > 1
     assert fakes.same(*(fakes.model_weights(one.model_path) for one in (whole, resumed)))

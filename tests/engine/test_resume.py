@@ -22,10 +22,6 @@ from leukreg.errors import RunError
 HERE = Path(__file__).parent
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: nothing may catch it."""
-
-
 def train(folder: Path, images: Any = None) -> FoldOutcome:
     rows = images or fakes.images()
     return train_fold(fakes.long_recipe(), fakes.LABELS, rows, fakes.fold(), folder)
@@ -35,21 +31,6 @@ def train(folder: Path, images: Any = None) -> FoldOutcome:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> FoldOutcome:
     """A fold that was trained without a break."""
     return train(tmp_path_factory.mktemp("whole"))
-
-
-class Mortal(fakes.FakeImages):
-    """Images that end the process when they are read for the ``left``-th time."""
-
-    def __init__(self, left: int) -> None:
-        whole = fakes.images()
-        super().__init__(whole.samples, whole.array)
-        object.__setattr__(self, "left", left)
-
-    def pixels(self, rows: Any) -> np.ndarray:
-        object.__setattr__(self, "left", self.left - 1)  # type: ignore[has-type]
-        if self.left == 0:
-            raise Killed
-        return super().pixels(rows)
 
 
 def same_outcome(a: FoldOutcome, b: FoldOutcome) -> bool:
@@ -68,9 +49,11 @@ def test_training_goes_on_bit_for_bit_wherever_it_ended(
     deaths = 0
     while True:
         try:
-            resumed = train(tmp_path / "resumed", Mortal(rng.randrange(8, 30)))
+            resumed = train(
+                tmp_path / "resumed", fakes.Mortal(fakes.images(), rng.randrange(8, 30))
+            )
             break
-        except Killed:
+        except fakes.Killed:
             deaths += 1
     assert deaths > 1
     assert same_outcome(whole, resumed)
@@ -90,11 +73,11 @@ def test_a_kill_while_a_file_is_written_does_no_harm(
             if left[0] == 0:
                 if not before:
                     replaced(self, target)
-                raise Killed
+                raise fakes.Killed
         return replaced(self, target)
 
     monkeypatch.setattr(Path, "replace", dying)
-    with pytest.raises(Killed):
+    with pytest.raises(fakes.Killed):
         train(tmp_path / "resumed")
     resumed = train(tmp_path / "resumed")
     assert same_outcome(whole, resumed)
@@ -106,8 +89,8 @@ def test_checkpoints_that_are_far_apart_lose_no_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: FoldOutcome
 ) -> None:
     monkeypatch.setattr(checkpoints, "EVERY", 1e9)
-    with pytest.raises(Killed):
-        train(tmp_path / "resumed", Mortal(30))
+    with pytest.raises(fakes.Killed):
+        train(tmp_path / "resumed", fakes.Mortal(fakes.images(), 30))
     assert same_outcome(whole, train(tmp_path / "resumed"))
 
 
@@ -130,8 +113,8 @@ def test_predictions_survive_kill_minus_nine(tmp_path: Path, whole: FoldOutcome,
 
 
 def half_trained(folder: Path) -> None:
-    with pytest.raises(Killed):
-        train(folder, Mortal(30))
+    with pytest.raises(fakes.Killed):
+        train(folder, fakes.Mortal(fakes.images(), 30))
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
@@ -168,11 +151,11 @@ def test_other_frozen_weights_are_refused(tmp_path: Path) -> None:
     recipe = replace(recipe, model=spec)
 
     def dies(*args: Any, **more: Any) -> None:
-        raise Killed
+        raise fakes.Killed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("leukreg.engine.checkpoints.write_text", dies)
-        with pytest.raises(Killed):
+        with pytest.raises(fakes.Killed):
             train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), tmp_path)
     with pytest.raises(RunError, match=r"frozen weights are not those this run began with"):
         train_fold(recipe, fakes.LABELS, fakes.images(), fakes.fold(), tmp_path)
@@ -215,8 +198,8 @@ def test_real_pixels_are_not_read_to_know_a_training_by() -> None:
 
 def test_checkpoints_hold_only_what_training_changes(tmp_path: Path) -> None:
     recipe = fakes.training(fakes.recipe(fakes.phase(unfreeze=1, epochs=5)), feature_views=0)
-    with pytest.raises(Killed):
-        train_fold(recipe, fakes.LABELS, Mortal(13), fakes.fold(), tmp_path)
+    with pytest.raises(fakes.Killed):
+        train_fold(recipe, fakes.LABELS, fakes.Mortal(fakes.images(), 13), fakes.fold(), tmp_path)
     content = torch.load(tmp_path / "last.pt", weights_only=True)
     assert content["state"]["phase"]["epoch"] == 2
     assert {name.split(".")[0] for name in content["weights"]} == {"backbone", "head"}

@@ -133,7 +133,7 @@ class PrevalenceImplied:
         stray = 3 * sqrt(float(own * (1 - own)) / max(total / 10, 1))
         if off <= stray:
             return note(self, f"{text}; {of_set}, no more than a random tenth of it strays")
-        said = f"{text}; {of_set}: the test was not drawn at random from it"
+        said = f"{text}; {of_set}: a random tenth of it hardly ever strays so far"
         return (warning if reported.split == "image" else note)(self, said)
 
 
